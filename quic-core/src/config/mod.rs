@@ -1,0 +1,14 @@
+//! What an application can choose.
+//!
+//! Plain structs with public fields: start from a constructor or [`Default`] and change what you
+//! must. Values are checked once, by the constructor or call that takes the configuration.
+
+mod client;
+mod endpoint;
+mod server;
+mod transport;
+
+pub use client::ClientConfig;
+pub use endpoint::{EndpointConfig, QUIC_V1, StatelessResetKey};
+pub use server::{AddressValidation, ServerConfig, TokenKey};
+pub use transport::{ConfigError, CongestionAlgorithm, TransportConfig};

@@ -1,0 +1,90 @@
+//! What a server chooses for the connections it accepts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ConfigError, TransportConfig};
+use crate::crypto::SessionFactory;
+
+/// How to accept connections. Cheap to clone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// TLS: certificate, key, application protocols.
+    pub crypto: Arc<dyn SessionFactory>,
+    /// Limits and timings.
+    pub transport: Arc<TransportConfig>,
+    /// The key that seals Retry and NEW_TOKEN tokens. Share it between servers that share an
+    /// address; a random one makes tokens worthless after a restart.
+    pub token_key: TokenKey,
+    /// When clients have to prove their address before anything else (RFC 9000 §8.1.2).
+    /// Default: above 1,000 half-open connections.
+    pub validation: AddressValidation,
+    /// Attempts that may wait for the application to accept them. More are refused.
+    /// Default: 1,024.
+    pub accept_backlog: usize,
+    /// How long a Retry token is good. Default: 15 s.
+    pub retry_token_lifetime: Duration,
+    /// How long a NEW_TOKEN token is good. Default: 14 days.
+    pub new_token_lifetime: Duration,
+    /// NEW_TOKEN tokens given to each client (RFC 9000 §8.1.3). Default: 1.
+    pub new_tokens: u8,
+}
+
+/// When clients have to prove that they receive at the address they send from, by a Retry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum AddressValidation {
+    /// Every client without a token.
+    Always,
+    /// None, except where the application asks for it.
+    Never,
+    /// Every client without a token, while there are more than this many half-open connections.
+    AboveHalfOpen(usize),
+}
+
+impl ServerConfig {
+    /// Checks and takes the configuration.
+    ///
+    /// # Errors
+    /// The first field of `transport` that cannot work.
+    pub fn new(
+        crypto: Arc<dyn SessionFactory>,
+        transport: TransportConfig,
+        token_key: TokenKey,
+    ) -> Result<Self, ConfigError> {
+        transport.check()?;
+        Ok(Self {
+            crypto,
+            transport: Arc::new(transport),
+            token_key,
+            validation: AddressValidation::AboveHalfOpen(1000),
+            accept_backlog: 1024,
+            retry_token_lifetime: Duration::from_secs(15),
+            new_token_lifetime: Duration::from_secs(14 * 24 * 3600),
+            new_tokens: 1,
+        })
+    }
+}
+
+/// The secret that seals address validation tokens.
+#[derive(Clone, Eq, PartialEq)]
+pub struct TokenKey([u8; 32]);
+
+impl TokenKey {
+    /// A key from 32 bytes that nobody can guess.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenKey(secret)")
+    }
+}

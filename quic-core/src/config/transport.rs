@@ -1,0 +1,158 @@
+//! Limits and timings of a connection.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::congestion::CongestionController;
+use crate::wire::VarInt;
+
+/// Limits and timings of a connection. Start from [`Default`] and change fields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TransportConfig {
+    /// How long a connection may be idle (RFC 9000 §10.1); the smaller value of both ends counts.
+    /// `None` means forever. Default: 30 s.
+    pub max_idle_timeout: Option<Duration>,
+    /// Send a PING when nothing was sent for this long, so that the connection does not idle out.
+    /// `None` means never. Default: `None`.
+    pub keep_alive_interval: Option<Duration>,
+    /// How long a handshake may take. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// Bidirectional streams that the peer may have open at a time. Costs nothing until they are
+    /// used. Default: 100.
+    pub max_concurrent_bidi_streams: u64,
+    /// Unidirectional streams that the peer may have open at a time. Default: 100.
+    pub max_concurrent_uni_streams: u64,
+    /// Bytes that the peer may send on a new stream before any are read. The window grows with the
+    /// measured bandwidth-delay product, up to `max_stream_receive_window`. Default: 256 KiB.
+    pub stream_receive_window: u64,
+    /// Bound on the growth of a stream's window, in bytes. Default: 16 MiB.
+    pub max_stream_receive_window: u64,
+    /// Bytes that the peer may send on all streams together at first. Default: 512 KiB.
+    pub receive_window: u64,
+    /// Bound on the growth of `receive_window`, in bytes, and so on the memory of received data
+    /// that the application has not read. Default: 24 MiB.
+    pub max_receive_window: u64,
+    /// Bytes that may wait to be sent or acknowledged, on all streams together. Default: 16 MiB.
+    pub send_window: u64,
+    /// The round-trip time assumed before any was measured (RFC 9002 §6.2.2). Default: 333 ms.
+    pub initial_rtt: Duration,
+    /// How long an acknowledgment may be delayed (RFC 9000 §13.2.1); below 2^14 ms.
+    /// Default: 25 ms.
+    pub max_ack_delay: Duration,
+    /// Packets that may be newer than a lost one before it is declared so (RFC 9002 §6.1.1); at
+    /// least 3. Default: 3.
+    pub packet_threshold: u64,
+    /// What decides how much may be in flight. Default: CUBIC.
+    pub congestion: CongestionAlgorithm,
+    /// UDP payload that every path is assumed to carry, in bytes; 1,200 to 65,527.
+    /// Default: 1,200.
+    pub initial_mtu: u16,
+    /// Largest UDP payload that is searched for (DPLPMTUD, RFC 9000 §14.3); no search if it is not
+    /// above `initial_mtu`. Default: 1,452, what Ethernet carries under IPv6.
+    pub max_mtu: u16,
+    /// Whether sending is spread over the round-trip time (RFC 9002 §7.7). Default: true.
+    pub pacing: bool,
+}
+
+impl Default for TransportConfig {
+    fn default() -> Self {
+        Self {
+            max_idle_timeout: Some(Duration::from_secs(30)),
+            keep_alive_interval: None,
+            handshake_timeout: Duration::from_secs(10),
+            max_concurrent_bidi_streams: 100,
+            max_concurrent_uni_streams: 100,
+            stream_receive_window: 256 << 10,
+            max_stream_receive_window: 16 << 20,
+            receive_window: 512 << 10,
+            max_receive_window: 24 << 20,
+            send_window: 16 << 20,
+            initial_rtt: Duration::from_millis(333),
+            max_ack_delay: Duration::from_millis(25),
+            packet_threshold: 3,
+            congestion: CongestionAlgorithm::Cubic,
+            initial_mtu: 1200,
+            max_mtu: 1452,
+            pacing: true,
+        }
+    }
+}
+
+/// What decides how much may be in flight on a path.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum CongestionAlgorithm {
+    /// CUBIC (RFC 9438).
+    Cubic,
+    /// NewReno (RFC 9002 §7).
+    NewReno,
+    /// Your own: called for each new path with its maximum datagram size, in bytes.
+    Custom(Arc<dyn Fn(u16) -> Box<dyn CongestionController> + Send + Sync>),
+}
+
+impl fmt::Debug for CongestionAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cubic => "Cubic",
+            Self::NewReno => "NewReno",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+/// A configuration that cannot work, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct ConfigError {
+    /// The field to change.
+    pub field: &'static str,
+    /// What is wrong and what would be right.
+    pub problem: &'static str,
+}
+
+impl TransportConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that cannot work.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let maximum = VarInt::MAX.into_inner();
+        let wrong = [
+            (
+                self.max_concurrent_bidi_streams > 1 << 60,
+                "max_concurrent_bidi_streams",
+                "at most 2^60",
+            ),
+            (
+                self.max_concurrent_uni_streams > 1 << 60,
+                "max_concurrent_uni_streams",
+                "at most 2^60",
+            ),
+            (self.stream_receive_window > maximum, "stream_receive_window", "must be below 2^62"),
+            (self.receive_window > maximum, "receive_window", "must be below 2^62"),
+            (
+                self.max_stream_receive_window > maximum,
+                "max_stream_receive_window",
+                "must be below 2^62",
+            ),
+            (self.max_receive_window > maximum, "max_receive_window", "must be below 2^62"),
+            (self.send_window == 0, "send_window", "must not be zero"),
+            (self.initial_rtt.is_zero(), "initial_rtt", "must not be zero"),
+            (
+                self.max_ack_delay >= Duration::from_millis(1 << 14),
+                "max_ack_delay",
+                "must be below 2^14 ms",
+            ),
+            (self.packet_threshold < 3, "packet_threshold", "must be at least 3 (RFC 9002 §6.1.1)"),
+            (self.initial_mtu < 1200, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),
+            (self.initial_mtu > 65_527, "initial_mtu", "must be at most 65527"),
+            (self.max_mtu > 65_527, "max_mtu", "must be at most 65527"),
+        ];
+        match wrong.into_iter().find(|(wrong, ..)| *wrong) {
+            Some((_, field, problem)) => Err(ConfigError { field, problem }),
+            None => Ok(()),
+        }
+    }
+}

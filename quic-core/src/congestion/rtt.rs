@@ -1,0 +1,81 @@
+//! The round-trip time, as estimated (RFC 9002 §5).
+
+use std::time::Duration;
+
+use crate::instant::Instant;
+
+/// The estimate of a path's round-trip time (RFC 9002 §5.3).
+#[derive(Clone, Copy, Debug)]
+pub struct Rtt {
+    latest: Duration,
+    smoothed: Duration,
+    variation: Duration,
+    minimum: Duration,
+    first_sample: Option<Instant>,
+}
+
+impl Rtt {
+    /// Before any sample (RFC 9002 §6.2.2): `initial` is 333 ms by default.
+    pub fn new(initial: Duration) -> Self {
+        Self {
+            latest: initial,
+            smoothed: initial,
+            variation: initial / 2,
+            minimum: initial,
+            first_sample: None,
+        }
+    }
+
+    /// The last sample.
+    pub fn latest(&self) -> Duration {
+        self.latest
+    }
+
+    /// The smoothed round-trip time.
+    pub fn smoothed(&self) -> Duration {
+        self.smoothed
+    }
+
+    /// The mean deviation of the samples.
+    pub fn variation(&self) -> Duration {
+        self.variation
+    }
+
+    /// The smallest sample.
+    pub fn minimum(&self) -> Duration {
+        self.minimum
+    }
+
+    /// When the first sample was taken, if any was.
+    pub fn first_sample(&self) -> Option<Instant> {
+        self.first_sample
+    }
+
+    /// smoothed_rtt + max(4 * rttvar, kGranularity), without the peer's max_ack_delay
+    /// (RFC 9002 §6.2.1).
+    pub fn pto_base(&self) -> Duration {
+        let variation = self.variation.saturating_mul(4).max(Duration::from_millis(1));
+        self.smoothed.saturating_add(variation)
+    }
+
+    /// Takes a sample; `ack_delay` is what the peer says it waited, already limited to its
+    /// max_ack_delay where that applies (RFC 9002 §5.3).
+    pub(crate) fn update(&mut self, now: Instant, sample: Duration, ack_delay: Duration) {
+        self.latest = sample;
+        if self.first_sample.is_none() {
+            self.first_sample = Some(now);
+            self.minimum = sample;
+            self.smoothed = sample;
+            self.variation = sample / 2;
+            return;
+        }
+        self.minimum = self.minimum.min(sample);
+        let adjusted = match sample.checked_sub(ack_delay) {
+            Some(adjusted) if adjusted >= self.minimum => adjusted,
+            _ => sample,
+        };
+        let deviation = self.smoothed.abs_diff(adjusted);
+        self.variation = (self.variation.saturating_mul(3).saturating_add(deviation)) / 4;
+        self.smoothed = (self.smoothed.saturating_mul(7).saturating_add(adjusted)) / 8;
+    }
+}

@@ -1,0 +1,47 @@
+//! What the application hears of. Events carry no data: they say where to look.
+
+use crate::error::ConnectionError;
+use crate::wire::{Direction, StreamId};
+
+/// Names a connection, or an attempt at one, of a packet handler manager.
+///
+/// Handles are never used again: one that is over stays over.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnectionHandle {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// Something happened on a connection. Every event is edge-triggered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The handshake is complete: the peer is who it claims to be (RFC 9001 §4.1.1).
+    Connected,
+    /// The handshake's results so far can be asked for (ALPN, server name).
+    HandshakeDataReady,
+    /// A client wants to connect; accept, refuse or retry it.
+    Incoming,
+    /// The connection is over. No further events follow.
+    Lost(ConnectionError),
+    /// Something happened on a stream.
+    Stream(StreamEvent),
+}
+
+/// Something happened on a stream, or to the number of streams.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum StreamEvent {
+    /// The peer opened a stream in this direction; see `accept_stream`.
+    Opened(Direction),
+    /// A stream can be opened in this direction again after `open_stream` could not.
+    Available(Direction),
+    /// There is data to read, the stream's end, or its reset.
+    Readable(StreamId),
+    /// A write that was blocked can go on.
+    Writable(StreamId),
+    /// Everything written was acknowledged, and so was the end.
+    Finished(StreamId),
+    /// The peer asked to stop sending (RFC 9000 §3.5); writes fail from now on.
+    Stopped(StreamId),
+}

@@ -1,0 +1,47 @@
+//! QUIC as a pure state machine.
+#![forbid(unsafe_code)]
+#![allow(dead_code, unused_imports, reason = "the layers above are being built")]
+
+mod deadline;
+mod instant;
+mod net;
+mod transmit;
+
+mod wire;
+
+mod error;
+mod event;
+
+pub mod congestion;
+pub mod crypto;
+
+mod config;
+mod packet;
+
+mod ids;
+mod paths;
+mod recovery;
+mod streams;
+
+mod connection;
+
+mod packet_handler_manager;
+
+pub use config::*;
+pub use connection::{Connection, Statistics};
+pub use error::{
+    ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
+};
+pub use event::{ConnectionHandle, Event, StreamEvent};
+pub use instant::Instant;
+pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
+pub use packet_handler_manager::{
+    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, PacketHandlerManager,
+};
+pub use streams::{
+    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
+};
+pub use transmit::{Transmit, TransmitBuffer};
+pub use wire::{
+    ConnectionId, Direction, Side, StatelessResetToken, StreamId, VarInt, VarIntBoundsExceeded,
+};

@@ -1,0 +1,64 @@
+//! What the core knows of the network: sockets by name, addresses, ECN marks, datagrams.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Names a socket of a [`Multiplexer`](crate::Multiplexer). The core never touches the socket.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SocketId(pub(crate) u32);
+
+/// A network path: the socket, the local IP address where it is known, and the peer's address.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct PathAddresses {
+    /// The socket that datagrams arrive on and leave from.
+    pub socket: SocketId,
+    /// The local address that the peer sends to, where the socket reports it (packet info).
+    pub local_ip: Option<IpAddr>,
+    /// The address of the peer.
+    pub remote: SocketAddr,
+}
+
+/// An ECN codepoint other than Not-ECT (RFC 3168 §5).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EcnCodepoint {
+    /// ECT(1), ECN-capable transport.
+    Ect1 = 0b01,
+    /// ECT(0), ECN-capable transport.
+    Ect0 = 0b10,
+    /// Congestion experienced.
+    Ce = 0b11,
+}
+
+impl EcnCodepoint {
+    /// The codepoint in the two low bits of an IP traffic class; `None` for Not-ECT.
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        match bits & 0b11 {
+            0b01 => Some(Self::Ect1),
+            0b10 => Some(Self::Ect0),
+            0b11 => Some(Self::Ce),
+            _ => None,
+        }
+    }
+}
+
+/// A UDP datagram that arrived, or a train of them that the kernel coalesced (GRO).
+///
+/// The payload is decrypted in place: after the call its content is unspecified, and the memory is
+/// the caller's again.
+#[derive(Debug)]
+pub struct UdpDatagram<'a> {
+    /// Where it came from and on which socket.
+    pub path: PathAddresses,
+    /// The ECN mark of the IP packets, the same for the whole train.
+    pub ecn: Option<EcnCodepoint>,
+    /// The UDP payload; for a train, the payloads one after the other.
+    pub payload: &'a mut [u8],
+    /// Length of each datagram of a train but the last, in bytes. `None`: a single datagram.
+    pub segment_length: Option<usize>,
+}
+
+impl<'a> UdpDatagram<'a> {
+    /// A single datagram without an ECN mark.
+    pub fn new(path: PathAddresses, payload: &'a mut [u8]) -> Self {
+        Self { path, ecn: None, payload, segment_length: None }
+    }
+}

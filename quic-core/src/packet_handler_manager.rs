@@ -1,0 +1,156 @@
+//! The contract of what owns connections.
+
+use std::sync::Arc;
+
+use crate::config::{ClientConfig, ServerConfig};
+use crate::connection::Connection;
+use crate::crypto::StartSessionError;
+use crate::event::{ConnectionHandle, Event};
+use crate::instant::Instant;
+use crate::net::{PathAddresses, SocketId, UdpDatagram};
+use crate::transmit::{Transmit, TransmitBuffer};
+
+/// Where a connection lives: in place, or behind a lock that handles share.
+pub trait ConnectionCell {
+    /// A home for a new connection.
+    fn new(handle: ConnectionHandle, connection: Connection) -> Self;
+
+    /// Lets `act` work on the connection. The only way to it.
+    fn with<R>(&mut self, act: impl FnOnce(&mut Connection) -> R) -> R;
+}
+
+impl ConnectionCell for Box<Connection> {
+    fn new(_: ConnectionHandle, connection: Connection) -> Self {
+        Self::new(connection)
+    }
+
+    fn with<R>(&mut self, act: impl FnOnce(&mut Connection) -> R) -> R {
+        act(self)
+    }
+}
+
+/// Owns the packet handlers of a socket and routes each UDP datagram to one of them.
+///
+/// Two methods put the world in (`handle_*`) and three take the consequences out (`poll_*`).
+/// Call every `poll_*` until it is empty after any other call.
+pub trait PacketHandlerManager {
+    /// Where its connections live.
+    type Cell: ConnectionCell;
+
+    /// Takes a datagram, or a train of them. Never fails: what cannot be processed is dropped and
+    /// counted, or closes its connection.
+    fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>);
+    /// Does what is due by `now`.
+    fn handle_timeout(&mut self, now: Instant);
+    /// Fills `buffer` with the next datagrams to send on `socket`.
+    fn poll_transmit(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit>;
+    /// The next event.
+    fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
+    /// When `handle_timeout` is next due.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Accepts connections from now on, or with another configuration.
+    fn listen(&mut self, config: Arc<ServerConfig>);
+    /// Refuses new connections from now on; attempts that wait are refused, connections live on.
+    fn stop_listening(&mut self);
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    fn connect(
+        &mut self,
+        now: Instant,
+        target: Connect<'_>,
+    ) -> Result<ConnectionHandle, ConnectError>;
+
+    /// What is known of an attempt that waits to be accepted.
+    fn incoming(&self, handle: ConnectionHandle) -> Option<Incoming>;
+    /// Accepts an attempt; with `config` instead of the listening one, if given.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    fn accept(
+        &mut self,
+        now: Instant,
+        handle: ConnectionHandle,
+        config: Option<Arc<ServerConfig>>,
+    ) -> Result<(), AcceptError>;
+    /// Answers an attempt with CONNECTION_REFUSED.
+    fn refuse(&mut self, handle: ConnectionHandle);
+    /// Answers an attempt with Retry; returns whether it could: not if the client's address is
+    /// validated already.
+    fn retry(&mut self, now: Instant, handle: ConnectionHandle) -> bool;
+    /// Drops an attempt without an answer.
+    fn ignore(&mut self, handle: ConnectionHandle);
+
+    /// The home of a connection.
+    fn cell(&self, handle: ConnectionHandle) -> Option<&Self::Cell>;
+    /// Carries out what follows from an action on a connection that did not come through
+    /// [`with_connection`](Self::with_connection).
+    fn on_changed(&mut self, now: Instant, handle: ConnectionHandle);
+    /// Lets the application act on a connection, then carries out what follows from it.
+    ///
+    /// Returns `None` if the connection is over and forgotten.
+    fn with_connection<R>(
+        &mut self,
+        now: Instant,
+        handle: ConnectionHandle,
+        act: impl FnOnce(&mut Connection) -> R,
+    ) -> Option<R>;
+}
+
+/// Whom to connect to.
+#[derive(Clone, Debug)]
+pub struct Connect<'a> {
+    /// The socket to use and the server's address.
+    pub path: PathAddresses,
+    /// The name to ask for, and to find in the server's certificate.
+    pub server_name: &'a str,
+    /// How.
+    pub config: Arc<ClientConfig>,
+}
+
+/// An attempt of a client to connect, that waits to be accepted.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Incoming {
+    /// Where the attempt came from.
+    pub path: PathAddresses,
+    /// Whether the client proved that it receives at its address (RFC 9000 §8.1).
+    pub validated: bool,
+}
+
+/// A connection cannot be opened.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The remote address cannot be sent to: port 0 or an unspecified address.
+    #[error("{0} is not an address that can be connected to")]
+    InvalidRemoteAddress(std::net::SocketAddr),
+    /// The session cannot be started.
+    #[error(transparent)]
+    Session(#[from] StartSessionError),
+    /// There are as many connections as the configuration allows.
+    #[error("too many connections; raise EndpointConfig::max_connections")]
+    TooManyConnections,
+}
+
+/// An attempt cannot be accepted.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The attempt is gone: answered already, or given up.
+    #[error("the attempt to connect is gone")]
+    Gone,
+    /// The attempt's first packet was not authentic or broke the protocol.
+    #[error("the attempt to connect was not valid")]
+    Invalid,
+    /// The session cannot be started.
+    #[error(transparent)]
+    Session(#[from] StartSessionError),
+}

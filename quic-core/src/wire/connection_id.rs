@@ -1,0 +1,89 @@
+//! Connection IDs and stateless reset tokens as values (RFC 9000 §5.1, §10.3).
+
+use std::fmt;
+
+/// A connection ID of up to 20 bytes (RFC 9000 §5.1, §17.2).
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ConnectionId {
+    length: u8,
+    /// Zero beyond `length`, so that derived comparisons hold.
+    bytes: [u8; Self::MAXIMUM_LENGTH],
+}
+
+impl ConnectionId {
+    /// Longest connection ID of QUIC versions 1 and 2, in bytes.
+    pub const MAXIMUM_LENGTH: usize = 20;
+    /// The zero-length connection ID.
+    pub const EMPTY: Self = Self { length: 0, bytes: [0; Self::MAXIMUM_LENGTH] };
+
+    /// A connection ID with these bytes; `None` if there are more than 20.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let mut id = Self::EMPTY;
+        id.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        id.length = u8::try_from(bytes.len()).ok()?;
+        Some(id)
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// Number of bytes.
+    pub fn length(&self) -> usize {
+        usize::from(self.length)
+    }
+
+    /// Whether this is the zero-length connection ID.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Proves that a datagram is a stateless reset of a connection ID (RFC 9000 §10.3).
+///
+/// Comparison takes constant time; there is no `Hash` but a keyed one's.
+#[derive(Clone, Copy)]
+pub struct StatelessResetToken([u8; Self::LENGTH]);
+
+impl StatelessResetToken {
+    /// Length in bytes.
+    pub const LENGTH: usize = 16;
+
+    /// A token with these bytes.
+    pub const fn new(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes; a secret until the reset is sent.
+    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+impl PartialEq for StatelessResetToken {
+    fn eq(&self, other: &Self) -> bool {
+        let difference = self.0.iter().zip(&other.0).fold(0, |sum, (a, b)| sum | (a ^ b));
+        std::hint::black_box(difference) == 0
+    }
+}
+
+impl Eq for StatelessResetToken {}
+
+impl fmt::Debug for StatelessResetToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StatelessResetToken(secret)")
+    }
+}

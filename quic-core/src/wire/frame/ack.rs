@@ -1,0 +1,131 @@
+//! ACK and ACK_ECN (RFC 9000 §19.3).
+
+use std::ops::RangeInclusive;
+
+use super::{FrameType, Malformed};
+use crate::wire::{Full, RangeSet, Reader, Writer};
+
+/// Acknowledges packets. The ranges stay encoded; they were checked when the frame was decoded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Ack<'a> {
+    pub(crate) largest: u64,
+    /// As encoded: still to be scaled by the peer's ack_delay_exponent.
+    pub(crate) encoded_delay: u64,
+    pub(crate) ecn: Option<EcnCounts>,
+    first_range: u64,
+    /// Gap and ACK Range Length pairs.
+    ranges: &'a [u8],
+}
+
+/// Packets received with each ECN mark, in total (RFC 9000 §19.3.2).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct EcnCounts {
+    pub(crate) ect0: u64,
+    pub(crate) ect1: u64,
+    pub(crate) ce: u64,
+}
+
+impl<'a> Ack<'a> {
+    pub(super) fn decode(reader: &mut Reader<'a>, with_ecn: bool) -> Result<Self, Malformed> {
+        let largest = reader.varint()?;
+        let encoded_delay = reader.varint()?;
+        let count = reader.varint()?;
+        let first_range = reader.varint()?;
+        let mut smallest =
+            largest.checked_sub(first_range).ok_or(Malformed("ACK range below packet 0"))?;
+        let start = reader.rest();
+        // The count is a claim: each turn reads at least two bytes that are there, or fails.
+        for _ in 0..count {
+            let gap = reader.varint()?;
+            let length = reader.varint()?;
+            smallest = smallest
+                .checked_sub(gap + 2)
+                .and_then(|next_largest| next_largest.checked_sub(length))
+                .ok_or(Malformed("ACK range below packet 0"))?;
+        }
+        let taken = start.len() - reader.remaining();
+        let ranges = start.get(..taken).unwrap_or_default();
+        let ecn = if with_ecn {
+            Some(EcnCounts { ect0: reader.varint()?, ect1: reader.varint()?, ce: reader.varint()? })
+        } else {
+            None
+        };
+        Ok(Self { largest, encoded_delay, ecn, first_range, ranges })
+    }
+
+    /// The acknowledged packet numbers, highest range first.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> + use<'a> {
+        let mut reader = Reader::new(self.ranges);
+        let first = self.largest.saturating_sub(self.first_range)..=self.largest;
+        let mut smallest = *first.start();
+        std::iter::once(first).chain(std::iter::from_fn(move || {
+            let gap = reader.varint().ok()?;
+            let length = reader.varint().ok()?;
+            let largest = smallest.checked_sub(gap + 2)?;
+            smallest = largest.checked_sub(length)?;
+            Some(smallest..=largest)
+        }))
+    }
+}
+
+/// Writes an acknowledgment of `received`, newest ranges first, as many as fit.
+///
+/// # Errors
+/// [`Full`] if not even the newest range fits, or there is none.
+pub(crate) fn write_ack(
+    writer: &mut Writer<'_>,
+    received: &RangeSet,
+    encoded_delay: u64,
+    ecn: Option<EcnCounts>,
+) -> Result<(), Full> {
+    let start = writer.length();
+    let written = write_ack_parts(writer, received, encoded_delay, ecn);
+    if written.is_err() {
+        writer.rewind(start);
+    }
+    written
+}
+
+fn write_ack_parts(
+    writer: &mut Writer<'_>,
+    received: &RangeSet,
+    encoded_delay: u64,
+    ecn: Option<EcnCounts>,
+) -> Result<(), Full> {
+    let mut newest_first = received.iter().rev();
+    let newest = newest_first.next().ok_or(Full)?;
+    let ecn_length = ecn.map_or(0, |counts| {
+        [counts.ect0, counts.ect1, counts.ce].map(crate::wire::varint_length).iter().sum()
+    });
+    let room = writer.remaining().checked_sub(ecn_length).ok_or(Full)?;
+    // What fits is counted before it is written, since the count comes first.
+    let mut room = room.checked_sub(1 + 8 + 8 + 2 + 8).ok_or(Full)?;
+    let mut count = 0_u64;
+    let mut smallest = newest.start;
+    for range in newest_first.clone() {
+        let length = crate::wire::varint_length(smallest - range.end - 1)
+            + crate::wire::varint_length(range.end - 1 - range.start);
+        let Some(left) = room.checked_sub(length) else { break };
+        room = left;
+        smallest = range.start;
+        count += 1;
+    }
+    let frame_type = if ecn.is_some() { FrameType::ACK_ECN } else { FrameType::ACK };
+    writer.varint(frame_type.0)?;
+    writer.varint(newest.end - 1)?;
+    writer.varint(encoded_delay)?;
+    writer.varint(count)?;
+    writer.varint(newest.end - 1 - newest.start)?;
+    let mut smallest = newest.start;
+    for range in newest_first.take(usize::try_from(count).unwrap_or(0)) {
+        writer.varint(smallest - range.end - 1)?;
+        writer.varint(range.end - 1 - range.start)?;
+        smallest = range.start;
+    }
+    if let Some(counts) = ecn {
+        writer.varint(counts.ect0)?;
+        writer.varint(counts.ect1)?;
+        writer.varint(counts.ce)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! NEW_CONNECTION_ID and RETIRE_CONNECTION_ID (RFC 9000 §19.15, §19.16).
+
+use super::{FrameType, Malformed};
+use crate::wire::{ConnectionId, Full, Reader, StatelessResetToken, Writer};
+
+/// Gives the receiver another connection ID to use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NewConnectionId {
+    pub(crate) sequence: u64,
+    pub(crate) retire_prior_to: u64,
+    pub(crate) id: ConnectionId,
+    pub(crate) reset_token: StatelessResetToken,
+}
+
+impl NewConnectionId {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let sequence = reader.varint()?;
+        let retire_prior_to = reader.varint()?;
+        if retire_prior_to > sequence {
+            return Err(Malformed("Retire Prior To is above Sequence Number"));
+        }
+        let length = usize::from(reader.u8()?);
+        if length == 0 {
+            return Err(Malformed("connection ID is empty"));
+        }
+        if length > ConnectionId::MAXIMUM_LENGTH {
+            return Err(Malformed("connection ID is longer than 20 bytes"));
+        }
+        let id = ConnectionId::new(reader.bytes(length)?).unwrap_or(ConnectionId::EMPTY);
+        let reset_token = StatelessResetToken::new(reader.array()?);
+        Ok(Self { sequence, retire_prior_to, id, reset_token })
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::NEW_CONNECTION_ID.0)?;
+        writer.varint(self.sequence)?;
+        writer.varint(self.retire_prior_to)?;
+        // At most 20, so this is one byte, the frame's own format.
+        writer.prefixed_bytes(self.id.as_slice())?;
+        writer.bytes(self.reset_token.as_bytes())
+    }
+}
+
+/// Gives a connection ID of the receiver's back to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct RetireConnectionId {
+    pub(crate) sequence: u64,
+}
+
+impl RetireConnectionId {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { sequence: reader.varint()? })
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::RETIRE_CONNECTION_ID.0)?;
+        writer.varint(self.sequence)
+    }
+}

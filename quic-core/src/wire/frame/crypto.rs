@@ -1,0 +1,28 @@
+//! CRYPTO (RFC 9000 §19.6).
+
+use super::{FrameType, Malformed};
+use crate::wire::{Full, Reader, VarInt, Writer};
+
+/// Handshake bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Crypto<'a> {
+    pub(crate) offset: u64,
+    pub(crate) data: &'a [u8],
+}
+
+impl<'a> Crypto<'a> {
+    pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let offset = reader.varint()?;
+        let data = reader.prefixed_bytes()?;
+        if offset + data.len() as u64 > VarInt::MAX.into_inner() {
+            return Err(Malformed("CRYPTO data ends at 2^62 or beyond"));
+        }
+        Ok(Self { offset, data })
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::CRYPTO.0)?;
+        writer.varint(self.offset)?;
+        writer.prefixed_bytes(self.data)
+    }
+}

@@ -1,0 +1,245 @@
+//! Frames: what packets carry (RFC 9000 §12.4, §19).
+
+mod ack;
+mod close;
+mod connection_ids;
+mod crypto;
+mod flow_control;
+mod path;
+mod stream;
+mod token;
+
+pub(crate) use ack::{Ack, EcnCounts, write_ack};
+pub(crate) use close::ConnectionClose;
+pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
+pub(crate) use crypto::Crypto;
+pub(crate) use flow_control::{MaxStreamData, MaxStreams, StreamDataBlocked, StreamsBlocked};
+pub(crate) use path::{PathChallenge, PathResponse};
+pub(crate) use stream::{
+    ResetStream, StopSending, Stream, StreamHeader, StreamLength, stream_overhead,
+};
+pub(crate) use token::NewToken;
+
+use super::{Full, Reader, Truncated, Writer};
+
+/// The type of a frame as it travels (RFC 9000 §12.4, Table 3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct FrameType(pub(crate) u64);
+
+impl FrameType {
+    pub(crate) const PADDING: Self = Self(0x00);
+    pub(crate) const PING: Self = Self(0x01);
+    pub(crate) const ACK: Self = Self(0x02);
+    pub(crate) const ACK_ECN: Self = Self(0x03);
+    pub(crate) const RESET_STREAM: Self = Self(0x04);
+    pub(crate) const STOP_SENDING: Self = Self(0x05);
+    pub(crate) const CRYPTO: Self = Self(0x06);
+    pub(crate) const NEW_TOKEN: Self = Self(0x07);
+    /// The first of eight; the low bits say OFF (0x04), LEN (0x02) and FIN (0x01).
+    pub(crate) const STREAM: Self = Self(0x08);
+    pub(crate) const MAX_DATA: Self = Self(0x10);
+    pub(crate) const MAX_STREAM_DATA: Self = Self(0x11);
+    pub(crate) const MAX_STREAMS_BIDI: Self = Self(0x12);
+    pub(crate) const MAX_STREAMS_UNI: Self = Self(0x13);
+    pub(crate) const DATA_BLOCKED: Self = Self(0x14);
+    pub(crate) const STREAM_DATA_BLOCKED: Self = Self(0x15);
+    pub(crate) const STREAMS_BLOCKED_BIDI: Self = Self(0x16);
+    pub(crate) const STREAMS_BLOCKED_UNI: Self = Self(0x17);
+    pub(crate) const NEW_CONNECTION_ID: Self = Self(0x18);
+    pub(crate) const RETIRE_CONNECTION_ID: Self = Self(0x19);
+    pub(crate) const PATH_CHALLENGE: Self = Self(0x1a);
+    pub(crate) const PATH_RESPONSE: Self = Self(0x1b);
+    pub(crate) const CONNECTION_CLOSE: Self = Self(0x1c);
+    pub(crate) const APPLICATION_CLOSE: Self = Self(0x1d);
+    pub(crate) const HANDSHAKE_DONE: Self = Self(0x1e);
+}
+
+/// A frame, borrowing its data from the packet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Frame<'a> {
+    /// A run of PADDING frames.
+    Padding,
+    Ping,
+    Ack(Ack<'a>),
+    ResetStream(ResetStream),
+    StopSending(StopSending),
+    Crypto(Crypto<'a>),
+    NewToken(NewToken<'a>),
+    Stream(Stream<'a>),
+    /// The new limit on the data of the connection, in bytes (RFC 9000 §19.9).
+    MaxData(u64),
+    MaxStreamData(MaxStreamData),
+    MaxStreams(MaxStreams),
+    /// The limit at which the sender is blocked, in bytes (RFC 9000 §19.12).
+    DataBlocked(u64),
+    StreamDataBlocked(StreamDataBlocked),
+    StreamsBlocked(StreamsBlocked),
+    NewConnectionId(NewConnectionId),
+    RetireConnectionId(RetireConnectionId),
+    PathChallenge(PathChallenge),
+    PathResponse(PathResponse),
+    ConnectionClose(ConnectionClose<'a>),
+    HandshakeDone,
+}
+
+/// Why the bytes are no frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FrameError {
+    /// A field has a value that the frame may not have, or the frame is cut off.
+    Malformed { frame_type: FrameType, reason: &'static str },
+    /// No frame of this type is known, or its type is not in its shortest encoding.
+    UnknownType(FrameType),
+}
+
+/// What a codec found wrong; [`Frames`] adds the frame's type.
+pub(super) struct Malformed(&'static str);
+
+impl From<Truncated> for Malformed {
+    fn from(_: Truncated) -> Self {
+        Self("frame is cut off")
+    }
+}
+
+/// Iterates over the frames of a packet; ends after the first error.
+#[derive(Clone, Debug)]
+pub(crate) struct Frames<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Frames<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> Self {
+        Self { reader: Reader::new(payload) }
+    }
+
+    fn frame(&mut self) -> Result<Frame<'a>, FrameError> {
+        let before = self.reader.remaining();
+        let Ok(ty) = self.reader.varint() else {
+            return Err(FrameError::Malformed {
+                frame_type: FrameType(0),
+                reason: "frame type is cut off",
+            });
+        };
+        // RFC 9000 §12.4: the shortest encoding, else PROTOCOL_VIOLATION.
+        if before - self.reader.remaining() != super::varint_length(ty) {
+            return Err(FrameError::Malformed {
+                frame_type: FrameType(ty),
+                reason: "frame type is not in its shortest encoding",
+            });
+        }
+        let frame_type = FrameType(ty);
+        self.body(frame_type).map_err(|malformed| match malformed {
+            Some(Malformed(reason)) => FrameError::Malformed { frame_type, reason },
+            None => FrameError::UnknownType(frame_type),
+        })
+    }
+
+    /// `Err(None)`: the type is unknown.
+    fn body(&mut self, ty: FrameType) -> Result<Frame<'a>, Option<Malformed>> {
+        let reader = &mut self.reader;
+        let malformed = |truncated: Truncated| Some(Malformed::from(truncated));
+        Ok(match ty {
+            FrameType::PADDING => {
+                skip_padding(reader);
+                Frame::Padding
+            }
+            FrameType::PING => Frame::Ping,
+            FrameType::ACK => Frame::Ack(Ack::decode(reader, false)?),
+            FrameType::ACK_ECN => Frame::Ack(Ack::decode(reader, true)?),
+            FrameType::RESET_STREAM => Frame::ResetStream(ResetStream::decode(reader)?),
+            FrameType::STOP_SENDING => Frame::StopSending(StopSending::decode(reader)?),
+            FrameType::CRYPTO => Frame::Crypto(Crypto::decode(reader)?),
+            FrameType::NEW_TOKEN => Frame::NewToken(NewToken::decode(reader)?),
+            FrameType(0x08..=0x0f) => Frame::Stream(Stream::decode(reader, ty)?),
+            FrameType::MAX_DATA => Frame::MaxData(reader.varint().map_err(malformed)?),
+            FrameType::MAX_STREAM_DATA => Frame::MaxStreamData(MaxStreamData::decode(reader)?),
+            FrameType::MAX_STREAMS_BIDI | FrameType::MAX_STREAMS_UNI => {
+                Frame::MaxStreams(MaxStreams::decode(reader, ty)?)
+            }
+            FrameType::DATA_BLOCKED => Frame::DataBlocked(reader.varint().map_err(malformed)?),
+            FrameType::STREAM_DATA_BLOCKED => {
+                Frame::StreamDataBlocked(StreamDataBlocked::decode(reader)?)
+            }
+            FrameType::STREAMS_BLOCKED_BIDI | FrameType::STREAMS_BLOCKED_UNI => {
+                Frame::StreamsBlocked(StreamsBlocked::decode(reader, ty)?)
+            }
+            FrameType::NEW_CONNECTION_ID => {
+                Frame::NewConnectionId(NewConnectionId::decode(reader)?)
+            }
+            FrameType::RETIRE_CONNECTION_ID => {
+                Frame::RetireConnectionId(RetireConnectionId::decode(reader)?)
+            }
+            FrameType::PATH_CHALLENGE => Frame::PathChallenge(PathChallenge::decode(reader)?),
+            FrameType::PATH_RESPONSE => Frame::PathResponse(PathResponse::decode(reader)?),
+            FrameType::CONNECTION_CLOSE | FrameType::APPLICATION_CLOSE => {
+                Frame::ConnectionClose(ConnectionClose::decode(reader, ty)?)
+            }
+            FrameType::HANDSHAKE_DONE => Frame::HandshakeDone,
+            _ => return Err(None),
+        })
+    }
+}
+
+/// Takes a whole run of PADDING at once.
+fn skip_padding(reader: &mut Reader<'_>) {
+    let run = reader.rest().iter().take_while(|byte| **byte == 0).count();
+    // The run is there, so this cannot fail.
+    let _skipped: Result<&[u8], Truncated> = reader.bytes(run);
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<Frame<'a>, FrameError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let frame = self.frame();
+        if frame.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        Some(frame)
+    }
+}
+
+impl Frame<'_> {
+    pub(crate) fn frame_type(&self) -> FrameType {
+        match self {
+            Self::Padding => FrameType::PADDING,
+            Self::Ping => FrameType::PING,
+            Self::Ack(ack) if ack.ecn.is_some() => FrameType::ACK_ECN,
+            Self::Ack(_) => FrameType::ACK,
+            Self::ResetStream(_) => FrameType::RESET_STREAM,
+            Self::StopSending(_) => FrameType::STOP_SENDING,
+            Self::Crypto(_) => FrameType::CRYPTO,
+            Self::NewToken(_) => FrameType::NEW_TOKEN,
+            Self::Stream(_) => FrameType::STREAM,
+            Self::MaxData(_) => FrameType::MAX_DATA,
+            Self::MaxStreamData(_) => FrameType::MAX_STREAM_DATA,
+            Self::MaxStreams(frame) => frame.frame_type(),
+            Self::DataBlocked(_) => FrameType::DATA_BLOCKED,
+            Self::StreamDataBlocked(_) => FrameType::STREAM_DATA_BLOCKED,
+            Self::StreamsBlocked(frame) => frame.frame_type(),
+            Self::NewConnectionId(_) => FrameType::NEW_CONNECTION_ID,
+            Self::RetireConnectionId(_) => FrameType::RETIRE_CONNECTION_ID,
+            Self::PathChallenge(_) => FrameType::PATH_CHALLENGE,
+            Self::PathResponse(_) => FrameType::PATH_RESPONSE,
+            Self::ConnectionClose(frame) => frame.frame_type(),
+            Self::HandshakeDone => FrameType::HANDSHAKE_DONE,
+        }
+    }
+
+    /// Whether its packet has to be acknowledged (RFC 9002 §2).
+    pub(crate) fn is_ack_eliciting(&self) -> bool {
+        !matches!(self, Self::Padding | Self::Ack(_) | Self::ConnectionClose(_))
+    }
+}
+
+/// Writes a frame that is nothing but its type and one integer: MAX_DATA, DATA_BLOCKED.
+pub(crate) fn write_limit(
+    writer: &mut Writer<'_>,
+    frame_type: FrameType,
+    limit: u64,
+) -> Result<(), Full> {
+    writer.varint(frame_type.0)?;
+    writer.varint(limit)
+}

@@ -1,0 +1,127 @@
+//! STREAM, RESET_STREAM, STOP_SENDING (RFC 9000 §19.4, §19.5, §19.8).
+
+use super::{FrameType, Malformed};
+use crate::wire::{Full, Reader, StreamId, VarInt, Writer, varint_length};
+
+const FIN: u64 = 0x01;
+const LEN: u64 = 0x02;
+const OFF: u64 = 0x04;
+
+/// Data of a stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stream<'a> {
+    pub(crate) stream_id: StreamId,
+    pub(crate) offset: u64,
+    /// Whether the data ends the stream.
+    pub(crate) fin: bool,
+    pub(crate) data: &'a [u8],
+}
+
+impl<'a> Stream<'a> {
+    pub(super) fn decode(reader: &mut Reader<'a>, ty: FrameType) -> Result<Self, Malformed> {
+        let stream_id = reader.stream_id()?;
+        let offset = if ty.0 & OFF != 0 { reader.varint()? } else { 0 };
+        let data = if ty.0 & LEN != 0 {
+            reader.prefixed_bytes()?
+        } else {
+            reader.bytes(reader.remaining())?
+        };
+        if offset + data.len() as u64 > VarInt::MAX.into_inner() {
+            return Err(Malformed("stream data ends at 2^62 or beyond"));
+        }
+        Ok(Self { stream_id, offset, fin: ty.0 & FIN != 0, data })
+    }
+}
+
+/// How a STREAM frame's length travels.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum StreamLength {
+    /// In a field of its own, so that other frames can follow.
+    Explicit,
+    /// Not at all: the frame is the last of its packet.
+    ToTheEnd,
+}
+
+/// Bytes that a STREAM frame takes beside its data, for up to `data` bytes of it.
+pub(crate) fn stream_overhead(id: StreamId, offset: u64, data: u64, length: StreamLength) -> usize {
+    let offset_length = if offset == 0 { 0 } else { varint_length(offset) };
+    let length_length = match length {
+        StreamLength::Explicit => varint_length(data),
+        StreamLength::ToTheEnd => 0,
+    };
+    1 + varint_length(id.value()) + offset_length + length_length
+}
+
+/// What comes before the data of a STREAM frame of `data` bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamHeader {
+    pub(crate) stream_id: StreamId,
+    pub(crate) offset: u64,
+    pub(crate) data_length: u64,
+    pub(crate) fin: bool,
+    pub(crate) length: StreamLength,
+}
+
+impl StreamHeader {
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        let off = if self.offset == 0 { 0 } else { OFF };
+        let len = if self.length == StreamLength::Explicit { LEN } else { 0 };
+        let fin = if self.fin { FIN } else { 0 };
+        writer.varint(FrameType::STREAM.0 | off | len | fin)?;
+        writer.varint(self.stream_id.value())?;
+        if self.offset != 0 {
+            writer.varint(self.offset)?;
+        }
+        match self.length {
+            StreamLength::Explicit => writer.varint(self.data_length),
+            StreamLength::ToTheEnd => Ok(()),
+        }
+    }
+}
+
+/// The sender gives up the sending part of a stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ResetStream {
+    pub(crate) stream_id: StreamId,
+    pub(crate) error_code: VarInt,
+    pub(crate) final_size: u64,
+}
+
+impl ResetStream {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            stream_id: reader.stream_id()?,
+            error_code: VarInt::saturating(reader.varint()?),
+            final_size: reader.varint()?,
+        })
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::RESET_STREAM.0)?;
+        writer.varint(self.stream_id.value())?;
+        writer.varint(self.error_code.into_inner())?;
+        writer.varint(self.final_size)
+    }
+}
+
+/// The receiver will not read any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct StopSending {
+    pub(crate) stream_id: StreamId,
+    pub(crate) error_code: VarInt,
+}
+
+impl StopSending {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            stream_id: reader.stream_id()?,
+            error_code: VarInt::saturating(reader.varint()?),
+        })
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::STOP_SENDING.0)?;
+        writer.varint(self.stream_id.value())?;
+        writer.varint(self.error_code.into_inner())
+    }
+}

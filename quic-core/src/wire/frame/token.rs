@@ -1,0 +1,23 @@
+//! NEW_TOKEN (RFC 9000 §19.7).
+
+use super::{FrameType, Malformed};
+use crate::wire::{Full, Reader, Writer};
+
+/// A token for the client's next connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NewToken<'a>(pub(crate) &'a [u8]);
+
+impl<'a> NewToken<'a> {
+    pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let token = reader.prefixed_bytes()?;
+        if token.is_empty() {
+            return Err(Malformed("token is empty"));
+        }
+        Ok(Self(token))
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::NEW_TOKEN.0)?;
+        writer.prefixed_bytes(self.0)
+    }
+}

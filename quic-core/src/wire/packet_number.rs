@@ -1,0 +1,68 @@
+//! Packet number spaces and the coding of packet numbers (RFC 9000 §12.3, §17.1, Appendix A).
+
+/// A packet number space (RFC 9000 §12.3).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum SpaceId {
+    Initial = 0,
+    Handshake = 1,
+    /// 0-RTT and 1-RTT packets.
+    Application = 2,
+}
+
+impl SpaceId {
+    pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
+}
+
+/// How many bytes of a packet number travel in a header: 1 to 4.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct PacketNumberLength(u8);
+
+impl PacketNumberLength {
+    /// Enough bytes for the peer to recover `number` (RFC 9000 §17.1, Appendix A.2).
+    pub(crate) fn for_number(number: u64, largest_acked: Option<u64>) -> Self {
+        let unacked = match largest_acked {
+            Some(acked) => number.saturating_sub(acked),
+            None => number.saturating_add(1),
+        };
+        // The range sent is at least twice what is outstanding.
+        Self(match unacked {
+            0..0x80 => 1,
+            0x80..0x8000 => 2,
+            0x8000..0x80_0000 => 3,
+            _ => 4,
+        })
+    }
+
+    /// The length that the two low bits of an unprotected first byte give.
+    pub(crate) fn from_first_byte(first: u8) -> Self {
+        Self((first & 0b11) + 1)
+    }
+
+    /// The two low bits of the first byte.
+    pub(crate) fn bits(self) -> u8 {
+        self.0 - 1
+    }
+
+    pub(crate) fn bytes(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// The full packet number of which `truncated` are the low `length` bytes (RFC 9000 Appendix A.3).
+pub(crate) fn expand_packet_number(
+    largest_received: Option<u64>,
+    truncated: u32,
+    length: PacketNumberLength,
+) -> u64 {
+    let expected = largest_received.map_or(0, |largest| largest.saturating_add(1));
+    let window = 1_u64 << (length.bytes() * 8);
+    let half = window / 2;
+    let candidate = (expected & !(window - 1)) | u64::from(truncated);
+    if candidate.saturating_add(half) <= expected && candidate < (1 << 62) - window {
+        candidate + window
+    } else if candidate > expected.saturating_add(half) && candidate >= window {
+        candidate - window
+    } else {
+        candidate
+    }
+}

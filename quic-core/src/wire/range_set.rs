@@ -1,0 +1,105 @@
+//! Sets of numbers as ranges: packets to acknowledge, data received.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+/// A set of `u64`s, kept as disjoint ranges in ascending order that do not touch.
+///
+/// Most sets hold one or two ranges, which need no heap. Who fills a set from the network bounds
+/// the number of ranges (see [`len`](Self::len), [`pop_first`](Self::pop_first)).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct RangeSet {
+    ranges: SmallVec<[Range<u64>; 2]>,
+}
+
+impl RangeSet {
+    /// Adds `range`; returns how many of its numbers were not in the set before.
+    pub(crate) fn insert(&mut self, range: Range<u64>) -> u64 {
+        if range.is_empty() {
+            return 0;
+        }
+        if let Some(last) = self.ranges.last_mut()
+            && range.start >= last.start
+            && range.start <= last.end
+        {
+            let added = range.end.saturating_sub(last.end);
+            last.end = last.end.max(range.end);
+            return added;
+        }
+        // All ranges that overlap or touch the new one become one.
+        let from = self.ranges.partition_point(|old| old.end < range.start);
+        let to = self.ranges.partition_point(|old| old.start <= range.end);
+        let touched = self.ranges.get(from..to).unwrap_or_default();
+        let known: u64 = touched
+            .iter()
+            .map(|old| old.end.min(range.end).saturating_sub(old.start.max(range.start)))
+            .sum();
+        let start = touched.first().map_or(range.start, |first| first.start.min(range.start));
+        let end = touched.last().map_or(range.end, |last| last.end.max(range.end));
+        let added = (range.end - range.start) - known;
+        if let Some(first) = self.ranges.get_mut(from).filter(|_| from < to) {
+            *first = start..end;
+            self.ranges.drain(from + 1..to);
+        } else {
+            self.ranges.insert(from, start..end);
+        }
+        added
+    }
+
+    /// Takes `range` out of the set; numbers that are not in it are ignored.
+    pub(crate) fn remove(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let from = self.ranges.partition_point(|old| old.end <= range.start);
+        let to = self.ranges.partition_point(|old| old.start < range.end);
+        let Some(touched) = self.ranges.get(from..to).filter(|touched| !touched.is_empty()) else {
+            return;
+        };
+        let left = touched.first().map_or(0..0, |first| first.start..range.start);
+        let right = touched.last().map_or(0..0, |last| range.end..last.end);
+        self.ranges.drain(from..to);
+        let kept: SmallVec<[Range<u64>; 2]> =
+            [left, right].into_iter().filter(|part| !part.is_empty()).collect();
+        self.ranges.insert_many(from, kept);
+    }
+
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        let at = self.ranges.partition_point(|range| range.end <= number);
+        self.ranges.get(at).is_some_and(|range| range.start <= number)
+    }
+
+    /// The ranges in ascending order.
+    pub(crate) fn iter(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = Range<u64>> + ExactSizeIterator + Clone + '_ {
+        self.ranges.iter().cloned()
+    }
+
+    pub(crate) fn first(&self) -> Option<Range<u64>> {
+        self.ranges.first().cloned()
+    }
+
+    pub(crate) fn last(&self) -> Option<Range<u64>> {
+        self.ranges.last().cloned()
+    }
+
+    /// Takes the lowest range out of the set.
+    pub(crate) fn pop_first(&mut self) -> Option<Range<u64>> {
+        (!self.ranges.is_empty()).then(|| self.ranges.remove(0))
+    }
+
+    /// Number of ranges.
+    pub(crate) fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ranges.clear();
+    }
+}
