@@ -1,7 +1,13 @@
 //! Estimates and windows: pure arithmetic (RFC 9002 §5, §7).
 
+mod cubic;
+mod new_reno;
+mod pacer;
 mod rtt;
 
+pub use cubic::Cubic;
+pub use new_reno::NewReno;
+pub(crate) use pacer::Pacer;
 pub use rtt::Rtt;
 
 use std::fmt;
