@@ -1,1 +1,405 @@
+//! Where to send, and whether (RFC 9000 §8, §9, §14).
 
+mod amplification;
+mod mtu_discovery;
+mod path;
+mod permit;
+mod validation;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use amplification::Amplification;
+pub(crate) use mtu_discovery::{MINIMUM_MTU, MtuDiscovery};
+pub(crate) use path::Path;
+pub(crate) use permit::{Blocked, Permit, Wish};
+pub(crate) use validation::{Answer, Validation};
+
+use std::mem;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::config::TransportConfig;
+use crate::congestion::Pacer;
+use crate::crypto::SeededRandom;
+use crate::deadline::{Deadline, earliest};
+use crate::instant::Instant;
+use crate::net::{PathAddresses, SocketId};
+use crate::wire::Side;
+use crate::wire::frame::PathResponse;
+
+/// Paths besides the active one: previous ones, and those that the peer probes. Further ones take
+/// the place of the oldest that is not validated.
+const MAXIMUM_OTHERS: usize = 3;
+
+/// Bytes below which no datagram is worth being sent under the amplification limit.
+const USEFUL_BYTES: u64 = 64;
+
+/// Full datagrams that a probe or a close may send past congestion window and pacing.
+const URGENT_DATAGRAMS: u64 = 2;
+
+/// The paths of a connection, one of which is active.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    side: Side,
+    config: Arc<TransportConfig>,
+    active: Path,
+    /// Oldest first; at most [`MAXIMUM_OTHERS`].
+    others: SmallVec<[Box<Path>; MAXIMUM_OTHERS]>,
+    next_generation: u32,
+    /// Before, the peer's address cannot change.
+    is_handshake_confirmed: bool,
+    peer_maximum: Option<u64>,
+    pacing: Deadline,
+}
+
+/// To which path a datagram belongs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PathVerdict {
+    /// The active one.
+    Active,
+    /// Another one that is known.
+    Known,
+    /// None that is known. If its packets turn out authentic, tell
+    /// [`Paths::on_authenticated`].
+    Unknown,
+    /// None that the peer may use now: drop the datagram.
+    Ignored,
+}
+
+/// What is to be known of an authentic packet to judge whether the peer moved (RFC 9000 §9.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) path: PathAddresses,
+    /// Bytes of the datagram; only those of its first packet, 0 for the others.
+    pub(crate) datagram_bytes: u64,
+    /// It has the highest packet number so far.
+    pub(crate) is_newest: bool,
+    /// It has only PATH_CHALLENGE, PATH_RESPONSE, NEW_CONNECTION_ID and PADDING (RFC 9000 §9.1).
+    pub(crate) is_probing: bool,
+}
+
+/// What an authentic packet did to the active path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PathChange {
+    /// Nothing.
+    Unchanged,
+    /// The peer moved. Switch to another of the peer's IDs if there is one.
+    Moved,
+}
+
+/// What a timeout did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PathTimeout {
+    /// Nothing to be told.
+    Nothing,
+    /// The active path failed validation; the last validated one is active again.
+    Reverted,
+    /// The active path failed validation, and there is no other: the connection is over, silently
+    /// (RFC 9000 §9.3.2).
+    NoPath,
+}
+
+impl Paths {
+    /// `is_validated`: this end is the client, or a token proved the client's address
+    /// (RFC 9000 §8.1).
+    pub(crate) fn new(
+        side: Side,
+        addresses: PathAddresses,
+        config: Arc<TransportConfig>,
+        is_validated: bool,
+    ) -> Self {
+        let amplification = if is_validated || side == Side::Client {
+            Amplification::unlimited()
+        } else {
+            Amplification::limited()
+        };
+        let active = Path::new(addresses, 0, &config, amplification);
+        Self {
+            side,
+            config,
+            active,
+            others: SmallVec::new(),
+            next_generation: 1,
+            is_handshake_confirmed: false,
+            peer_maximum: None,
+            pacing: Deadline::default(),
+        }
+    }
+
+    pub(crate) fn active(&self) -> &Path {
+        &self.active
+    }
+
+    pub(crate) fn active_mut(&mut self) -> &mut Path {
+        &mut self.active
+    }
+
+    /// The path that packets of this generation are accounted to; `None` if it is given up.
+    pub(crate) fn by_generation(&mut self, generation: u32) -> Option<&mut Path> {
+        self.all_mut().find(|path| path.generation == generation)
+    }
+
+    /// The path that a datagram came from, once it is known.
+    pub(crate) fn by_addresses(&mut self, addresses: &PathAddresses) -> Option<&mut Path> {
+        self.all_mut().find(|path| is_same(&path.addresses, addresses))
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Path> {
+        let others = self.others.iter_mut().map(|path| &mut **path);
+        std::iter::once(&mut self.active).chain(others)
+    }
+
+    /// The handshake is confirmed: the MTU is searched for, and the peer may move.
+    pub(crate) fn on_handshake_confirmed(&mut self) {
+        self.is_handshake_confirmed = true;
+        self.active.mtu.enable();
+    }
+
+    /// A Handshake packet, or a token, proved the peer's address (RFC 9000 §8.1).
+    pub(crate) fn on_address_validated(&mut self) {
+        self.active.amplification.validate();
+    }
+
+    /// Takes the peer's max_udp_payload_size, in bytes.
+    pub(crate) fn set_peer_maximum(&mut self, maximum: u64) {
+        self.peer_maximum = Some(maximum);
+        self.active.set_peer_maximum(maximum);
+    }
+
+    /// Decides what may be sent on `socket`, for one batch.
+    pub(crate) fn permit(&mut self, now: Instant, socket: SocketId, wish: Wish) -> Permit {
+        let path = &mut self.active;
+        if path.addresses.socket != socket {
+            return Permit::None(Blocked::OtherSocket);
+        }
+        let allowance = path.amplification.allowance();
+        if allowance < USEFUL_BYTES {
+            return Permit::None(Blocked::Amplification);
+        }
+        self.pacing.cancel();
+        let mtu = path.mtu.current();
+        let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
+        match budget(path, now, self.config.pacing) {
+            Err(blocked) if urgent == 0 => {
+                if let Blocked::Pacing(until) = blocked {
+                    self.pacing.set(until);
+                }
+                Permit::AcksOnly { bytes: allowance, blocked }
+            }
+            budget => Permit::Any {
+                bytes: budget.unwrap_or(0).max(urgent).min(allowance),
+                datagram_length: mtu.into(),
+            },
+        }
+    }
+
+    /// Judges a datagram by where it came from, before anything of it is read, and counts its
+    /// bytes towards the amplification limit.
+    pub(crate) fn on_datagram(&mut self, addresses: &PathAddresses, bytes: u64) -> PathVerdict {
+        if is_same(&self.active.addresses, addresses) {
+            self.active.amplification.received(bytes);
+            if self.active.addresses.local_ip.is_none() {
+                self.active.addresses.local_ip = addresses.local_ip;
+            }
+            return PathVerdict::Active;
+        }
+        if let Some(path) = self.by_addresses(addresses) {
+            path.amplification.received(bytes);
+            return PathVerdict::Known;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+        //# If a
+        //# client receives packets from an unknown server address, the client
+        //# MUST discard these packets.
+        if self.side == Side::Client || !self.is_handshake_confirmed {
+            return PathVerdict::Ignored;
+        }
+        PathVerdict::Unknown
+    }
+
+    /// An authentic packet arrived: the peer may have moved (RFC 9000 §9.3), or is probing.
+    pub(crate) fn on_authenticated(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        random: &mut SeededRandom,
+    ) -> PathChange {
+        if is_same(&self.active.addresses, &arrival.path)
+            || self.side == Side::Client
+            || !self.is_handshake_confirmed
+        {
+            return PathChange::Unchanged;
+        }
+        let index = self.find_or_add(arrival);
+        if arrival.is_probing || !arrival.is_newest {
+            return PathChange::Unchanged;
+        }
+        let Some(mut next) =
+            index.filter(|at| *at < self.others.len()).map(|at| self.others.remove(at))
+        else {
+            return PathChange::Unchanged;
+        };
+        mem::swap(&mut self.active, &mut next);
+        let mut previous = next;
+        if self.active.addresses.remote.ip() == previous.addresses.remote.ip()
+            && self.active.addresses.socket == previous.addresses.socket
+        {
+            self.active.swap_estimates(&mut previous);
+        }
+        self.active.mtu.enable();
+        let interval = self.active.validation_interval().max(previous.validation_interval());
+        if self.active.amplification.is_validated() {
+            self.active.validation.cancel();
+        } else {
+            self.active.validation.start(now, interval, random);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+        //# In response to an apparent migration, endpoints MUST validate the
+        //# previously active path using a PATH_CHALLENGE frame.
+        previous.validation.start(now, interval, random);
+        self.others.push(previous);
+        self.pacing.cancel();
+        PathChange::Moved
+    }
+
+    /// The index of the path among the others.
+    fn find_or_add(&mut self, arrival: &Arrival) -> Option<usize> {
+        let known = self.others.iter().position(|path| is_same(&path.addresses, &arrival.path));
+        if known.is_some() {
+            return known;
+        }
+        if self.others.len() >= MAXIMUM_OTHERS {
+            let unproved = self.others.iter().position(|path| !path.amplification.is_validated());
+            self.others.remove(unproved.unwrap_or(0));
+        }
+        let generation = self.next_generation;
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let limit = Amplification::limited();
+        let mut path = Box::new(Path::new(arrival.path, generation, &self.config, limit));
+        path.amplification.received(arrival.datagram_bytes);
+        if let Some(maximum) = self.peer_maximum {
+            path.set_peer_maximum(maximum);
+        }
+        self.others.push(path);
+        self.others.len().checked_sub(1)
+    }
+
+    /// The peer answered a challenge, on whichever path.
+    pub(crate) fn handle_response(
+        &mut self,
+        now: Instant,
+        frame: PathResponse,
+        random: &mut SeededRandom,
+    ) {
+        for path in self.all_mut() {
+            match path.validation.handle_response(frame) {
+                Answer::Unknown => continue,
+                Answer::Validated => path.amplification.validate(),
+                Answer::AddressOnly => {
+                    path.amplification.validate();
+                    path.validation.start(now, path.validation_interval(), random);
+                }
+            }
+            break;
+        }
+        self.forget_others();
+    }
+
+    /// Forgets paths that nothing is expected of, once the active one is proved.
+    fn forget_others(&mut self) {
+        if self.active.amplification.is_validated() {
+            self.others
+                .retain(|path| path.validation.is_running() || path.validation.wants_padding());
+        }
+    }
+
+    /// A path other than the active one on which a challenge or an answer is due and may be sent:
+    /// write them in a datagram of their own, padded to 1,200 bytes if its limit permits.
+    pub(crate) fn off_path(&mut self, socket: SocketId) -> Option<&mut Path> {
+        self.others.iter_mut().map(|path| &mut **path).find(|path| {
+            path.addresses.socket == socket
+                && path.validation.wants_padding()
+                && path.amplification.allowance() >= USEFUL_BYTES
+        })
+    }
+
+    /// The socket of the next [`Self::off_path`], if there is any.
+    pub(crate) fn off_path_socket(&self) -> Option<SocketId> {
+        self.others
+            .iter()
+            .find(|path| {
+                path.validation.wants_padding() && path.amplification.allowance() >= USEFUL_BYTES
+            })
+            .map(|path| path.addresses.socket)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let others = self.others.iter().filter_map(|path| path.validation.deadline()).min();
+        let active = self.active.validation.deadline();
+        earliest([self.pacing.get(), self.active.mtu.deadline(), active, others])
+    }
+
+    /// Does what is due. Ask for a [`Permit`] again afterwards.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> PathTimeout {
+        self.pacing.expire(now);
+        self.active.mtu.handle_timeout(now);
+        let has_failed = self.active.validation.handle_timeout(now);
+        for path in &mut self.others {
+            path.validation.handle_timeout(now);
+        }
+        if has_failed && !self.active.amplification.is_validated() {
+            return self.revert();
+        }
+        self.forget_others();
+        PathTimeout::Nothing
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+    //# To protect the connection from failing due to such a spurious
+    //# migration, an endpoint MUST revert to using the last validated peer
+    //# address when validation of a new peer address fails.
+    fn revert(&mut self) -> PathTimeout {
+        let validated = self.others.iter().rposition(|path| path.amplification.is_validated());
+        let Some(mut path) = validated.map(|index| self.others.remove(index)) else {
+            return PathTimeout::NoPath;
+        };
+        mem::swap(&mut self.active, &mut path);
+        if self.active.addresses.remote.ip() == path.addresses.remote.ip()
+            && self.active.addresses.socket == path.addresses.socket
+        {
+            self.active.swap_estimates(&mut path);
+        }
+        self.active.validation.cancel();
+        self.pacing.cancel();
+        PathTimeout::Reverted
+    }
+}
+
+/// What congestion window and pacing leave; less than a full datagram is nothing.
+fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
+    let window = path.window_available();
+    if path.is_window_limited() {
+        return Err(Blocked::Congestion);
+    }
+    // RFC 9002 §7.7: a burst of the initial window needs no pacing, and until there is a sample of
+    // the round-trip time, there is nothing to pace by.
+    if !paced || path.rtt.first_sample().is_none() {
+        return Ok(window);
+    }
+    let rate = Pacer::rate(&*path.congestion, &path.rtt);
+    match path.pacer.budget(now, rate) {
+        0 => Err(Blocked::Pacing(path.pacer.next_send_time(rate))),
+        budget => Ok(window.min(budget)),
+    }
+}
+
+/// A local address that one of them does not know makes no difference.
+fn is_same(a: &PathAddresses, b: &PathAddresses) -> bool {
+    let local = match (a.local_ip, b.local_ip) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    };
+    a.socket == b.socket && a.remote == b.remote && local
+}

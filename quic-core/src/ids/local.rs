@@ -1,0 +1,185 @@
+//! The IDs that this end issued, for the peer to put on its packets (RFC 9000 §5.1.1).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use smallvec::SmallVec;
+
+use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration};
+use crate::crypto::{RandomSource as _, SeededRandom};
+use crate::error::TransportError;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
+use crate::wire::{ConnectionId, Full, StatelessResetToken};
+
+/// How often a random ID is drawn again because it is in use already, which only happens to very
+/// short ones.
+const ATTEMPTS: usize = 8;
+
+/// Issues IDs, announces them in NEW_CONNECTION_ID, and replaces those that the peer retires.
+///
+/// An ID that the peer retired is unregistered at once; a late packet to it is not for this
+/// connection any more.
+#[derive(Debug)]
+pub(crate) struct LocalIds {
+    /// Bytes per ID; with 0, there is only the empty one.
+    length: usize,
+    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`].
+    issued: SmallVec<[Issued; ACTIVE_CONNECTION_ID_LIMIT]>,
+    /// How many the peer is willing to keep; 1 until it is known.
+    limit: usize,
+    next_sequence: u64,
+    /// Largest sequence number that left in a frame.
+    largest_sent: u64,
+    /// At most two per ID: the peer can retire none twice, nor one that it was not sent.
+    registrations: VecDeque<Registration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Issued {
+    sequence: u64,
+    id: ConnectionId,
+    /// `Some` while it has to be announced.
+    pending: Option<StatelessResetToken>,
+    /// What is announced again if the frame is lost; `None` for the ID of the handshake.
+    token: Option<StatelessResetToken>,
+}
+
+impl LocalIds {
+    /// `first` is the ID of the handshake, and is registered; later ones are `length` bytes long.
+    pub(crate) fn new(first: ConnectionId, length: usize) -> Self {
+        let mut registrations = VecDeque::new();
+        if !first.is_empty() {
+            registrations.push_back(Registration::AddId(first));
+        }
+        let mut issued = SmallVec::new();
+        issued.push(Issued { sequence: 0, id: first, pending: None, token: None });
+        Self {
+            length: if first.is_empty() { 0 } else { length.min(ConnectionId::MAXIMUM_LENGTH) },
+            issued,
+            limit: 1,
+            next_sequence: 1,
+            largest_sent: 0,
+            registrations,
+        }
+    }
+
+    /// Takes the peer's active_connection_id_limit (RFC 9000 §18.2).
+    pub(crate) fn set_peer_limit(&mut self, limit: u64) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.limit = limit.clamp(1, ACTIVE_CONNECTION_ID_LIMIT);
+    }
+
+    /// Issues as many IDs as the peer may keep and does not have. `reset_token` makes their
+    /// stateless reset tokens.
+    pub(crate) fn issue(
+        &mut self,
+        random: &mut SeededRandom,
+        mut reset_token: impl FnMut(&ConnectionId) -> StatelessResetToken,
+    ) {
+        if self.length == 0 {
+            return;
+        }
+        while self.issued.len() < self.limit {
+            let Some(id) = self.draw(random) else { return };
+            let token = Some(reset_token(&id));
+            self.issued.push(Issued { sequence: self.next_sequence, id, pending: token, token });
+            self.next_sequence = self.next_sequence.saturating_add(1);
+            self.registrations.push_back(Registration::AddId(id));
+        }
+    }
+
+    /// A random ID that is not in use.
+    fn draw(&self, random: &mut SeededRandom) -> Option<ConnectionId> {
+        (0..ATTEMPTS).find_map(|_| {
+            let mut bytes = [0; ConnectionId::MAXIMUM_LENGTH];
+            let bytes = bytes.get_mut(..self.length)?;
+            random.fill(bytes);
+            let id = ConnectionId::new(bytes)?;
+            self.issued.iter().all(|issued| issued.id != id).then_some(id)
+        })
+    }
+
+    /// The peer will not use an ID any more; call [`Self::issue`] for its replacement.
+    /// `destination_id` is that of the packet with the frame.
+    ///
+    /// # Errors
+    /// PROTOCOL_VIOLATION if the ID was never sent, if the packet came to the very ID, or if
+    /// there is only the empty one (RFC 9000 §19.16).
+    pub(crate) fn handle_retire(
+        &mut self,
+        frame: RetireConnectionId,
+        destination_id: &ConnectionId,
+    ) -> Result<(), TransportError> {
+        let violation = |reason| {
+            Err(TransportError::protocol_violation(reason)
+                .in_frame(FrameType::RETIRE_CONNECTION_ID))
+        };
+        if self.length == 0 {
+            return violation("the connection ID is empty and cannot be retired");
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+        //# Receipt of a RETIRE_CONNECTION_ID frame containing a sequence number
+        //# greater than any previously sent to the peer MUST be treated as a
+        //# connection error of type PROTOCOL_VIOLATION.
+        if frame.sequence > self.largest_sent {
+            return violation("retired connection ID was never issued");
+        }
+        let Some(index) = self.issued.iter().position(|id| id.sequence == frame.sequence) else {
+            return Ok(());
+        };
+        let in_use = self.issued.get(index).is_some_and(|issued| issued.id == *destination_id);
+        if in_use {
+            return violation("retired connection ID is that of the packet");
+        }
+        let retired = self.issued.remove(index);
+        self.registrations.push_back(Registration::RemoveId(retired.id));
+        Ok(())
+    }
+
+    /// Whether [`Self::write_frames`] has anything to write.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.issued.iter().any(|issued| issued.pending.is_some())
+    }
+
+    /// Writes the NEW_CONNECTION_ID frames that are due.
+    pub(crate) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        for issued in &mut self.issued {
+            let Some(reset_token) = issued.pending else { continue };
+            let sequence = issued.sequence;
+            let frame =
+                NewConnectionId { sequence, retire_prior_to: 0, id: issued.id, reset_token };
+            packet.write(SentFrame::NewConnectionId { sequence }, |writer| frame.encode(writer))?;
+            issued.pending = None;
+            self.largest_sent = self.largest_sent.max(sequence);
+        }
+        Ok(())
+    }
+
+    /// The frame was lost: it is sent again, unless the peer retired the ID meanwhile.
+    pub(crate) fn on_lost(&mut self, sequence: u64) {
+        if let Some(issued) = self.issued.iter_mut().find(|issued| issued.sequence == sequence) {
+            issued.pending = issued.token;
+        }
+    }
+
+    /// The peer has the frame: nothing sends it again.
+    pub(crate) fn on_acked(&mut self, sequence: u64) {
+        if let Some(issued) = self.issued.iter_mut().find(|issued| issued.sequence == sequence) {
+            issued.pending = None;
+            issued.token = None;
+        }
+    }
+
+    /// What the packet handler manager has to do next.
+    pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
+        self.registrations.pop_front()
+    }
+
+    /// The IDs that packets may come to.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ConnectionId> {
+        self.issued.iter().map(|issued| &issued.id)
+    }
+}

@@ -1,0 +1,257 @@
+//! The peer's IDs, for this end to put on its packets (RFC 9000 §5.1.2).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::mem;
+
+use smallvec::SmallVec;
+
+use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration};
+use crate::error::TransportError;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
+use crate::wire::{ConnectionId, Full, RangeSet, StatelessResetToken};
+
+/// RETIRE_CONNECTION_ID frames that may wait to be sent or acknowledged (RFC 9000 §5.1.2 asks for
+/// at least twice the limit of active IDs).
+const MAXIMUM_RETIRING: usize = 2 * ACTIVE_CONNECTION_ID_LIMIT;
+
+/// Runs of sequence numbers that are remembered as seen. Every gap is an ID that was issued and
+/// has not arrived, of which an honest peer has no more than the limit.
+const MAXIMUM_SEEN_RUNS: usize = 2 * ACTIVE_CONNECTION_ID_LIMIT;
+
+/// Keeps the peer's IDs, one of which is active, and retires those that are used up.
+#[derive(Debug)]
+pub(crate) struct RemoteIds {
+    active: Entry,
+    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`] together with the active one.
+    unused: SmallVec<[Entry; ACTIVE_CONNECTION_ID_LIMIT]>,
+    /// Sequence numbers from `retire_prior_to` up of which the ID arrived; at most
+    /// [`MAXIMUM_SEEN_RUNS`] runs.
+    seen: RangeSet,
+    /// The peer wants everything below retired.
+    retire_prior_to: u64,
+    /// Retired, but the peer has not acknowledged it; at most [`MAXIMUM_RETIRING`].
+    retiring: SmallVec<[Retiring; MAXIMUM_RETIRING]>,
+    /// At most two per change of the active ID, each of which makes one entry of `retiring`.
+    registrations: VecDeque<Registration>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Entry {
+    sequence: u64,
+    id: ConnectionId,
+    reset_token: Option<StatelessResetToken>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Retiring {
+    sequence: u64,
+    /// Whether the frame has yet to be sent.
+    pending: bool,
+}
+
+impl RemoteIds {
+    /// `first`: for a client, the random ID of its first Initial; for a server, the Source
+    /// Connection ID of the client's.
+    pub(crate) fn new(first: ConnectionId) -> Self {
+        let mut seen = RangeSet::default();
+        seen.insert(0..1);
+        Self {
+            active: Entry { sequence: 0, id: first, reset_token: None },
+            unused: SmallVec::new(),
+            seen,
+            retire_prior_to: 0,
+            retiring: SmallVec::new(),
+            registrations: VecDeque::new(),
+        }
+    }
+
+    /// The server chose an ID of its own, in a Retry or its first packet (RFC 9000 §7.2).
+    pub(crate) fn set_first(&mut self, id: ConnectionId) {
+        if self.active.sequence == 0 {
+            self.active.id = id;
+        }
+    }
+
+    /// The stateless reset token of the server's first ID, from its transport parameters.
+    pub(crate) fn set_reset_token(&mut self, token: StatelessResetToken) {
+        if self.active.sequence == 0 && self.active.reset_token.is_none() {
+            self.active.reset_token = Some(token);
+            self.registrations.push_back(Registration::AddResetToken(token));
+        }
+    }
+
+    /// The peer issued an ID, and perhaps wants others retired.
+    ///
+    /// # Errors
+    /// CONNECTION_ID_LIMIT_ERROR if the peer issues more than it may, or makes this end retire
+    /// faster than it acknowledges; PROTOCOL_VIOLATION if the frame contradicts an earlier one, or
+    /// if the peer's ID is empty (RFC 9000 §5.1.1, §5.1.2, §19.15).
+    pub(crate) fn handle_new_connection_id(
+        &mut self,
+        frame: &NewConnectionId,
+    ) -> Result<(), TransportError> {
+        self.take(frame).map_err(|error| error.in_frame(FrameType::NEW_CONNECTION_ID))
+    }
+
+    fn take(&mut self, frame: &NewConnectionId) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# An endpoint that is sending packets with a zero-length Destination
+        //# Connection ID MUST treat receipt of a NEW_CONNECTION_ID frame as a
+        //# connection error of type PROTOCOL_VIOLATION.
+        if self.active.id.is_empty() {
+            return Err(TransportError::protocol_violation("the connection ID in use is empty"));
+        }
+        self.check_consistent(frame)?;
+        self.raise_retire_prior_to(frame.retire_prior_to)?;
+        if frame.sequence < self.retire_prior_to {
+            // It arrived late. RFC 9000 §19.15: retire it at once, unless that is under way.
+            self.retire(frame.sequence)?;
+        } else if self.seen.insert(frame.sequence..frame.sequence.saturating_add(1)) > 0 {
+            let reset_token = Some(frame.reset_token);
+            self.insert(Entry { sequence: frame.sequence, id: frame.id, reset_token })?;
+        }
+        if self.active.sequence < self.retire_prior_to {
+            // Without another ID, the old one stays in use until one arrives: only a peer that
+            // wants every ID retired that it issued can cause that.
+            self.switch()?;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# After processing a NEW_CONNECTION_ID frame and
+        //# adding and retiring active connection IDs, if the number of active
+        //# connection IDs exceeds the value advertised in its
+        //# active_connection_id_limit transport parameter, an endpoint MUST
+        //# close the connection with an error of type CONNECTION_ID_LIMIT_ERROR.
+        if self.unused.len() >= ACTIVE_CONNECTION_ID_LIMIT {
+            return Err(TransportError::connection_id_limit("too many connection IDs"));
+        }
+        Ok(())
+    }
+
+    /// RFC 9000 §19.15: a sequence number has one ID and one token, an ID one sequence number.
+    fn check_consistent(&self, frame: &NewConnectionId) -> Result<(), TransportError> {
+        let contradicts = |known: &Entry| {
+            let same_sequence = known.sequence == frame.sequence;
+            let same_id = known.id == frame.id;
+            let other_token = known.reset_token.is_some_and(|token| token != frame.reset_token);
+            same_sequence != same_id || (same_sequence && other_token)
+        };
+        // A token of the first ID comes in the transport parameters only, and so for a client only.
+        if contradicts(&self.active) || self.unused.iter().any(contradicts) {
+            return Err(TransportError::protocol_violation("connection ID contradicts another"));
+        }
+        Ok(())
+    }
+
+    fn raise_retire_prior_to(&mut self, retire_prior_to: u64) -> Result<(), TransportError> {
+        if retire_prior_to <= self.retire_prior_to {
+            return Ok(());
+        }
+        self.retire_prior_to = retire_prior_to;
+        self.seen.remove(0..retire_prior_to);
+        let unused = mem::take(&mut self.unused);
+        for entry in unused {
+            if entry.sequence < retire_prior_to {
+                self.retire(entry.sequence)?;
+            } else {
+                self.unused.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the unused IDs in the order of their sequence numbers.
+    fn insert(&mut self, entry: Entry) -> Result<(), TransportError> {
+        if self.seen.len() > MAXIMUM_SEEN_RUNS {
+            return Err(TransportError::connection_id_limit("too many connection IDs are missing"));
+        }
+        let at = self.unused.partition_point(|other| other.sequence < entry.sequence);
+        self.unused.insert(at, entry);
+        Ok(())
+    }
+
+    fn retire(&mut self, sequence: u64) -> Result<(), TransportError> {
+        if self.retiring.iter().any(|retiring| retiring.sequence == sequence) {
+            return Ok(());
+        }
+        if self.retiring.len() >= MAXIMUM_RETIRING {
+            return Err(TransportError::connection_id_limit("too many connection IDs to retire"));
+        }
+        self.retiring.push(Retiring { sequence, pending: true });
+        Ok(())
+    }
+
+    /// The ID for packets to the peer.
+    pub(crate) fn active(&self) -> &ConnectionId {
+        &self.active.id
+    }
+
+    /// The ID that [`Self::switch`] would make active.
+    pub(crate) fn next_unused(&self) -> Option<&ConnectionId> {
+        self.unused.first().map(|entry| &entry.id)
+    }
+
+    /// Makes the next ID active and retires the one before, as on a change of the path
+    /// (RFC 9000 §9.5); `Ok(false)` if there is no other.
+    ///
+    /// # Errors
+    /// CONNECTION_ID_LIMIT_ERROR if too many retired IDs are not acknowledged.
+    pub(crate) fn switch(&mut self) -> Result<bool, TransportError> {
+        if self.unused.is_empty() {
+            return Ok(false);
+        }
+        self.retire(self.active.sequence)?;
+        let next = self.unused.remove(0);
+        let before = mem::replace(&mut self.active, next);
+        // RFC 9000 §10.3.1: only the tokens of IDs in use are looked for.
+        if let Some(token) = before.reset_token {
+            self.registrations.push_back(Registration::RemoveResetToken(token));
+        }
+        if let Some(token) = next.reset_token {
+            self.registrations.push_back(Registration::AddResetToken(token));
+        }
+        Ok(true)
+    }
+
+    /// Whether [`Self::write_frames`] has anything to write.
+    pub(crate) fn has_frames(&self) -> bool {
+        self.retiring.iter().any(|retiring| retiring.pending)
+    }
+
+    /// Writes the RETIRE_CONNECTION_ID frames that are due.
+    pub(crate) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        for retiring in self.retiring.iter_mut().filter(|retiring| retiring.pending) {
+            let sequence = retiring.sequence;
+            let frame = RetireConnectionId { sequence };
+            packet
+                .write(SentFrame::RetireConnectionId { sequence }, |writer| frame.encode(writer))?;
+            retiring.pending = false;
+        }
+        Ok(())
+    }
+
+    /// The RETIRE_CONNECTION_ID frame was lost: it is sent again.
+    pub(crate) fn on_lost(&mut self, sequence: u64) {
+        if let Some(retiring) = self.retiring.iter_mut().find(|entry| entry.sequence == sequence) {
+            retiring.pending = true;
+        }
+    }
+
+    /// The peer has the RETIRE_CONNECTION_ID frame.
+    pub(crate) fn on_acked(&mut self, sequence: u64) {
+        self.retiring.retain(|retiring| retiring.sequence != sequence);
+    }
+
+    /// What the packet handler manager has to do next.
+    pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
+        self.registrations.pop_front()
+    }
+
+    /// The token that is registered, to be removed at the end.
+    pub(crate) fn reset_token(&self) -> Option<&StatelessResetToken> {
+        self.active.reset_token.as_ref()
+    }
+}

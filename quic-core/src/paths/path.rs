@@ -1,0 +1,162 @@
+//! One path: where to, how fast, how much, how large.
+
+#[cfg(test)]
+mod tests;
+
+use std::mem;
+use std::time::Duration;
+
+use super::amplification::Amplification;
+use super::mtu_discovery::MtuDiscovery;
+use super::validation::Validation;
+use crate::config::{CongestionAlgorithm, TransportConfig};
+use crate::congestion::{CongestionController, Cubic, NewReno, Pacer, Rtt};
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+
+/// A network path and all that is estimated of it.
+#[derive(Debug)]
+pub(crate) struct Path {
+    pub(crate) addresses: PathAddresses,
+    /// Names the estimates: packets sent are accounted to the path with their generation.
+    pub(crate) generation: u32,
+    pub(crate) rtt: Rtt,
+    pub(crate) congestion: Box<dyn CongestionController>,
+    pub(crate) pacer: Pacer,
+    pub(crate) mtu: MtuDiscovery,
+    pub(crate) amplification: Amplification,
+    pub(crate) validation: Validation,
+    /// Bytes of packets that count as in flight (RFC 9002 §2).
+    in_flight: u64,
+}
+
+impl Path {
+    pub(crate) fn new(
+        addresses: PathAddresses,
+        generation: u32,
+        config: &TransportConfig,
+        amplification: Amplification,
+    ) -> Self {
+        let mtu = MtuDiscovery::new(config.initial_mtu, config.max_mtu);
+        let size = mtu.current();
+        let congestion: Box<dyn CongestionController> = match &config.congestion {
+            CongestionAlgorithm::Cubic => Box::new(Cubic::new(size)),
+            CongestionAlgorithm::NewReno => Box::new(NewReno::new(size)),
+            CongestionAlgorithm::Custom(make) => make(size),
+        };
+        Self {
+            addresses,
+            generation,
+            rtt: Rtt::new(config.initial_rtt),
+            congestion,
+            pacer: Pacer::new(size),
+            mtu,
+            amplification,
+            validation: Validation::default(),
+            in_flight: 0,
+        }
+    }
+
+    /// A packet of `bytes` bytes was sent. The datagrams are counted apart, by
+    /// [`Self::on_datagram_sent`].
+    pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64, in_flight: bool) {
+        if in_flight {
+            self.in_flight = self.in_flight.saturating_add(bytes);
+            self.congestion.on_sent(now, bytes, self.in_flight);
+        }
+        self.pacer.on_sent(bytes);
+    }
+
+    /// A datagram with a payload of `bytes` bytes was sent, padding included.
+    pub(crate) fn on_datagram_sent(&mut self, bytes: u64) {
+        self.amplification.sent(bytes);
+    }
+
+    /// A packet in flight was acknowledged. The congestion controller hears of whole ACK frames,
+    /// from whoever handles them.
+    pub(crate) fn on_acked(&mut self, bytes: u64) {
+        self.on_discarded(bytes);
+        self.mtu.on_acked(size(bytes));
+    }
+
+    /// A packet in flight was lost; whether the MTU changed.
+    pub(crate) fn on_lost(&mut self, now: Instant, bytes: u64) -> bool {
+        self.on_discarded(bytes);
+        let changed = self.mtu.on_lost(size(bytes), now);
+        self.propagate_mtu(changed)
+    }
+
+    /// A packet in flight will neither be acknowledged nor lost: its keys are gone.
+    pub(crate) fn on_discarded(&mut self, bytes: u64) {
+        self.in_flight = self.in_flight.saturating_sub(bytes);
+    }
+
+    /// In place of [`Self::on_acked`] for a packet that probes the MTU; whether the MTU changed.
+    pub(crate) fn on_mtu_probe_acked(&mut self, bytes: u64) -> bool {
+        self.on_discarded(bytes);
+        let changed = self.mtu.on_probe_acked(size(bytes));
+        self.propagate_mtu(changed)
+    }
+
+    /// In place of [`Self::on_lost`] for a packet that probes the MTU; it is no congestion.
+    pub(crate) fn on_mtu_probe_lost(&mut self, bytes: u64) {
+        self.on_discarded(bytes);
+        self.mtu.on_probe_lost(size(bytes));
+    }
+
+    /// Nothing was acknowledged for several PTOs; whether the MTU changed.
+    pub(crate) fn on_persistent_loss(&mut self, now: Instant) -> bool {
+        let changed = self.mtu.on_persistent_loss(now);
+        self.propagate_mtu(changed)
+    }
+
+    /// Takes the peer's max_udp_payload_size.
+    pub(crate) fn set_peer_maximum(&mut self, maximum: u64) {
+        let changed = self.mtu.set_peer_maximum(maximum);
+        self.propagate_mtu(changed);
+    }
+
+    fn propagate_mtu(&mut self, changed: bool) -> bool {
+        if changed {
+            self.congestion.on_mtu_changed(self.mtu.current());
+            self.pacer.on_mtu_changed(self.mtu.current());
+        }
+        changed
+    }
+
+    /// Bytes in flight.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// Bytes that the congestion window has room for.
+    pub(crate) fn window_available(&self) -> u64 {
+        self.congestion.window().saturating_sub(self.in_flight)
+    }
+
+    /// Whether the congestion window has no room for a full datagram (RFC 9002 §7.8).
+    pub(crate) fn is_window_limited(&self) -> bool {
+        self.window_available() < u64::from(self.mtu.current())
+    }
+
+    /// How long path validation waits for an answer, at least.
+    pub(super) fn validation_interval(&self) -> Duration {
+        self.rtt.pto_base()
+    }
+
+    /// The port changed, but not the path: what is estimated stays, and packets in flight are
+    /// accounted to this path (RFC 9000 §9.4).
+    pub(super) fn swap_estimates(&mut self, other: &mut Self) {
+        mem::swap(&mut self.generation, &mut other.generation);
+        mem::swap(&mut self.rtt, &mut other.rtt);
+        mem::swap(&mut self.congestion, &mut other.congestion);
+        mem::swap(&mut self.pacer, &mut other.pacer);
+        mem::swap(&mut self.mtu, &mut other.mtu);
+        mem::swap(&mut self.in_flight, &mut other.in_flight);
+    }
+}
+
+/// A packet's size; no datagram is longer than 65,527 bytes.
+fn size(bytes: u64) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}

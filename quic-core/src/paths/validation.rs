@@ -1,0 +1,168 @@
+//! PATH_CHALLENGE and PATH_RESPONSE: is the peer there? (RFC 9000 §8.2)
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::crypto::SeededRandom;
+use crate::deadline::{Deadline, earliest};
+use crate::instant::Instant;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::Full;
+use crate::wire::frame::{PathChallenge, PathResponse};
+
+/// PATH_RESPONSE frames that may wait on a path; the newest win.
+const MAXIMUM_RESPONSES: usize = 4;
+
+/// PATH_CHALLENGE frames of one attempt, and so PTOs until it fails (RFC 9000 §8.2.4).
+const CHALLENGES: u8 = 3;
+
+/// Both ends of path validation, for one path.
+#[derive(Debug, Default)]
+pub(crate) struct Validation {
+    /// At most [`MAXIMUM_RESPONSES`].
+    responses: VecDeque<[u8; 8]>,
+    attempt: Option<Attempt>,
+    resend: Deadline,
+    give_up: Deadline,
+}
+
+#[derive(Debug)]
+struct Attempt {
+    challenges: [Challenge; CHALLENGES as usize],
+    /// How many may have been written.
+    started: u8,
+    interval: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Challenge {
+    data: [u8; 8],
+    state: ChallengeState,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum ChallengeState {
+    Waiting,
+    Due,
+    Sent {
+        /// Whether the datagram was at least 1,200 bytes long.
+        padded: bool,
+    },
+}
+
+/// What a PATH_RESPONSE says about the path whose challenge it answers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Answer {
+    /// It answers no challenge of this path.
+    Unknown,
+    /// The address is validated, but the datagram was not a full one: the path has to be validated
+    /// once more (RFC 9000 §8.2.1).
+    AddressOnly,
+    /// The path is validated.
+    Validated,
+}
+
+impl Validation {
+    /// Starts an attempt, which fails after three PTOs; another that is under way is forgotten.
+    pub(crate) fn start(&mut self, now: Instant, pto: Duration, random: &mut SeededRandom) {
+        let mut challenges = [(); CHALLENGES as usize]
+            .map(|()| Challenge { data: random.array(), state: ChallengeState::Waiting });
+        if let Some(first) = challenges.first_mut() {
+            first.state = ChallengeState::Due;
+        }
+        self.attempt = Some(Attempt { challenges, started: 1, interval: pto });
+        self.resend.set_after(now, pto);
+        self.give_up.set_after(now, pto.saturating_mul(CHALLENGES.into()));
+    }
+
+    /// Gives up the attempt.
+    pub(crate) fn cancel(&mut self) {
+        self.attempt = None;
+        self.resend.cancel();
+        self.give_up.cancel();
+    }
+
+    /// Whether an attempt is under way.
+    pub(crate) fn is_running(&self) -> bool {
+        self.attempt.is_some()
+    }
+
+    /// The peer wants to see these bytes again, on this path.
+    pub(crate) fn handle_challenge(&mut self, frame: PathChallenge) {
+        if self.responses.len() >= MAXIMUM_RESPONSES {
+            self.responses.pop_front();
+        }
+        self.responses.push_back(frame.0);
+    }
+
+    /// The peer saw a challenge. On which path it says so does not matter (RFC 9000 §8.2.3).
+    pub(crate) fn handle_response(&mut self, frame: PathResponse) -> Answer {
+        let Some(attempt) = &self.attempt else { return Answer::Unknown };
+        let answered = attempt.challenges.iter().find(|challenge| challenge.data == frame.0);
+        let padded = match answered.map(|challenge| challenge.state) {
+            Some(ChallengeState::Sent { padded }) => padded,
+            Some(ChallengeState::Waiting | ChallengeState::Due) | None => return Answer::Unknown,
+        };
+        self.cancel();
+        if padded { Answer::Validated } else { Answer::AddressOnly }
+    }
+
+    /// Whether [`Self::write_frames`] has anything to write; if so, the datagram wants to be
+    /// padded to 1,200 bytes, unless the amplification limit forbids it (RFC 9000 §8.2.1, §8.2.2).
+    pub(crate) fn wants_padding(&self) -> bool {
+        !self.responses.is_empty() || self.is_challenge_due()
+    }
+
+    fn is_challenge_due(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| {
+            attempt.challenges.iter().any(|challenge| challenge.state == ChallengeState::Due)
+        })
+    }
+
+    /// Writes the frames that are due. `padded`: the datagram will be at least 1,200 bytes long.
+    pub(crate) fn write_frames(
+        &mut self,
+        packet: &mut PacketWriter<'_>,
+        padded: bool,
+    ) -> Result<(), Full> {
+        while let Some(data) = self.responses.front() {
+            let frame = PathResponse(*data);
+            packet.write(SentFrame::PathResponse, |writer| frame.encode(writer))?;
+            self.responses.pop_front();
+        }
+        for challenge in self.attempt.iter_mut().flat_map(|attempt| &mut attempt.challenges) {
+            if challenge.state == ChallengeState::Due {
+                let frame = PathChallenge(challenge.data);
+                packet.write(SentFrame::PathChallenge, |writer| frame.encode(writer))?;
+                challenge.state = ChallengeState::Sent { padded };
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        earliest([self.resend.get(), self.give_up.get()])
+    }
+
+    /// Makes the next challenge due; `true` if the attempt failed.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
+        if self.give_up.expire(now) {
+            self.cancel();
+            return true;
+        }
+        if self.resend.expire(now)
+            && let Some(attempt) = &mut self.attempt
+            && let Some(next) = attempt.challenges.get_mut(usize::from(attempt.started))
+        {
+            next.state = ChallengeState::Due;
+            attempt.started = attempt.started.saturating_add(1);
+            if attempt.started < CHALLENGES {
+                self.resend.set_after(now, attempt.interval);
+            }
+        }
+        false
+    }
+}
