@@ -15,6 +15,7 @@ mod event;
 pub mod congestion;
 pub mod crypto;
 
+mod buffer;
 mod config;
 mod packet;
 

@@ -1,0 +1,9 @@
+//! Bytes of ordered streams: what was sent and not acknowledged, what was received and not read.
+//!
+//! Used for STREAM and CRYPTO data alike (RFC 9000 §2.2, §19.6).
+
+mod reassembler;
+mod send_buffer;
+
+pub(crate) use reassembler::{MAX_BLOCK, Reassembler, TooManyGaps};
+pub(crate) use send_buffer::SendBuffer;
