@@ -18,6 +18,7 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'a>, ty: FrameType) -> Result<Self, Malformed> {
         let stream_id = reader.stream_id()?;
         let offset = if ty.0 & OFF != 0 { reader.varint()? } else { 0 };
@@ -88,6 +89,7 @@ pub(crate) struct ResetStream {
 }
 
 impl ResetStream {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             stream_id: reader.stream_id()?,
@@ -112,6 +114,7 @@ pub(crate) struct StopSending {
 }
 
 impl StopSending {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             stream_id: reader.stream_id()?,
