@@ -9,6 +9,7 @@ const OFF: u64 = 0x04;
 
 /// Data of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "RFC 9000 §19.8 names the field so")]
 pub(crate) struct Stream<'a> {
     pub(crate) stream_id: StreamId,
     pub(crate) offset: u64,

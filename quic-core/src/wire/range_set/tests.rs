@@ -87,5 +87,5 @@ fn ranges_that_touch_become_one() {
     set.insert(0..2);
     set.insert(4..6);
     assert_eq!(set.insert(2..4), 2);
-    assert_eq!(set.iter().collect::<Vec<_>>(), [0..6]);
+    assert_eq!((set.first(), set.len()), (Some(0..6), 1));
 }
