@@ -162,6 +162,10 @@ impl From<FrameError> for TransportError {
             FrameError::Malformed { frame_type, reason } => {
                 Self::frame_encoding(reason).in_frame(frame_type)
             }
+            FrameError::OverlongType(frame_type) => {
+                Self::protocol_violation("frame type is not in its shortest encoding")
+                    .in_frame(frame_type)
+            }
             FrameError::UnknownType(frame_type) => {
                 Self::frame_encoding("unknown frame type").in_frame(frame_type)
             }

@@ -28,6 +28,10 @@ mod connection;
 
 mod packet_handler_manager;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 pub use config::*;
 pub use connection::{Connection, Statistics};
 pub use error::{

@@ -17,6 +17,7 @@ impl ConnectionId {
     pub const EMPTY: Self = Self { length: 0, bytes: [0; Self::MAXIMUM_LENGTH] };
 
     /// A connection ID with these bytes; `None` if there are more than 20.
+    #[inline]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut id = Self::EMPTY;
         id.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -25,6 +26,7 @@ impl ConnectionId {
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }

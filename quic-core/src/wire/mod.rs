@@ -11,6 +11,9 @@ pub(crate) mod transport_parameters;
 mod varint;
 mod writer;
 
+#[cfg(test)]
+mod strategies;
+
 pub use connection_id::{ConnectionId, StatelessResetToken};
 pub use stream_id::{Direction, Side, StreamId};
 pub use varint::{VarInt, VarIntBoundsExceeded};

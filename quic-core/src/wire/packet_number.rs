@@ -13,6 +13,9 @@ impl SpaceId {
     pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
 }
 
+/// The largest packet number (RFC 9000 §12.3).
+const MAXIMUM_NUMBER: u64 = (1 << 62) - 1;
+
 /// How many bytes of a packet number travel in a header: 1 to 4.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct PacketNumberLength(u8);
@@ -34,6 +37,7 @@ impl PacketNumberLength {
     }
 
     /// The length that the two low bits of an unprotected first byte give.
+    #[inline]
     pub(crate) fn from_first_byte(first: u8) -> Self {
         Self((first & 0b11) + 1)
     }
@@ -43,22 +47,25 @@ impl PacketNumberLength {
         self.0 - 1
     }
 
+    #[inline]
     pub(crate) fn bytes(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// The full packet number of which `truncated` are the low `length` bytes (RFC 9000 Appendix A.3).
+/// The full packet number of which `truncated` are the low `length` bytes (RFC 9000 Appendix A.3):
+/// of all that end so, the one nearest to the number after `largest_received`. Always below 2^62.
 pub(crate) fn expand_packet_number(
     largest_received: Option<u64>,
     truncated: u32,
     length: PacketNumberLength,
 ) -> u64 {
-    let expected = largest_received.map_or(0, |largest| largest.saturating_add(1));
+    let expected =
+        largest_received.map_or(0, |largest| largest.saturating_add(1)).min(MAXIMUM_NUMBER);
     let window = 1_u64 << (length.bytes() * 8);
     let half = window / 2;
-    let candidate = (expected & !(window - 1)) | u64::from(truncated);
-    if candidate.saturating_add(half) <= expected && candidate < (1 << 62) - window {
+    let candidate = (expected & !(window - 1)) | (u64::from(truncated) & (window - 1));
+    if candidate.saturating_add(half) <= expected && candidate <= MAXIMUM_NUMBER - window {
         candidate + window
     } else if candidate > expected.saturating_add(half) && candidate >= window {
         candidate - window
@@ -66,3 +73,6 @@ pub(crate) fn expand_packet_number(
         candidate
     }
 }
+
+#[cfg(test)]
+mod tests;

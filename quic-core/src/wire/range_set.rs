@@ -65,6 +65,7 @@ impl RangeSet {
         self.ranges.insert_many(from, kept);
     }
 
+    #[inline]
     pub(crate) fn contains(&self, number: u64) -> bool {
         let at = self.ranges.partition_point(|range| range.end <= number);
         self.ranges.get(at).is_some_and(|range| range.start <= number)
@@ -103,3 +104,6 @@ impl RangeSet {
         self.ranges.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

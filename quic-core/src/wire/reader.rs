@@ -13,68 +13,88 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Truncated;
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
+    #[inline]
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
     /// What was not read yet.
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8], Truncated> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Truncated> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or(Truncated)?;
         self.rest = rest;
         Ok(*bytes)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, Truncated> {
         self.array().map(|[byte]| byte)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self) -> Result<u16, Truncated> {
         self.array().map(u16::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self) -> Result<u32, Truncated> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// A variable-length integer, of any length that can hold it (RFC 9000 §16).
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, Truncated> {
-        let first = *self.rest.first().ok_or(Truncated)?;
+        let (first, rest) = self.rest.split_first().ok_or(Truncated)?;
+        if *first < 0x40 {
+            self.rest = rest;
+            return Ok(u64::from(*first));
+        }
+        self.longer_varint(*first)
+    }
+
+    /// A variable-length integer of two bytes or more, as `first` says.
+    fn longer_varint(&mut self, first: u8) -> Result<u64, Truncated> {
         Ok(match first >> 6 {
-            0 => {
-                self.bytes(1)?;
-                u64::from(first)
-            }
-            1 => u64::from(self.u16()? & 0x3fff),
+            0 | 1 => u64::from(self.u16()? & 0x3fff),
             2 => u64::from(self.u32()? & 0x3fff_ffff),
             _ => u64::from_be_bytes(self.array()?) & VarInt::MAX.into_inner(),
         })
     }
 
+    #[inline]
     pub(crate) fn stream_id(&mut self) -> Result<StreamId, Truncated> {
         self.varint().map(StreamId::from_wire)
     }
 
     /// Bytes preceded by their length as a variable-length integer.
+    #[inline]
     pub(crate) fn prefixed_bytes(&mut self) -> Result<&'a [u8], Truncated> {
         let length = usize::try_from(self.varint()?).map_err(|_| Truncated)?;
         self.bytes(length)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ pub(crate) const fn varint_length(value: u64) -> usize {
         _ => 8,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,18 +14,22 @@ pub(crate) struct Writer<'a> {
 pub(crate) struct Full;
 
 impl<'a> Writer<'a> {
+    #[inline]
     pub(crate) fn new(memory: &'a mut [u8]) -> Self {
         Self { memory, written: 0 }
     }
 
+    #[inline]
     pub(crate) fn length(&self) -> usize {
         self.written
     }
 
+    #[inline]
     pub(crate) fn remaining(&self) -> usize {
         self.memory.len() - self.written
     }
 
+    #[inline]
     pub(crate) fn written(&self) -> &[u8] {
         self.memory.get(..self.written).unwrap_or_default()
     }
@@ -36,6 +40,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Room for `length` bytes, to be filled by the caller.
+    #[inline]
     pub(crate) fn reserve(&mut self, length: usize) -> Result<&mut [u8], Full> {
         let end = self.written.checked_add(length).ok_or(Full)?;
         let room = self.memory.get_mut(self.written..end).ok_or(Full)?;
@@ -43,24 +48,29 @@ impl<'a> Writer<'a> {
         Ok(room)
     }
 
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
         self.reserve(bytes.len())?.copy_from_slice(bytes);
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, value: u8) -> Result<(), Full> {
         self.bytes(&[value])
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, value: u16) -> Result<(), Full> {
         self.bytes(&value.to_be_bytes())
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, value: u32) -> Result<(), Full> {
         self.bytes(&value.to_be_bytes())
     }
 
     /// The shortest encoding of `value`, which is below 2^62 (RFC 9000 §16).
+    #[inline]
     pub(crate) fn varint(&mut self, value: u64) -> Result<(), Full> {
         let value = VarInt::saturating(value).into_inner();
         match varint_length(value) {

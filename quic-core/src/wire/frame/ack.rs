@@ -1,12 +1,12 @@
 //! ACK and ACK_ECN (RFC 9000 §19.3).
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use super::{FrameType, Malformed};
-use crate::wire::{Full, RangeSet, Reader, Writer};
+use crate::wire::{Full, RangeSet, Reader, Writer, varint_length};
 
 /// Acknowledges packets. The ranges stay encoded; they were checked when the frame was decoded.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ack<'a> {
     pub(crate) largest: u64,
     /// As encoded: still to be scaled by the peer's ack_delay_exponent.
@@ -26,6 +26,7 @@ pub(crate) struct EcnCounts {
 }
 
 impl<'a> Ack<'a> {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'a>, with_ecn: bool) -> Result<Self, Malformed> {
         let largest = reader.varint()?;
         let encoded_delay = reader.varint()?;
@@ -35,6 +36,9 @@ impl<'a> Ack<'a> {
             largest.checked_sub(first_range).ok_or(Malformed("ACK range below packet 0"))?;
         let start = reader.rest();
         // The count is a claim: each turn reads at least two bytes that are there, or fails.
+        if count > (start.len() / 2) as u64 {
+            return Err(Malformed("frame is cut off"));
+        }
         for _ in 0..count {
             let gap = reader.varint()?;
             let length = reader.varint()?;
@@ -54,17 +58,48 @@ impl<'a> Ack<'a> {
     }
 
     /// The acknowledged packet numbers, highest range first.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> + use<'a> {
-        let mut reader = Reader::new(self.ranges);
-        let first = self.largest.saturating_sub(self.first_range)..=self.largest;
-        let mut smallest = *first.start();
-        std::iter::once(first).chain(std::iter::from_fn(move || {
-            let gap = reader.varint().ok()?;
-            let length = reader.varint().ok()?;
-            let largest = smallest.checked_sub(gap + 2)?;
-            smallest = largest.checked_sub(length)?;
-            Some(smallest..=largest)
-        }))
+    #[inline]
+    pub(crate) fn ranges(&self) -> AckRanges<'a> {
+        let smallest = self.largest.saturating_sub(self.first_range);
+        AckRanges { next: Some(smallest..=self.largest), reader: Reader::new(self.ranges) }
+    }
+}
+
+impl PartialEq for Ack<'_> {
+    /// Frames are equal if they say the same, however their integers are encoded.
+    fn eq(&self, other: &Self) -> bool {
+        (self.encoded_delay, self.ecn) == (other.encoded_delay, other.ecn)
+            && self.ranges().eq(other.ranges())
+    }
+}
+
+impl Eq for Ack<'_> {}
+
+/// Iterates over the packet numbers in an ACK frame, highest range first.
+#[derive(Clone, Debug)]
+pub(crate) struct AckRanges<'a> {
+    next: Option<RangeInclusive<u64>>,
+    reader: Reader<'a>,
+}
+
+impl AckRanges<'_> {
+    #[inline]
+    fn below(&mut self, smallest: u64) -> Option<RangeInclusive<u64>> {
+        let gap = self.reader.varint().ok()?;
+        let length = self.reader.varint().ok()?;
+        let largest = smallest.checked_sub(gap + 2)?;
+        Some(largest.checked_sub(length)?..=largest)
+    }
+}
+
+impl Iterator for AckRanges<'_> {
+    type Item = RangeInclusive<u64>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RangeInclusive<u64>> {
+        let range = self.next.take()?;
+        self.next = self.below(*range.start());
+        Some(range)
     }
 }
 
@@ -94,22 +129,13 @@ fn write_ack_parts(
 ) -> Result<(), Full> {
     let mut newest_first = received.iter().rev();
     let newest = newest_first.next().ok_or(Full)?;
-    let ecn_length = ecn.map_or(0, |counts| {
-        [counts.ect0, counts.ect1, counts.ce].map(crate::wire::varint_length).iter().sum()
-    });
-    let room = writer.remaining().checked_sub(ecn_length).ok_or(Full)?;
+    let ecn_length: usize = ecn
+        .map_or(0, |counts| [counts.ect0, counts.ect1, counts.ce].map(varint_length).iter().sum());
     // What fits is counted before it is written, since the count comes first.
-    let mut room = room.checked_sub(1 + 8 + 8 + 2 + 8).ok_or(Full)?;
-    let mut count = 0_u64;
-    let mut smallest = newest.start;
-    for range in newest_first.clone() {
-        let length = crate::wire::varint_length(smallest - range.end - 1)
-            + crate::wire::varint_length(range.end - 1 - range.start);
-        let Some(left) = room.checked_sub(length) else { break };
-        room = left;
-        smallest = range.start;
-        count += 1;
-    }
+    let fixed = [newest.end - 1, encoded_delay, newest.end - 1 - newest.start].map(varint_length);
+    let fixed = 1 + fixed.iter().sum::<usize>() + ecn_length;
+    let room = writer.remaining().checked_sub(fixed).filter(|room| *room > 0).ok_or(Full)?;
+    let count = ranges_that_fit(room, newest.start, newest_first.clone());
     let frame_type = if ecn.is_some() { FrameType::ACK_ECN } else { FrameType::ACK };
     writer.varint(frame_type.0)?;
     writer.varint(newest.end - 1)?;
@@ -128,4 +154,20 @@ fn write_ack_parts(
         writer.varint(counts.ce)?;
     }
     Ok(())
+}
+
+/// How many of the ranges below `smallest` fit into `room` bytes along with their count.
+fn ranges_that_fit(room: usize, mut smallest: u64, older: impl Iterator<Item = Range<u64>>) -> u64 {
+    let mut length = 0;
+    let mut count = 0;
+    for range in older {
+        length +=
+            varint_length(smallest - range.end - 1) + varint_length(range.end - 1 - range.start);
+        if length + varint_length(count + 1) > room {
+            break;
+        }
+        smallest = range.start;
+        count += 1;
+    }
+    count
 }

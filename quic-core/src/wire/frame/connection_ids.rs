@@ -52,7 +52,7 @@ impl RetireConnectionId {
         Ok(Self { sequence: reader.varint()? })
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::RETIRE_CONNECTION_ID.0)?;
         writer.varint(self.sequence)
     }

@@ -9,6 +9,7 @@ const OFF: u64 = 0x04;
 
 /// Data of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "RFC 9000 §19.8 names the field so")]
 pub(crate) struct Stream<'a> {
     pub(crate) stream_id: StreamId,
     pub(crate) offset: u64,
@@ -18,6 +19,7 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'a>, ty: FrameType) -> Result<Self, Malformed> {
         let stream_id = reader.stream_id()?;
         let offset = if ty.0 & OFF != 0 { reader.varint()? } else { 0 };
@@ -88,6 +90,7 @@ pub(crate) struct ResetStream {
 }
 
 impl ResetStream {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             stream_id: reader.stream_id()?,
@@ -112,6 +115,7 @@ pub(crate) struct StopSending {
 }
 
 impl StopSending {
+    #[inline]
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             stream_id: reader.stream_id()?,

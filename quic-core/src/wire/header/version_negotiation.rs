@@ -7,7 +7,7 @@ use super::{
 use crate::wire::{Full, Reader, Writer};
 
 /// A Version Negotiation packet. It is all of its datagram.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct VersionNegotiationHeader<'a> {
     /// Up to 255 bytes.
     pub(crate) destination_id: &'a [u8],
@@ -18,7 +18,7 @@ pub(crate) struct VersionNegotiationHeader<'a> {
 }
 
 /// The versions that a server supports, by its own account; iterate over it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Versions<'a>(&'a [u8]);
 
 impl Iterator for Versions<'_> {

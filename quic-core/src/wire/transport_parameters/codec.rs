@@ -335,3 +335,6 @@ fn put_varint(out: &mut Vec<u8>, value: u64) {
         out.extend_from_slice(writer.written());
     }
 }
+
+#[cfg(test)]
+mod tests;

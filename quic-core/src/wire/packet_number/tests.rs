@@ -1,0 +1,85 @@
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+use super::{PacketNumberLength, expand_packet_number};
+use crate::wire::strategies::integer;
+
+fn length(bytes: u8) -> PacketNumberLength {
+    PacketNumberLength::from_first_byte(bytes - 1)
+}
+
+fn truncate(number: u64, length: PacketNumberLength) -> u32 {
+    let mask = (1_u64 << (8 * length.bytes())) - 1;
+    u32::try_from(number & mask).unwrap()
+}
+
+#[test]
+fn lengths_are_those_of_appendix_a_2() {
+    let acked = Some(0xab_e8b3);
+    assert_eq!(PacketNumberLength::for_number(0xac_5c02, acked).bytes(), 2);
+    assert_eq!(PacketNumberLength::for_number(0xac_e8fe, acked).bytes(), 3);
+}
+
+#[test]
+fn numbers_are_expanded_as_in_appendix_a_3() {
+    assert_eq!(expand_packet_number(Some(0xa82f_30ea), 0x9b32, length(2)), 0xa82f_9b32);
+}
+
+#[test]
+fn the_first_number_needs_one_byte() {
+    assert_eq!(PacketNumberLength::for_number(0, None).bytes(), 1);
+    assert_eq!(expand_packet_number(None, 0, length(1)), 0);
+}
+
+#[test]
+fn no_expanded_number_is_beyond_the_largest() {
+    let largest = (1 << 62) - 1;
+    for truncated in [0, 1, 0x7f, 0x80, 0xff] {
+        assert!(expand_packet_number(Some(largest), truncated, length(1)) <= largest);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_number_within_the_window_is_recovered(
+        largest in integer(),
+        bytes in 1_u8..=4,
+        place in any::<u32>(),
+    ) {
+        let window = 1_i128 << (8 * bytes);
+        let expected = i128::from(largest) + 1;
+        // RFC 9000 Appendix A.3: above expected - half, up to expected + half.
+        let number = expected - window / 2 + 1 + i128::from(place) % window;
+        let number = u64::try_from(number).unwrap_or(0);
+        let reachable = i128::from(number) > expected - window / 2;
+        if reachable && number < 1 << 62 {
+            let truncated = truncate(number, length(bytes));
+            prop_assert_eq!(expand_packet_number(Some(largest), truncated, length(bytes)), number);
+        }
+    }
+
+    #[test]
+    fn the_chosen_length_is_enough_for_a_peer_that_received_anything_since(
+        acked in integer(),
+        ahead in 1_u64..(1 << 31),
+        received in any::<u32>(),
+    ) {
+        let number = acked + ahead;
+        let largest_received = acked + u64::from(received) % ahead;
+        let length = PacketNumberLength::for_number(number, Some(acked));
+        let truncated = truncate(number, length);
+        if number < 1 << 62 {
+            prop_assert_eq!(expand_packet_number(Some(largest_received), truncated, length), number);
+        }
+    }
+
+    #[test]
+    fn expansion_keeps_the_low_bytes(
+        largest in any::<Option<u64>>(),
+        truncated in any::<u32>(),
+        bytes in 1_u8..=4,
+    ) {
+        let number = expand_packet_number(largest, truncated, length(bytes));
+        prop_assert!(number < 1 << 62);
+        prop_assert_eq!(truncate(number, length(bytes)), truncate(truncated.into(), length(bytes)));
+    }
+}

@@ -1,0 +1,265 @@
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
+
+use super::{ParametersError, decode, encode};
+use crate::wire::strategies::{connection_id, integer};
+use crate::wire::transport_parameters::{PreferredAddress, TransportParameters};
+use crate::wire::{ConnectionId, Side, StatelessResetToken};
+
+fn encoded(parameters: &TransportParameters) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(parameters, &mut bytes);
+    bytes
+}
+
+/// One parameter with an identifier and a length below 64.
+fn parameter(id: u8, value: &[u8]) -> Vec<u8> {
+    [&[id, u8::try_from(value.len()).unwrap()], value].concat()
+}
+
+fn parameters_of_any_side() -> impl Strategy<Value = TransportParameters> {
+    let numbers = [integer(), integer(), integer(), integer(), integer(), integer()];
+    let small = (1200_u64..1 << 62, 0_u8..=20, 0_u64..1 << 14, 2_u64..1 << 62, any::<bool>());
+    let streams = (0_u64..=1 << 60, 0_u64..=1 << 60);
+    (numbers, small, streams, option::of(connection_id())).prop_map(
+        |(numbers, (payload, exponent, delay, ids, disable), (bidi, uni), id)| {
+            let [idle, data, local, remote, one_way, _] = numbers;
+            TransportParameters {
+                max_idle_timeout: idle,
+                max_udp_payload_size: payload,
+                initial_max_data: data,
+                initial_max_stream_data_bidi_local: local,
+                initial_max_stream_data_bidi_remote: remote,
+                initial_max_stream_data_uni: one_way,
+                initial_max_streams_bidi: bidi,
+                initial_max_streams_uni: uni,
+                ack_delay_exponent: exponent,
+                max_ack_delay: delay,
+                disable_active_migration: disable,
+                active_connection_id_limit: ids,
+                initial_source_connection_id: id,
+                ..TransportParameters::default()
+            }
+        },
+    )
+}
+
+fn preferred_address() -> impl Strategy<Value = PreferredAddress> {
+    let ipv4 = option::of((1_u32.., 1_u16..));
+    let ipv6 = option::of((1_u128.., 1_u16..));
+    let id = connection_id().prop_filter("an ID with bytes", |id| !id.is_empty());
+    (ipv4, ipv6, id, any::<[u8; 16]>()).prop_map(|(ipv4, ipv6, id, token)| PreferredAddress {
+        ipv4: ipv4.map(|(ip, port)| SocketAddrV4::new(Ipv4Addr::from_bits(ip), port)),
+        ipv6: ipv6.map(|(ip, port)| SocketAddrV6::new(Ipv6Addr::from_bits(ip), port, 0, 0)),
+        id,
+        reset_token: StatelessResetToken::new(token),
+    })
+}
+
+fn server_parameters() -> impl Strategy<Value = TransportParameters> {
+    let ids = (option::of(connection_id()), option::of(connection_id()));
+    let token = option::of(any::<[u8; 16]>());
+    (parameters_of_any_side(), ids, token, option::of(preferred_address())).prop_map(
+        |(parameters, (original, retry), token, preferred_address)| TransportParameters {
+            original_destination_connection_id: original,
+            retry_source_connection_id: retry,
+            stateless_reset_token: token.map(StatelessResetToken::new),
+            preferred_address,
+            ..parameters
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_clients_parameters_survive_their_encoding(parameters in parameters_of_any_side()) {
+        prop_assert_eq!(decode(&encoded(&parameters), Side::Client), Ok(parameters));
+    }
+
+    #[test]
+    fn a_servers_parameters_survive_their_encoding(parameters in server_parameters()) {
+        prop_assert_eq!(decode(&encoded(&parameters), Side::Server), Ok(parameters));
+    }
+
+    #[test]
+    fn the_order_of_parameters_does_not_matter(parameters in server_parameters()) {
+        let bytes = encoded(&parameters);
+        let mut reader = crate::wire::Reader::new(&bytes);
+        let mut reversed = Vec::new();
+        while !reader.is_empty() {
+            let (id, value) = (reader.u8().unwrap(), reader.prefixed_bytes().unwrap());
+            reversed.splice(0..0, parameter(id, value));
+        }
+        prop_assert_eq!(decode(&reversed, Side::Server), Ok(parameters));
+    }
+
+    #[test]
+    fn parameters_cut_off_are_refused_or_fewer(parameters in server_parameters()) {
+        let bytes = encoded(&parameters);
+        for end in 0..bytes.len() {
+            if let Ok(fewer) = decode(&bytes[..end], Side::Server) {
+                prop_assert!(bytes.starts_with(&encoded(&fewer)) || encoded(&fewer).len() <= end);
+                prop_assert!(fewer != parameters);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_survives_being_encoded_again(bytes in vec(any::<u8>(), 0..100)) {
+        if let Ok(parameters) = decode(&bytes, Side::Server) {
+            prop_assert_eq!(decode(&encoded(&parameters), Side::Server), Ok(parameters));
+        }
+    }
+}
+
+#[test]
+fn nothing_means_the_defaults_and_the_other_way_round() {
+    assert_eq!(decode(&[], Side::Client), Ok(TransportParameters::default()));
+    assert!(encoded(&TransportParameters::default()).is_empty());
+}
+
+#[track_caller]
+fn check_refused(bytes: &[u8], reason: &'static str) {
+    assert_eq!(decode(bytes, Side::Server), Err(ParametersError(reason)));
+}
+
+#[test]
+fn every_known_parameter_may_appear_once() {
+    let mut parameters = TransportParameters {
+        original_destination_connection_id: Some(ConnectionId::EMPTY),
+        stateless_reset_token: Some(StatelessResetToken::new([1; 16])),
+        disable_active_migration: true,
+        initial_source_connection_id: Some(ConnectionId::EMPTY),
+        retry_source_connection_id: Some(ConnectionId::EMPTY),
+        ..TransportParameters::default()
+    };
+    for value in [
+        &mut parameters.max_idle_timeout,
+        &mut parameters.max_udp_payload_size,
+        &mut parameters.initial_max_data,
+        &mut parameters.initial_max_stream_data_bidi_local,
+        &mut parameters.initial_max_stream_data_bidi_remote,
+        &mut parameters.initial_max_stream_data_uni,
+        &mut parameters.initial_max_streams_bidi,
+        &mut parameters.initial_max_streams_uni,
+        &mut parameters.max_ack_delay,
+        &mut parameters.active_connection_id_limit,
+    ] {
+        *value = 5000;
+    }
+    parameters.ack_delay_exponent = 4;
+    let bytes = encoded(&parameters);
+    let mut reader = crate::wire::Reader::new(&bytes);
+    let mut count = 0;
+    while !reader.is_empty() {
+        let (id, value) = (reader.u8().unwrap(), reader.prefixed_bytes().unwrap());
+        let repeated = [bytes.clone(), parameter(id, value)].concat();
+        check_refused(&repeated, "transport parameter is repeated");
+        count += 1;
+    }
+    assert_eq!(count, 16, "all but preferred_address");
+}
+
+#[test]
+fn unknown_and_reserved_parameters_are_ignored() {
+    // 27 is the first of the reserved identifiers, 31 * N + 27 (RFC 9000 §18.1).
+    let bytes = [parameter(27, b"any"), parameter(58, &[]), parameter(0x04, &[9])].concat();
+    let expected = TransportParameters { initial_max_data: 9, ..TransportParameters::default() };
+    assert_eq!(decode(&bytes, Side::Client), Ok(expected));
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    check_refused(&parameter(0x03, &[0x44, 0xaf]), "max_udp_payload_size is below 1200");
+    check_refused(&parameter(0x0a, &[21]), "ack_delay_exponent is above 20");
+    check_refused(&parameter(0x0b, &[0x80, 0, 0x40, 0]), "max_ack_delay is 2^14 ms or more");
+    check_refused(&parameter(0x0e, &[1]), "active_connection_id_limit is below 2");
+    let beyond = 0xd000_0000_0000_0001_u64.to_be_bytes();
+    for id in [0x08, 0x09] {
+        check_refused(&parameter(id, &beyond), "initial_max_streams is above 2^60");
+    }
+}
+
+#[test]
+fn values_at_the_limits_are_taken() {
+    let most = 0xd000_0000_0000_0000_u64.to_be_bytes();
+    for (id, value) in [
+        (0x03, &[0x44, 0xb0][..]),
+        (0x08, &most),
+        (0x09, &most),
+        (0x0a, &[20]),
+        (0x0b, &[0x7f, 0xff]),
+        (0x0e, &[2]),
+    ] {
+        assert!(decode(&parameter(id, value), Side::Client).is_ok(), "{id:#x}");
+    }
+}
+
+#[test]
+fn integers_must_fill_their_length() {
+    let reason = "integer does not fill its transport parameter";
+    for id in [0x01, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0e] {
+        check_refused(&parameter(id, &[]), reason);
+        check_refused(&parameter(id, &[5, 5]), reason);
+        check_refused(&parameter(id, &[0x80, 0, 0]), reason);
+    }
+}
+
+#[test]
+fn fixed_lengths_are_exact() {
+    for length in [0, 15, 17] {
+        check_refused(
+            &parameter(0x02, &vec![1; length]),
+            "stateless_reset_token does not have 16 bytes",
+        );
+    }
+    check_refused(&parameter(0x0c, &[0]), "disable_active_migration is not empty");
+    for id in [0x00, 0x0f, 0x10] {
+        check_refused(&parameter(id, &[1; 21]), "connection ID is longer than 20 bytes");
+    }
+}
+
+#[test]
+fn a_client_may_not_send_what_is_the_servers() {
+    for id in [0x00, 0x02, 0x0d, 0x10] {
+        assert_eq!(
+            decode(&parameter(id, &[]), Side::Client),
+            Err(ParametersError("client sent a transport parameter of servers")),
+        );
+    }
+}
+
+#[test]
+fn a_preferred_address_has_an_id_and_the_length_of_its_fields() {
+    let address = |id: &[u8]| {
+        let id_length = u8::try_from(id.len()).unwrap();
+        [&[1, 2, 3, 4, 0, 80], &[0; 18][..], &[id_length], id, &[7; 16]].concat()
+    };
+    let wrong_length = "preferred_address does not have the length of its fields";
+    assert!(decode(&parameter(0x0d, &address(&[1])), Side::Server).is_ok());
+    check_refused(&parameter(0x0d, &address(&[])), "preferred_address has an empty connection ID");
+    check_refused(&parameter(0x0d, &address(&[1; 21])), "connection ID is longer than 20 bytes");
+    check_refused(&parameter(0x0d, &[address(&[1]), vec![0]].concat()), wrong_length);
+    let whole = address(&[1]);
+    for end in 0..whole.len() {
+        check_refused(&parameter(0x0d, &whole[..end]), wrong_length);
+    }
+}
+
+#[test]
+fn half_an_address_is_no_preferred_address() {
+    let no_port = [&[1, 2, 3, 4, 0, 0], &[0; 16][..], &[0, 80], &[1, 9], &[7; 16]].concat();
+    let parameters = decode(&parameter(0x0d, &no_port), Side::Server).unwrap();
+    let address = parameters.preferred_address.unwrap();
+    assert_eq!((address.ipv4, address.ipv6), (None, None));
+}
+
+#[test]
+fn parameters_cut_off_within_are_refused() {
+    for bytes in [&[0x04][..], &[0x40], &[0x04, 2, 0x40], &[27, 5, 1], &[0x04, 0xff]] {
+        check_refused(bytes, "transport parameters are cut off");
+    }
+}
