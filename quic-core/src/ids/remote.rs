@@ -76,6 +76,11 @@ impl RemoteIds {
         }
     }
 
+    /// Whether it is the stateless reset token of an ID in use (RFC 9000 §10.3.1).
+    pub(crate) fn is_reset_token(&self, token: &StatelessResetToken) -> bool {
+        self.active.reset_token.as_ref() == Some(token)
+    }
+
     /// The stateless reset token of the server's first ID, from its transport parameters.
     pub(crate) fn set_reset_token(&mut self, token: StatelessResetToken) {
         if self.active.sequence == 0 && self.active.reset_token.is_none() {

@@ -91,10 +91,15 @@ impl Path {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
 
-    /// In place of [`Self::on_acked`] for a packet that probes the MTU; whether the MTU changed.
-    pub(crate) fn on_mtu_probe_acked(&mut self, bytes: u64) -> bool {
-        self.on_discarded(bytes);
-        let changed = self.mtu.on_probe_acked(size(bytes));
+    /// A packet that probed the MTU was acknowledged; whether the MTU changed.
+    pub(crate) fn on_mtu_probe_acked(&mut self, size: u16) -> bool {
+        let changed = self.mtu.on_probe_acked(size);
+        self.propagate_mtu(changed)
+    }
+
+    /// The largest of the packets just lost had this size; whether the MTU changed.
+    pub(crate) fn on_size_lost(&mut self, now: Instant, size: u16) -> bool {
+        let changed = self.mtu.on_lost(size, now);
         self.propagate_mtu(changed)
     }
 

@@ -247,6 +247,18 @@ impl Frame<'_> {
         }
     }
 
+    /// Whether it may be sent on a path that is only being probed (RFC 9000 §9.1).
+    #[inline]
+    pub(crate) fn is_probing(&self) -> bool {
+        matches!(
+            self,
+            Self::Padding
+                | Self::NewConnectionId(_)
+                | Self::PathChallenge(_)
+                | Self::PathResponse(_)
+        )
+    }
+
     /// Whether its packet has to be acknowledged (RFC 9002 §2).
     pub(crate) fn is_ack_eliciting(&self) -> bool {
         !matches!(self, Self::Padding | Self::Ack(_) | Self::ConnectionClose(_))

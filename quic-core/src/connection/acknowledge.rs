@@ -1,0 +1,283 @@
+//! Table 3: what became of what was sent (RFC 9000 §13, RFC 9002 §5 to §7).
+
+use std::time::Duration;
+
+use super::Connection;
+use super::handshake::Handshake;
+use super::space::{self, PacketNumberSpace};
+use super::transmit::MINIMUM_DATAGRAM;
+use crate::congestion::{Acked, Congestion};
+use crate::error::TransportError;
+use crate::ids::{LocalIds, RemoteIds};
+use crate::instant::Instant;
+use crate::packet::SentFrame;
+use crate::recovery::{
+    AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPackets, TimeoutAction, TimerState,
+};
+use crate::streams::Streams;
+use crate::wire::SpaceId;
+use crate::wire::frame::Ack;
+
+/// Everyone who wants to know what became of a frame.
+struct Owners<'a> {
+    space: SpaceId,
+    received: &'a mut ReceivedPackets,
+    handshake: &'a mut Handshake,
+    local_ids: &'a mut LocalIds,
+    remote_ids: &'a mut RemoteIds,
+    streams: &'a mut Streams,
+}
+
+impl Owners<'_> {
+    /// The one table of what an acknowledgment means.
+    fn on_acked(&mut self, frame: &SentFrame) {
+        match *frame {
+            SentFrame::Ack { largest } => self.received.on_ack_acked(largest),
+            SentFrame::Crypto { offset, length } => {
+                self.handshake.on_crypto_acked(self.space, offset, length);
+            }
+            SentFrame::NewConnectionId { sequence } => self.local_ids.on_acked(sequence),
+            SentFrame::NewToken => self.handshake.on_tokens_acked(),
+            SentFrame::ResetStream { id } => self.streams.on_reset_acked(id),
+            SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_acked(sequence),
+            SentFrame::Stream { id, offset, length, fin } => {
+                self.streams.on_stream_acked(id, offset, length, fin);
+            }
+            SentFrame::DataBlocked
+            | SentFrame::HandshakeDone
+            | SentFrame::MaxData
+            | SentFrame::MaxStreamData { .. }
+            | SentFrame::MaxStreams { .. }
+            | SentFrame::PathChallenge
+            | SentFrame::PathResponse
+            | SentFrame::Ping
+            | SentFrame::StopSending { .. }
+            | SentFrame::StreamDataBlocked { .. }
+            | SentFrame::StreamsBlocked { .. } => {}
+        }
+    }
+
+    /// The one table of what a loss means.
+    ///
+    /// Packets are never resent; what they carried is, if it still matters (RFC 9000 §13.3).
+    fn on_lost(&mut self, frame: &SentFrame) {
+        match *frame {
+            // The next ACK says the same and more.
+            SentFrame::Ack { .. } => {}
+            SentFrame::Crypto { offset, length } => {
+                self.handshake.on_crypto_lost(self.space, offset, length);
+            }
+            SentFrame::DataBlocked => self.streams.on_data_blocked_lost(),
+            SentFrame::HandshakeDone => self.handshake.on_done_lost(),
+            SentFrame::MaxData => self.streams.on_max_data_lost(),
+            SentFrame::MaxStreamData { id } => self.streams.on_max_stream_data_lost(id),
+            SentFrame::MaxStreams { direction } => self.streams.on_max_streams_lost(direction),
+            SentFrame::NewConnectionId { sequence } => self.local_ids.on_lost(sequence),
+            SentFrame::NewToken => self.handshake.on_tokens_lost(),
+            // Challenges have a timer of their own; responses are sent once (RFC 9000 §13.3).
+            SentFrame::PathChallenge | SentFrame::PathResponse | SentFrame::Ping => {}
+            SentFrame::ResetStream { id } => self.streams.on_reset_lost(id),
+            SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_lost(sequence),
+            SentFrame::StopSending { id } => self.streams.on_stop_sending_lost(id),
+            SentFrame::Stream { id, offset, length, fin } => {
+                self.streams.on_stream_lost(id, offset, length, fin);
+            }
+            SentFrame::StreamDataBlocked { id } => self.streams.on_stream_data_blocked_lost(id),
+            SentFrame::StreamsBlocked { direction } => {
+                self.streams.on_streams_blocked_lost(direction);
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// An ACK frame on its way through the components.
+    pub(super) fn handle_ack(
+        &mut self,
+        now: Instant,
+        space: SpaceId,
+        ack: &Ack<'_>,
+    ) -> Result<(), TransportError> {
+        let context = self.recovery.ack_context(self.paths.active().generation);
+        let (sent, mut owners) = self.split(space);
+        let mut largest_size = 0;
+        let outcome = sent.on_ack(now, ack, context, |packet, frame| {
+            largest_size = packet.size().max(largest_size);
+            owners.on_acked(frame);
+        })?;
+        if outcome.newly_acked == 0 {
+            return Ok(());
+        }
+        self.on_peer_proved_validation(space);
+        if space == SpaceId::Application
+            && let (Some(keys), Some(largest)) =
+                (&mut self.keys.one_rtt, outcome.largest_newly_acked)
+        {
+            keys.on_acked(largest.number);
+        }
+        if let Some(sample) = outcome.rtt_sample {
+            let delay = self.peer_ack_delay(space, ack.encoded_delay);
+            self.paths.active_mut().rtt.update(now, sample, delay);
+        }
+        self.on_bytes_acked(now, &outcome, largest_size);
+        self.detect_lost(now, space);
+        Ok(())
+    }
+
+    /// Congestion control and MTU discovery hear of an acknowledgment.
+    fn on_bytes_acked(&mut self, now: Instant, outcome: &AckOutcome, largest_size: u16) {
+        self.statistics.packets_lost_spuriously += u64::from(outcome.spurious.packets);
+        let validated = self.peer.completed_address_validation;
+        let undo = self.recovery.on_ack_received(outcome, validated);
+        let path = self.paths.active_mut();
+        if undo {
+            path.congestion.on_spurious_congestion(now);
+        }
+        // Whether the window was the limit counts before the acknowledgment widens it.
+        let window_limited = path.is_window_limited();
+        path.on_discarded(outcome.bytes);
+        if let Some(size) = outcome.mtu_probe_acked {
+            path.on_mtu_probe_acked(size);
+        } else {
+            path.mtu.on_acked(largest_size);
+        }
+        let in_flight = path.in_flight();
+        if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
+            let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
+            path.congestion.on_acked(now, &acked, &path.rtt);
+        }
+    }
+
+    /// Declares lost what is lost by now, and hands its frames back to their owners.
+    pub(super) fn detect_lost(&mut self, now: Instant, space: SpaceId) {
+        let path = self.paths.active();
+        let thresholds = self.recovery.loss_thresholds(&path.rtt, path.generation);
+        let mut largest_size = 0;
+        let (sent, mut owners) = self.split(space);
+        let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
+            if !packet.is_mtu_probe() {
+                largest_size = packet.size().max(largest_size);
+            }
+            owners.on_lost(frame);
+        });
+        if outcome.packets > 0 {
+            self.on_packets_lost(now, &outcome, largest_size);
+        }
+    }
+
+    fn on_packets_lost(&mut self, now: Instant, outcome: &LossOutcome, largest_size: u16) {
+        self.statistics.packets_lost += u64::from(outcome.packets);
+        let max_ack_delay = self.peer.max_ack_delay;
+        let path = self.paths.active_mut();
+        let verdict = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
+        path.on_discarded(outcome.bytes);
+        if let Some(size) = outcome.mtu_probe_lost {
+            path.mtu.on_probe_lost(size);
+        }
+        if largest_size > 0 {
+            path.on_size_lost(now, largest_size);
+        }
+        if let Some(newest_sent) = outcome.newest_sent.filter(|_| verdict.congestion) {
+            self.statistics.congestion_events += 1;
+            let event = Congestion {
+                newest_sent,
+                lost_bytes: outcome.bytes,
+                in_flight: path.in_flight(),
+                ecn: false,
+            };
+            path.congestion.on_congestion(now, &event);
+        }
+        if verdict.persistent {
+            path.congestion.on_persistent_congestion(now);
+            path.on_persistent_loss(now);
+        }
+    }
+
+    /// Puts what the oldest packets carried into the probes to come (RFC 9002 §6.2.4).
+    pub(super) fn prepare_probes(&mut self, space: SpaceId, count: u8) {
+        self.statistics.probe_timeouts += 1;
+        let (sent, mut owners) = self.split(space);
+        sent.requeue_for_probe(count.into(), |frame| owners.on_lost(frame));
+        self.space_mut(space).probes = count;
+    }
+
+    /// Hands back everything in flight of a space, as if lost, without calling it congestion: the
+    /// server said Retry (RFC 9002 §6.3).
+    pub(super) fn resend_initial(&mut self) {
+        let generation = self.paths.active().generation;
+        let (sent, mut owners) = self.split(SpaceId::Initial);
+        sent.requeue_for_probe(usize::MAX, |frame| owners.on_lost(frame));
+        let given_up = sent.discard(generation);
+        self.paths.active_mut().on_discarded(given_up);
+    }
+
+    /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).
+    pub(super) fn discard_space(&mut self, space: SpaceId) {
+        match space {
+            SpaceId::Initial => self.keys.initial = None,
+            SpaceId::Handshake => self.keys.handshake = None,
+            SpaceId::Application => return,
+        }
+        let generation = self.paths.active().generation;
+        let given_up = self.space_mut(space).sent.discard(generation);
+        *self.space_mut(space) = PacketNumberSpace::new(space, Duration::ZERO);
+        self.paths.active_mut().on_discarded(given_up);
+        self.handshake.discard(space);
+        self.undecryptable.discard(space);
+        self.recovery.on_space_discarded();
+    }
+
+    /// Sets the loss and probe timers anew; once after each batch of anything.
+    pub(super) fn update_recovery_timer(&mut self, now: Instant) {
+        let (recovery, sent, state) = self.split_recovery();
+        recovery.set_timer(now, sent, &state);
+    }
+
+    /// What is due of the loss and probe timers.
+    pub(super) fn expire_recovery_timer(&mut self, now: Instant) -> TimeoutAction {
+        let (recovery, sent, state) = self.split_recovery();
+        recovery.handle_timeout(now, sent, &state)
+    }
+
+    fn split_recovery(&mut self) -> (&mut Recovery, [&SentPackets; 3], TimerState<'_>) {
+        let Self { recovery, spaces, paths, peer, handshake, keys, .. } = self;
+        let path = paths.active();
+        let state = TimerState {
+            rtt: &path.rtt,
+            max_ack_delay: peer.max_ack_delay,
+            handshake_confirmed: handshake.is_confirmed(),
+            has_handshake_keys: keys.handshake.is_some(),
+            peer_completed_address_validation: peer.completed_address_validation,
+            amplification_blocked: path.amplification.allowance() < MINIMUM_DATAGRAM as u64,
+        };
+        let [initial, handshake, application] = &*spaces;
+        (recovery, [&initial.sent, &handshake.sent, &application.sent], state)
+    }
+
+    /// The delay that the peer says it added to a sample (RFC 9002 §5.3).
+    fn peer_ack_delay(&self, space: SpaceId, encoded: u64) -> Duration {
+        if space != SpaceId::Application {
+            return Duration::ZERO;
+        }
+        let scaled = 1_u64
+            .checked_shl(self.peer.ack_delay_exponent.into())
+            .and_then(|factor| encoded.checked_mul(factor));
+        let delay = Duration::from_micros(scaled.unwrap_or(u64::MAX));
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+        //# *  MUST use the lesser of the acknowledgement delay and the peer's
+        //# max_ack_delay after the handshake is confirmed; and
+        if self.handshake.is_confirmed() { delay.min(self.peer.max_ack_delay) } else { delay }
+    }
+
+    /// An ACK of a Handshake or 1-RTT packet shows a client that the server validated its address
+    /// (RFC 9002 §6.2.2.1).
+    fn on_peer_proved_validation(&mut self, space: SpaceId) {
+        self.peer.completed_address_validation |= space != SpaceId::Initial;
+    }
+
+    fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
+        let Self { spaces, handshake, local_ids, remote_ids, streams, .. } = self;
+        let PacketNumberSpace { sent, received, .. } = space::of_mut(spaces, space);
+        (sent, Owners { space, received, handshake, local_ids, remote_ids, streams })
+    }
+}

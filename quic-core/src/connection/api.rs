@@ -1,0 +1,114 @@
+//! What the application may ask of a connection.
+
+use std::any::Any;
+use std::time::Duration;
+
+use super::{Connection, Statistics};
+use crate::crypto::HandshakeData;
+use crate::error::ConnectionError;
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+use crate::streams::{OpenStreamError, RecvStream, SendStream};
+use crate::wire::{Direction, SpaceId, StreamId};
+
+impl Connection {
+    /// Opens a stream (RFC 9000 §2.1). The peer hears of it with its first frame.
+    ///
+    /// # Errors
+    /// - [`OpenStreamError::Blocked`] if the peer allows no more now, or the handshake has not
+    ///   told yet; `StreamEvent::Available` follows.
+    /// - [`OpenStreamError::ConnectionOver`].
+    pub fn open_stream(&mut self, direction: Direction) -> Result<StreamId, OpenStreamError> {
+        self.streams.open(direction)
+    }
+
+    /// Takes the next stream that the peer opened; `None` until `StreamEvent::Opened`.
+    pub fn accept_stream(&mut self, direction: Direction) -> Option<StreamId> {
+        self.streams.accept(direction)
+    }
+
+    /// The sending part of a stream. Every call on a stream that is not there says so.
+    pub fn send_stream(&mut self, id: StreamId) -> SendStream<'_> {
+        self.streams.send_stream(id)
+    }
+
+    /// The receiving part of a stream. Every call on a stream that is not there says so.
+    pub fn recv_stream(&mut self, id: StreamId) -> RecvStream<'_> {
+        self.streams.recv_stream(id)
+    }
+
+    /// Starts a key update (RFC 9001 §6); returns whether one could be started: not before the
+    /// handshake is confirmed, nor while the last one is not settled.
+    pub fn update_keys(&mut self, now: Instant) -> bool {
+        let updated = self.keys.one_rtt.as_mut().is_some_and(|keys| keys.initiate_update(now));
+        if updated {
+            self.provide_next_keys();
+        }
+        updated
+    }
+
+    /// Sends a PING with the next packet, which the peer acknowledges.
+    pub fn ping(&mut self) {
+        self.space_mut(SpaceId::Application).ping = true;
+    }
+
+    /// Whether the handshake is still going on.
+    pub fn is_handshaking(&self) -> bool {
+        !self.handshake.is_complete() && self.lifecycle.is_alive()
+    }
+
+    /// Whether the connection is over: closed by either end, reset or timed out.
+    pub fn is_over(&self) -> bool {
+        !self.lifecycle.is_alive()
+    }
+
+    /// Whether every byte written to any stream, and every FIN and reset, was acknowledged.
+    pub fn is_flushed(&self) -> bool {
+        self.streams.is_flushed()
+    }
+
+    /// How the connection ended, if it did.
+    pub fn close_reason(&self) -> Option<&ConnectionError> {
+        self.lifecycle.reason()
+    }
+
+    /// What TLS agreed on so far; `None` until `Event::HandshakeDataReady`.
+    pub fn handshake_data(&self) -> Option<HandshakeData> {
+        self.handshake.session().handshake_data()
+    }
+
+    /// The peer's certificates, or what else the session takes for a proof of identity.
+    pub fn peer_identity(&self) -> Option<Box<dyn Any + Send>> {
+        self.handshake.session().peer_identity()
+    }
+
+    /// Fills `out` with bytes that only both ends know (RFC 8446 §7.5); returns whether it could:
+    /// not before the handshake is complete.
+    pub fn export_keying_material(&self, out: &mut [u8], label: &[u8], context: &[u8]) -> bool {
+        self.handshake.session().export_keying_material(out, label, context)
+    }
+
+    /// The path in use.
+    pub fn path(&self) -> PathAddresses {
+        self.paths.active().addresses
+    }
+
+    /// The smoothed round-trip time of the path in use (RFC 9002 §5.3).
+    pub fn rtt(&self) -> Duration {
+        self.paths.active().rtt.smoothed()
+    }
+
+    /// Counters since the start, and the state of the path in use.
+    pub fn statistics(&self) -> Statistics {
+        let path = self.paths.active();
+        Statistics {
+            rtt: path.rtt.smoothed(),
+            minimum_rtt: path.rtt.minimum(),
+            congestion_window: path.congestion.window(),
+            bytes_in_flight: path.in_flight(),
+            mtu: path.mtu.current(),
+            key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),
+            ..self.statistics
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What to say when closing (RFC 9000 §10.2).
+
+use bytes::Bytes;
+
+use crate::error::{ApplicationClose, ConnectionError, TransportError, TransportErrorCode};
+use crate::wire::frame::{ConnectionClose, FrameType};
+use crate::wire::{SpaceId, VarInt};
+
+/// Longest reason that is sent, in bytes, so that the frame fits every packet.
+const MAXIMUM_REASON: usize = 256;
+
+/// Why this end closes the connection.
+#[derive(Clone, Debug)]
+pub(super) enum CloseReason {
+    Application { code: VarInt, reason: Bytes },
+    Transport(TransportError),
+}
+
+impl CloseReason {
+    /// The frame for a packet of `space`.
+    pub(super) fn frame(&self, space: SpaceId) -> ConnectionClose<'_> {
+        match self {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
+            //# A CONNECTION_CLOSE of type 0x1d MUST be replaced by a CONNECTION_CLOSE
+            //# of type 0x1c when sending the frame in Initial or Handshake packets.
+            Self::Application { .. } if space != SpaceId::Application => ConnectionClose {
+                error_code: TransportErrorCode::APPLICATION_ERROR.value(),
+                frame_type: Some(FrameType::PADDING),
+                reason: &[],
+            },
+            Self::Application { code, reason } => ConnectionClose {
+                error_code: code.into_inner(),
+                frame_type: None,
+                reason: cut(reason),
+            },
+            Self::Transport(error) => ConnectionClose {
+                error_code: error.code.value(),
+                frame_type: Some(FrameType(error.frame_type.unwrap_or(0))),
+                reason: cut(error.reason.as_bytes()),
+            },
+        }
+    }
+}
+
+fn cut(reason: &[u8]) -> &[u8] {
+    reason.get(..MAXIMUM_REASON).unwrap_or(reason)
+}
+
+/// How the connection ended, as the peer's CONNECTION_CLOSE says.
+pub(super) fn peer_close(frame: &ConnectionClose<'_>) -> ConnectionError {
+    match frame.frame_type {
+        None => ConnectionError::ApplicationClosed(ApplicationClose {
+            error_code: VarInt::saturating(frame.error_code),
+            reason: Bytes::copy_from_slice(frame.reason),
+        }),
+        Some(FrameType(cause)) => ConnectionError::ConnectionClosed(TransportError {
+            code: TransportErrorCode::from_wire(frame.error_code),
+            frame_type: (cause != 0).then_some(cause),
+            reason: String::from_utf8_lossy(frame.reason).into_owned().into(),
+        }),
+    }
+}

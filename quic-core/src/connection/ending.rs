@@ -1,0 +1,89 @@
+//! How connections end (RFC 9000 §10).
+
+use bytes::Bytes;
+
+use super::Connection;
+use super::close::CloseReason;
+use crate::error::{ConnectionError, TransportError};
+use crate::event::Event;
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+use crate::wire::VarInt;
+
+/// What is left of a connection once it needs nothing but to be remembered for a while.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    /// The sealed CONNECTION_CLOSE datagram to repeat when provoked; `None` while draining.
+    pub(crate) datagram: Option<Box<[u8]>>,
+    pub(crate) path: PathAddresses,
+    /// When it can be forgotten (RFC 9000 §10.2).
+    pub(crate) until: Instant,
+}
+
+impl Connection {
+    /// Closes the connection at once (RFC 9000 §10.2): what was not delivered is given up.
+    ///
+    /// The peer's application is told `code` and `reason`, of which the first 256 bytes travel.
+    /// No effect if the connection is over.
+    pub fn close(&mut self, now: Instant, code: VarInt, reason: Bytes) {
+        let reason = CloseReason::Application { code, reason };
+        self.begin_close(now, reason, ConnectionError::LocallyClosed);
+    }
+
+    /// The peer broke the protocol, or this end cannot go on.
+    pub(super) fn fail(&mut self, now: Instant, error: TransportError) {
+        let reason = CloseReason::Transport(error.clone());
+        self.begin_close(now, reason, ConnectionError::TransportError(error));
+    }
+
+    fn begin_close(&mut self, now: Instant, reason: CloseReason, error: ConnectionError) {
+        let pto = self.pto();
+        if self.lifecycle.close(now, pto, error) {
+            self.ending.close = Some(reason);
+            self.on_over();
+        }
+    }
+
+    /// The peer ended the connection: nothing more is sent (RFC 9000 §10.2.2).
+    pub(super) fn drain(&mut self, now: Instant, error: ConnectionError) {
+        let pto = self.pto();
+        if self.lifecycle.drain(now, pto, error) {
+            self.on_over();
+        }
+        self.ending.close = None;
+        self.leave(None);
+    }
+
+    /// The connection ends without a word.
+    pub(super) fn vanish(&mut self, now: Instant, error: ConnectionError) {
+        if self.lifecycle.vanish(now, error) {
+            self.on_over();
+            self.leave(None);
+        }
+    }
+
+    fn on_over(&mut self) {
+        if let Some(reason) = self.lifecycle.reason() {
+            self.events.push_back(Event::Lost(reason.clone()));
+        }
+        self.streams.on_connection_over();
+    }
+
+    /// Leaves the rest to the manager: `datagram` is repeated when the peer still sends.
+    pub(super) fn leave(&mut self, datagram: Option<Box<[u8]>>) {
+        if self.ending.left {
+            return;
+        }
+        self.ending.left = true;
+        self.ending.closing = Some(Closing {
+            datagram,
+            path: self.paths.active().addresses,
+            until: self.lifecycle.deadline().unwrap_or(Instant::EPOCH),
+        });
+    }
+
+    /// Once: the connection is over, and what the manager has to keep of it.
+    pub(crate) fn poll_closed(&mut self) -> Option<Closing> {
+        self.ending.closing.take()
+    }
+}

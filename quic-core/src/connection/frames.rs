@@ -1,0 +1,144 @@
+//! Table 1: what arrives, and whose it is (RFC 9000 §12.4, §19).
+
+use super::Connection;
+use super::close::peer_close;
+use crate::error::TransportError;
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
+use crate::wire::{ConnectionId, Side, SpaceId};
+
+/// An authentic packet, as far as its frames need to know it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Received {
+    pub(super) now: Instant,
+    pub(super) path: PathAddresses,
+    pub(super) packet_type: PacketType,
+    /// The connection ID that it was sent to.
+    pub(super) destination_id: ConnectionId,
+    /// The connection ID that a long header says to answer to.
+    pub(super) source_id: Option<ConnectionId>,
+}
+
+impl Received {
+    pub(super) fn space(&self) -> SpaceId {
+        match self.packet_type {
+            PacketType::Initial => SpaceId::Initial,
+            PacketType::Handshake => SpaceId::Handshake,
+            PacketType::ZeroRtt | PacketType::OneRtt => SpaceId::Application,
+        }
+    }
+}
+
+/// What the frames of a packet came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contents {
+    pub(super) ack_eliciting: bool,
+    /// Whether any frame is not a probing one (RFC 9000 §9.1).
+    pub(super) non_probing: bool,
+    /// Whether TLS has something new to work on.
+    pub(super) crypto: bool,
+}
+
+impl Connection {
+    /// Gives every frame of a packet to its owner, in order.
+    pub(super) fn handle_frames(
+        &mut self,
+        received: &Received,
+        payload: &[u8],
+    ) -> Result<Contents, TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+        //# An endpoint MUST treat receipt of a packet containing no frames as a
+        //# connection error of type PROTOCOL_VIOLATION.
+        if payload.is_empty() {
+            return Err(TransportError::protocol_violation("packet without frames"));
+        }
+        let mut contents = Contents::default();
+        for frame in Frames::new(payload) {
+            let frame = frame?;
+            let frame_type = frame.frame_type();
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+            //# An endpoint MUST treat
+            //# receipt of a frame in a packet type that is not permitted as a
+            //# connection error of type PROTOCOL_VIOLATION.
+            if !frame_type.is_permitted_in(received.packet_type) {
+                return Err(TransportError::protocol_violation("frame in the wrong packet type")
+                    .in_frame(frame_type));
+            }
+            contents.ack_eliciting |= frame.is_ack_eliciting();
+            contents.non_probing |= !frame.is_probing();
+            contents.crypto |= matches!(frame, Frame::Crypto(_));
+            self.handle_frame(received, frame).map_err(|error| error.in_frame(frame_type))?;
+            if !self.lifecycle.is_alive() {
+                break;
+            }
+        }
+        Ok(contents)
+    }
+
+    /// The one table of incoming frames.
+    fn handle_frame(
+        &mut self,
+        received: &Received,
+        frame: Frame<'_>,
+    ) -> Result<(), TransportError> {
+        match frame {
+            Frame::Padding | Frame::Ping => Ok(()),
+            Frame::Ack(ack) => self.handle_ack(received.now, received.space(), &ack),
+            Frame::ResetStream(frame) => self.streams.handle_reset_stream(frame),
+            Frame::StopSending(frame) => self.streams.handle_stop_sending(frame),
+            Frame::Crypto(frame) => self.handshake.handle_crypto(received.space(), frame),
+            Frame::NewToken(frame) => self.handle_new_token(frame),
+            Frame::Stream(frame) => self.streams.handle_stream(frame),
+            Frame::MaxData(maximum) => self.streams.handle_max_data(maximum),
+            Frame::MaxStreamData(frame) => self.streams.handle_max_stream_data(frame),
+            Frame::MaxStreams(frame) => self.streams.handle_max_streams(frame),
+            Frame::DataBlocked(limit) => self.streams.handle_data_blocked(limit),
+            Frame::StreamDataBlocked(frame) => self.streams.handle_stream_data_blocked(frame),
+            Frame::StreamsBlocked(frame) => self.streams.handle_streams_blocked(frame),
+            Frame::NewConnectionId(frame) => self.remote_ids.handle_new_connection_id(&frame),
+            Frame::RetireConnectionId(frame) => {
+                self.local_ids.handle_retire(frame, &received.destination_id)?;
+                self.issue_ids();
+                Ok(())
+            }
+            Frame::PathChallenge(frame) => {
+                self.handle_path_challenge(received, frame);
+                Ok(())
+            }
+            Frame::PathResponse(frame) => {
+                self.paths.handle_response(received.now, frame, &mut self.random);
+                Ok(())
+            }
+            Frame::ConnectionClose(frame) => {
+                self.drain(received.now, peer_close(&frame));
+                Ok(())
+            }
+            Frame::HandshakeDone => self.handle_handshake_done(received.now),
+        }
+    }
+
+    /// The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
+    fn handle_path_challenge(&mut self, received: &Received, frame: PathChallenge) {
+        if let Some(path) = self.paths.by_addresses(&received.path) {
+            path.validation.handle_challenge(frame);
+        }
+    }
+
+    fn handle_handshake_done(&mut self, now: Instant) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.20
+        //# A
+        //# server MUST treat receipt of a HANDSHAKE_DONE frame as a connection
+        //# error of type PROTOCOL_VIOLATION.
+        if self.side() == Side::Server {
+            return Err(TransportError::protocol_violation("HANDSHAKE_DONE from a client"));
+        }
+        if !self.handshake.is_complete() {
+            return Err(TransportError::protocol_violation("HANDSHAKE_DONE before the handshake"));
+        }
+        if self.handshake.confirm() {
+            self.on_handshake_confirmed(now);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! The handshake: CRYPTO streams between the TLS session and the packets (RFC 9001 §4).
+
+use bytes::Bytes;
+
+use crate::buffer::{Reassembler, SendBuffer};
+use crate::crypto::{KeyChange, Level, Session};
+use crate::deadline::Deadline;
+use crate::error::TransportError;
+use crate::instant::Instant;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::frame::{Crypto, FrameType, NewToken};
+use crate::wire::{Full, Side, SpaceId, varint_length};
+
+/// Most CRYPTO bytes that wait for a gap to be filled, per space (RFC 9000 §7.5: at least 4,096).
+const MAXIMUM_BUFFERED: u64 = 16 * 1024;
+/// The same for a server's certificates.
+const MAXIMUM_BUFFERED_CERTIFICATES: u64 = 64 * 1024;
+/// Most CRYPTO bytes that a handshake may take, per space.
+const MAXIMUM_TOTAL: u64 = 256 * 1024;
+/// Most bytes in one CRYPTO frame: their length takes two bytes.
+const MAXIMUM_IN_A_FRAME: usize = 0x3fff;
+/// Length of the blocks that CRYPTO data is put together in, in bytes.
+const CRYPTO_BLOCK: usize = 4096;
+
+/// Carries TLS between the session and the packets, and knows how far it has come.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    side: Side,
+    session: Box<dyn Session>,
+    streams: [CryptoStream; 3],
+    /// Where the session's next bytes go.
+    write_space: SpaceId,
+    has_data: bool,
+    progress: Progress,
+    deadline: Deadline,
+    done: Announcement,
+    tokens: Tokens,
+}
+
+/// How far the handshake has come (RFC 9001 §4.1).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Progress {
+    InProgress,
+    /// TLS has finished on this end.
+    Complete,
+    /// The peer is known to have finished, too.
+    Confirmed,
+}
+
+/// CRYPTO frames of one space.
+#[derive(Debug, Default)]
+struct CryptoStream {
+    send: SendBuffer,
+    received: Reassembler,
+}
+
+/// Whether HANDSHAKE_DONE is to be sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Announcement {
+    NotDue,
+    Due,
+    Sent,
+}
+
+/// NEW_TOKEN tokens for the client: kept until they are acknowledged.
+#[derive(Debug, Default)]
+struct Tokens {
+    tokens: Vec<Box<[u8]>>,
+    /// How many of them were written since the last loss.
+    written: usize,
+}
+
+impl Handshake {
+    pub(super) fn new(side: Side, session: Box<dyn Session>, give_up_at: Instant) -> Self {
+        let mut deadline = Deadline::default();
+        deadline.set(give_up_at);
+        Self {
+            side,
+            session,
+            streams: Default::default(),
+            write_space: SpaceId::Initial,
+            has_data: false,
+            progress: Progress::InProgress,
+            deadline,
+            done: Announcement::NotDue,
+            tokens: Tokens::default(),
+        }
+    }
+
+    /// Takes handshake bytes from the peer and gives the session what is in order.
+    pub(super) fn handle_crypto(
+        &mut self,
+        space: SpaceId,
+        frame: Crypto<'_>,
+    ) -> Result<(), TransportError> {
+        let may_hold_certificates = self.side == Side::Client && space == SpaceId::Handshake;
+        let bound =
+            if may_hold_certificates { MAXIMUM_BUFFERED_CERTIFICATES } else { MAXIMUM_BUFFERED };
+        let stream = self.stream(space);
+        let end = frame.offset.saturating_add(frame.data.len() as u64);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
+        //# If an endpoint does not expand its buffer, it MUST close
+        //# the connection with a CRYPTO_BUFFER_EXCEEDED error code.
+        if end.saturating_sub(stream.received.read_offset()) > bound {
+            return Err(TransportError::crypto_buffer_exceeded("too much CRYPTO data ahead"));
+        }
+        if space != SpaceId::Application && end > MAXIMUM_TOTAL {
+            return Err(TransportError::crypto_buffer_exceeded("too much CRYPTO data in all"));
+        }
+        stream
+            .received
+            .insert(frame.offset, frame.data, CRYPTO_BLOCK)
+            .map_err(|_| TransportError::crypto_buffer_exceeded("too many gaps in CRYPTO data"))?;
+        let level = level(space);
+        while let Some(chunk) = self.stream(space).received.read_chunk(usize::MAX) {
+            self.session.read_handshake(level, &chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the session has to say into the CRYPTO streams; returns at each change of keys,
+    /// and whether there may be more to say.
+    pub(super) fn advance(&mut self) -> (Option<KeyChange>, bool) {
+        let mut out = Vec::new();
+        let change = self.session.write_handshake(&mut out);
+        let more = change.is_some() || !out.is_empty();
+        if !out.is_empty() {
+            let space = self.write_space;
+            self.stream(space).send.write_chunk(Bytes::from(out));
+        }
+        match change {
+            Some(KeyChange::Handshake(_)) => self.write_space = SpaceId::Handshake,
+            Some(KeyChange::OneRtt(_)) => self.write_space = SpaceId::Application,
+            None => {}
+        }
+        (change, more)
+    }
+
+    /// Whether the results of the handshake can be asked for since just now.
+    pub(super) fn announces_data(&mut self) -> bool {
+        let news = !self.has_data && self.session.handshake_data().is_some();
+        self.has_data |= news;
+        news
+    }
+
+    /// Whether TLS finished just now.
+    pub(super) fn complete(&mut self) -> bool {
+        let completes = self.progress == Progress::InProgress && !self.session.is_handshaking();
+        if completes {
+            self.progress = Progress::Complete;
+            self.deadline.cancel();
+        }
+        completes
+    }
+
+    /// The peer has finished, too; returns whether that is news (RFC 9001 §4.1.2).
+    pub(super) fn confirm(&mut self) -> bool {
+        let confirms = self.progress == Progress::Complete;
+        if confirms {
+            self.progress = Progress::Confirmed;
+            if self.side == Side::Server {
+                self.done = Announcement::Due;
+            }
+        }
+        confirms
+    }
+
+    /// Gives the client a token for its next connection (RFC 9000 §8.1.3).
+    pub(super) fn queue_token(&mut self, token: Box<[u8]>) {
+        self.tokens.tokens.push(token);
+    }
+
+    /// Lets the session give back what it needs no more, once all it had to say was acknowledged.
+    pub(super) fn release(&mut self) {
+        self.session.on_confirmed();
+    }
+
+    /// The keys of `space` are gone: nothing more is sent or received there.
+    pub(super) fn discard(&mut self, space: SpaceId) {
+        *self.stream(space) = CryptoStream::default();
+    }
+
+    pub(super) fn has_frames(&self, space: SpaceId) -> bool {
+        let [initial, handshake, application] = &self.streams;
+        match space {
+            SpaceId::Initial => initial.send.has_pending(),
+            SpaceId::Handshake => handshake.send.has_pending(),
+            SpaceId::Application => {
+                application.send.has_pending()
+                    || self.done == Announcement::Due
+                    || self.tokens.written < self.tokens.tokens.len()
+            }
+        }
+    }
+
+    pub(super) fn write_frames(
+        &mut self,
+        space: SpaceId,
+        packet: &mut PacketWriter<'_>,
+    ) -> Result<(), Full> {
+        self.stream(space).write_frames(packet)?;
+        if space != SpaceId::Application {
+            return Ok(());
+        }
+        if self.done == Announcement::Due {
+            packet.write(SentFrame::HandshakeDone, |w| w.varint(FrameType::HANDSHAKE_DONE.0))?;
+            self.done = Announcement::Sent;
+        }
+        while let Some(token) = self.tokens.tokens.get(self.tokens.written) {
+            packet.write(SentFrame::NewToken, |writer| NewToken(token).encode(writer))?;
+            self.tokens.written += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_crypto_acked(&mut self, space: SpaceId, offset: u64, length: u16) {
+        self.stream(space).send.on_acked(offset..offset.saturating_add(length.into()));
+    }
+
+    pub(super) fn on_crypto_lost(&mut self, space: SpaceId, offset: u64, length: u16) {
+        self.stream(space).send.on_lost(offset..offset.saturating_add(length.into()));
+    }
+
+    pub(super) fn on_done_lost(&mut self) {
+        self.done = Announcement::Due;
+    }
+
+    pub(super) fn on_tokens_acked(&mut self) {
+        self.tokens = Tokens::default();
+    }
+
+    pub(super) fn on_tokens_lost(&mut self) {
+        self.tokens.written = 0;
+    }
+
+    /// Whether the handshake took too long.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
+        self.deadline.expire(now)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get()
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.progress >= Progress::Complete
+    }
+
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.progress == Progress::Confirmed
+    }
+
+    pub(super) fn session(&self) -> &dyn Session {
+        &*self.session
+    }
+
+    pub(super) fn session_mut(&mut self) -> &mut dyn Session {
+        &mut *self.session
+    }
+
+    fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
+        let [initial, handshake, application] = &mut self.streams;
+        match space {
+            SpaceId::Initial => initial,
+            SpaceId::Handshake => handshake,
+            SpaceId::Application => application,
+        }
+    }
+}
+
+impl CryptoStream {
+    fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        while let Some(next) = self.send.peek_transmit(usize::MAX) {
+            // Type, offset and a length of up to two bytes come first.
+            let overhead = 1 + varint_length(next.start) + 2;
+            let room = packet.remaining().checked_sub(overhead).filter(|room| *room > 0);
+            let room = room.ok_or(Full)?.min(MAXIMUM_IN_A_FRAME);
+            let Some(range) = self.send.poll_transmit(room) else { return Ok(()) };
+            let offset = range.start;
+            let length = u16::try_from(range.end.saturating_sub(offset)).unwrap_or(u16::MAX);
+            let send = &self.send;
+            packet.write(SentFrame::Crypto { offset, length }, |writer| {
+                writer.varint(FrameType::CRYPTO.0)?;
+                writer.varint(offset)?;
+                writer.varint(length.into())?;
+                send.copy_to(offset, writer.reserve(length.into())?);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn level(space: SpaceId) -> Level {
+    match space {
+        SpaceId::Initial => Level::Initial,
+        SpaceId::Handshake => Level::Handshake,
+        SpaceId::Application => Level::OneRtt,
+    }
+}

@@ -1,0 +1,152 @@
+//! Ends a connection silently after too long without a packet, or keeps it alive (RFC 9000 §10.1).
+
+use std::mem;
+use std::time::Duration;
+
+use crate::deadline::{Deadline, earliest};
+use crate::instant::Instant;
+
+/// The idle timeout and the keep-alive.
+#[derive(Debug)]
+pub(super) struct IdleTimeout {
+    /// The smaller of both endpoints' max_idle_timeout; `None` means never.
+    duration: Option<Duration>,
+    deadline: Deadline,
+    /// Only the first ack-eliciting packet sent after a receipt restarts the timeout.
+    restart_on_send: bool,
+    keep_alive: Option<Duration>,
+    keep_alive_deadline: Deadline,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Idle {
+    /// Nothing.
+    Not,
+    /// A PING is due, to keep the connection alive.
+    KeepAlive,
+    /// The connection has been idle for too long.
+    TimedOut,
+}
+
+impl IdleTimeout {
+    pub(super) fn new(duration: Option<Duration>, keep_alive: Option<Duration>) -> Self {
+        Self {
+            duration,
+            deadline: Deadline::default(),
+            restart_on_send: true,
+            keep_alive,
+            keep_alive_deadline: Deadline::default(),
+        }
+    }
+
+    /// Takes the peer's max_idle_timeout into account; zero means that it has none.
+    pub(super) fn set_peer_timeout(&mut self, timeout: Duration) {
+        if !timeout.is_zero() {
+            self.duration = Some(self.duration.map_or(timeout, |own| own.min(timeout)));
+        }
+    }
+
+    pub(super) fn on_packet_received(&mut self, now: Instant, pto: Duration) {
+        self.restart_on_send = true;
+        self.restart(now, pto);
+    }
+
+    pub(super) fn on_ack_eliciting_sent(&mut self, now: Instant, pto: Duration) {
+        if mem::take(&mut self.restart_on_send) {
+            self.restart(now, pto);
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Idle {
+        if self.deadline.expire(now) {
+            return Idle::TimedOut;
+        }
+        if self.keep_alive_deadline.expire(now) { Idle::KeepAlive } else { Idle::Not }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        earliest([self.deadline.get(), self.keep_alive_deadline.get()])
+    }
+
+    fn restart(&mut self, now: Instant, pto: Duration) {
+        if let Some(duration) = self.duration {
+            // RFC 9000 §10.1: at least three PTOs, so that a lost probe cannot end a connection.
+            self.deadline.set_after(now, duration.max(pto.saturating_mul(3)));
+        }
+        if let Some(interval) = self.keep_alive {
+            self.keep_alive_deadline.set_after(now, interval);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(30);
+    const PTO: Duration = Duration::from_secs(1);
+
+    #[derive(Clone, Copy, Debug)]
+    enum Packet {
+        Received,
+        Sent,
+    }
+    use Packet::{Received, Sent};
+
+    /// Plays `packets` (when, and whether sent or received), and checks when the timeout falls.
+    #[track_caller]
+    fn check(idle: Option<Duration>, packets: &[(u64, Packet)], expected_s: Option<u64>) {
+        let mut timeout = IdleTimeout::new(idle, None);
+        for &(at_s, packet) in packets {
+            let now = Instant::EPOCH + Duration::from_secs(at_s);
+            match packet {
+                Received => timeout.on_packet_received(now, PTO),
+                Sent => timeout.on_ack_eliciting_sent(now, PTO),
+            }
+        }
+        let expected = expected_s.map(|at_s| Instant::EPOCH + Duration::from_secs(at_s));
+        assert_eq!(timeout.deadline(), expected, "after {packets:?}");
+    }
+
+    #[test]
+    fn every_packet_received_restarts_it() {
+        check(Some(IDLE), &[(0, Received), (7, Received)], Some(37));
+    }
+
+    #[test]
+    fn only_the_first_packet_sent_after_a_receipt_restarts_it() {
+        check(Some(IDLE), &[(0, Received), (5, Sent), (9, Sent)], Some(35));
+    }
+
+    #[test]
+    fn it_is_never_shorter_than_three_ptos() {
+        check(Some(Duration::from_secs(1)), &[(0, Received)], Some(3));
+    }
+
+    #[test]
+    fn without_a_timeout_there_is_no_deadline() {
+        check(None, &[(0, Received), (1, Sent)], None);
+    }
+
+    #[test]
+    fn the_smaller_of_both_ends_counts() {
+        let mut timeout = IdleTimeout::new(Some(IDLE), None);
+        timeout.set_peer_timeout(Duration::ZERO);
+        assert_eq!(timeout.duration, Some(IDLE));
+        timeout.set_peer_timeout(Duration::from_secs(10));
+        assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
+        timeout.set_peer_timeout(Duration::from_secs(20));
+        assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_keep_alive_is_due_after_its_interval_of_silence() {
+        let mut timeout = IdleTimeout::new(Some(IDLE), Some(Duration::from_secs(10)));
+        timeout.on_packet_received(Instant::EPOCH, PTO);
+        let due = Instant::EPOCH + Duration::from_secs(10);
+        assert_eq!(timeout.deadline(), Some(due));
+        assert_eq!(timeout.handle_timeout(due), Idle::KeepAlive);
+        assert_eq!(timeout.handle_timeout(Instant::EPOCH + IDLE), Idle::TimedOut);
+    }
+}

@@ -1,0 +1,165 @@
+//! What new keys mean, and the end of old ones (RFC 9001 §4).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Connection;
+use super::parameters::check;
+use super::{MAXIMUM_NEW_TOKENS, Role};
+use crate::crypto::{KeyChange, OneRttKeys, Token, reset_token, seal_token};
+use crate::error::{TransportError, TransportErrorCode};
+use crate::event::Event;
+use crate::ids::Registration;
+use crate::instant::Instant;
+use crate::wire::frame::NewToken;
+use crate::wire::{Side, SpaceId};
+
+impl Connection {
+    /// Lets TLS work on what arrived: takes its bytes and keys, and what they bring about.
+    pub(super) fn drive_handshake(&mut self, now: Instant) -> Result<(), TransportError> {
+        loop {
+            let (change, more) = self.handshake.advance();
+            match change {
+                Some(KeyChange::Handshake(keys)) => {
+                    self.keys.handshake = Some(Box::new(keys));
+                    self.replay_undecryptable(now, SpaceId::Handshake);
+                }
+                Some(KeyChange::OneRtt(keys)) => {
+                    let next = self.handshake.session_mut().next_keys();
+                    let next = next.ok_or(TransportError::internal("TLS has no next keys"))?;
+                    self.keys.one_rtt = Some(Box::new(OneRttKeys::new(keys, next)));
+                }
+                None if !more => break,
+                None => {}
+            }
+        }
+        self.announce_handshake_data();
+        self.apply_peer_parameters()?;
+        if self.handshake.complete() {
+            self.on_handshake_complete(now)?;
+        }
+        Ok(())
+    }
+
+    fn announce_handshake_data(&mut self) {
+        if self.handshake.announces_data() {
+            self.events.push_back(Event::HandshakeDataReady);
+        }
+    }
+
+    /// Checks the peer's transport parameters and gives every component its own.
+    fn apply_peer_parameters(&mut self) -> Result<(), TransportError> {
+        if self.peer.has_parameters {
+            return Ok(());
+        }
+        let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
+        let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.peer.has_parameters = true;
+        self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
+        self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
+        self.idle_timeout.set_peer_timeout(Duration::from_millis(parameters.max_idle_timeout));
+        self.paths.set_peer_maximum(parameters.max_udp_payload_size);
+        self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
+        if let Some(token) = parameters.stateless_reset_token {
+            self.remote_ids.set_reset_token(token);
+        }
+        self.streams.set_peer_parameters(&parameters);
+        Ok(())
+    }
+
+    /// TLS has finished on this end (RFC 9001 §4.1.1).
+    fn on_handshake_complete(&mut self, now: Instant) -> Result<(), TransportError> {
+        if !self.peer.has_parameters {
+            return Err(TransportError::new(
+                TransportErrorCode::crypto(MISSING_EXTENSION),
+                "the peer sent no transport parameters",
+            ));
+        }
+        self.lifecycle.establish();
+        self.events.push_back(Event::Connected);
+        if self.side() == Side::Server {
+            // RFC 9001 §4.1.2: a server's handshake is confirmed when it is complete.
+            self.handshake.confirm();
+            self.on_handshake_confirmed(now);
+        }
+        self.issue_ids();
+        self.replay_undecryptable(now, SpaceId::Application);
+        Ok(())
+    }
+
+    /// Both ends have finished (RFC 9001 §4.1.2).
+    pub(super) fn on_handshake_confirmed(&mut self, now: Instant) {
+        self.peer.completed_address_validation = true;
+        self.paths.on_handshake_confirmed();
+        if let Some(keys) = &mut self.keys.one_rtt {
+            keys.on_confirmed();
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.2
+        //# An endpoint MUST discard its Handshake keys when the TLS handshake is
+        //# confirmed (Section 4.1.2).
+        self.discard_space(SpaceId::Initial);
+        self.discard_space(SpaceId::Handshake);
+        self.handshake.release();
+        if let Role::Server(server) = &mut self.role
+            && let Some(id) = server.initial_destination.take()
+        {
+            self.registrations.push_back(Registration::RemoveId(id));
+        }
+        self.give_tokens(now);
+    }
+
+    /// Gives the client tokens for its next connections (RFC 9000 §8.1.3).
+    fn give_tokens(&mut self, now: Instant) {
+        let Role::Server(server) = &self.role else { return };
+        let ip = self.paths.active().addresses.remote.ip();
+        let token = Token::NewToken { ip, issued: now };
+        for _ in 0..server.config.new_tokens {
+            let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
+            self.handshake.queue_token(Box::from(&*sealed));
+        }
+    }
+
+    pub(super) fn handle_new_token(&mut self, frame: NewToken<'_>) -> Result<(), TransportError> {
+        let Role::Client(client) = &mut self.role else {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+            //# A server MUST treat receipt
+            //# of a NEW_TOKEN frame as a connection error of type
+            //# PROTOCOL_VIOLATION.
+            return Err(TransportError::protocol_violation("NEW_TOKEN from a client"));
+        };
+        if client.new_tokens.len() < MAXIMUM_NEW_TOKENS {
+            client.new_tokens.push_back(Bytes::copy_from_slice(frame.0));
+        }
+        Ok(())
+    }
+
+    /// Issues connection IDs until the peer has as many as it may keep (RFC 9000 §5.1.1).
+    pub(super) fn issue_ids(&mut self) {
+        // Without a key no reset is ever sent: tokens only have to be unpredictable.
+        let key = self.endpoint.reset_key.as_ref().map(|key| *key.as_bytes());
+        let key = key.unwrap_or_else(|| self.random.array());
+        self.local_ids.issue(&mut self.random, |id| reset_token(&key, id));
+    }
+
+    /// Key updates: feeds the next keys, starts one when it is due (RFC 9001 §6).
+    pub(super) fn keep_keys_fresh(&mut self, now: Instant) {
+        let Some(keys) = &mut self.keys.one_rtt else { return };
+        keys.update_if_due(now);
+        if keys.wants_next() {
+            self.provide_next_keys();
+        }
+    }
+
+    pub(super) fn provide_next_keys(&mut self) {
+        let retention = self.pto().saturating_mul(3);
+        let next = self.handshake.session_mut().next_keys();
+        if let (Some(keys), Some(next)) = (&mut self.keys.one_rtt, next) {
+            keys.set_retention(retention);
+            keys.provide_next(next);
+        }
+    }
+}
+
+/// The TLS alert for a missing extension (RFC 8446 §6).
+const MISSING_EXTENSION: u8 = 109;

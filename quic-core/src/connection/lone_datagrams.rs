@@ -1,0 +1,157 @@
+//! Datagrams that are no part of the ordinary flow: MTU probes, path validation off the active
+//! path, and the last one (RFC 9000 §8.2, §10.2, §14.4).
+
+use super::Connection;
+use super::transmit::MINIMUM_DATAGRAM;
+use crate::crypto::TAG_LENGTH;
+use crate::instant::Instant;
+use crate::net::SocketId;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::recovery::NewPacket;
+use crate::transmit::{Transmit, TransmitBuffer};
+use crate::wire::frame::FrameType;
+use crate::wire::{Full, SpaceId, Writer};
+
+impl Connection {
+    /// A datagram that finds out whether the path carries its length (RFC 9000 §14.4).
+    pub(super) fn transmit_mtu_probe(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
+        let path = self.paths.active_mut();
+        let may_probe = self.handshake.is_confirmed()
+            && path.addresses.socket == socket
+            && path.amplification.is_validated()
+            && !path.is_window_limited();
+        if !may_probe {
+            return None;
+        }
+        let size = path.mtu.poll_probe(now)?;
+        let generation = path.generation;
+        let memory = buffer.memory().get_mut(..size.into())?;
+        let space = SpaceId::Application;
+        self.skip_a_number_sometimes(space);
+        let header = self.write_header(space, memory).ok()?;
+        *memory.get_mut(header.length())? = u8::try_from(FrameType::PING.0).ok()?;
+        let length = self.finish_packet(memory, &header, 1, size.into(), space)?;
+        self.space_mut(space).sent.frames_mut().push_back(SentFrame::Ping);
+        self.remember(
+            space,
+            NewPacket {
+                time_sent: now,
+                size,
+                ack_eliciting: true,
+                in_flight: true,
+                mtu_probe: true,
+                path: generation,
+                frame_count: 1,
+            },
+        );
+        self.on_datagram_sent(length);
+        self.transmit(length, None)
+    }
+
+    /// A challenge or an answer on a path other than the active one (RFC 9000 §8.2).
+    pub(super) fn transmit_off_path(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
+        let path = self.paths.off_path(socket)?;
+        let (addresses, generation) = (path.addresses, path.generation);
+        let allowance = usize::try_from(path.amplification.allowance()).unwrap_or(usize::MAX);
+        let room = allowance.min(MINIMUM_DATAGRAM);
+        let memory = buffer.memory().get_mut(..room)?;
+        let space = SpaceId::Application;
+        self.skip_a_number_sometimes(space);
+        let header = self.write_header(space, memory).ok()?;
+        let end = memory.len().checked_sub(TAG_LENGTH)?;
+        let payload = memory.get_mut(header.length()..end)?;
+        let Self { paths, spaces: [_, _, application], .. } = self;
+        let path = paths.by_generation(generation)?;
+        let mut packet = PacketWriter::new(payload, application.sent.frames_mut());
+        let padded = room >= MINIMUM_DATAGRAM;
+        let _full: Result<(), Full> = path.validation.write_frames(&mut packet, padded);
+        let (written, frame_count) = (packet.length(), packet.frame_count());
+        let target = if padded { MINIMUM_DATAGRAM } else { 0 };
+        let length = self.finish_packet(memory, &header, written, target, space)?;
+        self.remember(
+            space,
+            NewPacket {
+                time_sent: now,
+                size: u16::try_from(length).unwrap_or(u16::MAX),
+                ack_eliciting: true,
+                in_flight: true,
+                mtu_probe: false,
+                path: generation,
+                frame_count,
+            },
+        );
+        self.statistics.datagrams_sent += 1;
+        self.statistics.bytes_sent += length as u64;
+        if let Some(path) = self.paths.by_generation(generation) {
+            path.on_datagram_sent(length as u64);
+        }
+        Some(Transmit { path: addresses, ecn: None, length, segment_length: None })
+    }
+
+    /// The last datagram: CONNECTION_CLOSE in every kind of packet that the peer may be able to
+    /// open (RFC 9000 §10.2.3). It is kept, to be repeated when provoked.
+    pub(super) fn transmit_close(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
+        if self.paths.active().addresses.socket != socket {
+            return None;
+        }
+        let room = self.budget(now, socket).map_or(0, |budget| budget.datagram());
+        let memory = buffer.memory();
+        let room = room.min(memory.len());
+        let length = self.write_close(memory.get_mut(..room).unwrap_or_default());
+        let datagram = memory.get(..length).filter(|datagram| !datagram.is_empty());
+        self.leave(datagram.map(Box::from));
+        if length > 0 {
+            self.on_datagram_sent(length);
+        }
+        self.transmit(length, None)
+    }
+
+    /// Writes CONNECTION_CLOSE for every space that has keys; returns the datagram's length.
+    fn write_close(&mut self, memory: &mut [u8]) -> usize {
+        let Some(reason) = self.ending.close.take() else { return 0 };
+        // A datagram with an Initial packet has to be a full one.
+        let room = memory.len();
+        let usable = |space: &SpaceId| *space != SpaceId::Initial || room >= MINIMUM_DATAGRAM;
+        let spaces = SpaceId::ALL.map(|space| self.keys.can_seal(space) && usable(&space));
+        let last = spaces.iter().rposition(|usable| *usable);
+        let [has_initial, ..] = spaces;
+        let mut length = 0;
+        for (index, space) in SpaceId::ALL.into_iter().enumerate() {
+            let Some(rest) = memory.get_mut(length..).filter(|_| spaces.get(index) == Some(&true))
+            else {
+                continue;
+            };
+            let Ok(header) = self.write_header(space, rest) else { break };
+            let end = rest.len().saturating_sub(TAG_LENGTH);
+            let Some(payload) = rest.get_mut(header.length()..end) else { break };
+            let mut writer = Writer::new(payload);
+            if reason.frame(space).encode(&mut writer).is_err() {
+                break;
+            }
+            let written = writer.length();
+            let pads = has_initial && last == Some(index);
+            let target = if pads { MINIMUM_DATAGRAM.saturating_sub(length) } else { 0 };
+            let Some(sealed) = self.finish_packet(rest, &header, written, target, space) else {
+                break;
+            };
+            self.space_mut(space).sent.skip_number();
+            length += sealed;
+        }
+        length
+    }
+}

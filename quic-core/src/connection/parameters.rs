@@ -1,0 +1,92 @@
+//! The transport parameters that we send, and the checks on those that we get (RFC 9000 §7.3,
+//! §7.4, §18.2).
+
+use std::time::Duration;
+
+use crate::config::TransportConfig;
+use crate::error::TransportError;
+use crate::wire::transport_parameters::{TransportParameters, decode};
+use crate::wire::{ConnectionId, Side};
+
+/// Most of the peer's connection IDs that we keep (active_connection_id_limit).
+pub(super) const ACTIVE_CONNECTION_ID_LIMIT: u64 = 4;
+
+/// Largest UDP payload that we are willing to receive, in bytes.
+const MAX_UDP_PAYLOAD_SIZE: u64 = 65_527;
+
+/// The parameters that every endpoint sends; the roles add theirs.
+pub(super) fn local_parameters(
+    config: &TransportConfig,
+    initial_source_id: ConnectionId,
+) -> TransportParameters {
+    TransportParameters {
+        max_idle_timeout: config.max_idle_timeout.map_or(0, milliseconds),
+        max_udp_payload_size: MAX_UDP_PAYLOAD_SIZE,
+        initial_max_data: config.receive_window,
+        initial_max_stream_data_bidi_local: config.stream_receive_window,
+        initial_max_stream_data_bidi_remote: config.stream_receive_window,
+        initial_max_stream_data_uni: config.stream_receive_window,
+        initial_max_streams_bidi: config.max_concurrent_bidi_streams,
+        initial_max_streams_uni: config.max_concurrent_uni_streams,
+        max_ack_delay: milliseconds(config.max_ack_delay),
+        active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT,
+        initial_source_connection_id: Some(initial_source_id),
+        ..TransportParameters::default()
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The connection IDs of the handshake as this endpoint saw them, for comparison with what the
+/// peer says it saw (RFC 9000 §7.3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandshakeIds {
+    /// Source Connection ID of our long headers.
+    pub(super) local_source: ConnectionId,
+    /// Destination Connection ID of the client's first Initial.
+    pub(super) original_destination: ConnectionId,
+    /// Source Connection ID of the first Initial from the peer.
+    pub(super) peer_initial_source: Option<ConnectionId>,
+    /// Source Connection ID of the Retry, if there was one.
+    pub(super) retry_source: Option<ConnectionId>,
+}
+
+/// Decodes the parameters that `peer` sent and checks them against the handshake.
+///
+/// # Errors
+/// TRANSPORT_PARAMETER_ERROR, with what is wrong.
+pub(super) fn check(
+    bytes: &[u8],
+    peer: Side,
+    ids: &HandshakeIds,
+) -> Result<TransportParameters, TransportError> {
+    let parameters =
+        decode(bytes, peer).map_err(|error| TransportError::transport_parameter(error.0))?;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //# An endpoint MUST treat the absence of the
+    //# initial_source_connection_id transport parameter from either endpoint
+    //# or the absence of the original_destination_connection_id transport
+    //# parameter from the server as a connection error of type
+    //# TRANSPORT_PARAMETER_ERROR.
+    let source = parameters
+        .initial_source_connection_id
+        .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
+    if ids.peer_initial_source != Some(source) {
+        return Err(TransportError::transport_parameter("initial_source_connection_id is wrong"));
+    }
+    if peer == Side::Server {
+        if parameters.original_destination_connection_id != Some(ids.original_destination) {
+            return Err(TransportError::transport_parameter(
+                "original_destination_connection_id is missing or wrong",
+            ));
+        }
+        if parameters.retry_source_connection_id != ids.retry_source {
+            return Err(TransportError::transport_parameter(
+                "retry_source_connection_id is not that of the Retry",
+            ));
+        }
+    }
+    Ok(parameters)
+}

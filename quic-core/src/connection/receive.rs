@@ -1,0 +1,408 @@
+//! UDP datagrams → packets → authentic packets (RFC 9000 §5.2, §12.2, RFC 9001 §5).
+
+use bytes::Bytes;
+
+use super::frames::Received;
+use super::undecryptable::EarlyPacket;
+use super::{Connection, Role};
+use crate::crypto::{OpenError, Opened, is_retry_authentic, open};
+use crate::error::{ConnectionError, DiscardReason, TransportError};
+use crate::instant::Instant;
+use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
+use crate::paths::{self, PathChange, PathVerdict};
+use crate::wire::frame::PacketType;
+use crate::wire::header::{
+    Header, LongHeader, LongType, RetryHeader, VersionNegotiationHeader, parse,
+};
+use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken};
+
+/// Reserved bits of the first byte, by header form (RFC 9000 §17.2, §17.3.1).
+const RESERVED_BITS_LONG: u8 = 0x0c;
+const RESERVED_BITS_SHORT: u8 = 0x18;
+/// Shortest datagram that can be a stateless reset (RFC 9000 §10.3).
+const MINIMUM_STATELESS_RESET: usize = 21;
+
+/// How a packet arrived.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    now: Instant,
+    path: PathAddresses,
+    ecn: Option<EcnCodepoint>,
+    /// Bytes of its datagram.
+    datagram_bytes: u64,
+}
+
+/// A protected packet, cut out of its datagram.
+struct Protected<'a> {
+    packet_type: PacketType,
+    destination_id: ConnectionId,
+    /// Of a long header.
+    source_id: Option<ConnectionId>,
+    number_offset: usize,
+    bytes: &'a mut [u8],
+}
+
+impl Connection {
+    /// Takes a UDP datagram, or a train of them, of this connection.
+    ///
+    /// What cannot be processed is dropped and counted; what breaks the protocol closes the
+    /// connection.
+    pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
+        let (path, ecn) = (datagram.path, datagram.ecn);
+        let length = datagram.payload.len();
+        let segment_length = datagram.segment_length.unwrap_or(length).max(1);
+        for segment in datagram.payload.chunks_mut(segment_length) {
+            if !self.lifecycle.is_alive() {
+                break;
+            }
+            let datagram_bytes = segment.len() as u64;
+            self.handle_segment(Arrival { now, path, ecn, datagram_bytes }, segment);
+        }
+        self.after_input(now);
+    }
+
+    fn handle_segment(&mut self, arrival: Arrival, datagram: &mut [u8]) {
+        self.statistics.datagrams_received += 1;
+        self.statistics.bytes_received += datagram.len() as u64;
+        if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
+            self.discard(DiscardReason::UnknownPath);
+            return;
+        }
+        let mut rest = datagram;
+        let mut first_destination = None;
+        while !rest.is_empty() && self.lifecycle.is_alive() {
+            let Some(length) = self.handle_next_packet(arrival, rest, &mut first_destination)
+            else {
+                return;
+            };
+            rest = rest.get_mut(length..).unwrap_or_default();
+        }
+    }
+
+    /// Handles the first packet of `datagram`; returns its length, or `None` if the rest of the
+    /// datagram cannot be used.
+    fn handle_next_packet(
+        &mut self,
+        arrival: Arrival,
+        datagram: &mut [u8],
+        first_destination: &mut Option<ConnectionId>,
+    ) -> Option<usize> {
+        let header = match parse(datagram, self.endpoint.connection_id_length) {
+            Ok(header) => header,
+            Err(_) => {
+                self.discard(DiscardReason::Malformed);
+                return None;
+            }
+        };
+        let mut source_id = None;
+        let (packet_type, destination_id, number_offset, length) = match header {
+            Header::Long(long) => {
+                self.check_long(&long)?;
+                source_id = Some(long.source_id);
+                (packet_type(long.ty), long.destination_id, long.number_offset, long.packet_length)
+            }
+            Header::Short(short) => {
+                (PacketType::OneRtt, short.destination_id, short.number_offset, datagram.len())
+            }
+            Header::Retry(retry) => {
+                self.handle_retry(arrival.now, &retry, datagram);
+                return None;
+            }
+            Header::VersionNegotiation(header) => {
+                self.handle_version_negotiation(arrival.now, &header);
+                return None;
+            }
+            Header::UnknownVersion(_) => {
+                self.discard(DiscardReason::UnsupportedVersion);
+                return None;
+            }
+        };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# Receivers SHOULD ignore any subsequent packets with a different
+        //# Destination Connection ID than the first packet in the datagram.
+        if *first_destination.get_or_insert(destination_id) != destination_id {
+            self.discard(DiscardReason::UnknownConnection);
+            return Some(length);
+        }
+        let bytes = datagram.get_mut(..length)?;
+        let packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
+        self.handle_protected(arrival, packet);
+        Some(length)
+    }
+
+    /// A long header has to fit the version and, on a client, the peer's connection ID.
+    fn check_long(&mut self, header: &LongHeader<'_>) -> Option<()> {
+        if header.version != self.version {
+            self.discard(DiscardReason::UnsupportedVersion);
+            return None;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+        //# Once a client has received a valid Initial packet from the server, it MUST
+        //# discard any subsequent packet it receives on that connection with a
+        //# different Source Connection ID.
+        if self.ids_seen.peer_initial_source.is_some_and(|source| source != header.source_id) {
+            self.discard(DiscardReason::Unexpected);
+            return None;
+        }
+        Some(())
+    }
+
+    /// Opens a packet, and does what its frames say.
+    fn handle_protected(&mut self, arrival: Arrival, packet: Protected<'_>) {
+        let packet_type = packet.packet_type;
+        let received = Received {
+            now: arrival.now,
+            path: arrival.path,
+            packet_type,
+            destination_id: packet.destination_id,
+            source_id: packet.source_id,
+        };
+        let space = received.space();
+        if !self.can_open(packet_type) {
+            self.keep_for_later(arrival, space, &packet);
+            return;
+        }
+        let token = self.possible_reset_token(packet_type, packet.bytes);
+        let largest = self.space(space).received.largest();
+        let opened = if packet_type == PacketType::OneRtt {
+            match &mut self.keys.one_rtt {
+                Some(keys) => keys.open(arrival.now, packet.bytes, packet.number_offset, largest),
+                None => return,
+            }
+        } else {
+            match self.keys.long(space) {
+                Some(keys) => open(&keys.remote, packet.bytes, packet.number_offset, largest),
+                None => return,
+            }
+        };
+        match opened {
+            Ok(opened) => self.handle_opened(arrival, &received, &opened),
+            Err(error) => self.handle_not_opened(arrival.now, error, token),
+        }
+    }
+
+    fn handle_opened(&mut self, arrival: Arrival, received: &Received, opened: &Opened<'_>) {
+        let space = received.space();
+        if self.space(space).received.is_duplicate(opened.number) {
+            self.discard(DiscardReason::Duplicate);
+            return;
+        }
+        if let Err(error) = self.handle_authentic(arrival, received, opened) {
+            self.fail(arrival.now, error);
+        }
+    }
+
+    fn handle_authentic(
+        &mut self,
+        arrival: Arrival,
+        received: &Received,
+        opened: &Opened<'_>,
+    ) -> Result<(), TransportError> {
+        let (now, space) = (arrival.now, received.space());
+        self.statistics.packets_received += 1;
+        let reserved = if received.packet_type == PacketType::OneRtt {
+            RESERVED_BITS_SHORT
+        } else {
+            RESERVED_BITS_LONG
+        };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+        //# An endpoint MUST treat receipt of a packet that has a non-zero
+        //# value for these bits after removing both packet and header protection
+        //# as a connection error of type PROTOCOL_VIOLATION.
+        if opened.first_byte & reserved != 0 {
+            return Err(TransportError::protocol_violation("reserved bits are set"));
+        }
+        self.on_authentic(received);
+        let contents = self.handle_frames(received, opened.payload)?;
+        if !self.lifecycle.is_alive() {
+            return Ok(());
+        }
+        let received_packets = &mut self.space_mut(space).received;
+        let is_newest = received_packets.largest().is_none_or(|largest| opened.number > largest);
+        received_packets.on_packet(now, opened.number, contents.ack_eliciting, arrival.ecn);
+        if received.packet_type == PacketType::OneRtt {
+            self.judge_path(arrival, is_newest, !contents.non_probing)?;
+        }
+        if contents.crypto {
+            self.drive_handshake(now)?;
+        }
+        Ok(())
+    }
+
+    /// The peer may have moved (RFC 9000 §9.3).
+    fn judge_path(
+        &mut self,
+        arrival: Arrival,
+        is_newest: bool,
+        is_probing: bool,
+    ) -> Result<(), TransportError> {
+        let Arrival { now, path, datagram_bytes, .. } = arrival;
+        let judged = paths::Arrival { path, datagram_bytes, is_newest, is_probing };
+        match self.paths.on_authenticated(now, &judged, &mut self.random) {
+            PathChange::Unchanged => {}
+            PathChange::Moved => {
+                self.recovery.on_path_changed();
+                self.remote_ids.switch()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What any authentic packet shows, whatever it carries.
+    fn on_authentic(&mut self, received: &Received) {
+        let pto = self.pto();
+        self.idle_timeout.on_packet_received(received.now, pto);
+        match received.packet_type {
+            PacketType::Initial => {
+                // The peer's connection ID is authentic now (RFC 9000 §7.2).
+                if let (None, Some(source)) =
+                    (self.ids_seen.peer_initial_source, received.source_id)
+                {
+                    self.ids_seen.peer_initial_source = Some(source);
+                    self.remote_ids.set_first(source);
+                }
+            }
+            PacketType::Handshake if self.side() == Side::Server => {
+                // Only the client could have made it: its address is proved (RFC 9000 §8.1).
+                self.paths.on_address_validated();
+                //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
+                //# a server MUST discard Initial keys when it first
+                //# successfully processes a Handshake packet.
+                if self.keys.initial.is_some() {
+                    self.discard_space(SpaceId::Initial);
+                }
+            }
+            PacketType::Handshake | PacketType::ZeroRtt | PacketType::OneRtt => {}
+        }
+    }
+
+    fn handle_not_opened(
+        &mut self,
+        now: Instant,
+        error: OpenError,
+        token: Option<StatelessResetToken>,
+    ) {
+        if token.is_some_and(|token| self.remote_ids.is_reset_token(&token)) {
+            self.handle_stateless_reset(now);
+        } else if let Some(error) = error.transport_error() {
+            self.fail(now, error);
+        } else {
+            self.discard(DiscardReason::Authentication);
+        }
+    }
+
+    /// The peer does not know the connection any more (RFC 9000 §10.3.1).
+    pub(crate) fn handle_stateless_reset(&mut self, now: Instant) {
+        self.drain(now, ConnectionError::Reset);
+    }
+
+    /// The last bytes of what looks like a short header, before opening destroys them.
+    fn possible_reset_token(
+        &self,
+        packet_type: PacketType,
+        bytes: &[u8],
+    ) -> Option<StatelessResetToken> {
+        if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
+            return None;
+        }
+        bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
+    }
+
+    /// Whether packets of this type can be opened now.
+    fn can_open(&self, packet_type: PacketType) -> bool {
+        match packet_type {
+            PacketType::Initial => self.keys.initial.is_some(),
+            PacketType::Handshake => self.keys.handshake.is_some(),
+            PacketType::ZeroRtt => false,
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# Even if it has 1-RTT secrets, a client MUST NOT
+            //# process incoming 1-RTT protected packets before the TLS handshake is
+            //# complete.
+            PacketType::OneRtt => self.keys.one_rtt.is_some() && self.handshake.is_complete(),
+        }
+    }
+
+    /// Keeps a packet whose keys may still come.
+    fn keep_for_later(&mut self, arrival: Arrival, space: SpaceId, packet: &Protected<'_>) {
+        let may_come = match packet.packet_type {
+            PacketType::Handshake => !self.handshake.is_complete(),
+            PacketType::OneRtt => !self.handshake.is_complete(),
+            PacketType::Initial | PacketType::ZeroRtt => false,
+        };
+        if !may_come {
+            self.discard(DiscardReason::KeysUnavailable);
+        } else if !self.undecryptable.keep(space, arrival.path, arrival.ecn, packet.bytes) {
+            self.discard(DiscardReason::BufferFull);
+        }
+    }
+
+    /// Handles the packets of `space` that came before their keys.
+    pub(super) fn replay_undecryptable(&mut self, now: Instant, space: SpaceId) {
+        for EarlyPacket { path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
+            if !self.lifecycle.is_alive() {
+                return;
+            }
+            let arrival = Arrival { now, path, ecn, datagram_bytes: 0 };
+            let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
+        }
+    }
+
+    /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
+    fn handle_retry(&mut self, now: Instant, retry: &RetryHeader<'_>, packet: &[u8]) {
+        let expected = self.side() == Side::Client
+            && self.ids_seen.peer_initial_source.is_none()
+            && self.ids_seen.retry_source.is_none()
+            && !retry.token.is_empty()
+            && retry.source_id != self.ids_seen.original_destination
+            && retry.version == self.version;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+        //# Clients MUST discard Retry packets that have a
+        //# Retry Integrity Tag that cannot be validated; see Section 5.8 of
+        //# [QUIC-TLS].
+        if !expected
+            || !is_retry_authentic(self.version, &self.ids_seen.original_destination, packet)
+        {
+            self.discard(DiscardReason::Unexpected);
+            return;
+        }
+        let Role::Client(client) = &mut self.role else { return };
+        client.token = Bytes::copy_from_slice(retry.token);
+        self.ids_seen.retry_source = Some(retry.source_id);
+        self.remote_ids.set_first(retry.source_id);
+        self.resend_initial();
+        if self.install_initial_keys(retry.source_id).is_err() {
+            self.fail(now, TransportError::internal("no keys for the version in use"));
+        }
+        let pto = self.pto();
+        self.idle_timeout.on_packet_received(now, pto);
+    }
+
+    /// The server does not support our version (RFC 9000 §6.2).
+    fn handle_version_negotiation(&mut self, now: Instant, header: &VersionNegotiationHeader<'_>) {
+        let expected = self.side() == Side::Client
+            && self.ids_seen.peer_initial_source.is_none()
+            && self.ids_seen.retry_source.is_none()
+            && header.source_id == self.ids_seen.original_destination.as_slice()
+            && self.local_ids.all().any(|id| id.as_slice() == header.destination_id);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+        //# A client MUST discard a Version Negotiation packet that lists
+        //# the QUIC version selected by the client.
+        if !expected || header.versions.clone().any(|version| version == self.version) {
+            self.discard(DiscardReason::Unexpected);
+            return;
+        }
+        self.vanish(now, ConnectionError::VersionMismatch);
+    }
+
+    fn discard(&mut self, _reason: DiscardReason) {
+        self.statistics.packets_discarded += 1;
+    }
+}
+
+fn packet_type(ty: LongType) -> PacketType {
+    match ty {
+        LongType::Initial => PacketType::Initial,
+        LongType::ZeroRtt => PacketType::ZeroRtt,
+        LongType::Handshake => PacketType::Handshake,
+    }
+}

@@ -1,0 +1,237 @@
+//! A packet's way into a datagram: header, frames, padding, protection, memory of it.
+
+use std::mem;
+
+use super::transmit::MINIMUM_DATAGRAM;
+use super::{Connection, Role};
+use crate::crypto::{SAMPLE_OFFSET, SealError, TAG_LENGTH, seal};
+use crate::instant::Instant;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::recovery::NewPacket;
+use crate::wire::frame::FrameType;
+use crate::wire::header::{
+    LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
+    write_short_header,
+};
+use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
+
+/// Which packet is to be written, and what may be in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope {
+    pub(super) now: Instant,
+    pub(super) space: SpaceId,
+    pub(super) acks_only: bool,
+}
+
+/// A packet's place in its datagram.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Bytes of the datagram before this packet.
+    pub(super) before: usize,
+    /// A packet before this one needs a full-sized datagram.
+    pub(super) must_pad: bool,
+    /// If at least this many bytes are left, another packet follows and does the padding.
+    pub(super) worth_another: usize,
+}
+
+/// A packet that was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) length: usize,
+    /// The datagram still has to be padded.
+    pub(super) must_pad: bool,
+}
+
+/// A header that was written, and what sealing needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeaderWritten {
+    number: u64,
+    number_offset: usize,
+    number_length: usize,
+    length_field: Option<LengthField>,
+}
+
+impl HeaderWritten {
+    pub(super) fn length(&self) -> usize {
+        self.number_offset + self.number_length
+    }
+}
+
+/// What the components wrote into a packet.
+#[derive(Clone, Copy, Debug)]
+struct Payload {
+    length: usize,
+    frame_count: u16,
+    ack_eliciting: bool,
+}
+
+impl Connection {
+    /// Writes, seals and remembers one packet; `None` if there was nothing to write.
+    pub(super) fn write_packet(
+        &mut self,
+        scope: Scope,
+        memory: &mut [u8],
+        place: Place,
+    ) -> Option<Written> {
+        let Scope { now, space, acks_only } = scope;
+        self.skip_a_number_sometimes(space);
+        let header = self.write_header(space, memory).ok()?;
+        let validates = space == SpaceId::Application
+            && !acks_only
+            && self.paths.active().validation.wants_padding()
+            && place.before + memory.len() >= MINIMUM_DATAGRAM;
+        let payload = self.write_payload(scope, validates, memory, &header)?;
+        let unpadded = header.length() + payload.length + TAG_LENGTH;
+        let full =
+            place.must_pad || validates || self.needs_full_datagram(space, payload.ack_eliciting);
+        let pads = full && memory.len().saturating_sub(unpadded) < place.worth_another;
+        let target = if pads { MINIMUM_DATAGRAM.saturating_sub(place.before) } else { 0 };
+        let Some(length) = self.finish_packet(memory, &header, payload.length, target, space)
+        else {
+            self.space_mut(space).sent.rollback_frames(payload.frame_count);
+            return None;
+        };
+        self.remember(
+            space,
+            NewPacket {
+                time_sent: now,
+                size: u16::try_from(length).unwrap_or(u16::MAX),
+                ack_eliciting: payload.ack_eliciting,
+                in_flight: payload.ack_eliciting || pads,
+                mtu_probe: false,
+                path: self.paths.active().generation,
+                frame_count: payload.frame_count,
+            },
+        );
+        Some(Written { length, must_pad: full && !pads })
+    }
+
+    /// Lets the components write into the payload; `None`, and no trace, if they had nothing.
+    fn write_payload(
+        &mut self,
+        scope: Scope,
+        padded: bool,
+        memory: &mut [u8],
+        header: &HeaderWritten,
+    ) -> Option<Payload> {
+        let space = scope.space;
+        let end = memory.len().checked_sub(TAG_LENGTH)?;
+        let room = memory.get_mut(header.length()..end)?;
+        let mut ring = mem::take(self.space_mut(space).sent.frames_mut());
+        let mut packet = PacketWriter::new(room, &mut ring);
+        // Full is how most packets end.
+        let _full: Result<(), Full> = self.write_frames(scope, padded, &mut packet);
+        let state = self.space_mut(space);
+        let owes_a_ping = (state.probes > 0 || state.ping) && !scope.acks_only;
+        if owes_a_ping && !packet.is_ack_eliciting() {
+            let _full: Result<(), Full> =
+                packet.write(SentFrame::Ping, |writer| writer.varint(FrameType::PING.0));
+        }
+        let payload = Payload {
+            length: packet.length(),
+            frame_count: packet.frame_count(),
+            ack_eliciting: packet.is_ack_eliciting(),
+        };
+        *state.sent.frames_mut() = ring;
+        if payload.ack_eliciting {
+            state.probes = state.probes.saturating_sub(1);
+            state.ping = false;
+        }
+        (payload.length > 0).then_some(payload)
+    }
+
+    /// Pads the packet to `target` bytes, and so that it has a sample, and seals it.
+    pub(super) fn finish_packet(
+        &mut self,
+        memory: &mut [u8],
+        header: &HeaderWritten,
+        payload: usize,
+        target: usize,
+        space: SpaceId,
+    ) -> Option<usize> {
+        let minimum = header.number_offset + SAMPLE_OFFSET + TAG_LENGTH;
+        let unpadded = header.length() + payload + TAG_LENGTH;
+        let length = unpadded.max(minimum).max(target).min(memory.len());
+        let packet = memory.get_mut(..length)?;
+        packet.get_mut(header.length() + payload..length.checked_sub(TAG_LENGTH)?)?.fill(0);
+        if let Some(field) = header.length_field {
+            patch_length(packet, field, length.checked_sub(header.number_offset)?);
+        }
+        let HeaderWritten { number, number_offset, number_length, .. } = *header;
+        let sealed = match space {
+            SpaceId::Application => match &mut self.keys.one_rtt {
+                Some(keys) => keys.seal(packet, number_offset, number_length, number),
+                None => Err(SealError::Length),
+            },
+            SpaceId::Initial | SpaceId::Handshake => match self.keys.long(space) {
+                Some(keys) => seal(&keys.local, packet, number_offset, number_length, number),
+                None => Err(SealError::Length),
+            },
+        };
+        match sealed {
+            Ok(()) => Some(length),
+            Err(error) => {
+                self.ending.seal_failed.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
+        let now = packet.time_sent;
+        self.statistics.packets_sent += 1;
+        self.space_mut(space).sent.push(packet);
+        if let Some(path) = self.paths.by_generation(packet.path) {
+            path.on_sent(now, packet.size.into(), packet.in_flight);
+        }
+        if packet.ack_eliciting {
+            let pto = self.pto();
+            self.idle_timeout.on_ack_eliciting_sent(now, pto);
+        }
+        let [_, _, application] = &self.spaces;
+        if space == SpaceId::Application
+            && let Some(keys) = &mut self.keys.one_rtt
+            && let Some(largest) = application.received.largest()
+        {
+            keys.on_ack_sent(largest);
+        }
+    }
+
+    pub(super) fn write_header(
+        &mut self,
+        space: SpaceId,
+        memory: &mut [u8],
+    ) -> Result<HeaderWritten, Full> {
+        let sent = &self.space(space).sent;
+        let number = sent.next_number();
+        let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
+        let mut writer = Writer::new(memory);
+        let destination_id = *self.remote_ids.active();
+        let length_field = if space == SpaceId::Application {
+            let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
+            let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
+            write_short_header(&mut writer, &parts, number, number_length)?;
+            None
+        } else {
+            let (ty, token) = match &self.role {
+                _ if space == SpaceId::Handshake => (LongType::Handshake, &[][..]),
+                Role::Client(client) => (LongType::Initial, &*client.token),
+                Role::Server(_) => (LongType::Initial, &[][..]),
+            };
+            let (version, source_id) = (self.version, self.ids_seen.local_source);
+            let parts = LongHeaderParts { ty, version, destination_id, source_id, token };
+            Some(write_long_header(&mut writer, &parts, number, number_length)?)
+        };
+        let number_length = number_length.bytes();
+        let number_offset = writer.length().saturating_sub(number_length);
+        Ok(HeaderWritten { number, number_offset, number_length, length_field })
+    }
+
+    /// An acknowledgment of a number that was never sent unmasks its sender (RFC 9000 §21.4).
+    pub(super) fn skip_a_number_sometimes(&mut self, space: SpaceId) {
+        if space == SpaceId::Application {
+            let [_, _, application] = &mut self.spaces;
+            self.skipped_numbers.skip_if_due(&mut application.sent, &mut self.random);
+        }
+    }
+}

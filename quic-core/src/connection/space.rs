@@ -1,0 +1,83 @@
+//! A packet number space: its packets and its keys (RFC 9000 §12.3).
+
+use std::time::Duration;
+
+use rustls::quic::Keys;
+
+use crate::crypto::OneRttKeys;
+use crate::recovery::{ReceivedPackets, SentPackets};
+use crate::wire::SpaceId;
+
+/// What was sent and received in one packet number space.
+#[derive(Debug)]
+pub(super) struct PacketNumberSpace {
+    pub(super) sent: SentPackets,
+    pub(super) received: ReceivedPackets,
+    /// Ack-eliciting packets to send whatever the congestion window says (RFC 9002 §6.2.4).
+    pub(super) probes: u8,
+    /// A PING is to be sent.
+    pub(super) ping: bool,
+}
+
+impl PacketNumberSpace {
+    /// `max_ack_delay` is what this end announces.
+    pub(super) fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
+        Self {
+            sent: SentPackets::new(),
+            received: ReceivedPackets::new(space, max_ack_delay),
+            probes: 0,
+            ping: false,
+        }
+    }
+}
+
+/// One of the three, by name.
+pub(super) fn of_mut(
+    spaces: &mut [PacketNumberSpace; 3],
+    space: SpaceId,
+) -> &mut PacketNumberSpace {
+    let [initial, handshake, application] = spaces;
+    match space {
+        SpaceId::Initial => initial,
+        SpaceId::Handshake => handshake,
+        SpaceId::Application => application,
+    }
+}
+
+/// The keys of every encryption level that this connection has now (RFC 9001 §4.9).
+#[derive(Default)]
+pub(super) struct Keychain {
+    pub(super) initial: Option<Box<Keys>>,
+    pub(super) handshake: Option<Box<Keys>>,
+    pub(super) one_rtt: Option<Box<OneRttKeys>>,
+}
+
+impl Keychain {
+    /// The keys of a space with long headers.
+    pub(super) fn long(&self, space: SpaceId) -> Option<&Keys> {
+        match space {
+            SpaceId::Initial => self.initial.as_deref(),
+            SpaceId::Handshake => self.handshake.as_deref(),
+            SpaceId::Application => None,
+        }
+    }
+
+    /// Whether packets of `space` can be sealed.
+    pub(super) fn can_seal(&self, space: SpaceId) -> bool {
+        match space {
+            SpaceId::Initial => self.initial.is_some(),
+            SpaceId::Handshake => self.handshake.is_some(),
+            SpaceId::Application => self.one_rtt.is_some(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Keychain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keychain")
+            .field("initial", &self.initial.is_some())
+            .field("handshake", &self.handshake.is_some())
+            .field("one_rtt", &self.one_rtt.is_some())
+            .finish()
+    }
+}

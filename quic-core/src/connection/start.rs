@@ -1,0 +1,228 @@
+//! How connections begin (RFC 9000 §7).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::handshake::Handshake;
+use super::idle_timeout::IdleTimeout;
+use super::lifecycle::Lifecycle;
+use super::parameters::{HandshakeIds, local_parameters};
+use super::skipped_numbers::SkippedNumbers;
+use super::space::{Keychain, PacketNumberSpace};
+use super::undecryptable::Undecryptable;
+use super::{ClientState, Connection, Ending, Peer, Role, ServerState, Statistics};
+use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig, TransportConfig};
+use crate::crypto::{SeededRandom, Session, SessionFactory, StartSessionError, reset_token};
+use crate::ids::{LocalIds, Registration, RemoteIds};
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+use crate::paths::Paths;
+use crate::recovery::Recovery;
+use crate::streams::Streams;
+use crate::wire::transport_parameters::encode;
+use crate::wire::{ConnectionId, Side, SpaceId};
+
+/// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
+const FIRST_DESTINATION_LENGTH: usize = 8;
+
+/// What a client's connection starts from.
+#[derive(Debug)]
+pub(crate) struct ClientStart<'a> {
+    pub(crate) path: PathAddresses,
+    pub(crate) config: Arc<ClientConfig>,
+    pub(crate) endpoint: Arc<EndpointConfig>,
+    pub(crate) server_name: &'a str,
+    pub(crate) random: SeededRandom,
+    /// From an earlier connection's NEW_TOKEN; empty if there is none.
+    pub(crate) token: Bytes,
+}
+
+/// What a server's connection starts from.
+#[derive(Debug)]
+pub(crate) struct ServerStart {
+    pub(crate) path: PathAddresses,
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) endpoint: Arc<EndpointConfig>,
+    pub(crate) random: SeededRandom,
+    pub(crate) version: u32,
+    /// Source Connection ID of the client's Initial.
+    pub(crate) client_source_id: ConnectionId,
+    /// Destination Connection ID of the Initial that is accepted.
+    pub(crate) destination_id: ConnectionId,
+    /// Destination Connection ID of the client's very first Initial; differs from
+    /// `destination_id` after a Retry.
+    pub(crate) original_destination_id: ConnectionId,
+    /// Whether a token proved the client's address.
+    pub(crate) validated: bool,
+    /// Whether that token came from a Retry, whose Source Connection ID was `destination_id`.
+    pub(crate) retried: bool,
+}
+
+/// What both roles start from.
+struct Parts {
+    role: Role,
+    version: u32,
+    endpoint: Arc<EndpointConfig>,
+    random: SeededRandom,
+    path: PathAddresses,
+    session: Box<dyn Session>,
+    ids_seen: HandshakeIds,
+    local_id: ConnectionId,
+    remote_id: ConnectionId,
+    address_validated: bool,
+}
+
+impl Connection {
+    /// A connection that a client opens; its first flight is ready to be polled.
+    pub(crate) fn client(now: Instant, start: ClientStart<'_>) -> Result<Self, StartSessionError> {
+        let ClientStart { path, config, endpoint, server_name, mut random, token } = start;
+        let transport = Arc::clone(&config.transport);
+        let destination = random_id(&mut random, FIRST_DESTINATION_LENGTH);
+        let local_id = random_id(&mut random, endpoint.connection_id_length);
+        let mut parameters = Vec::with_capacity(256);
+        encode(&local_parameters(&transport, local_id), &mut parameters);
+        let crypto = Arc::clone(&config.crypto);
+        let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
+        let client = ClientState { crypto, transport, token, new_tokens: VecDeque::new() };
+        let mut connection = Self::assemble(
+            now,
+            Parts {
+                role: Role::Client(Box::new(client)),
+                version: config.version,
+                endpoint,
+                random,
+                path,
+                session,
+                ids_seen: HandshakeIds {
+                    local_source: local_id,
+                    original_destination: destination,
+                    peer_initial_source: None,
+                    retry_source: None,
+                },
+                local_id,
+                remote_id: destination,
+                address_validated: true,
+            },
+        );
+        connection.install_initial_keys(destination)?;
+        if let Err(error) = connection.drive_handshake(now) {
+            return Err(StartSessionError::Tls(error.to_string()));
+        }
+        Ok(connection)
+    }
+
+    /// A connection that a server accepts; feed it the client's Initial next.
+    pub(crate) fn server(now: Instant, start: ServerStart) -> Result<Self, StartSessionError> {
+        let ServerStart { path, config, endpoint, mut random, version, destination_id, .. } = start;
+        let local_id = random_id(&mut random, endpoint.connection_id_length);
+        let retry_source = start.retried.then_some(destination_id);
+        let mut parameters = local_parameters(&config.transport, local_id);
+        parameters.original_destination_connection_id = Some(start.original_destination_id);
+        parameters.retry_source_connection_id = retry_source;
+        parameters.stateless_reset_token =
+            endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
+        let mut encoded = Vec::with_capacity(256);
+        encode(&parameters, &mut encoded);
+        let session = config.crypto.start(version, None, encoded)?;
+        let state = ServerState { config, initial_destination: Some(destination_id) };
+        let mut connection = Self::assemble(
+            now,
+            Parts {
+                role: Role::Server(state),
+                version,
+                endpoint,
+                random,
+                path,
+                session,
+                ids_seen: HandshakeIds {
+                    local_source: local_id,
+                    original_destination: start.original_destination_id,
+                    peer_initial_source: Some(start.client_source_id),
+                    retry_source,
+                },
+                local_id,
+                remote_id: start.client_source_id,
+                address_validated: start.validated,
+            },
+        );
+        connection.registrations.push_back(Registration::AddId(destination_id));
+        connection.install_initial_keys(destination_id)?;
+        Ok(connection)
+    }
+
+    fn assemble(now: Instant, parts: Parts) -> Self {
+        let Parts { role, endpoint, mut random, session, .. } = parts;
+        let (side, transport) = match &role {
+            Role::Client(client) => (Side::Client, Arc::clone(&client.transport)),
+            Role::Server(server) => (Side::Server, Arc::clone(&server.config.transport)),
+        };
+        let hash_key = (random.u64(), random.u64());
+        let give_up_at = now + transport.handshake_timeout;
+        Self {
+            version: parts.version,
+            lifecycle: Lifecycle::new(),
+            idle_timeout: IdleTimeout::new(
+                transport.max_idle_timeout,
+                transport.keep_alive_interval,
+            ),
+            handshake: Handshake::new(side, session, give_up_at),
+            ids_seen: parts.ids_seen,
+            keys: Keychain::default(),
+            spaces: SpaceId::ALL
+                .map(|space| PacketNumberSpace::new(space, transport.max_ack_delay)),
+            skipped_numbers: SkippedNumbers::new(&mut random),
+            undecryptable: Undecryptable::default(),
+            paths: Paths::new(side, parts.path, Arc::clone(&transport), parts.address_validated),
+            recovery: Recovery::new(transport.packet_threshold),
+            local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
+            remote_ids: RemoteIds::new(parts.remote_id),
+            streams: Streams::new(side, &transport, hash_key),
+            peer: Peer {
+                has_parameters: false,
+                ack_delay_exponent: 3,
+                max_ack_delay: Duration::from_millis(25),
+                completed_address_validation: side == Side::Server,
+                spin: random.u64() & 1 == 1,
+            },
+            ending: Ending::default(),
+            events: VecDeque::new(),
+            registrations: VecDeque::new(),
+            statistics: Statistics::default(),
+            role,
+            endpoint,
+            random,
+        }
+    }
+
+    /// Makes the Initial keys that follow from the client's Destination Connection ID.
+    pub(super) fn install_initial_keys(
+        &mut self,
+        destination_id: ConnectionId,
+    ) -> Result<(), StartSessionError> {
+        let version = wire_version(self.version);
+        let keys = self.crypto().initial_keys(version, &destination_id, self.side());
+        let keys = keys.ok_or(StartSessionError::UnsupportedVersion(version))?;
+        self.keys.initial = Some(Box::new(keys));
+        Ok(())
+    }
+}
+
+/// The version whose keys are used: a client that starts with a version that nobody knows, to be
+/// told what the server supports, dresses its packets as version 1.
+fn wire_version(version: u32) -> u32 {
+    if is_reserved(version) { QUIC_V1 } else { version }
+}
+
+/// Versions of the form 0x?a?a?a?a exercise version negotiation (RFC 9000 §15).
+fn is_reserved(version: u32) -> bool {
+    version & 0x0f0f_0f0f == 0x0a0a_0a0a
+}
+
+fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionId {
+    let bytes: [u8; ConnectionId::MAXIMUM_LENGTH] = random.array();
+    let length = length.min(ConnectionId::MAXIMUM_LENGTH);
+    bytes.get(..length).and_then(ConnectionId::new).unwrap_or(ConnectionId::EMPTY)
+}

@@ -1,0 +1,43 @@
+//! Counters of a connection.
+
+use std::time::Duration;
+
+/// Counters of a connection since its start, and the state of its path.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// UDP datagrams sent.
+    pub datagrams_sent: u64,
+    /// UDP datagrams received.
+    pub datagrams_received: u64,
+    /// Bytes of UDP payload sent.
+    pub bytes_sent: u64,
+    /// Bytes of UDP payload received.
+    pub bytes_received: u64,
+    /// Packets sent.
+    pub packets_sent: u64,
+    /// Authentic packets received.
+    pub packets_received: u64,
+    /// Packets declared lost.
+    pub packets_lost: u64,
+    /// Of those, packets that were acknowledged after all.
+    pub packets_lost_spuriously: u64,
+    /// Packets and datagrams that were dropped unread.
+    pub packets_discarded: u64,
+    /// Congestion events.
+    pub congestion_events: u64,
+    /// Probe timeouts (RFC 9002 §6.2).
+    pub probe_timeouts: u64,
+    /// Smoothed round-trip time.
+    pub rtt: Duration,
+    /// Smallest round-trip time.
+    pub minimum_rtt: Duration,
+    /// Congestion window, in bytes.
+    pub congestion_window: u64,
+    /// Bytes in flight.
+    pub bytes_in_flight: u64,
+    /// Maximum datagram size of the path, in bytes.
+    pub mtu: u16,
+    /// Key updates since the handshake (RFC 9001 §6).
+    pub key_updates: u64,
+}

@@ -1,0 +1,59 @@
+//! Every timer of a connection: when the next is due, and what it does.
+
+use super::Connection;
+use super::idle_timeout::Idle;
+use crate::deadline::earliest;
+use crate::error::ConnectionError;
+use crate::instant::Instant;
+use crate::paths::PathTimeout;
+use crate::recovery::TimeoutAction;
+use crate::wire::SpaceId;
+
+impl Connection {
+    /// When `handle_timeout` is next due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.lifecycle.is_alive() {
+            return self.lifecycle.deadline();
+        }
+        let [initial, handshake, application] = &self.spaces;
+        earliest([
+            self.idle_timeout.deadline(),
+            self.handshake.deadline(),
+            initial.received.deadline(),
+            handshake.received.deadline(),
+            application.received.deadline(),
+            self.recovery.deadline(),
+            self.paths.deadline(),
+        ])
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if !self.lifecycle.is_alive() {
+            self.lifecycle.handle_timeout(now);
+            return;
+        }
+        match self.idle_timeout.handle_timeout(now) {
+            Idle::Not => {}
+            Idle::KeepAlive => self.space_mut(SpaceId::Application).ping = true,
+            Idle::TimedOut => return self.vanish(now, ConnectionError::TimedOut),
+        }
+        if self.handshake.handle_timeout(now) {
+            return self.vanish(now, ConnectionError::HandshakeTimedOut);
+        }
+        for space in &mut self.spaces {
+            space.received.handle_timeout(now);
+        }
+        match self.paths.handle_timeout(now) {
+            PathTimeout::Nothing => {}
+            PathTimeout::Reverted => self.recovery.on_path_changed(),
+            PathTimeout::NoPath => return self.vanish(now, ConnectionError::TimedOut),
+        }
+        match self.expire_recovery_timer(now) {
+            TimeoutAction::None => {}
+            TimeoutAction::DetectLoss(space) => self.detect_lost(now, space),
+            TimeoutAction::Probe { space, count } => self.prepare_probes(space, count),
+        }
+        self.after_input(now);
+    }
+}

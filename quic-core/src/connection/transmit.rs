@@ -1,0 +1,256 @@
+//! Table 2: what goes out, and in which datagram (RFC 9000 §12.2, §13, §14.1).
+
+use super::Connection;
+use super::seal::{Place, Scope};
+use crate::instant::Instant;
+use crate::net::SocketId;
+use crate::packet::PacketWriter;
+use crate::paths::{Permit, Wish};
+use crate::transmit::{Transmit, TransmitBuffer};
+use crate::wire::{Full, Side, SpaceId};
+
+/// Datagrams with Initial packets, and those that validate a path, are at least this long
+/// (RFC 9000 §8.2.1, §14.1).
+pub(super) const MINIMUM_DATAGRAM: usize = 1200;
+/// Another packet is started in a datagram only if this many bytes are left.
+const WORTH_A_PACKET: usize = 128;
+
+/// What may be sent in this batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Whether only ACKs may be sent: the window or the pacer forbids more.
+    acks_only: bool,
+    /// Bytes of UDP payload left.
+    bytes: u64,
+    /// Length of a full datagram.
+    datagram_length: usize,
+}
+
+impl Budget {
+    /// The longest datagram that may be sent now.
+    pub(super) fn datagram(&self) -> usize {
+        usize::try_from(self.bytes).unwrap_or(usize::MAX).min(self.datagram_length)
+    }
+}
+
+impl Connection {
+    /// Fills `buffer` with the next datagrams to send on `socket`, all to one destination.
+    ///
+    /// `None`: there is nothing to send now, or nothing may be sent. Call again until then, and
+    /// after every other call.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
+        if self.ending.close.is_some() {
+            return self.transmit_close(now, socket, buffer);
+        }
+        if !self.lifecycle.is_alive() {
+            return None;
+        }
+        self.keep_keys_fresh(now);
+        let transmit = self
+            .transmit_off_path(now, socket, buffer)
+            .or_else(|| self.transmit_mtu_probe(now, socket, buffer))
+            .or_else(|| self.transmit_batch(now, socket, buffer));
+        self.after_output(now, transmit.is_some());
+        transmit
+    }
+
+    /// What every output ends with.
+    fn after_output(&mut self, now: Instant, sent: bool) {
+        if let Some(error) = self.ending.seal_failed.take() {
+            self.fail(now, error.into());
+            return;
+        }
+        if !sent {
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
+        //# Thus, a client MUST discard Initial keys when it first sends a
+        //# Handshake packet
+        if self.side() == Side::Client
+            && self.keys.initial.is_some()
+            && self.space(SpaceId::Handshake).sent.next_number() > 0
+        {
+            self.discard_space(SpaceId::Initial);
+        }
+        self.update_recovery_timer(now);
+    }
+
+    /// The socket that the next datagrams leave from, if there may be any.
+    pub(crate) fn transmit_socket(&self) -> Option<SocketId> {
+        if self.ending.close.is_none() && !self.lifecycle.is_alive() {
+            return None;
+        }
+        let active = self.paths.active().addresses.socket;
+        Some(self.paths.off_path_socket().unwrap_or(active))
+    }
+
+    fn transmit_batch(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
+        if !SpaceId::ALL.into_iter().any(|space| self.wants(space, false)) {
+            return None;
+        }
+        let mut budget = self.budget(now, socket)?;
+        let maximum_segments = buffer.maximum_segments();
+        let memory = buffer.memory();
+        let mut length = 0;
+        let mut segment_length = budget.datagram_length;
+        let mut segments = 0;
+        while segments < maximum_segments {
+            let room = segment_length.min(budget.datagram());
+            let Some(datagram) = memory.get_mut(length..).and_then(|rest| {
+                let room = room.min(rest.len());
+                rest.get_mut(..room)
+            }) else {
+                break;
+            };
+            let written = self.write_datagram(now, datagram, budget.acks_only);
+            if written == 0 {
+                break;
+            }
+            self.on_datagram_sent(written);
+            budget.bytes = budget.bytes.saturating_sub(written as u64);
+            length += written;
+            segments += 1;
+            // All datagrams of a batch have one length; only the last may be shorter.
+            if written < segment_length {
+                break;
+            }
+        }
+        self.transmit(length, (segments > 1).then_some(segment_length))
+    }
+
+    pub(super) fn transmit(
+        &self,
+        length: usize,
+        segment_length: Option<usize>,
+    ) -> Option<Transmit> {
+        let path = self.paths.active().addresses;
+        (length > 0).then_some(Transmit { path, ecn: None, length, segment_length })
+    }
+
+    pub(super) fn on_datagram_sent(&mut self, length: usize) {
+        self.statistics.datagrams_sent += 1;
+        self.statistics.bytes_sent += length as u64;
+        self.paths.active_mut().on_datagram_sent(length as u64);
+    }
+
+    /// Asks the path what may be sent.
+    pub(super) fn budget(&mut self, now: Instant, socket: SocketId) -> Option<Budget> {
+        let wish = Wish {
+            probe: self.spaces.iter().any(|space| space.probes > 0),
+            close: self.ending.close.is_some(),
+        };
+        let mtu = self.paths.active().mtu.current().into();
+        match self.paths.permit(now, socket, wish) {
+            Permit::None(_) => None,
+            Permit::AcksOnly { bytes, .. } => {
+                Some(Budget { acks_only: true, bytes, datagram_length: mtu })
+            }
+            Permit::Any { bytes, datagram_length } => {
+                Some(Budget { acks_only: false, bytes, datagram_length })
+            }
+        }
+    }
+
+    /// Writes one datagram: a packet of each space that has something to say, as far as they fit.
+    /// Returns its length; 0 if there is nothing to say.
+    fn write_datagram(&mut self, now: Instant, memory: &mut [u8], acks_only: bool) -> usize {
+        let [initial, handshake, application] =
+            SpaceId::ALL.map(|space| self.wants(space, acks_only));
+        if initial && memory.len() < MINIMUM_DATAGRAM {
+            return 0;
+        }
+        let spaces = [
+            (SpaceId::Initial, initial, handshake || application),
+            (SpaceId::Handshake, handshake, application),
+            (SpaceId::Application, application, false),
+        ];
+        let mut length = 0;
+        let mut must_pad = false;
+        for (space, _, more_follows) in spaces.into_iter().filter(|(_, wanted, _)| *wanted) {
+            let Some(rest) = memory.get_mut(length..) else { break };
+            if length > 0 && rest.len() < WORTH_A_PACKET {
+                break;
+            }
+            let place = Place {
+                before: length,
+                must_pad,
+                worth_another: if more_follows { WORTH_A_PACKET } else { usize::MAX },
+            };
+            let Some(written) = self.write_packet(Scope { now, space, acks_only }, rest, place)
+            else {
+                continue;
+            };
+            length += written.length;
+            must_pad = written.must_pad;
+        }
+        length
+    }
+
+    /// The one table of outgoing frames, most urgent first.
+    pub(super) fn write_frames(
+        &mut self,
+        scope: Scope,
+        padded: bool,
+        packet: &mut PacketWriter<'_>,
+    ) -> Result<(), Full> {
+        let Scope { now, space, acks_only } = scope;
+        let received = &mut self.space_mut(space).received;
+        if received.has_unacked() {
+            received.write(now, packet, ACK_DELAY_EXPONENT)?;
+        }
+        if acks_only {
+            return Ok(());
+        }
+        self.handshake.write_frames(space, packet)?;
+        if space != SpaceId::Application {
+            return Ok(());
+        }
+        self.paths.active_mut().validation.write_frames(packet, padded)?;
+        self.local_ids.write_frames(packet)?;
+        self.remote_ids.write_frames(packet)?;
+        let rtt = self.paths.active().rtt.smoothed();
+        self.streams.write_frames(now, rtt, packet)
+    }
+
+    /// Whether a packet of `space` is to be sent.
+    fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
+        if !self.keys.can_seal(space) {
+            return false;
+        }
+        let state = self.space(space);
+        if state.received.should_ack_now() {
+            return true;
+        }
+        !acks_only
+            && (state.probes > 0
+                || state.ping
+                || self.handshake.has_frames(space)
+                || (space == SpaceId::Application && self.has_application_frames()))
+    }
+
+    fn has_application_frames(&self) -> bool {
+        self.streams.has_frames()
+            || self.paths.active().validation.wants_padding()
+            || self.local_ids.has_frames()
+            || self.remote_ids.has_frames()
+    }
+
+    /// A client's Initial packets, and a server's that elicit acknowledgments, travel in full
+    /// datagrams (RFC 9000 §14.1).
+    pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
+        space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
+    }
+}
+
+/// What this end announces, by default, as ack_delay_exponent (RFC 9000 §18.2).
+const ACK_DELAY_EXPONENT: u8 = 3;
