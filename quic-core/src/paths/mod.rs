@@ -200,7 +200,8 @@ impl Paths {
     pub(crate) fn on_datagram(&mut self, addresses: &PathAddresses, bytes: u64) -> PathVerdict {
         if is_same(&self.active.addresses, addresses) {
             self.active.amplification.received(bytes);
-            if self.active.addresses.local_ip.is_none() {
+            // A client leaves the choice of its address to the system, which may change it.
+            if self.side == Side::Server && self.active.addresses.local_ip.is_none() {
                 self.active.addresses.local_ip = addresses.local_ip;
             }
             return PathVerdict::Active;
@@ -395,7 +396,7 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     }
 }
 
-/// A local address that one of them does not know makes no difference.
+/// A local address makes no difference where one of them does not know it.
 fn is_same(a: &PathAddresses, b: &PathAddresses) -> bool {
     let local = match (a.local_ip, b.local_ip) {
         (Some(a), Some(b)) => a == b,
