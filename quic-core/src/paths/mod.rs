@@ -178,10 +178,16 @@ impl Paths {
         if allowance < USEFUL_BYTES {
             return Permit::None(Blocked::Amplification);
         }
+        let budget = budget(path, now, self.config.pacing);
+        self.grant(budget, allowance, wish)
+    }
+
+    /// `budget` is what congestion window and pacing leave.
+    fn grant(&mut self, budget: Result<u64, Blocked>, allowance: u64, wish: Wish) -> Permit {
         self.pacing.cancel();
-        let mtu = path.mtu.current();
+        let mtu = self.active.mtu.current();
         let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
-        match budget(path, now, self.config.pacing) {
+        match budget {
             Err(blocked) if urgent == 0 => {
                 if let Blocked::Pacing(until) = blocked {
                     self.pacing.set(until);

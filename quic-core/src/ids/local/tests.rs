@@ -28,9 +28,9 @@ fn write(ids: &mut LocalIds, room: usize) -> (Vec<u64>, Result<(), Full>) {
     let mut memory = vec![0; room];
     let mut frames = VecDeque::new();
     let written = ids.write_frames(&mut PacketWriter::new(&mut memory, &mut frames));
-    let sequences = frames.iter().map(|frame| match frame {
-        SentFrame::NewConnectionId { sequence } => *sequence,
-        other => panic!("wrote {other:?}"),
+    let sequences = frames.iter().map(|frame| {
+        let SentFrame::NewConnectionId { sequence } = frame else { panic!("wrote {frame:?}") };
+        *sequence
     });
     (sequences.collect(), written)
 }
@@ -81,7 +81,7 @@ fn ids_of_one_byte_are_issued_once_each() {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 4);
-        write(&mut ids, 1200);
+        write(&mut ids, 1200).1.unwrap();
         ids.handle_retire(retire(sequence), &ConnectionId::EMPTY).unwrap();
     }
 }
@@ -89,7 +89,7 @@ fn ids_of_one_byte_are_issued_once_each() {
 #[test]
 fn a_retired_id_is_unregistered_and_replaced() {
     let mut ids = issued(3);
-    write(&mut ids, 1200);
+    write(&mut ids, 1200).1.unwrap();
     registrations(&mut ids);
     let second = *ids.all().nth(1).unwrap();
     ids.handle_retire(retire(0), &second).unwrap();
@@ -117,7 +117,7 @@ fn only_ids_that_were_sent_can_be_retired() {
 #[test]
 fn a_packet_cannot_retire_the_id_that_it_came_to() {
     let mut ids = issued(4);
-    write(&mut ids, 1200);
+    write(&mut ids, 1200).1.unwrap();
     assert!(ids.handle_retire(retire(0), &first()).is_err());
 }
 

@@ -35,9 +35,9 @@ fn retired(ids: &mut RemoteIds) -> Vec<u64> {
     let mut memory = [0; 1200];
     let mut frames = VecDeque::new();
     ids.write_frames(&mut PacketWriter::new(&mut memory, &mut frames)).unwrap();
-    let sequences = frames.iter().map(|frame| match frame {
-        SentFrame::RetireConnectionId { sequence } => *sequence,
-        other => panic!("wrote {other:?}"),
+    let sequences = frames.iter().map(|frame| {
+        let SentFrame::RetireConnectionId { sequence } = frame else { panic!("wrote {frame:?}") };
+        *sequence
     });
     sequences.collect()
 }
@@ -256,7 +256,9 @@ proptest! {
                 break;
             }
             if acknowledges {
-                retired(&mut ids).into_iter().for_each(|sequence| ids.on_acked(sequence));
+                for sequence in retired(&mut ids) {
+                    ids.on_acked(sequence);
+                }
             }
             registrations(&mut ids);
             prop_assert!(ids.unused.len() < ACTIVE_CONNECTION_ID_LIMIT);

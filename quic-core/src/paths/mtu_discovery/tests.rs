@@ -109,6 +109,16 @@ fn a_black_hole_falls_back_and_the_search_restarts_later() {
 }
 
 #[test]
+fn a_black_hole_for_the_largest_only_is_found_while_middling_ones_arrive() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1452);
+    for loss in 1..=3 {
+        assert_eq!(mtu.on_lost(1452, at(1)), loss == 3);
+        mtu.on_acked(1400);
+    }
+}
+
+#[test]
 fn ordinary_congestion_is_no_black_hole() {
     let mut mtu = enabled(1200, 1452);
     search(&mut mtu, at(0), 1452);
