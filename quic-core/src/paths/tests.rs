@@ -142,7 +142,6 @@ fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
 }
 
 #[test]
-#[ignore = "the pacer grants everything so far"]
 fn pacing_begins_with_the_first_round_trip_time_and_sets_a_deadline() {
     let mut paths = new(Side::Client, true);
     let burst = |paths: &mut Paths| {
