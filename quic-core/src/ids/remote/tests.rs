@@ -189,6 +189,16 @@ fn gaps_between_sequence_numbers_are_bounded() {
     assert_eq!(code(result), TransportErrorCode::CONNECTION_ID_LIMIT_ERROR);
 }
 
+#[test]
+fn gaps_below_retire_prior_to_are_forgotten() {
+    let mut ids = new();
+    for step in 1..100 {
+        give(&mut ids, step * 2, step * 2);
+        ids.on_acked(step * 2 - 2);
+        assert_eq!(ids.seen.len(), 1);
+    }
+}
+
 /// Every ID's fate in plain maps.
 #[derive(Default)]
 struct Model {

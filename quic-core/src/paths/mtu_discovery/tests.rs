@@ -119,6 +119,18 @@ fn a_black_hole_for_the_largest_only_is_found_while_middling_ones_arrive() {
 }
 
 #[test]
+fn a_path_that_carries_more_later_is_found_out() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1300);
+    assert!(mtu.current() <= 1300);
+    mtu.handle_timeout(at(599));
+    assert_eq!(mtu.poll_probe(at(599)), None);
+    mtu.handle_timeout(at(600));
+    assert_eq!(search(&mut mtu, at(600), 1452), [1452]);
+    assert_eq!(mtu.deadline(), None);
+}
+
+#[test]
 fn ordinary_congestion_is_no_black_hole() {
     let mut mtu = enabled(1200, 1452);
     search(&mut mtu, at(0), 1452);

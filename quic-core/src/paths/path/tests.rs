@@ -1,8 +1,10 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::congestion::{Acked, Congestion};
 use crate::net::SocketId;
 
 fn addresses() -> PathAddresses {
@@ -53,6 +55,47 @@ fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
     path.on_sent(Instant::EPOCH, size.into(), true);
     assert!(path.on_mtu_probe_acked(size.into()));
     assert_eq!((path.in_flight(), path.mtu.current()), (0, 1452));
+}
+
+/// Writes down the maximum datagram size that it was told last.
+#[derive(Debug)]
+struct Told(Arc<AtomicU16>);
+
+impl CongestionController for Told {
+    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_acked(&mut self, _: Instant, _: &Acked, _: &Rtt) {}
+    fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
+    fn on_spurious_congestion(&mut self, _: Instant) {}
+    fn on_persistent_congestion(&mut self, _: Instant) {}
+    fn on_mtu_changed(&mut self, mtu: u16) {
+        self.0.store(mtu, Ordering::Relaxed);
+    }
+    fn window(&self) -> u64 {
+        12_000
+    }
+    fn slow_start_threshold(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn the_congestion_controller_hears_of_every_change_of_the_mtu() {
+    let told = Arc::new(AtomicU16::new(0));
+    let shared = Arc::clone(&told);
+    let make = move |_| -> Box<dyn CongestionController> { Box::new(Told(Arc::clone(&shared))) };
+    let congestion = CongestionAlgorithm::Custom(Arc::new(make));
+    let mut path = path(&TransportConfig { congestion, ..TransportConfig::default() });
+    let last = || told.load(Ordering::Relaxed);
+    path.mtu.enable();
+    path.set_peer_maximum(1400);
+    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    assert!(path.on_mtu_probe_acked(size.into()));
+    assert_eq!(last(), 1400);
+    for loss in 1..=3 {
+        assert_eq!(path.on_lost(Instant::EPOCH, 1400), loss == 3);
+        path.on_acked(100);
+    }
+    assert_eq!(last(), 1200);
 }
 
 proptest! {
