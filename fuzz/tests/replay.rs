@@ -1,7 +1,7 @@
 //! Replays every target on stable: its corpus, then random inputs.
 //!
 //! A failure prints the seed of its input; `QUIC_SEED=<seed>` runs that input alone.
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ mod cubic;
 mod new_reno;
 mod pacer;
 mod rtt;
+mod window;
 
 pub use cubic::Cubic;
 pub use new_reno::NewReno;
@@ -11,6 +12,8 @@ pub(crate) use pacer::Pacer;
 pub use rtt::Rtt;
 
 use std::fmt;
+
+use window::MIN_MTU;
 
 use crate::instant::Instant;
 

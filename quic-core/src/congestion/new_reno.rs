@@ -1,28 +1,110 @@
 //! NewReno (RFC 9002 §7).
+
+#[cfg(test)]
+mod tests;
+
+use super::window::{RecoveryPeriod, Window};
 use super::{Acked, Congestion, CongestionController, Rtt};
 use crate::instant::Instant;
-/// NewReno (RFC 9002 §7).
+
+/// NewReno, the controller that RFC 9002 §7 describes: it halves its window when packets are lost
+/// and grows it by a datagram each round trip.
 #[derive(Clone, Debug)]
 pub struct NewReno {
-    window: u64,
+    state: State,
+    /// The state before the last congestion event, until it is certain that it was one.
+    before_event: Option<State>,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct State {
+    window: Window,
+    slow_start_threshold: Option<u64>,
+    period: RecoveryPeriod,
+    /// Bytes acknowledged since the window last grew in congestion avoidance.
+    acked: u64,
+}
+
 impl NewReno {
     /// For a new path with this maximum datagram size, in bytes.
     pub fn new(mtu: u16) -> Self {
-        Self { window: 10 * u64::from(mtu) }
+        let state = State {
+            window: Window::new(mtu),
+            slow_start_threshold: None,
+            period: RecoveryPeriod::default(),
+            acked: 0,
+        };
+        Self { state, before_event: None }
     }
 }
+
 impl CongestionController for NewReno {
     fn on_sent(&mut self, _now: Instant, _bytes: u64, _in_flight: u64) {}
-    fn on_acked(&mut self, _now: Instant, _acked: &Acked, _rtt: &Rtt) {}
-    fn on_congestion(&mut self, _now: Instant, _event: &Congestion) {}
-    fn on_spurious_congestion(&mut self, _now: Instant) {}
-    fn on_persistent_congestion(&mut self, _now: Instant) {}
-    fn on_mtu_changed(&mut self, _mtu: u16) {}
-    fn window(&self) -> u64 {
-        self.window
+
+    fn on_acked(&mut self, _now: Instant, acked: &Acked, _rtt: &Rtt) {
+        let state = &mut self.state;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8
+        //# When bytes in flight is smaller than the congestion window and
+        //# sending is not pacing limited, the congestion window is
+        //# underutilized.
+        if !acked.window_limited || state.period.covers(acked.newest_sent) {
+            return;
+        }
+        let window = state.window.bytes();
+        if state.slow_start_threshold.is_none_or(|threshold| window < threshold) {
+            state.window.grow(acked.bytes);
+            return;
+        }
+        state.acked = state.acked.saturating_add(acked.bytes);
+        let datagrams = state.acked / window.max(1);
+        if datagrams > 0 {
+            state.acked %= window.max(1);
+            state.window.grow(datagrams.saturating_mul(state.window.mtu()));
+        }
     }
+
+    fn on_congestion(&mut self, now: Instant, event: &Congestion) {
+        if event.ecn {
+            self.before_event = None;
+        }
+        if self.state.period.covers(event.newest_sent) {
+            return;
+        }
+        if !event.ecn {
+            self.before_event = Some(self.state);
+        }
+        let state = &mut self.state;
+        state.period.begin(now);
+        state.window.set(state.window.bytes() / 2);
+        state.slow_start_threshold = Some(state.window.bytes());
+        state.acked = 0;
+    }
+
+    fn on_spurious_congestion(&mut self, _now: Instant) {
+        if let Some(mut before) = self.before_event.take() {
+            let window = before.window.bytes().max(self.state.window.bytes());
+            before.window = self.state.window;
+            before.window.set(window);
+            self.state = before;
+        }
+    }
+
+    fn on_persistent_congestion(&mut self, _now: Instant) {
+        self.before_event = None;
+        self.state.window.set(0);
+        self.state.period.end();
+        self.state.acked = 0;
+    }
+
+    fn on_mtu_changed(&mut self, mtu: u16) {
+        self.state.window.set_mtu(mtu);
+    }
+
+    fn window(&self) -> u64 {
+        self.state.window.bytes()
+    }
+
     fn slow_start_threshold(&self) -> Option<u64> {
-        None
+        self.state.slow_start_threshold
     }
 }

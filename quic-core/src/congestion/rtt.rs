@@ -1,5 +1,8 @@
 //! The round-trip time, as estimated (RFC 9002 §5).
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::instant::Instant;

@@ -178,10 +178,16 @@ impl Paths {
         if allowance < USEFUL_BYTES {
             return Permit::None(Blocked::Amplification);
         }
+        let budget = budget(path, now, self.config.pacing);
+        self.grant(budget, allowance, wish)
+    }
+
+    /// `budget` is what congestion window and pacing leave.
+    fn grant(&mut self, budget: Result<u64, Blocked>, allowance: u64, wish: Wish) -> Permit {
         self.pacing.cancel();
-        let mtu = path.mtu.current();
+        let mtu = self.active.mtu.current();
         let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
-        match budget(path, now, self.config.pacing) {
+        match budget {
             Err(blocked) if urgent == 0 => {
                 if let Blocked::Pacing(until) = blocked {
                     self.pacing.set(until);
@@ -200,7 +206,8 @@ impl Paths {
     pub(crate) fn on_datagram(&mut self, addresses: &PathAddresses, bytes: u64) -> PathVerdict {
         if is_same(&self.active.addresses, addresses) {
             self.active.amplification.received(bytes);
-            if self.active.addresses.local_ip.is_none() {
+            // A client leaves the choice of its address to the system, which may change it.
+            if self.side == Side::Server && self.active.addresses.local_ip.is_none() {
                 self.active.addresses.local_ip = addresses.local_ip;
             }
             return PathVerdict::Active;
@@ -395,7 +402,7 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     }
 }
 
-/// A local address that one of them does not know makes no difference.
+/// A local address makes no difference where one of them does not know it.
 fn is_same(a: &PathAddresses, b: &PathAddresses) -> bool {
     let local = match (a.local_ip, b.local_ip) {
         (Some(a), Some(b)) => a == b,

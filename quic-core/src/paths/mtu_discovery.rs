@@ -46,11 +46,17 @@ pub(crate) struct MtuDiscovery {
 }
 
 /// Large packets are lost while small ones arrive.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct BlackHole {
     losses: u8,
+    /// Size of the smallest packet among the losses; one that arrives ends the suspicion.
+    smallest_lost: u16,
     /// No small packet was acknowledged since the last loss, so another says nothing new.
     counted: bool,
+}
+
+impl BlackHole {
+    const NONE: Self = Self { losses: 0, smallest_lost: u16::MAX, counted: false };
 }
 
 impl MtuDiscovery {
@@ -68,7 +74,7 @@ impl MtuDiscovery {
             in_flight: None,
             lost_probes: 0,
             raise: Deadline::default(),
-            black_hole: BlackHole::default(),
+            black_hole: BlackHole::NONE,
         }
     }
 
@@ -129,7 +135,7 @@ impl MtuDiscovery {
         self.current = size;
         self.ceiling = self.ceiling.max(size);
         self.lost_probes = 0;
-        self.black_hole = BlackHole::default();
+        self.black_hole = BlackHole::NONE;
         true
     }
 
@@ -157,8 +163,8 @@ impl MtuDiscovery {
 
     /// An ordinary packet of `size` bytes was acknowledged.
     pub(crate) fn on_acked(&mut self, size: u16) {
-        if size > self.floor() {
-            self.black_hole = BlackHole::default();
+        if size >= self.black_hole.smallest_lost {
+            self.black_hole = BlackHole::NONE;
         } else {
             self.black_hole.counted = false;
         }
@@ -170,6 +176,7 @@ impl MtuDiscovery {
             return false;
         }
         self.black_hole.counted = true;
+        self.black_hole.smallest_lost = self.black_hole.smallest_lost.min(size);
         self.black_hole.losses = self.black_hole.losses.saturating_add(1);
         self.black_hole.losses >= BLACK_HOLE_LOSSES && self.fall_back(now)
     }
@@ -188,7 +195,7 @@ impl MtuDiscovery {
     fn fall_back(&mut self, now: Instant) -> bool {
         let floor = self.floor();
         let changed = self.current != floor;
-        self.black_hole = BlackHole::default();
+        self.black_hole = BlackHole::NONE;
         if changed {
             self.current = floor;
             self.searching = false;

@@ -63,8 +63,8 @@ impl Path {
         if in_flight {
             self.in_flight = self.in_flight.saturating_add(bytes);
             self.congestion.on_sent(now, bytes, self.in_flight);
+            self.pacer.on_sent(bytes);
         }
-        self.pacer.on_sent(bytes);
     }
 
     /// A datagram with a payload of `bytes` bytes was sent, padding included.

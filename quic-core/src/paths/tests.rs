@@ -1,1 +1,348 @@
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::CongestionAlgorithm;
+use crate::congestion::{Acked, Congestion, CongestionController};
+use crate::packet::PacketWriter;
+use crate::wire::frame::PathChallenge;
+
+const WINDOW: u64 = 10_000;
+const MTU: u64 = 1200;
+const SOCKET: SocketId = SocketId(0);
+const NORMAL: Wish = Wish { probe: false, close: false };
+const PROBE: Wish = Wish { probe: true, close: false };
+const CLOSE: Wish = Wish { probe: false, close: true };
+
+/// A window that never changes.
+#[derive(Debug)]
+struct Fixed;
+
+impl CongestionController for Fixed {
+    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_acked(&mut self, _: Instant, _: &Acked, _: &crate::congestion::Rtt) {}
+    fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
+    fn on_spurious_congestion(&mut self, _: Instant) {}
+    fn on_persistent_congestion(&mut self, _: Instant) {}
+    fn on_mtu_changed(&mut self, _: u16) {}
+    fn window(&self) -> u64 {
+        WINDOW
+    }
+    fn slow_start_threshold(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn at(millis: u64) -> Instant {
+    Instant::EPOCH + Duration::from_millis(millis)
+}
+
+fn from(remote: &str) -> PathAddresses {
+    PathAddresses { socket: SOCKET, local_ip: None, remote: remote.parse().unwrap() }
+}
+
+const HOME: &str = "192.0.2.1:1000";
+const OTHER_PORT: &str = "192.0.2.1:2000";
+const OTHER_HOST: &str = "198.51.100.1:1000";
+
+fn random() -> SeededRandom {
+    SeededRandom::from_seed([3; 32])
+}
+
+fn new(side: Side, is_validated: bool) -> Paths {
+    let fixed = |_| -> Box<dyn CongestionController> { Box::new(Fixed) };
+    let config = TransportConfig {
+        congestion: CongestionAlgorithm::Custom(Arc::new(fixed)),
+        ..TransportConfig::default()
+    };
+    Paths::new(side, from(HOME), Arc::new(config), is_validated)
+}
+
+fn confirmed_server() -> Paths {
+    let mut paths = new(Side::Server, true);
+    paths.on_handshake_confirmed();
+    paths
+}
+
+fn arrival(remote: &str) -> Arrival {
+    Arrival { path: from(remote), datagram_bytes: 100, is_newest: true, is_probing: false }
+}
+
+/// A datagram with one authentic packet.
+fn receive(paths: &mut Paths, now: Instant, arrival: &Arrival, seed: u8) -> PathChange {
+    if paths.on_datagram(&arrival.path, arrival.datagram_bytes) == PathVerdict::Ignored {
+        return PathChange::Unchanged;
+    }
+    let mut random = SeededRandom::from_seed([seed; 32]);
+    paths.on_authenticated(now, arrival, &mut random)
+}
+
+/// The challenge that is due on the path.
+fn challenge(path: &mut Path, padded: bool) -> PathResponse {
+    let (mut memory, mut frames) = ([0; 100], VecDeque::new());
+    let mut packet = PacketWriter::new(&mut memory, &mut frames);
+    path.validation.write_frames(&mut packet, padded).unwrap();
+    assert_eq!(memory[0], 0x1a);
+    PathResponse(memory[1..9].try_into().unwrap())
+}
+
+fn remote(paths: &Paths) -> SocketAddr {
+    paths.active().addresses.remote
+}
+
+#[test]
+fn permits_follow_window_amplification_and_socket() {
+    let any = |bytes| Permit::Any { bytes, datagram_length: 1200 };
+    let acks = |bytes| Permit::AcksOnly { bytes, blocked: Blocked::Congestion };
+    let blocked = Permit::None(Blocked::Amplification);
+    // in flight, received, and what a normal packet, a probe and a close may.
+    let table = [
+        (0, None, any(WINDOW), any(WINDOW), any(WINDOW)),
+        (0, Some(1200), any(3600), any(3600), any(3600)),
+        (0, Some(0), blocked, blocked, blocked),
+        (0, Some(21), blocked, blocked, blocked),
+        (0, Some(22), any(66), any(66), any(66)),
+        (WINDOW - MTU, None, any(MTU), any(2 * MTU), any(2 * MTU)),
+        (WINDOW - MTU + 1, None, acks(u64::MAX), any(2 * MTU), any(2 * MTU)),
+        (3 * WINDOW, None, acks(u64::MAX), any(2 * MTU), any(2 * MTU)),
+        (WINDOW, Some(500), acks(1500), any(1500), any(1500)),
+        (WINDOW, Some(0), blocked, blocked, blocked),
+    ];
+    for (in_flight, received, normal, probe, close) in table {
+        let mut paths = new(Side::Server, received.is_none());
+        assert_eq!(paths.on_datagram(&from(HOME), received.unwrap_or(0)), PathVerdict::Active);
+        paths.active_mut().on_sent(at(0), in_flight, true);
+        for (wish, expected) in [(NORMAL, normal), (PROBE, probe), (CLOSE, close)] {
+            let context = (in_flight, received, wish);
+            assert_eq!(paths.permit(at(0), SOCKET, wish), expected, "{context:?}");
+            let elsewhere = paths.permit(at(0), SocketId(1), wish);
+            assert_eq!(elsewhere, Permit::None(Blocked::OtherSocket), "{context:?}");
+        }
+    }
+}
+
+#[test]
+fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
+    let mut paths = new(Side::Client, true);
+    let blocked = Blocked::Pacing(at(5));
+    let permit = paths.grant(Err(blocked), u64::MAX, NORMAL);
+    assert_eq!(permit, Permit::AcksOnly { bytes: u64::MAX, blocked });
+    assert_eq!(paths.deadline(), Some(at(5)));
+    for wish in [PROBE, CLOSE] {
+        let permit = paths.grant(Err(blocked), 2000, wish);
+        assert_eq!(permit, Permit::Any { bytes: 2000, datagram_length: 1200 });
+        assert_eq!(paths.deadline(), None);
+    }
+    let _blocked: Permit = paths.grant(Err(blocked), u64::MAX, NORMAL);
+    assert_eq!(paths.handle_timeout(at(5)), PathTimeout::Nothing);
+    assert_eq!(paths.deadline(), None);
+}
+
+#[test]
+fn pacing_begins_with_the_first_round_trip_time_and_sets_a_deadline() {
+    let mut paths = new(Side::Client, true);
+    let burst = |paths: &mut Paths| {
+        for _ in 0..1000 {
+            match paths.permit(at(0), SOCKET, NORMAL) {
+                Permit::Any { bytes, .. } => {
+                    assert!(bytes >= MTU);
+                    paths.active_mut().on_sent(at(0), MTU, true);
+                    paths.active_mut().on_acked(MTU);
+                }
+                Permit::AcksOnly { blocked, .. } => return Some(blocked),
+                Permit::None(blocked) => return Some(blocked),
+            }
+        }
+        None
+    };
+    assert_eq!(burst(&mut paths), None, "before there is a sample");
+    paths.active_mut().rtt.update(at(0), Duration::from_millis(100), Duration::ZERO);
+    let Some(Blocked::Pacing(until)) = burst(&mut paths) else { panic!("not paced") };
+    assert!(until > at(0));
+    assert_eq!(paths.deadline(), Some(until));
+    assert!(matches!(paths.permit(at(0), SOCKET, PROBE), Permit::Any { bytes: 2400, .. }));
+    paths.handle_timeout(until);
+    assert_eq!(paths.deadline(), None);
+    assert!(matches!(paths.permit(until, SOCKET, NORMAL), Permit::Any { .. }));
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_permits_exceeds_three_times_the_received_bytes(
+        steps in prop::collection::vec((0u64..3000, 0u8..3, 1u64..5000), 1..60),
+    ) {
+        let mut paths = new(Side::Server, false);
+        let (mut received, mut sent) = (0, 0);
+        for (bytes, wish, wanted) in steps {
+            paths.on_datagram(&from(HOME), bytes);
+            received += bytes;
+            let wish = Wish { probe: wish == 1, close: wish == 2 };
+            let permitted = match paths.permit(at(0), SOCKET, wish) {
+                Permit::None(_) => 0,
+                Permit::AcksOnly { bytes, .. } | Permit::Any { bytes, .. } => bytes,
+            };
+            let now = wanted.min(permitted);
+            paths.active_mut().on_datagram_sent(now);
+            sent += now;
+            prop_assert!(sent <= 3 * received);
+            prop_assert_eq!(paths.active().amplification.allowance(), 3 * received - sent);
+        }
+    }
+}
+
+#[test]
+fn before_confirmation_and_at_a_client_other_addresses_are_ignored() {
+    let mut server = new(Side::Server, true);
+    assert_eq!(server.on_datagram(&from(OTHER_PORT), 100), PathVerdict::Ignored);
+    let mut client = new(Side::Client, true);
+    client.on_handshake_confirmed();
+    assert_eq!(client.on_datagram(&from(OTHER_PORT), 100), PathVerdict::Ignored);
+    assert_eq!(receive(&mut client, at(0), &arrival(OTHER_PORT), 1), PathChange::Unchanged);
+    assert_eq!(remote(&client), HOME.parse().unwrap());
+}
+
+#[test]
+fn a_server_learns_the_local_address_and_keeps_to_it() {
+    let mut paths = confirmed_server();
+    let local: IpAddr = [10, 0, 0, 1].into();
+    let known = PathAddresses { local_ip: Some(local), ..from(HOME) };
+    assert_eq!(paths.on_datagram(&known, 1), PathVerdict::Active);
+    assert_eq!(paths.active().addresses, known);
+    let other = PathAddresses { local_ip: Some([10, 0, 0, 2].into()), ..from(HOME) };
+    assert_eq!(paths.on_datagram(&other, 1), PathVerdict::Unknown);
+}
+
+#[test]
+fn a_datagram_that_is_not_authentic_adds_no_path() {
+    let mut paths = confirmed_server();
+    for port in 1..1000 {
+        let address = from(&format!("198.51.100.1:{port}"));
+        assert_eq!(paths.on_datagram(&address, 1200), PathVerdict::Unknown);
+    }
+    assert!(paths.others.is_empty());
+}
+
+#[test]
+fn only_the_newest_packet_that_does_not_probe_moves_the_peer() {
+    for (is_newest, is_probing) in [(false, false), (true, true), (false, true)] {
+        let mut paths = confirmed_server();
+        let arrival = Arrival { is_newest, is_probing, ..arrival(OTHER_HOST) };
+        assert_eq!(receive(&mut paths, at(0), &arrival, 1), PathChange::Unchanged);
+        assert_eq!(remote(&paths), HOME.parse().unwrap());
+        // It can be answered there nevertheless.
+        let path = paths.by_addresses(&arrival.path).unwrap();
+        path.validation.handle_challenge(PathChallenge([1; 8]));
+        assert_eq!(paths.off_path_socket(), Some(SOCKET));
+        let path = paths.off_path(SOCKET).unwrap();
+        assert_eq!(path.addresses, from(OTHER_HOST));
+        assert_eq!(path.amplification.allowance(), 300);
+        assert!(paths.off_path(SocketId(1)).is_none());
+    }
+}
+
+#[test]
+fn another_host_starts_from_nothing_and_is_validated() {
+    let mut paths = confirmed_server();
+    paths.active_mut().rtt.update(at(0), Duration::from_millis(10), Duration::ZERO);
+    paths.active_mut().on_sent(at(0), 5000, true);
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 1), PathChange::Moved);
+    assert_eq!(remote(&paths), OTHER_HOST.parse().unwrap());
+    let active = paths.active_mut();
+    assert_eq!((active.in_flight(), active.amplification.allowance()), (0, 300));
+    assert!(active.rtt.first_sample().is_none());
+    assert_eq!(active.generation, 1);
+    let answer = challenge(active, true);
+    // Packets of the old path are accounted to it.
+    assert_eq!(paths.by_generation(0).unwrap().in_flight(), 5000);
+    paths.handle_response(at(1), answer, &mut random());
+    assert!(paths.active().amplification.is_validated());
+    assert_eq!(paths.others.len(), 1, "the old path is being validated, too");
+    let old = paths.off_path(SOCKET).unwrap();
+    let answer = challenge(old, true);
+    paths.handle_response(at(1), answer, &mut random());
+    assert!(paths.others.is_empty());
+    assert!(paths.by_generation(0).is_none());
+}
+
+#[test]
+fn another_port_keeps_what_is_estimated() {
+    let mut paths = confirmed_server();
+    paths.active_mut().rtt.update(at(0), Duration::from_millis(10), Duration::ZERO);
+    paths.active_mut().on_sent(at(0), 5000, true);
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_PORT), 1), PathChange::Moved);
+    let active = paths.active();
+    assert_eq!(active.addresses, from(OTHER_PORT));
+    assert_eq!((active.generation, active.in_flight()), (0, 5000));
+    assert_eq!(active.rtt.smoothed(), Duration::from_millis(10));
+    assert_eq!(active.amplification.allowance(), 300, "the address is to be proved anyway");
+}
+
+#[test]
+fn a_move_that_fails_is_undone() {
+    for other in [OTHER_HOST, OTHER_PORT] {
+        let mut paths = confirmed_server();
+        paths.active_mut().on_sent(at(0), 5000, true);
+        receive(&mut paths, at(0), &arrival(other), 1);
+        let mut outcome = PathTimeout::Nothing;
+        while outcome == PathTimeout::Nothing {
+            let deadline = paths.deadline().expect("the move fails at last");
+            outcome = paths.handle_timeout(deadline);
+        }
+        assert_eq!(outcome, PathTimeout::Reverted);
+        let active = paths.active();
+        assert_eq!(active.addresses, from(HOME));
+        assert_eq!((active.generation, active.in_flight()), (0, 5000));
+        assert!(active.amplification.is_validated());
+    }
+}
+
+#[test]
+fn without_a_validated_path_a_failed_move_ends_the_connection() {
+    let mut paths = new(Side::Server, false);
+    paths.on_handshake_confirmed();
+    receive(&mut paths, at(0), &arrival(OTHER_HOST), 1);
+    let mut outcome = PathTimeout::Nothing;
+    while outcome == PathTimeout::Nothing {
+        outcome = paths.handle_timeout(paths.deadline().unwrap());
+    }
+    assert_eq!(outcome, PathTimeout::NoPath);
+}
+
+#[test]
+fn a_peer_that_comes_back_needs_no_new_proof() {
+    let mut paths = confirmed_server();
+    paths.active_mut().on_sent(at(0), 5000, true);
+    receive(&mut paths, at(0), &arrival(OTHER_PORT), 1);
+    assert_eq!(receive(&mut paths, at(1), &arrival(HOME), 2), PathChange::Moved);
+    assert_eq!(paths.active().addresses, from(HOME));
+    assert_eq!(paths.active().in_flight(), 5000);
+    assert!(!paths.active().validation.is_running());
+    assert!(matches!(paths.permit(at(1), SOCKET, NORMAL), Permit::Any { .. }));
+}
+
+#[test]
+fn an_answer_to_a_short_datagram_lifts_the_limit_and_asks_again() {
+    let mut paths = confirmed_server();
+    receive(&mut paths, at(0), &arrival(OTHER_PORT), 1);
+    let answer = challenge(paths.active_mut(), false);
+    paths.handle_response(at(1), answer, &mut random());
+    let active = paths.active_mut();
+    assert!(active.amplification.is_validated());
+    let answer = challenge(active, true);
+    paths.handle_response(at(2), answer, &mut random());
+    assert!(!paths.active().validation.is_running());
+}
+
+#[test]
+fn however_often_the_peer_moves_few_paths_are_tracked_and_the_proved_one_is_kept() {
+    let mut paths = confirmed_server();
+    for port in 1..200u8 {
+        let arrival = arrival(&format!("198.51.100.{port}:{port}"));
+        assert_eq!(receive(&mut paths, at(0), &arrival, port), PathChange::Moved);
+        assert!(paths.others.len() <= MAXIMUM_OTHERS);
+        assert!(paths.by_addresses(&from(HOME)).is_some());
+    }
+}

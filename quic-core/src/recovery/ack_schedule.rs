@@ -1,1 +1,82 @@
+//! When to acknowledge (RFC 9000 §13.2.1, §13.2.2).
 
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::instant::Instant;
+use crate::wire::SpaceId;
+
+/// Ack-eliciting packets after which an acknowledgment does not wait for the timer. Packets are
+/// counted as they come and the answer is asked for after all of a batch were handled, so that a
+/// batch costs one acknowledgment however many packets it has.
+const ACK_ELICITING_THRESHOLD: u32 = 2;
+
+/// Decides when an ACK frame has to be sent by itself.
+#[derive(Debug)]
+pub(super) struct AckSchedule {
+    /// How long the peer was told to expect an acknowledgment to be held back; `None` where it may
+    /// not be.
+    max_ack_delay: Option<Duration>,
+    /// Ack-eliciting packets since the last ACK frame.
+    unacked: u32,
+    due: bool,
+    timer: Deadline,
+}
+
+impl AckSchedule {
+    pub(super) fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
+        Self {
+            max_ack_delay: (space == SpaceId::Application).then_some(max_ack_delay),
+            unacked: 0,
+            due: false,
+            timer: Deadline::default(),
+        }
+    }
+
+    /// An ack-eliciting packet came; `urgent` if it was out of order or carried an ECN-CE mark.
+    pub(super) fn on_ack_eliciting(&mut self, now: Instant, urgent: bool) {
+        self.unacked = self.unacked.saturating_add(1);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
+        //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
+        //# within its advertised max_ack_delay, with the following exception:
+        //# prior to handshake confirmation, an endpoint might not have packet
+        //# protection keys for decrypting Handshake, 0-RTT, or 1-RTT packets
+        //# when they are received.
+        let Some(max_ack_delay) = self.max_ack_delay else {
+            self.due = true;
+            return;
+        };
+        if urgent || self.unacked >= ACK_ELICITING_THRESHOLD {
+            self.due = true;
+            self.timer.cancel();
+        } else if !self.due {
+            self.timer.set_after(now, max_ack_delay);
+        }
+    }
+
+    pub(super) fn on_ack_written(&mut self) {
+        self.unacked = 0;
+        self.due = false;
+        self.timer.cancel();
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    pub(super) fn has_unacked(&self) -> bool {
+        self.unacked > 0
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.timer.get()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.due |= self.timer.expire(now);
+    }
+}

@@ -89,3 +89,36 @@ impl fmt::Debug for StatelessResetToken {
         f.write_str("StatelessResetToken(secret)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectionId, StatelessResetToken};
+
+    #[test]
+    fn ids_have_0_to_20_bytes_and_keep_them() {
+        let bytes: Vec<u8> = (1..=21).collect();
+        for length in 0..=20 {
+            let id = ConnectionId::new(&bytes[..length]).unwrap();
+            assert_eq!((id.as_slice(), id.length()), (&bytes[..length], length));
+            assert_eq!(id.is_empty(), length == 0);
+        }
+        assert_eq!(ConnectionId::new(&bytes), None);
+    }
+
+    #[test]
+    fn ids_that_differ_in_trailing_zeros_differ() {
+        assert_ne!(ConnectionId::new(&[1]), ConnectionId::new(&[1, 0]));
+    }
+
+    #[test]
+    fn tokens_are_equal_only_if_all_bytes_are_and_are_never_shown() {
+        let token = StatelessResetToken::new([7; 16]);
+        assert_eq!(token, StatelessResetToken::new([7; 16]));
+        for at in 0..16 {
+            let mut bytes = [7; 16];
+            bytes[at] ^= 1;
+            assert_ne!(token, StatelessResetToken::new(bytes));
+        }
+        assert!(!format!("{token:?}").contains('7'));
+    }
+}

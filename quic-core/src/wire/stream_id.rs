@@ -97,3 +97,26 @@ impl fmt::Display for StreamId {
         write!(f, "{initiator} {direction} stream {}", self.index())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, Side, StreamId};
+
+    #[test]
+    fn the_low_bits_are_those_of_rfc_9000_table_1() {
+        let kinds = [
+            (Side::Client, Direction::Bidirectional),
+            (Side::Server, Direction::Bidirectional),
+            (Side::Client, Direction::Unidirectional),
+            (Side::Server, Direction::Unidirectional),
+        ];
+        for (bits, (initiator, direction)) in (0..).zip(kinds) {
+            for index in [0, 1, (1 << 60) - 1] {
+                let id = StreamId::new(initiator, direction, index);
+                assert_eq!(id.value(), (index << 2) | bits);
+                let parts = (id.initiator(), id.direction(), id.index());
+                assert_eq!(parts, (initiator, direction, index));
+            }
+        }
+    }
+}

@@ -1,1 +1,156 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn at(seconds: u64) -> Instant {
+    Instant::EPOCH + Duration::from_secs(seconds)
+}
+
+fn enabled(base: u16, bound: u16) -> MtuDiscovery {
+    let mut mtu = MtuDiscovery::new(base, bound);
+    mtu.enable();
+    mtu
+}
+
+/// Probes a path that carries `truth`; returns the sizes tried.
+fn search(mtu: &mut MtuDiscovery, now: Instant, truth: u16) -> Vec<u16> {
+    let mut tried = Vec::new();
+    while let Some(size) = mtu.poll_probe(now) {
+        assert_eq!(mtu.poll_probe(now), None, "one probe at a time");
+        if size <= truth {
+            assert!(mtu.on_probe_acked(size));
+        } else {
+            mtu.on_probe_lost(size);
+        }
+        tried.push(size);
+        assert!(tried.len() <= 60, "the search does not end");
+    }
+    tried
+}
+
+proptest! {
+    #[test]
+    fn the_search_finds_what_the_path_carries(
+        bound in 1200u16..=65_527,
+        part in 0.0f64..=1.0,
+    ) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+        let truth = 1200 + (f64::from(bound - 1200) * part) as u16;
+        let mut mtu = enabled(1200, bound);
+        let tried = search(&mut mtu, at(0), truth);
+        prop_assert!(mtu.current() <= truth);
+        prop_assert!(truth - mtu.current() < GRANULARITY);
+        prop_assert!(truth < bound || mtu.current() == bound);
+        prop_assert!(tried.iter().all(|size| *size > 1200 && *size <= bound));
+        prop_assert_eq!(mtu.deadline().is_some(), mtu.current() < bound);
+    }
+
+    #[test]
+    fn no_event_leads_out_of_bounds(
+        events in prop::collection::vec((0u8..7, 0u16..2000, 0u64..2000), 0..200),
+    ) {
+        let mut mtu = enabled(1300, 1500);
+        for (event, size, seconds) in events {
+            let before = mtu.current();
+            let changed = match event {
+                0 => { mtu.poll_probe(at(seconds)); false }
+                1 => mtu.on_probe_acked(size),
+                2 => { mtu.on_probe_lost(size); false }
+                3 => { mtu.on_acked(size); false }
+                4 => mtu.on_lost(size, at(seconds)),
+                5 => mtu.on_persistent_loss(at(seconds)),
+                _ => { mtu.handle_timeout(at(seconds)); false }
+            };
+            prop_assert_eq!(changed, mtu.current() != before);
+            prop_assert!((1200..=1500).contains(&mtu.current()));
+        }
+    }
+}
+
+#[test]
+fn the_bound_is_tried_first_and_three_times() {
+    let mut mtu = enabled(1200, 1452);
+    assert_eq!(search(&mut mtu, at(0), 1452), [1452]);
+    let mut mtu = enabled(1200, 1452);
+    assert_eq!(search(&mut mtu, at(0), 1400)[..4], [1452, 1452, 1452, 1326]);
+}
+
+#[test]
+fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
+    assert_eq!(MtuDiscovery::new(1200, 1452).poll_probe(at(0)), None);
+    assert_eq!(enabled(1452, 1200).poll_probe(at(0)), None);
+    assert_eq!(MtuDiscovery::new(0, 0).current(), 1200);
+}
+
+#[test]
+fn the_peer_limits_the_size() {
+    let mut mtu = enabled(1300, 1452);
+    assert!(mtu.set_peer_maximum(1250));
+    assert_eq!((mtu.current(), mtu.poll_probe(at(0))), (1250, None));
+    let mut mtu = enabled(1200, 1452);
+    assert!(!mtu.set_peer_maximum(1400));
+    assert_eq!(mtu.poll_probe(at(0)), Some(1400));
+    let mut mtu = enabled(1200, 1452);
+    assert!(!mtu.set_peer_maximum(0), "values below 1,200 are not valid");
+}
+
+#[test]
+fn a_black_hole_falls_back_and_the_search_restarts_later() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1452);
+    for loss in 1..=3 {
+        assert_eq!(mtu.on_lost(1452, at(1)), loss == 3);
+        assert!(!mtu.on_lost(1452, at(1)), "without small ones acknowledged it says nothing new");
+        mtu.on_acked(100);
+    }
+    assert_eq!((mtu.current(), mtu.poll_probe(at(600))), (1200, None));
+    assert_eq!(mtu.deadline(), Some(at(601)));
+    assert_eq!(search(&mut mtu, at(601), 1452), [1452]);
+}
+
+#[test]
+fn a_black_hole_for_the_largest_only_is_found_while_middling_ones_arrive() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1452);
+    for loss in 1..=3 {
+        assert_eq!(mtu.on_lost(1452, at(1)), loss == 3);
+        mtu.on_acked(1400);
+    }
+}
+
+#[test]
+fn a_path_that_carries_more_later_is_found_out() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1300);
+    assert!(mtu.current() <= 1300);
+    mtu.handle_timeout(at(599));
+    assert_eq!(mtu.poll_probe(at(599)), None);
+    mtu.handle_timeout(at(600));
+    assert_eq!(search(&mut mtu, at(600), 1452), [1452]);
+    assert_eq!(mtu.deadline(), None);
+}
+
+#[test]
+fn ordinary_congestion_is_no_black_hole() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1452);
+    for _ in 0..100 {
+        assert!(!mtu.on_lost(1452, at(1)));
+        mtu.on_acked(100);
+        assert!(!mtu.on_lost(1452, at(1)));
+        mtu.on_acked(1452);
+    }
+    for _ in 0..100 {
+        mtu.on_acked(100);
+        assert!(!mtu.on_lost(800, at(1)), "small ones are lost, too");
+    }
+    assert_eq!(mtu.current(), 1452);
+}
+
+#[test]
+fn a_base_that_is_not_carried_falls_back_to_the_minimum() {
+    let mut mtu = enabled(1400, 1452);
+    assert!(mtu.on_persistent_loss(at(0)));
+    assert_eq!(mtu.current(), 1200);
+    assert!(!mtu.on_persistent_loss(at(0)));
+}

@@ -1,1 +1,120 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::congestion::{Acked, Congestion};
+use crate::net::SocketId;
+
+fn addresses() -> PathAddresses {
+    PathAddresses { socket: SocketId(0), local_ip: None, remote: ([192, 0, 2, 1], 443).into() }
+}
+
+fn path(config: &TransportConfig) -> Path {
+    Path::new(addresses(), 0, config, Amplification::unlimited())
+}
+
+#[test]
+fn the_congestion_controller_is_the_configured_one() {
+    let named = |congestion, name: &str| {
+        let config = TransportConfig { congestion, ..TransportConfig::default() };
+        assert!(format!("{:?}", path(&config).congestion).starts_with(name));
+    };
+    named(CongestionAlgorithm::Cubic, "Cubic");
+    named(CongestionAlgorithm::NewReno, "NewReno");
+    let custom = |mtu| -> Box<dyn CongestionController> {
+        assert_eq!(mtu, 1200);
+        Box::new(NewReno::new(mtu))
+    };
+    named(CongestionAlgorithm::Custom(Arc::new(custom)), "NewReno");
+}
+
+#[test]
+fn only_packets_in_flight_are_counted() {
+    let mut path = path(&TransportConfig::default());
+    path.on_sent(Instant::EPOCH, 1000, true);
+    path.on_sent(Instant::EPOCH, 50, false);
+    assert_eq!(path.in_flight(), 1000);
+    path.on_acked(400);
+    path.on_lost(Instant::EPOCH, 300);
+    path.on_discarded(200);
+    assert_eq!(path.in_flight(), 100);
+}
+
+#[test]
+fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
+    let mut path = path(&TransportConfig::default());
+    path.mtu.enable();
+    let window = path.congestion.window();
+    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    path.on_sent(Instant::EPOCH, size.into(), true);
+    path.on_mtu_probe_lost(size.into());
+    assert_eq!((path.in_flight(), path.congestion.window()), (0, window));
+    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    path.on_sent(Instant::EPOCH, size.into(), true);
+    assert!(path.on_mtu_probe_acked(size.into()));
+    assert_eq!((path.in_flight(), path.mtu.current()), (0, 1452));
+}
+
+/// Writes down the maximum datagram size that it was told last.
+#[derive(Debug)]
+struct Told(Arc<AtomicU16>);
+
+impl CongestionController for Told {
+    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_acked(&mut self, _: Instant, _: &Acked, _: &Rtt) {}
+    fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
+    fn on_spurious_congestion(&mut self, _: Instant) {}
+    fn on_persistent_congestion(&mut self, _: Instant) {}
+    fn on_mtu_changed(&mut self, mtu: u16) {
+        self.0.store(mtu, Ordering::Relaxed);
+    }
+    fn window(&self) -> u64 {
+        12_000
+    }
+    fn slow_start_threshold(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn the_congestion_controller_hears_of_every_change_of_the_mtu() {
+    let told = Arc::new(AtomicU16::new(0));
+    let shared = Arc::clone(&told);
+    let make = move |_| -> Box<dyn CongestionController> { Box::new(Told(Arc::clone(&shared))) };
+    let congestion = CongestionAlgorithm::Custom(Arc::new(make));
+    let mut path = path(&TransportConfig { congestion, ..TransportConfig::default() });
+    let last = || told.load(Ordering::Relaxed);
+    path.mtu.enable();
+    path.set_peer_maximum(1400);
+    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    assert!(path.on_mtu_probe_acked(size.into()));
+    assert_eq!(last(), 1400);
+    for loss in 1..=3 {
+        assert_eq!(path.on_lost(Instant::EPOCH, 1400), loss == 3);
+        path.on_acked(100);
+    }
+    assert_eq!(last(), 1200);
+}
+
+proptest! {
+    #[test]
+    fn bytes_in_flight_never_underflow(
+        events in prop::collection::vec((0u8..4, 0u64..100_000), 0..100),
+    ) {
+        let mut path = path(&TransportConfig::default());
+        for (event, bytes) in events {
+            let before = path.in_flight();
+            match event {
+                0 => path.on_sent(Instant::EPOCH, bytes, true),
+                1 => path.on_acked(bytes),
+                2 => { path.on_lost(Instant::EPOCH, bytes); }
+                _ => path.on_discarded(bytes),
+            }
+            let expected = if event == 0 { before + bytes } else { before.saturating_sub(bytes) };
+            prop_assert_eq!(path.in_flight(), expected);
+            prop_assert!(path.window_available() <= path.congestion.window());
+        }
+    }
+}

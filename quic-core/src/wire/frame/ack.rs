@@ -134,7 +134,7 @@ fn write_ack_parts(
     // What fits is counted before it is written, since the count comes first.
     let fixed = [newest.end - 1, encoded_delay, newest.end - 1 - newest.start].map(varint_length);
     let fixed = 1 + fixed.iter().sum::<usize>() + ecn_length;
-    let room = writer.remaining().checked_sub(fixed).filter(|room| *room > 0).ok_or(Full)?;
+    let room = writer.remaining().checked_sub(fixed).ok_or(Full)?;
     let count = ranges_that_fit(room, newest.start, newest_first.clone());
     let frame_type = if ecn.is_some() { FrameType::ACK_ECN } else { FrameType::ACK };
     writer.varint(frame_type.0)?;

@@ -1,4 +1,4 @@
-use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{Just, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::{PacketNumberLength, expand_packet_number};
 use crate::wire::strategies::integer;
@@ -31,6 +31,32 @@ fn the_first_number_needs_one_byte() {
 }
 
 #[test]
+fn the_window_is_half_below_and_half_above_the_number_expected() {
+    for bytes in 1..=4_u8 {
+        let half = 1_u64 << (8 * bytes - 1);
+        let length = length(bytes);
+        for largest in [half + 5, 10 * half, (1 << 40) - 1, 1 << 61] {
+            let expected = largest + 1;
+            for number in [expected - half + 1, expected - 1, expected, expected + half] {
+                let expanded =
+                    expand_packet_number(Some(largest), truncate(number, length), length);
+                assert_eq!(expanded, number, "{bytes} bytes after {largest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_length_covers_twice_what_is_outstanding() {
+    for (outstanding, bytes) in
+        [(0x7f, 1), (0x80, 2), (0x7fff, 2), (0x8000, 3), (0x7f_ffff, 3), (0x80_0000, 4)]
+    {
+        assert_eq!(PacketNumberLength::for_number(outstanding + 9, Some(9)).bytes(), bytes);
+        assert_eq!(PacketNumberLength::for_number(outstanding - 1, None).bytes(), bytes);
+    }
+}
+
+#[test]
 fn no_expanded_number_is_beyond_the_largest() {
     let largest = (1 << 62) - 1;
     for truncated in [0, 1, 0x7f, 0x80, 0xff] {
@@ -60,11 +86,12 @@ proptest! {
     #[test]
     fn the_chosen_length_is_enough_for_a_peer_that_received_anything_since(
         acked in integer(),
-        ahead in 1_u64..(1 << 31),
-        received in any::<u32>(),
+        (ahead, shift) in (1_u64..(1 << 31), 0_u32..31),
+        received in prop_oneof![Just(0), any::<u32>(), Just(u32::MAX)],
     ) {
+        let ahead = u64::max(ahead >> shift, 1);
         let number = acked + ahead;
-        let largest_received = acked + u64::from(received) % ahead;
+        let largest_received = acked + u64::from(received).min(ahead - 1);
         let length = PacketNumberLength::for_number(number, Some(acked));
         let truncated = truncate(number, length);
         if number < 1 << 62 {

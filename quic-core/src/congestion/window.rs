@@ -1,0 +1,85 @@
+//! What all window-based controllers have in common (RFC 9002 §7.2, §7.3.2).
+
+use crate::instant::Instant;
+
+/// No path of QUIC carries less, in bytes (RFC 9000 §14).
+pub(super) const MIN_MTU: u16 = 1200;
+
+/// The largest window, in bytes: enough for 100 Gbit/s over 300 ms.
+pub(super) const MAX_WINDOW: u64 = 1 << 32;
+
+/// A window, in bytes, that stays within its bounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    bytes: u64,
+    mtu: u64,
+    /// Neither grown nor reduced yet.
+    untouched: bool,
+}
+
+impl Window {
+    pub(super) fn new(mtu: u16) -> Self {
+        let mtu = u64::from(mtu.max(MIN_MTU));
+        Self { bytes: initial(mtu), mtu, untouched: true }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn mtu(&self) -> u64 {
+        self.mtu
+    }
+
+    /// kMinimumWindow (RFC 9002 §7.2).
+    pub(super) fn minimum(&self) -> u64 {
+        2 * self.mtu
+    }
+
+    pub(super) fn set(&mut self, bytes: u64) {
+        self.bytes = bytes.clamp(self.minimum(), MAX_WINDOW);
+        self.untouched = false;
+    }
+
+    pub(super) fn grow(&mut self, bytes: u64) {
+        self.set(self.bytes.saturating_add(bytes));
+    }
+
+    pub(super) fn set_mtu(&mut self, mtu: u16) {
+        self.mtu = u64::from(mtu.max(MIN_MTU));
+        if self.untouched {
+            self.bytes = initial(self.mtu);
+        }
+        self.bytes = self.bytes.clamp(self.minimum(), MAX_WINDOW);
+    }
+}
+
+fn initial(mtu: u64) -> u64 {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
+    //# Endpoints SHOULD use an initial congestion window of ten times the
+    //# maximum datagram size (max_datagram_size), while limiting the window
+    //# to the larger of 14,720 bytes or twice the maximum datagram size.
+    (10 * mtu).min(14_720.max(2 * mtu))
+}
+
+/// The time in which further losses are part of the last congestion event: until a packet that was
+/// sent after its start is acknowledged (RFC 9002 §7.3.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RecoveryPeriod {
+    start: Option<Instant>,
+}
+
+impl RecoveryPeriod {
+    /// Whether a packet sent at `sent` was sent before the window was reduced.
+    pub(super) fn covers(&self, sent: Instant) -> bool {
+        self.start.is_some_and(|start| sent <= start)
+    }
+
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.start = Some(now);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.start = None;
+    }
+}
