@@ -128,7 +128,7 @@ impl Connection {
     fn on_bytes_acked(&mut self, now: Instant, outcome: &AckOutcome, largest_size: u16) {
         self.statistics.packets_lost_spuriously += u64::from(outcome.spurious.packets);
         let validated = self.peer.completed_address_validation;
-        let undo = self.recovery.on_ack_received(outcome, validated);
+        let undo = self.recovery.on_ack_received(outcome, &self.paths.active().rtt, validated);
         let path = self.paths.active_mut();
         if undo {
             path.congestion.on_spurious_congestion(now);

@@ -4,7 +4,6 @@ use super::Connection;
 use super::close::peer_close;
 use crate::error::TransportError;
 use crate::instant::Instant;
-use crate::net::PathAddresses;
 use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
@@ -12,7 +11,6 @@ use crate::wire::{ConnectionId, Side, SpaceId};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Received {
     pub(super) now: Instant,
-    pub(super) path: PathAddresses,
     pub(super) packet_type: PacketType,
     /// The connection ID that it was sent to.
     pub(super) destination_id: ConnectionId,
@@ -38,6 +36,8 @@ pub(super) struct Contents {
     pub(super) non_probing: bool,
     /// Whether TLS has something new to work on.
     pub(super) crypto: bool,
+    /// To be answered on the path it came on, once that path is judged.
+    pub(super) challenge: Option<PathChallenge>,
 }
 
 impl Connection {
@@ -68,6 +68,9 @@ impl Connection {
             contents.ack_eliciting |= frame.is_ack_eliciting();
             contents.non_probing |= !frame.is_probing();
             contents.crypto |= matches!(frame, Frame::Crypto(_));
+            if let Frame::PathChallenge(challenge) = frame {
+                contents.challenge = Some(challenge);
+            }
             self.handle_frame(received, frame).map_err(|error| error.in_frame(frame_type))?;
             if !self.lifecycle.is_alive() {
                 break;
@@ -83,7 +86,8 @@ impl Connection {
         frame: Frame<'_>,
     ) -> Result<(), TransportError> {
         match frame {
-            Frame::Padding | Frame::Ping => Ok(()),
+            // Challenges wait until the packet's path is judged.
+            Frame::Padding | Frame::Ping | Frame::PathChallenge(_) => Ok(()),
             Frame::Ack(ack) => self.handle_ack(received.now, received.space(), &ack),
             Frame::ResetStream(frame) => self.streams.handle_reset_stream(frame),
             Frame::StopSending(frame) => self.streams.handle_stop_sending(frame),
@@ -102,10 +106,6 @@ impl Connection {
                 self.issue_ids();
                 Ok(())
             }
-            Frame::PathChallenge(frame) => {
-                self.handle_path_challenge(received, frame);
-                Ok(())
-            }
             Frame::PathResponse(frame) => {
                 self.paths.handle_response(received.now, frame, &mut self.random);
                 Ok(())
@@ -115,13 +115,6 @@ impl Connection {
                 Ok(())
             }
             Frame::HandshakeDone => self.handle_handshake_done(received.now),
-        }
-    }
-
-    /// The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
-    fn handle_path_challenge(&mut self, received: &Received, frame: PathChallenge) {
-        if let Some(path) = self.paths.by_addresses(&received.path) {
-            path.validation.handle_challenge(frame);
         }
     }
 

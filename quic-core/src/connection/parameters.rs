@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use crate::config::TransportConfig;
 use crate::error::TransportError;
+use crate::ids::ACTIVE_CONNECTION_ID_LIMIT;
 use crate::wire::transport_parameters::{TransportParameters, decode};
 use crate::wire::{ConnectionId, Side};
-
-/// Most of the peer's connection IDs that we keep (active_connection_id_limit).
-pub(super) const ACTIVE_CONNECTION_ID_LIMIT: u64 = 4;
 
 /// Largest UDP payload that we are willing to receive, in bytes.
 const MAX_UDP_PAYLOAD_SIZE: u64 = 65_527;
@@ -29,7 +27,7 @@ pub(super) fn local_parameters(
         initial_max_streams_bidi: config.max_concurrent_bidi_streams,
         initial_max_streams_uni: config.max_concurrent_uni_streams,
         max_ack_delay: milliseconds(config.max_ack_delay),
-        active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT,
+        active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         ..TransportParameters::default()
     }

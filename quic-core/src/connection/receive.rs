@@ -152,7 +152,6 @@ impl Connection {
         let packet_type = packet.packet_type;
         let received = Received {
             now: arrival.now,
-            path: arrival.path,
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
@@ -222,6 +221,12 @@ impl Connection {
         received_packets.on_packet(now, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
             self.judge_path(arrival, is_newest, !contents.non_probing)?;
+        }
+        // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
+        if let Some(challenge) = contents.challenge
+            && let Some(path) = self.paths.by_addresses(&arrival.path)
+        {
+            path.validation.handle_challenge(challenge);
         }
         if contents.crypto {
             self.drive_handshake(now)?;
