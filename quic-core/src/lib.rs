@@ -27,23 +27,34 @@ mod streams;
 mod connection;
 
 mod packet_handler_manager;
+mod packet_handler_map;
+mod server;
+
+mod multiplexer;
+mod socket_multiplexer;
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub use config::*;
+pub use config::{
+    AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
+    ServerConfig, StatelessResetKey, TokenKey, TransportConfig,
+};
 pub use connection::{Connection, Statistics};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
 pub use event::{ConnectionHandle, Event, StreamEvent};
 pub use instant::Instant;
+pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
-    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, PacketHandlerManager,
+    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
+pub use packet_handler_map::PacketHandlerMap;
 pub use rustls;
+pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
 };
