@@ -34,6 +34,8 @@ pub(crate) struct Reassembler {
     early: Option<Box<RangeSet>>,
     /// Size of the next block of in-order data; 0 until a block was filled.
     block_size: u32,
+    /// Bytes in blocks.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -154,10 +156,8 @@ impl Reassembler {
 
     /// Heap in use, in bytes.
     pub(crate) fn allocated_bytes(&self) -> usize {
-        let blocks: usize =
-            self.first.iter().chain(&self.blocks).map(|block| block.allocated as usize).sum();
         let early = self.early.as_ref().map_or(0, |early| early.len() * 16 + size_of::<RangeSet>());
-        blocks + self.blocks.capacity() * size_of::<Block>() + early
+        self.held + self.blocks.capacity() * size_of::<Block>() + early
     }
 
     /// Drops all data.
@@ -264,6 +264,7 @@ impl Reassembler {
     }
 
     fn insert_block(&mut self, at: usize, block: Block) {
+        self.held += block.allocated as usize;
         match at.checked_sub(1) {
             None => {
                 if let Some(second) = self.first.replace(block) {
@@ -275,6 +276,7 @@ impl Reassembler {
     }
 
     fn push_last(&mut self, block: Block) {
+        self.held += block.allocated as usize;
         if self.first.is_none() {
             self.first = Some(block);
         } else {
@@ -305,6 +307,7 @@ impl Reassembler {
     fn retire_first(&mut self, drained: bool) {
         let Some(mut first) = self.first.take() else { return };
         let allocated = first.allocated as usize;
+        self.held = self.held.saturating_sub(allocated);
         if drained {
             // A block that is hardly used between reads was too large for this stream.
             if first.spare() > allocated / 4 * 3 && allocated > MIN_BULK_BLOCK {
@@ -315,6 +318,7 @@ impl Reassembler {
                 if first.spare() < allocated / 2 {
                     first.limit = self.read.saturating_add(allocated as u64);
                 }
+                self.held = allocated;
                 self.first = Some(first);
             }
             self.blocks = VecDeque::new();

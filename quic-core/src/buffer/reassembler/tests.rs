@@ -60,6 +60,9 @@ proptest! {
                     }
                 }
             }
+            let blocks = reassembler.first.iter().chain(&reassembler.blocks);
+            let held: usize = blocks.map(|block| block.allocated as usize).sum();
+            prop_assert_eq!(reassembler.held, held);
             let ready = received[read as usize..].iter().take_while(|byte| **byte).count() as u64;
             prop_assert_eq!(reassembler.read_offset(), read);
             prop_assert_eq!(reassembler.ready_offset(), read + ready);
