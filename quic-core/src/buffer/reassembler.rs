@@ -1,46 +1,332 @@
 //! Puts received data in order.
-use bytes::Bytes;
+
+use std::collections::VecDeque;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use crate::wire::RangeSet;
+
+/// Smallest block, in bytes.
+const MIN_BLOCK: usize = 64;
+/// Smallest block of a stream that filled one before, in bytes.
+const MIN_BULK_BLOCK: usize = 2 << 10;
 /// Largest block, in bytes.
 pub(crate) const MAX_BLOCK: usize = 64 << 10;
+/// Largest block that a stream keeps when everything was read, in bytes.
+const MAX_KEPT_BLOCK: usize = 4 << 10;
+/// Gaps in the received data, per stream.
+const MAX_GAPS: usize = 1024;
+
+/// Puts received data in order. Data is copied once, into blocks, and handed out from there.
+///
+/// Blocks stand for ranges of the stream that do not overlap, so that memory is bounded by what
+/// flow control granted, however the data is cut up: it is never kept piece by piece.
 #[derive(Debug, Default)]
-pub(crate) struct Reassembler {}
+pub(crate) struct Reassembler {
+    /// All blocks but the first, ascending.
+    blocks: VecDeque<Block>,
+    first: Option<Block>,
+    /// Everything below was read.
+    read: u64,
+    /// Everything below was received.
+    ready: u64,
+    /// Received above a gap. Empty, or no data, is the rule.
+    early: Option<Box<RangeSet>>,
+    /// Size of the next block of in-order data; 0 until a block was filled.
+    block_size: u32,
+    /// Bytes in blocks.
+    held: usize,
+}
+
+#[derive(Debug)]
+struct Block {
+    /// Offset of the first byte of `bytes`.
+    start: u64,
+    /// Where the next block may begin.
+    limit: u64,
+    /// Up to the highest byte received; gaps are zero.
+    bytes: BytesMut,
+    /// Size of the allocation, parts that were read included.
+    allocated: u32,
+}
+
 /// The data has more gaps than are kept track of.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TooManyGaps;
-impl Reassembler {
-    /// Copies `data`, received at `offset`, to its place, in blocks of at most `max_block` bytes
-    /// (at most [`MAX_BLOCK`]).
-    pub(crate) fn insert(
-        &mut self,
-        _offset: u64,
-        _data: &[u8],
-        _max_block: usize,
-    ) -> Result<(), TooManyGaps> {
-        loop {}
+
+impl Block {
+    fn new(start: u64, size: usize) -> Self {
+        let bytes = BytesMut::with_capacity(size);
+        let allocated = u32::try_from(bytes.capacity()).unwrap_or(u32::MAX);
+        Self { start, limit: start.saturating_add(size as u64), bytes, allocated }
     }
-    pub(crate) fn read(&mut self, _out: &mut [u8]) -> usize {
-        loop {}
+
+    /// Bytes that can still be appended.
+    fn spare(&self) -> usize {
+        let room = usize::try_from(self.limit - self.start).unwrap_or(usize::MAX);
+        room.saturating_sub(self.bytes.len())
     }
-    pub(crate) fn read_chunk(&mut self, _max: usize) -> Option<Bytes> {
-        loop {}
+
+    /// Offset behind the last byte.
+    fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
     }
-    /// Offset of the next byte to read.
-    pub(crate) fn read_offset(&self) -> u64 {
-        loop {}
-    }
-    /// Offset behind the last byte that can be read.
-    pub(crate) fn ready_offset(&self) -> u64 {
-        loop {}
-    }
-    pub(crate) fn has_readable(&self) -> bool {
-        loop {}
-    }
-    /// Heap in bytes.
-    pub(crate) fn allocated_bytes(&self) -> usize {
-        loop {}
-    }
-    /// Drops all data.
-    pub(crate) fn clear(&mut self) {
-        loop {}
+
+    /// Puts what fits of `data` at `offset`, which is in this block; returns how much that was.
+    fn put(&mut self, offset: u64, data: &[u8]) -> usize {
+        let room = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let data = data.get(..room.min(data.len())).unwrap_or_default();
+        let at = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        if self.bytes.len() < at {
+            self.bytes.resize(at, 0);
+        }
+        let known = (self.bytes.len() - at).min(data.len());
+        let (over, new) = data.split_at(known);
+        if let Some(target) = self.bytes.get_mut(at..at + known) {
+            target.copy_from_slice(over);
+        }
+        self.bytes.extend_from_slice(new);
+        data.len()
     }
 }
+
+impl Reassembler {
+    /// Copies `data`, received at `offset`, to its place, in blocks of at most `max_block` bytes
+    /// where the data itself is not larger.
+    ///
+    /// # Errors
+    /// [`TooManyGaps`], after which the stream is of no use.
+    pub(crate) fn insert(
+        &mut self,
+        offset: u64,
+        data: &[u8],
+        max_block: usize,
+    ) -> Result<(), TooManyGaps> {
+        let known = usize::try_from(self.ready.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let Some(data) = data.get(known..).filter(|data| !data.is_empty()) else {
+            return Ok(());
+        };
+        let offset = offset.max(self.ready);
+        let max_block = max_block.clamp(MIN_BLOCK, MAX_BLOCK);
+        if offset == self.ready && self.early.is_none() {
+            self.append(data, max_block);
+            return Ok(());
+        }
+        self.insert_early(offset, data, max_block)
+    }
+
+    /// Copies the next bytes into `out`; returns how many.
+    pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
+        let mut copied = 0;
+        while let Some(rest) = out.get_mut(copied..).filter(|rest| !rest.is_empty()) {
+            let length = self.readable_in_first().min(rest.len());
+            let Some(block) = self.first.as_mut().filter(|_| length > 0) else { break };
+            if let (Some(to), Some(from)) = (rest.get_mut(..length), block.bytes.get(..length)) {
+                to.copy_from_slice(from);
+            }
+            block.bytes.advance(length);
+            self.on_read(length);
+            copied += length;
+        }
+        copied
+    }
+
+    /// Takes the next bytes, at most `max`, without copying them; `None` if there are none now.
+    pub(crate) fn read_chunk(&mut self, max: usize) -> Option<Bytes> {
+        let length = self.readable_in_first().min(max);
+        let block = self.first.as_mut().filter(|_| length > 0)?;
+        let bytes = block.bytes.split_to(length).freeze();
+        self.on_read(length);
+        Some(bytes)
+    }
+
+    /// Offset of the next byte to read.
+    pub(crate) fn read_offset(&self) -> u64 {
+        self.read
+    }
+
+    /// Offset behind the last byte that can be read now.
+    pub(crate) fn ready_offset(&self) -> u64 {
+        self.ready
+    }
+
+    pub(crate) fn has_readable(&self) -> bool {
+        self.read < self.ready
+    }
+
+    /// Heap in use, in bytes.
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        let early = self.early.as_ref().map_or(0, |early| early.len() * 16 + size_of::<RangeSet>());
+        self.held + self.blocks.capacity() * size_of::<Block>() + early
+    }
+
+    /// Drops all data.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { read: self.ready, ready: self.ready, ..Self::default() };
+    }
+
+    /// In-order data with nothing above it: the last block ends where the data begins.
+    fn append(&mut self, data: &[u8], max_block: usize) {
+        let mut rest = data;
+        if let Some(last) = self.blocks.back_mut().or(self.first.as_mut()) {
+            let (now, later) = rest.split_at(last.spare().min(rest.len()));
+            last.bytes.extend_from_slice(now);
+            self.ready = self.ready.saturating_add(now.len() as u64);
+            rest = later;
+            if !rest.is_empty() {
+                let size = (last.allocated as usize * 2).clamp(MIN_BULK_BLOCK, MAX_BLOCK);
+                self.block_size = self.block_size.max(u32::try_from(size).unwrap_or(u32::MAX));
+            }
+        }
+        if !rest.is_empty() {
+            let wanted = rest.len().next_power_of_two().max(MIN_BLOCK);
+            let size = if wanted > max_block {
+                rest.len()
+            } else {
+                wanted.max((self.block_size as usize).min(max_block))
+            };
+            let mut block = Block::new(self.ready, size);
+            block.bytes.extend_from_slice(rest);
+            self.ready = self.ready.saturating_add(rest.len() as u64);
+            self.push_last(block);
+        }
+    }
+
+    fn insert_early(
+        &mut self,
+        offset: u64,
+        data: &[u8],
+        max_block: usize,
+    ) -> Result<(), TooManyGaps> {
+        let end = offset.saturating_add(data.len() as u64);
+        let early = self.early.get_or_insert_default();
+        early.insert(offset..end);
+        if early.len() > MAX_GAPS {
+            return Err(TooManyGaps);
+        }
+        self.put(offset, data, max_block);
+        let Some(early) = &mut self.early else { return Ok(()) };
+        if early.first().is_some_and(|first| first.start == self.ready) {
+            self.ready = early.pop_first().map_or(self.ready, |first| first.end);
+        }
+        if early.is_empty() {
+            self.early = None;
+        }
+        Ok(())
+    }
+
+    /// Copies `data` into the blocks it belongs to, adding blocks where there are none.
+    fn put(&mut self, mut offset: u64, mut data: &[u8], max_block: usize) {
+        while !data.is_empty() {
+            // Position among all blocks, of which `first` is number 0.
+            let at = match &self.first {
+                Some(first) if first.limit <= offset => {
+                    1 + self.blocks.partition_point(|block| block.limit <= offset)
+                }
+                _ => 0,
+            };
+            if self.block_mut(at).is_none_or(|block| block.start > offset) {
+                let block = self.block_for(at, offset, data.len(), max_block);
+                self.insert_block(at, block);
+            }
+            let Some(block) = self.block_mut(at) else { return };
+            let copied = block.put(offset, data);
+            offset = offset.saturating_add(copied as u64);
+            data = data.get(copied..).unwrap_or_default();
+        }
+    }
+
+    /// A block that covers `offset`, between the blocks number `at - 1` and `at`.
+    ///
+    /// Its size follows how far the data reaches, so that the blocks of a stream never take more
+    /// than about twice the window that was used up; its beginning is aligned, so that data
+    /// that comes backwards byte by byte fills blocks as well.
+    fn block_for(&mut self, at: usize, offset: u64, length: usize, max_block: usize) -> Block {
+        let reach = usize::try_from(offset - self.read).unwrap_or(MAX_BLOCK).saturating_add(length);
+        let size = reach.min(MAX_BLOCK).next_power_of_two().clamp(MIN_BLOCK, max_block) as u64;
+        let floor = match at.checked_sub(1).and_then(|before| self.block_mut(before)) {
+            Some(before) => before.limit,
+            None => self.ready,
+        };
+        let start = floor.max(offset - offset % size);
+        let mut limit = start.saturating_add(size);
+        if let Some(next) = self.block_mut(at) {
+            limit = limit.min(next.start);
+        }
+        Block::new(start, usize::try_from(limit - start).unwrap_or(MAX_BLOCK))
+    }
+
+    fn block_mut(&mut self, at: usize) -> Option<&mut Block> {
+        match at.checked_sub(1) {
+            None => self.first.as_mut(),
+            Some(at) => self.blocks.get_mut(at),
+        }
+    }
+
+    fn insert_block(&mut self, at: usize, block: Block) {
+        self.held += block.allocated as usize;
+        match at.checked_sub(1) {
+            None => {
+                if let Some(second) = self.first.replace(block) {
+                    self.blocks.push_front(second);
+                }
+            }
+            Some(at) => self.blocks.insert(at.min(self.blocks.len()), block),
+        }
+    }
+
+    fn push_last(&mut self, block: Block) {
+        self.held += block.allocated as usize;
+        if self.first.is_none() {
+            self.first = Some(block);
+        } else {
+            self.blocks.push_back(block);
+        }
+    }
+
+    /// Bytes at the beginning of the first block that can be read.
+    fn readable_in_first(&self) -> usize {
+        let Some(first) = &self.first else { return 0 };
+        let end = first.end().min(self.ready);
+        usize::try_from(end.saturating_sub(self.read)).unwrap_or(usize::MAX)
+    }
+
+    /// The first `length` bytes of the first block are gone.
+    fn on_read(&mut self, length: usize) {
+        self.read = self.read.saturating_add(length as u64);
+        let drained = self.read == self.ready && self.early.is_none();
+        let Some(first) = &mut self.first else { return };
+        first.start = self.read;
+        if first.start >= first.limit || drained {
+            self.retire_first(drained);
+        }
+    }
+
+    /// The first block is used up, or nothing is left to read: keeps it if it is small and can be
+    /// filled again, frees it otherwise.
+    fn retire_first(&mut self, drained: bool) {
+        let Some(mut first) = self.first.take() else { return };
+        let allocated = first.allocated as usize;
+        self.held = self.held.saturating_sub(allocated);
+        if drained {
+            // A block that is hardly used between reads was too large for this stream.
+            if first.spare() > allocated / 4 * 3 && allocated > MIN_BULK_BLOCK {
+                self.block_size = u32::try_from(allocated / 2).unwrap_or(u32::MAX);
+            }
+            let kept = allocated <= MAX_KEPT_BLOCK;
+            if kept && (first.spare() >= allocated / 2 || first.bytes.try_reclaim(allocated)) {
+                if first.spare() < allocated / 2 {
+                    first.limit = self.read.saturating_add(allocated as u64);
+                }
+                self.held = allocated;
+                self.first = Some(first);
+            }
+            self.blocks = VecDeque::new();
+            return;
+        }
+        self.first = self.blocks.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests;

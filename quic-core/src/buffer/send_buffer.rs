@@ -1,61 +1,279 @@
 //! Data that was written and is not acknowledged yet.
-use bytes::Bytes;
+
+use std::collections::VecDeque;
 use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::wire::RangeSet;
+
+/// Smallest block that small writes are copied into, in bytes.
+const MIN_BLOCK: usize = 64;
+/// Largest block that writes are copied into, in bytes.
+const MAX_BLOCK: usize = 64 << 10;
+
+/// Data that was written and is not acknowledged yet, from the first byte that is not.
+///
+/// Owns no heap while it holds no data.
 #[derive(Debug, Default)]
-pub(crate) struct SendBuffer {}
-impl SendBuffer {
-    /// Appends a copy of `data`.
-    pub(crate) fn write(&mut self, _data: &[u8]) {
-        loop {}
+pub(crate) struct SendBuffer {
+    /// Everything but the last chunk, in order, without gaps.
+    chunks: VecDeque<Chunk>,
+    /// The chunk written last; small writes go on filling it.
+    tail: Option<Chunk>,
+    /// Everything below is acknowledged.
+    acked: u64,
+    /// Everything below was sent at least once.
+    sent: u64,
+    /// Everything below was written.
+    end: u64,
+    /// There from the first loss or reordering on, until all is acknowledged.
+    disorder: Option<Box<Disorder>>,
+}
+
+#[derive(Debug, Default)]
+struct Disorder {
+    /// Acknowledged above the first byte that is not.
+    acked: RangeSet,
+    /// Lost, and to be sent again.
+    retransmit: RangeSet,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    start: u64,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    /// A block that small writes were copied into.
+    Copied(Vec<u8>),
+    /// What the application gave away.
+    Given(Bytes),
+}
+
+impl Chunk {
+    fn bytes(&self) -> &[u8] {
+        match &self.data {
+            Data::Copied(block) => block,
+            Data::Given(bytes) => bytes,
+        }
     }
-    /// Appends `chunk` without copying it.
-    pub(crate) fn write_chunk(&mut self, _chunk: Bytes) {
-        loop {}
+
+    fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes().len() as u64)
     }
-    /// Takes the next range to send, of at most `max` bytes: lost data first.
-    pub(crate) fn poll_transmit(&mut self, _max: usize) -> Option<Range<u64>> {
-        loop {}
+
+    fn allocated(&self) -> usize {
+        match &self.data {
+            Data::Copied(block) => block.capacity(),
+            Data::Given(bytes) => bytes.len(),
+        }
     }
-    /// What `poll_transmit` would take, without taking it.
-    pub(crate) fn peek_transmit(&self, _max: usize) -> Option<Range<u64>> {
-        loop {}
-    }
-    /// Whether there is anything to send.
-    pub(crate) fn has_pending(&self) -> bool {
-        loop {}
-    }
-    /// Fills `out` with the data from `offset`; false if not all of it is here any more.
-    pub(crate) fn copy_to(&self, _offset: u64, _out: &mut [u8]) -> bool {
-        loop {}
-    }
-    /// Returns how many bytes were freed.
-    pub(crate) fn on_acked(&mut self, _range: Range<u64>) -> u64 {
-        loop {}
-    }
-    pub(crate) fn on_lost(&mut self, _range: Range<u64>) {
-        loop {}
-    }
-    pub(crate) fn is_fully_acked(&self) -> bool {
-        loop {}
-    }
-    /// Bytes kept: written and not acknowledged from the front on.
-    pub(crate) fn unacked_bytes(&self) -> u64 {
-        loop {}
-    }
-    /// The offset behind the last byte written.
-    pub(crate) fn end(&self) -> u64 {
-        loop {}
-    }
-    /// The offset behind the last byte sent at least once.
-    pub(crate) fn sent(&self) -> u64 {
-        loop {}
-    }
-    /// Heap in bytes.
-    pub(crate) fn allocated_bytes(&self) -> usize {
-        loop {}
-    }
-    /// Forgets all data (reset).
-    pub(crate) fn clear(&mut self) {
-        loop {}
+
+    /// Copies what this chunk has from `offset` on; returns how much that was.
+    fn copy_to(&self, offset: u64, out: &mut [u8]) -> usize {
+        let skip = usize::try_from(offset.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        let from = self.bytes().get(skip..).unwrap_or_default();
+        let length = from.len().min(out.len());
+        if let (Some(to), Some(from)) = (out.get_mut(..length), from.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        length
     }
 }
+
+impl SendBuffer {
+    /// Appends a copy of `data`.
+    pub(crate) fn write(&mut self, mut data: &[u8]) {
+        if let Some(Chunk { data: Data::Copied(block), .. }) = &mut self.tail {
+            let spare = (block.capacity() - block.len()).min(data.len());
+            let (now, later) = data.split_at(spare);
+            block.extend_from_slice(now);
+            self.end = self.end.saturating_add(spare as u64);
+            data = later;
+        }
+        while !data.is_empty() {
+            // Blocks grow with what is waiting: a short stream gets a short block, a long one
+            // few long ones.
+            let waiting = usize::try_from(self.unacked_bytes()).unwrap_or(MAX_BLOCK);
+            let wanted = data.len().max(waiting.min(MAX_BLOCK)).next_power_of_two();
+            let size = wanted.clamp(MIN_BLOCK, MAX_BLOCK);
+            let (now, later) = data.split_at(size.min(data.len()));
+            let mut block = self.reusable_block(size);
+            block.extend_from_slice(now);
+            self.push(Data::Copied(block), now.len());
+            data = later;
+        }
+    }
+
+    /// Appends `chunk` without copying it.
+    pub(crate) fn write_chunk(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            let length = chunk.len();
+            self.push(Data::Given(chunk), length);
+        }
+    }
+
+    /// Takes the next range to send, of at most `max` bytes: lost data first.
+    pub(crate) fn poll_transmit(&mut self, max: usize) -> Option<Range<u64>> {
+        let range = self.peek_transmit(max)?;
+        if range.start >= self.sent {
+            self.sent = range.end;
+        } else if let Some(disorder) = &mut self.disorder {
+            disorder.retransmit.remove(range.clone());
+        }
+        Some(range)
+    }
+
+    /// What [`poll_transmit`](Self::poll_transmit) would take, without taking it.
+    pub(crate) fn peek_transmit(&self, max: usize) -> Option<Range<u64>> {
+        let lost = self.disorder.as_ref().and_then(|disorder| disorder.retransmit.first());
+        let range = lost.unwrap_or(self.sent..self.end);
+        let end = range.end.min(range.start.saturating_add(max as u64));
+        (range.start < end).then_some(range.start..end)
+    }
+
+    /// Whether there is anything to send.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.sent < self.end
+            || self.disorder.as_ref().is_some_and(|disorder| !disorder.retransmit.is_empty())
+    }
+
+    /// Fills `out` with the data from `offset` on; false if not all of it is kept.
+    pub(crate) fn copy_to(&self, mut offset: u64, mut out: &mut [u8]) -> bool {
+        let tail_start = self.tail.as_ref().map_or(self.end, |tail| tail.start);
+        let mut at = if offset >= tail_start {
+            self.chunks.len()
+        } else {
+            self.chunks.partition_point(|chunk| chunk.end() <= offset)
+        };
+        while !out.is_empty() {
+            let chunk = self.chunks.get(at).or(self.tail.as_ref());
+            let copied = match chunk {
+                Some(chunk) if chunk.start <= offset => chunk.copy_to(offset, out),
+                _ => 0,
+            };
+            if copied == 0 {
+                return false;
+            }
+            offset = offset.saturating_add(copied as u64);
+            out = out.get_mut(copied..).unwrap_or_default();
+            at = at.saturating_add(1);
+        }
+        true
+    }
+
+    /// `range` arrived. Returns how many bytes need not be kept any more.
+    pub(crate) fn on_acked(&mut self, range: Range<u64>) -> u64 {
+        let range = range.start.max(self.acked)..range.end.min(self.sent);
+        if range.is_empty() {
+            return 0;
+        }
+        let before = self.acked;
+        match &mut self.disorder {
+            None if range.start == self.acked => self.acked = range.end,
+            disorder => {
+                let disorder = disorder.get_or_insert_default();
+                disorder.retransmit.remove(range.clone());
+                disorder.acked.insert(range);
+                if disorder.acked.first().is_some_and(|first| first.start == self.acked) {
+                    self.acked = disorder.acked.pop_first().map_or(self.acked, |first| first.end);
+                }
+                if disorder.acked.is_empty() && disorder.retransmit.is_empty() {
+                    self.disorder = None;
+                }
+            }
+        }
+        self.free_acked();
+        self.acked - before
+    }
+
+    /// `range` did not arrive, as far as is known: what of it was not acknowledged is sent again.
+    pub(crate) fn on_lost(&mut self, range: Range<u64>) {
+        let range = range.start.max(self.acked)..range.end.min(self.sent);
+        if range.is_empty() {
+            return;
+        }
+        let disorder = self.disorder.get_or_insert_default();
+        let mut start = range.start;
+        for acked in disorder.acked.iter().skip_while(|acked| acked.end <= range.start) {
+            if acked.start >= range.end {
+                break;
+            }
+            disorder.retransmit.insert(start..acked.start.max(start));
+            start = acked.end;
+        }
+        disorder.retransmit.insert(start..range.end.max(start));
+    }
+
+    pub(crate) fn is_fully_acked(&self) -> bool {
+        self.acked == self.end
+    }
+
+    /// Bytes that are kept: everything written, less what is acknowledged without a gap.
+    pub(crate) fn unacked_bytes(&self) -> u64 {
+        self.end - self.acked
+    }
+
+    /// The offset behind the last byte written.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The offset behind the last byte that was sent at least once.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Forgets all data, as if it had been acknowledged; what was not sent was never written.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { acked: self.sent, sent: self.sent, end: self.sent, ..Self::default() };
+    }
+
+    /// Heap in use, in bytes; of data that was given away, its length.
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        let blocks: usize = self.chunks.iter().chain(&self.tail).map(Chunk::allocated).sum();
+        blocks + self.chunks.capacity() * size_of::<Chunk>()
+    }
+
+    fn push(&mut self, data: Data, length: usize) {
+        let chunk = Chunk { start: self.end, data };
+        self.end = self.end.saturating_add(length as u64);
+        if let Some(full) = self.tail.replace(chunk) {
+            self.chunks.push_back(full);
+        }
+    }
+
+    /// An empty block: the tail's, if all of that is acknowledged and it is large enough.
+    fn reusable_block(&mut self, size: usize) -> Vec<u8> {
+        match self.tail.take() {
+            Some(Chunk { data: Data::Copied(mut block), start })
+                if self.acked >= start.saturating_add(block.len() as u64)
+                    && block.capacity() >= size =>
+            {
+                block.clear();
+                block
+            }
+            tail => {
+                self.tail = tail;
+                Vec::with_capacity(size)
+            }
+        }
+    }
+
+    fn free_acked(&mut self) {
+        while self.chunks.front().is_some_and(|chunk| chunk.end() <= self.acked) {
+            self.chunks.pop_front();
+        }
+        if self.is_fully_acked() {
+            self.tail = None;
+            self.chunks = VecDeque::new();
+            self.disorder = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,10 @@
 use bytes::Bytes;
 
 use super::Streams;
+use super::recv::{RecvState, RecvTransition};
+use super::send::Fin;
+use super::store::{Key, Stream};
+use crate::buffer::Reassembler;
 use crate::wire::{StreamId, VarInt};
 
 /// The sending part of a stream.
@@ -82,63 +86,261 @@ pub enum Finished {
 }
 
 impl SendStream<'_> {
-    /// Buffers as much of `data` as flow control and the send buffer allow; copies once.
+    /// Buffers as much of `data` as flow control and the send buffer allow, and returns how much
+    /// that was; copies once.
+    ///
     /// # Errors
-    /// See [`WriteError`].
-    pub fn write(&mut self, _data: &[u8]) -> Result<usize, WriteError> {
-        loop {}
+    /// See [`WriteError`]. [`WriteError::Blocked`] only if nothing was taken.
+    pub fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
+        let (key, room) = self.room(data.len())?;
+        let data = data.get(..room).unwrap_or(data);
+        if let Some(stream) = self.streams.store.get_mut(key) {
+            stream.send.buffer.write(data);
+        }
+        self.written(key, data.len());
+        Ok(data.len())
     }
-    /// Takes as much of `chunk` as possible without copying; what is left stays in `chunk`.
+
+    /// Takes as much of `chunk` as flow control and the send buffer allow, without copying, and
+    /// returns how much that was; what is left stays in `chunk`.
+    ///
     /// # Errors
-    /// See [`WriteError`].
-    pub fn write_chunk(&mut self, _chunk: &mut Bytes) -> Result<usize, WriteError> {
-        loop {}
+    /// See [`WriteError`]. [`WriteError::Blocked`] only if nothing was taken.
+    pub fn write_chunk(&mut self, chunk: &mut Bytes) -> Result<usize, WriteError> {
+        let (key, room) = self.room(chunk.len())?;
+        let taken = chunk.split_to(room.min(chunk.len()));
+        let length = taken.len();
+        if let Some(stream) = self.streams.store.get_mut(key) {
+            stream.send.buffer.write_chunk(taken);
+        }
+        self.written(key, length);
+        Ok(length)
     }
-    /// Ends the stream after what was written.
+
+    /// Ends the stream after what was written. `StreamEvent::Finished` follows when the peer has
+    /// acknowledged everything.
+    ///
     /// # Errors
     /// [`WriteError::Closed`] or [`WriteError::Stopped`].
     pub fn finish(&mut self) -> Result<(), WriteError> {
-        loop {}
+        let key = self.writable()?;
+        if let Some(stream) = self.streams.store.get_mut(key) {
+            stream.send.fin = Fin::Pending;
+            stream.send.released = true;
+            stream.send.blocked.on_raised();
+            self.streams.unacked_ends += 1;
+        }
+        self.streams.sync_queues(key);
+        Ok(())
     }
-    /// Gives up what was not delivered (RESET_STREAM).
+
+    /// Gives up what was not delivered and tells the peer `code` (RESET_STREAM, RFC 9000 §3.1).
+    /// Of a stream that the peer stopped, this only takes notice.
+    ///
     /// # Errors
     /// [`WriteError::Closed`] if already reset or all was acknowledged.
-    pub fn reset(&mut self, _code: VarInt) -> Result<(), WriteError> {
-        loop {}
+    pub fn reset(&mut self, code: VarInt) -> Result<(), WriteError> {
+        let key = self.streams.store.find(self.id).ok_or(WriteError::Closed)?;
+        let stopped = self.take_notice_of_stop(key);
+        if stopped.is_none() && !self.streams.reset(key, code) {
+            return Err(WriteError::Closed);
+        }
+        if let Some(stream) = self.streams.store.get_mut(key) {
+            stream.send.released = true;
+        }
+        Ok(())
     }
-    /// Higher goes first; equals take turns. Default: 0.
-    pub fn set_priority(&mut self, _priority: i32) {}
-    /// The priority.
+
+    /// Higher goes first; equals take turns. Default: 0. No effect on a stream that is gone.
+    pub fn set_priority(&mut self, priority: i32) {
+        let Some(key) = self.streams.store.find(self.id) else { return };
+        let Some(stream) = self.streams.store.get_mut(key) else { return };
+        let before = std::mem::replace(&mut stream.priority, priority);
+        if stream.queued.data && before != priority {
+            self.streams.scheduler.remove(before, key);
+            self.streams.scheduler.push(priority, key);
+        }
+    }
+
+    /// The priority; 0 if the stream is gone.
     pub fn priority(&self) -> i32 {
-        0
+        self.stream().map_or(0, |stream| stream.priority)
     }
-    /// How far delivery has come; `None` if the stream is still being written.
+
+    /// How far delivery has come; `None` if the stream is still being written, or was never
+    /// opened. A reset that the peer acknowledged counts as delivery.
     pub fn finished(&self) -> Option<Finished> {
-        None
+        let Some(stream) = self.stream() else {
+            return self.streams.is_gone(self.id).then_some(Finished::Acknowledged);
+        };
+        let send = &stream.send;
+        match send.stopped {
+            Some(code) => Some(Finished::Stopped(code)),
+            None if send.state().is_terminal() => Some(Finished::Acknowledged),
+            None if send.is_writable() => None,
+            None => Some(Finished::Pending),
+        }
     }
-    /// The code of the peer's STOP_SENDING.
+
+    /// The code of the peer's STOP_SENDING; `None` if there was none, or the stream is gone.
     pub fn stopped(&self) -> Option<VarInt> {
-        None
+        self.stream()?.send.stopped
+    }
+
+    fn stream(&self) -> Option<&Stream> {
+        self.streams.store.get(self.streams.store.peek(self.id)?)
+    }
+
+    /// The stream, if it can be written to.
+    fn writable(&mut self) -> Result<Key, WriteError> {
+        let key = self.streams.store.find(self.id).ok_or(WriteError::Closed)?;
+        if let Some(code) = self.take_notice_of_stop(key) {
+            return Err(WriteError::Stopped(code));
+        }
+        let stream = self.streams.store.get(key).ok_or(WriteError::Closed)?;
+        if stream.send.is_writable() { Ok(key) } else { Err(WriteError::Closed) }
+    }
+
+    /// The application hears of the peer's STOP_SENDING now, if there was one: with that the
+    /// stream can go.
+    fn take_notice_of_stop(&mut self, key: Key) -> Option<VarInt> {
+        let stream = self.streams.store.get_mut(key)?;
+        let code = stream.send.stopped?;
+        if !std::mem::replace(&mut stream.send.released, true) {
+            self.streams.settle(key);
+        }
+        Some(code)
+    }
+
+    /// How much of `wanted` bytes can be taken.
+    fn room(&mut self, wanted: usize) -> Result<(Key, usize), WriteError> {
+        let key = self.writable()?;
+        let streams = &mut *self.streams;
+        let (send_room, remaining) = (streams.send_room(), streams.credit.remaining());
+        let Some(stream) = streams.store.get_mut(key) else { return Err(WriteError::Closed) };
+        let send = &mut stream.send;
+        let room = (send.maximum.saturating_sub(send.buffer.end())).min(remaining).min(send_room);
+        if room > 0 || wanted == 0 {
+            return Ok((key, usize::try_from(room).unwrap_or(usize::MAX).min(wanted)));
+        }
+        if send.maximum <= send.buffer.end() {
+            send.blocked.on_blocked(send.maximum);
+            send.waiting = true;
+        } else {
+            if remaining == 0 {
+                streams.credit.blocked.on_blocked(streams.credit.maximum);
+            }
+            let queue = &mut streams.blocked_writers;
+            super::sync_queue(queue, &mut stream.queued.blocked_write, true, key);
+        }
+        streams.sync_queues(key);
+        Err(WriteError::Blocked)
+    }
+
+    fn written(&mut self, key: Key, length: usize) {
+        self.streams.credit.on_written(length as u64);
+        self.streams.sync_queues(key);
     }
 }
 
 impl RecvStream<'_> {
     /// Copies the next bytes into `out`.
+    ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn read(&mut self, _out: &mut [u8]) -> Result<ReadOutcome<usize>, ReadError> {
-        loop {}
+    pub fn read(&mut self, out: &mut [u8]) -> Result<ReadOutcome<usize>, ReadError> {
+        self.read_with(|data| {
+            let length = data.read(out);
+            (length > 0 || (out.is_empty() && data.has_readable())).then_some((length, length))
+        })
     }
+
     /// Takes up to `maximum` bytes without copying.
+    ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn read_chunk(&mut self, _maximum: usize) -> Result<ReadOutcome<Bytes>, ReadError> {
-        loop {}
+    pub fn read_chunk(&mut self, maximum: usize) -> Result<ReadOutcome<Bytes>, ReadError> {
+        self.read_with(|data| match data.read_chunk(maximum) {
+            Some(chunk) => Some((chunk.len(), chunk)),
+            None => data.has_readable().then(|| (0, Bytes::new())),
+        })
     }
-    /// Reads no more and asks the peer to stop (STOP_SENDING).
+
+    /// Reads no more, throws away what was received, and asks the peer to stop (STOP_SENDING,
+    /// RFC 9000 §3.5).
+    ///
     /// # Errors
     /// [`ReadError::Closed`].
-    pub fn stop(&mut self, _code: VarInt) -> Result<(), ReadError> {
-        loop {}
+    pub fn stop(&mut self, code: VarInt) -> Result<(), ReadError> {
+        let key = self.readable()?;
+        let streams = &mut *self.streams;
+        let Some(stream) = streams.store.get_mut(key) else { return Err(ReadError::Closed) };
+        let recv = &mut stream.recv;
+        recv.stopped = true;
+        recv.credit_pending = false;
+        recv.stop_pending = recv.state() == RecvState::Recv;
+        recv.code = code;
+        streams.reassembly = streams.reassembly.saturating_sub(recv.data.allocated_bytes());
+        let discarded = recv.discard();
+        recv.advance();
+        streams.on_consumed(discarded);
+        streams.settle(key);
+        Ok(())
+    }
+
+    /// The stream, if it can be read from.
+    fn readable(&mut self) -> Result<Key, ReadError> {
+        let key = self.streams.store.find(self.id).ok_or(ReadError::Closed)?;
+        let open =
+            self.streams.is_accepted(self.id)
+                && self.streams.store.get(key).is_some_and(|stream| {
+                    !stream.recv.stopped && !stream.recv.state().is_terminal()
+                });
+        if open { Ok(key) } else { Err(ReadError::Closed) }
+    }
+
+    /// Reads by `take`, which returns how many bytes it took, and those.
+    fn read_with<T>(
+        &mut self,
+        take: impl FnOnce(&mut Reassembler) -> Option<(usize, T)>,
+    ) -> Result<ReadOutcome<T>, ReadError> {
+        let key = self.readable()?;
+        let streams = &mut *self.streams;
+        let Some(stream) = streams.store.get_mut(key) else { return Err(ReadError::Closed) };
+        let recv = &mut stream.recv;
+        let before = recv.data.allocated_bytes();
+        let taken = take(&mut recv.data);
+        let after = recv.data.allocated_bytes();
+        streams.reassembly = streams.reassembly.saturating_add(after).saturating_sub(before);
+        if let Some((length, data)) = taken {
+            recv.window.consume(length as u64);
+            recv.update_credit();
+            let credit = recv.credit_pending;
+            streams.on_consumed(length as u64);
+            if credit {
+                streams.sync_queues(key);
+            }
+            return Ok(ReadOutcome::Data(data));
+        }
+        if recv.go(RecvTransition::ReadAll) {
+            streams.settle(key);
+            return Ok(ReadOutcome::Finished);
+        }
+        if recv.go(RecvTransition::ReadReset) {
+            let code = recv.code;
+            streams.settle(key);
+            return Err(ReadError::Reset(code));
+        }
+        recv.notified = false;
+        Err(ReadError::Blocked)
+    }
+}
+
+impl Streams {
+    /// Whether the stream was opened and is over.
+    fn is_gone(&self, id: StreamId) -> bool {
+        let local = id.initiator() == self.side;
+        let known = local && id.index() < self.local.get(id.direction()).next;
+        (known || (!local && self.is_accepted(id))) && self.store.peek(id).is_none()
     }
 }

@@ -1,154 +1,463 @@
 //! Streams (RFC 9000 §2 to §4).
+//!
+//! `frames_in`, `frames_out` and `fate` are the ways in from the connection, `api` is the one from
+//! the application. What they have in common is here: creating streams, keeping the queues true,
+//! and letting go of streams that are over.
 
 mod api;
+mod fate;
+mod flow_control;
+mod frames_in;
+mod frames_out;
+mod limits;
+mod recv;
+mod scheduler;
+mod send;
+mod store;
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use api::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
 };
 
+use self::flow_control::{ConnectionCredit, ReceiveWindow};
+use self::limits::{LocalStreams, RemoteStreams};
+use self::recv::{RecvPart, RecvState};
+use self::scheduler::Scheduler;
+use self::send::{Fin, SendPart, SendState, SendTransition};
+use self::store::{Key, Queued, Store, Stream, remove_key};
 use crate::config::TransportConfig;
-use crate::error::TransportError;
 use crate::event::StreamEvent;
-use crate::instant::Instant;
-use crate::packet::PacketWriter;
-use crate::wire::frame::{
-    MaxStreamData, MaxStreams, ResetStream, StopSending, Stream, StreamDataBlocked, StreamsBlocked,
-};
 use crate::wire::transport_parameters::TransportParameters;
-use crate::wire::{Direction, Full, Side, StreamId};
+use crate::wire::{Direction, Side, StreamId, VarInt};
+
+/// Freed room in the send buffer that is worth waking writers for, in bytes; less if the send
+/// window is small.
+const WORTH_WAKING: u64 = 128 << 10;
+/// Entries that empty queues keep room for.
+const MAX_KEPT_ENTRIES: usize = 16;
 
 /// All streams of a connection.
 #[derive(Debug)]
-pub(crate) struct Streams {}
+pub(crate) struct Streams {
+    side: Side,
+    config: Arc<TransportConfig>,
+    store: Store,
+    local: PerDirection<LocalStreams>,
+    remote: PerDirection<RemoteStreams>,
+    /// The peer's limits on the data of new streams, by who opens them.
+    peer: PeerLimits,
+    credit: ConnectionCredit,
+    window: ReceiveWindow,
+    /// Sum of the highest offsets received.
+    received: u64,
+    /// MAX_DATA is to be sent.
+    max_data_pending: bool,
+    /// Streams with RESET_STREAM or STOP_SENDING to send.
+    urgent: VecDeque<Key>,
+    /// Streams with MAX_STREAM_DATA or STREAM_DATA_BLOCKED to send.
+    credits: VecDeque<Key>,
+    scheduler: Scheduler,
+    /// Streams whose application waits for room on the connection.
+    blocked_writers: VecDeque<Key>,
+    /// At most one `Readable`, `Writable`, `Stopped` and `Finished` per stream.
+    events: VecDeque<(Key, StreamEvent)>,
+    /// Directions with `Opened` or `Available` to announce.
+    opened: PerDirection<bool>,
+    available: PerDirection<bool>,
+    /// Streams that were finished or reset, of which the peer has not acknowledged that.
+    unacked_ends: usize,
+    /// Heap of received data, in bytes.
+    reassembly: usize,
+    over: bool,
+}
+
+/// One for each direction.
+#[derive(Debug, Default)]
+struct PerDirection<T> {
+    bidirectional: T,
+    unidirectional: T,
+}
+
+impl<T> PerDirection<T> {
+    fn get(&self, direction: Direction) -> &T {
+        match direction {
+            Direction::Bidirectional => &self.bidirectional,
+            Direction::Unidirectional => &self.unidirectional,
+        }
+    }
+
+    fn get_mut(&mut self, direction: Direction) -> &mut T {
+        match direction {
+            Direction::Bidirectional => &mut self.bidirectional,
+            Direction::Unidirectional => &mut self.unidirectional,
+        }
+    }
+}
+
+/// The peer's limits on the data of streams that are new.
+#[derive(Debug, Default)]
+struct PeerLimits {
+    /// On streams that this end opens.
+    ours: u64,
+    /// On streams that the peer opens.
+    theirs: u64,
+    unidirectional: u64,
+}
+
+const DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidirectional];
 
 impl Streams {
-    pub(crate) fn new(_side: Side, _config: &Arc<TransportConfig>, _hash_key: (u64, u64)) -> Self {
-        Self {}
-    }
-    pub(crate) fn set_peer_parameters(&mut self, _parameters: &TransportParameters) {
-        loop {}
+    /// No streams. The peer's limits are all zero until
+    /// [`set_peer_parameters`](Self::set_peer_parameters). `hash_key` is secret and random.
+    pub(crate) fn new(side: Side, config: &Arc<TransportConfig>, hash_key: (u64, u64)) -> Self {
+        Self {
+            side,
+            config: Arc::clone(config),
+            store: Store::new(hash_key),
+            local: PerDirection::default(),
+            remote: PerDirection {
+                bidirectional: RemoteStreams::new(config.max_concurrent_bidi_streams),
+                unidirectional: RemoteStreams::new(config.max_concurrent_uni_streams),
+            },
+            peer: PeerLimits::default(),
+            credit: ConnectionCredit::new(),
+            window: ReceiveWindow::new(config.receive_window),
+            received: 0,
+            max_data_pending: false,
+            urgent: VecDeque::new(),
+            credits: VecDeque::new(),
+            scheduler: Scheduler::default(),
+            blocked_writers: VecDeque::new(),
+            events: VecDeque::new(),
+            opened: PerDirection::default(),
+            available: PerDirection::default(),
+            unacked_ends: 0,
+            reassembly: 0,
+            over: false,
+        }
     }
 
-    pub(crate) fn open(&mut self, _direction: Direction) -> Result<StreamId, OpenStreamError> {
-        loop {}
+    /// Takes over the peer's initial limits, also for streams that are open. Limits only grow:
+    /// those remembered for 0-RTT may not be reduced (RFC 9000 §7.4.1).
+    pub(crate) fn set_peer_parameters(&mut self, parameters: &TransportParameters) {
+        self.peer = PeerLimits {
+            ours: parameters.initial_max_stream_data_bidi_remote,
+            theirs: parameters.initial_max_stream_data_bidi_local,
+            unidirectional: parameters.initial_max_stream_data_uni,
+        };
+        let keys: Vec<Key> = self.store.iter_mut().map(|(key, _)| key).collect();
+        for key in keys {
+            self.raise_stream_maximum(key, self.initial_maximum(key.id));
+        }
+        self.raise_connection_maximum(parameters.initial_max_data);
+        self.raise_stream_count(Direction::Bidirectional, parameters.initial_max_streams_bidi);
+        self.raise_stream_count(Direction::Unidirectional, parameters.initial_max_streams_uni);
     }
-    pub(crate) fn accept(&mut self, _direction: Direction) -> Option<StreamId> {
-        loop {}
+
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// See [`OpenStreamError`].
+    pub(crate) fn open(&mut self, direction: Direction) -> Result<StreamId, OpenStreamError> {
+        if self.over {
+            return Err(OpenStreamError::ConnectionOver);
+        }
+        let index = self.local.get_mut(direction).open().ok_or(OpenStreamError::Blocked)?;
+        let id = StreamId::new(self.side, direction, index);
+        self.create(id);
+        Ok(id)
     }
+
+    /// The next stream that the peer opened, in order. Streams that are over in both directions
+    /// before they are accepted are passed over.
+    pub(crate) fn accept(&mut self, direction: Direction) -> Option<StreamId> {
+        while !self.over {
+            let remote = self.remote.get_mut(direction);
+            if remote.next >= remote.opened {
+                return None;
+            }
+            let id = StreamId::new(!self.side, direction, remote.next);
+            remote.next += 1;
+            let Some(key) = self.store.find(id) else {
+                self.create(id);
+                return Some(id);
+            };
+            if self.is_dead_on_arrival(key) {
+                self.forget_unaccepted(key);
+                continue;
+            }
+            self.notify_readable(key);
+            return Some(id);
+        }
+        None
+    }
+
+    /// The sending part of a stream; its methods fail if there is none.
     pub(crate) fn send_stream(&mut self, id: StreamId) -> SendStream<'_> {
         SendStream { streams: self, id }
     }
+
+    /// The receiving part of a stream; its methods fail if there is none.
     pub(crate) fn recv_stream(&mut self, id: StreamId) -> RecvStream<'_> {
         RecvStream { streams: self, id }
     }
+
+    /// What the application should hear of next.
     pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
-        loop {}
+        for direction in DIRECTIONS {
+            if std::mem::take(self.opened.get_mut(direction)) {
+                return Some(StreamEvent::Opened(direction));
+            }
+            if std::mem::take(self.available.get_mut(direction)) {
+                return Some(StreamEvent::Available(direction));
+            }
+        }
+        while let Some((key, event)) = self.events.pop_front() {
+            let stream = self.store.get_mut(key);
+            match (event, stream) {
+                (StreamEvent::Readable(_), Some(stream)) => stream.queued.readable = false,
+                (StreamEvent::Writable(_), Some(stream)) => stream.queued.writable = false,
+                (StreamEvent::Readable(_) | StreamEvent::Writable(_), None) => continue,
+                _ => {}
+            }
+            self.rest_if_idle();
+            return Some(event);
+        }
+        None
     }
+
+    /// Whether the peer has acknowledged everything that was written, and every end and reset.
     pub(crate) fn is_flushed(&self) -> bool {
-        loop {}
+        self.credit.unacked == 0 && self.unacked_ends == 0
     }
+
+    /// Heap of data that waits to be read, sent or acknowledged, in bytes.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        loop {}
+        let sending = self.store.iter().map(|stream| stream.send.buffer.allocated_bytes());
+        sending.sum::<usize>() + self.reassembly
     }
+
+    /// Lets go of everything; all later operations fail.
     pub(crate) fn on_connection_over(&mut self) {
-        loop {}
+        let side = self.side;
+        *self = Self { over: true, ..Self::new(side, &self.config, (0, 0)) };
     }
 
-    pub(crate) fn handle_stream(&mut self, _frame: Stream<'_>) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_reset_stream(
-        &mut self,
-        _frame: ResetStream,
-    ) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_stop_sending(
-        &mut self,
-        _frame: StopSending,
-    ) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_max_data(&mut self, _maximum: u64) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_max_stream_data(
-        &mut self,
-        _frame: MaxStreamData,
-    ) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_max_streams(&mut self, _frame: MaxStreams) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_data_blocked(&mut self, _limit: u64) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_stream_data_blocked(
-        &mut self,
-        _frame: StreamDataBlocked,
-    ) -> Result<(), TransportError> {
-        loop {}
-    }
-    pub(crate) fn handle_streams_blocked(
-        &mut self,
-        _frame: StreamsBlocked,
-    ) -> Result<(), TransportError> {
-        loop {}
+    fn create(&mut self, id: StreamId) -> Key {
+        let local = id.initiator() == self.side;
+        let one_way = id.direction() == Direction::Unidirectional;
+        let send = if one_way && !local {
+            SendPart::none()
+        } else {
+            SendPart::new(self.initial_maximum(id))
+        };
+        let recv = if one_way && local {
+            RecvPart::none()
+        } else {
+            RecvPart::new(self.config.stream_receive_window)
+        };
+        self.store.insert(Stream { id, send, recv, priority: 0, queued: Queued::default() })
     }
 
-    pub(crate) fn has_frames(&self) -> bool {
-        loop {}
-    }
-    pub(crate) fn write_frames(
-        &mut self,
-        _now: Instant,
-        _rtt: Duration,
-        _packet: &mut PacketWriter<'_>,
-    ) -> Result<(), Full> {
-        loop {}
+    fn initial_maximum(&self, id: StreamId) -> u64 {
+        match id.direction() {
+            Direction::Unidirectional => self.peer.unidirectional,
+            Direction::Bidirectional if id.initiator() == self.side => self.peer.ours,
+            Direction::Bidirectional => self.peer.theirs,
+        }
     }
 
-    pub(crate) fn on_stream_acked(
-        &mut self,
-        _id: StreamId,
-        _offset: u64,
-        _length: u16,
-        _fin: bool,
-    ) {
-        loop {}
+    fn is_accepted(&self, id: StreamId) -> bool {
+        id.initiator() == self.side || id.index() < self.remote.get(id.direction()).next
     }
-    pub(crate) fn on_stream_lost(&mut self, _id: StreamId, _offset: u64, _length: u16, _fin: bool) {
-        loop {}
+
+    /// Whether the application could do nothing with the stream: the peer reset it, and wants
+    /// nothing on it either.
+    fn is_dead_on_arrival(&self, key: Key) -> bool {
+        self.store.get(key).is_some_and(|stream| {
+            stream.recv.state() == RecvState::ResetRecvd
+                && (stream.send.stopped.is_some() || stream.send.is_over())
+        })
     }
-    pub(crate) fn on_reset_acked(&mut self, _id: StreamId) {
-        loop {}
+
+    fn forget_unaccepted(&mut self, key: Key) {
+        if let Some(stream) = self.store.get_mut(key) {
+            stream.recv.stopped = true;
+            stream.recv.advance();
+            stream.send.released = true;
+        }
+        self.settle(key);
     }
-    pub(crate) fn on_reset_lost(&mut self, _id: StreamId) {
-        loop {}
+
+    fn raise_stream_maximum(&mut self, key: Key, maximum: u64) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if maximum <= stream.send.maximum {
+            return;
+        }
+        stream.send.maximum = maximum;
+        stream.send.blocked.on_raised();
+        if std::mem::take(&mut stream.send.waiting) {
+            self.notify_writable(key);
+        }
+        self.sync_queues(key);
     }
-    pub(crate) fn on_stop_sending_lost(&mut self, _id: StreamId) {
-        loop {}
+
+    fn raise_connection_maximum(&mut self, maximum: u64) {
+        if maximum > self.credit.maximum {
+            self.credit.maximum = maximum;
+            self.credit.blocked.on_raised();
+            self.wake_writers();
+        }
     }
-    pub(crate) fn on_max_data_lost(&mut self) {
-        loop {}
+
+    fn raise_stream_count(&mut self, direction: Direction, maximum: u64) {
+        if self.local.get_mut(direction).raise(maximum) {
+            *self.available.get_mut(direction) = true;
+        }
     }
-    pub(crate) fn on_max_stream_data_lost(&mut self, _id: StreamId) {
-        loop {}
+
+    /// Room in the send buffer that is left to all streams together.
+    fn send_room(&self) -> u64 {
+        self.config.send_window.saturating_sub(self.credit.unacked)
     }
-    pub(crate) fn on_max_streams_lost(&mut self, _direction: Direction) {
-        loop {}
+
+    /// Wakes all who wait for room on the connection if there is enough to make it worth while.
+    fn wake_writers(&mut self) {
+        let worth_waking = WORTH_WAKING.min(self.config.send_window / 4).max(1);
+        if self.blocked_writers.is_empty()
+            || self.credit.remaining() == 0
+            || self.send_room() < worth_waking
+        {
+            return;
+        }
+        while let Some(key) = self.blocked_writers.pop_front() {
+            if let Some(stream) = self.store.get_mut(key) {
+                stream.queued.blocked_write = false;
+            }
+            self.notify_writable(key);
+        }
     }
-    pub(crate) fn on_data_blocked_lost(&mut self) {
-        loop {}
+
+    fn notify_writable(&mut self, key: Key) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if !std::mem::replace(&mut stream.queued.writable, true) {
+            self.events.push_back((key, StreamEvent::Writable(key.id)));
+        }
     }
-    pub(crate) fn on_stream_data_blocked_lost(&mut self, _id: StreamId) {
-        loop {}
+
+    /// Announces that there is something to read, once until a read blocks. Streams that the
+    /// application does not know yet wait for `accept`.
+    fn notify_readable(&mut self, key: Key) {
+        if !self.is_accepted(key.id) {
+            return;
+        }
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if stream.recv.stopped || stream.recv.notified || !stream.recv.is_readable() {
+            return;
+        }
+        stream.recv.notified = true;
+        if !std::mem::replace(&mut stream.queued.readable, true) {
+            self.events.push_back((key, StreamEvent::Readable(key.id)));
+        }
     }
-    pub(crate) fn on_streams_blocked_lost(&mut self, _direction: Direction) {
-        loop {}
+
+    /// Gives up what was not delivered (RFC 9000 §3.1); false if it is too late for that.
+    fn reset(&mut self, key: Key, code: VarInt) -> bool {
+        let Some(stream) = self.store.get_mut(key) else { return false };
+        let send = &mut stream.send;
+        if !send.go(SendTransition::Reset) {
+            return false;
+        }
+        if send.fin == Fin::Open {
+            self.unacked_ends += 1;
+        }
+        let unsent = send.buffer.end() - send.buffer.sent();
+        self.credit.written = self.credit.written.saturating_sub(unsent);
+        self.credit.on_freed(send.buffer.unacked_bytes());
+        send.buffer.clear();
+        send.fin = Fin::InFlight;
+        send.reset_code = code;
+        send.reset_pending = true;
+        send.blocked.on_raised();
+        send.waiting = false;
+        self.sync_queues(key);
+        self.wake_writers();
+        true
+    }
+
+    /// `bytes` of received data are read or thrown away.
+    fn on_consumed(&mut self, bytes: u64) {
+        self.window.consume(bytes);
+        self.max_data_pending |= self.window.wants_raise();
+    }
+
+    /// Puts the stream into the queues where it has something to do, and takes it out of the
+    /// others, so that the queues never promise frames that there are not.
+    fn sync_queues(&mut self, key: Key) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let urgent = stream.send.reset_pending || stream.recv.stop_pending;
+        let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();
+        let data = stream.send.has_data_frame();
+        sync_queue(&mut self.urgent, &mut stream.queued.urgent, urgent, key);
+        sync_queue(&mut self.credits, &mut stream.queued.credit, credit, key);
+        if data != std::mem::replace(&mut stream.queued.data, data) {
+            if data {
+                self.scheduler.push(stream.priority, key);
+            } else {
+                self.scheduler.remove(stream.priority, key);
+            }
+        }
+    }
+
+    /// Brings the queues up to date and lets go of the stream if it is over.
+    fn settle(&mut self, key: Key) {
+        self.sync_queues(key);
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if !stream.send.is_over() || !stream.recv.state().is_terminal() {
+            return;
+        }
+        sync_queue(&mut self.blocked_writers, &mut stream.queued.blocked_write, false, key);
+        self.reassembly = self.reassembly.saturating_sub(stream.recv.data.allocated_bytes());
+        self.store.remove(key);
+        if key.id.initiator() != self.side {
+            self.remote.get_mut(key.id.direction()).on_closed();
+        }
+        self.rest_if_idle();
+    }
+
+    /// Gives memory back when no stream is left.
+    fn rest_if_idle(&mut self) {
+        if !self.store.is_empty() {
+            return;
+        }
+        for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
+            if queue.is_empty() && queue.capacity() > MAX_KEPT_ENTRIES {
+                *queue = VecDeque::new();
+            }
+        }
+        if self.events.is_empty() && self.events.capacity() > MAX_KEPT_ENTRIES {
+            self.events = VecDeque::new();
+        }
+        self.scheduler.rest();
+    }
+}
+
+/// Makes `key` be in `queue`, as `queued` says, if and only if it is `wanted` there.
+fn sync_queue(queue: &mut VecDeque<Key>, queued: &mut bool, wanted: bool, key: Key) {
+    if wanted == std::mem::replace(queued, wanted) {
+        return;
+    }
+    if wanted {
+        queue.push_back(key);
+    } else if queue.front() == Some(&key) {
+        queue.pop_front();
+    } else {
+        remove_key(queue, key);
     }
 }

@@ -1,0 +1,163 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn pattern(offset: u64, length: usize) -> Vec<u8> {
+    (offset..offset + length as u64).map(|at| (at % 251) as u8).collect()
+}
+
+fn insert(reassembler: &mut Reassembler, offset: u64, length: usize) {
+    reassembler.insert(offset, &pattern(offset, length), MAX_BLOCK).unwrap();
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u64, usize),
+    Read(usize),
+    Chunk(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0u64..20_000, 0usize..1500).prop_map(|(offset, length)| Step::Insert(offset, length)),
+        2 => (0u64..20_000, 0usize..9).prop_map(|(offset, length)| Step::Insert(offset, length)),
+        1 => (0usize..4000).prop_map(Step::Read),
+        1 => (0usize..4000).prop_map(Step::Chunk),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_what_was_sent(
+        steps in prop::collection::vec(step(), 1..150),
+        relative in any::<bool>(),
+        max_block in 1usize..70_000,
+    ) {
+        let mut reassembler = Reassembler::default();
+        let mut received = vec![false; 200_000];
+        let mut read = 0u64;
+        let mut kept = Vec::new();
+        for step in steps {
+            match step {
+                Step::Insert(offset, length) => {
+                    let offset = if relative { read + offset / 10 } else { offset };
+                    reassembler.insert(offset, &pattern(offset, length), max_block).unwrap();
+                    received[offset as usize..offset as usize + length].fill(true);
+                }
+                Step::Read(max) => {
+                    let mut out = vec![0; max];
+                    let length = reassembler.read(&mut out);
+                    prop_assert_eq!(&out[..length], &pattern(read, length)[..]);
+                    let ready = received[read as usize..].iter().take_while(|byte| **byte).count();
+                    prop_assert_eq!(length, ready.min(max));
+                    read += length as u64;
+                }
+                Step::Chunk(max) => {
+                    if let Some(chunk) = reassembler.read_chunk(max) {
+                        prop_assert!(chunk.len() <= max);
+                        kept.push((read, chunk.clone()));
+                        read += chunk.len() as u64;
+                    }
+                }
+            }
+            let blocks = reassembler.first.iter().chain(&reassembler.blocks);
+            let held: usize = blocks.map(|block| block.allocated as usize).sum();
+            prop_assert_eq!(reassembler.held, held);
+            let ready = received[read as usize..].iter().take_while(|byte| **byte).count() as u64;
+            prop_assert_eq!(reassembler.read_offset(), read);
+            prop_assert_eq!(reassembler.ready_offset(), read + ready);
+        }
+        for (offset, chunk) in kept {
+            prop_assert_eq!(&chunk[..], &pattern(offset, chunk.len())[..]);
+        }
+    }
+
+    #[test]
+    fn heap_is_bounded_by_the_window_for_any_pattern(
+        offsets in prop::collection::vec(0u64..65_536, 1..900),
+        order in 0u8..3,
+        max_block in prop_oneof![Just(2048usize), Just(MAX_BLOCK)],
+    ) {
+        let mut offsets = offsets;
+        match order {
+            0 => offsets.sort_unstable(),
+            1 => offsets.sort_unstable_by(|a, b| b.cmp(a)),
+            _ => {}
+        }
+        let mut reassembler = Reassembler::default();
+        for offset in offsets {
+            reassembler.insert(offset, &[1], max_block).unwrap();
+            prop_assert!(reassembler.allocated_bytes() <= 2 * 65_536 + 65_536);
+        }
+    }
+}
+
+#[test]
+fn a_byte_at_every_second_offset_costs_no_more_than_the_window() {
+    for stride in [2u64, 3, 64, 127, 2049] {
+        for backwards in [false, true] {
+            let mut reassembler = Reassembler::default();
+            let window = 1024 * stride;
+            for index in 0..1024 {
+                let index = if backwards { 1023 - index } else { index };
+                reassembler.insert(1 + index * stride, &[1], MAX_BLOCK).unwrap();
+                let heap = reassembler.allocated_bytes() as u64;
+                assert!(heap <= 2 * window + (64 << 10), "{heap} bytes, stride {stride}");
+            }
+        }
+    }
+}
+
+#[test]
+fn more_than_1024_gaps_are_refused() {
+    let mut reassembler = Reassembler::default();
+    for index in 0..1024 {
+        assert_eq!(reassembler.insert(1 + 2 * index, &[1], MAX_BLOCK), Ok(()));
+    }
+    assert_eq!(reassembler.insert(1 + 2 * 1024, &[1], MAX_BLOCK), Err(TooManyGaps));
+}
+
+#[test]
+fn an_empty_reassembler_owns_no_heap_and_a_short_request_little() {
+    let mut reassembler = Reassembler::default();
+    assert_eq!(reassembler.allocated_bytes(), 0);
+    insert(&mut reassembler, 0, 100);
+    assert!(reassembler.allocated_bytes() <= 128);
+}
+
+#[test]
+fn bulk_data_goes_into_few_large_blocks() {
+    let mut reassembler = Reassembler::default();
+    for index in 0..700 {
+        insert(&mut reassembler, index * 1400, 1400);
+    }
+    assert!(reassembler.blocks.len() < 22, "{} blocks", reassembler.blocks.len());
+    assert!(reassembler.blocks.back().unwrap().allocated as usize == MAX_BLOCK);
+}
+
+#[test]
+fn a_small_block_is_filled_again_and_again() {
+    let mut reassembler = Reassembler::default();
+    let mut out = [0; 200];
+    insert(&mut reassembler, 0, 100);
+    reassembler.read(&mut out);
+    let block = reassembler.first.as_ref().map(|block| block.allocated);
+    for index in 1..50 {
+        insert(&mut reassembler, index * 100, 100);
+        assert_eq!(reassembler.read(&mut out), 100);
+        assert_eq!(&out[..100], &pattern(index * 100, 100)[..]);
+        assert!(reassembler.blocks.is_empty());
+    }
+    assert!(block.is_some());
+    assert!(reassembler.allocated_bytes() <= MAX_KEPT_BLOCK);
+}
+
+#[test]
+fn a_large_block_is_not_kept_when_everything_was_read() {
+    let mut reassembler = Reassembler::default();
+    for index in 0..700 {
+        insert(&mut reassembler, index * 1400, 1400);
+    }
+    while reassembler.read_chunk(usize::MAX).is_some() {}
+    assert!(reassembler.allocated_bytes() <= MAX_KEPT_BLOCK);
+}

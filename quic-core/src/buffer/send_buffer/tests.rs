@@ -1,0 +1,114 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(usize),
+    WriteChunk(usize),
+    Send(usize),
+    Ack(usize),
+    Lose(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0usize..300).prop_map(Step::Write),
+        (0usize..3000).prop_map(Step::WriteChunk),
+        (1usize..1500).prop_map(Step::Send),
+        any::<usize>().prop_map(Step::Ack),
+        any::<usize>().prop_map(Step::Lose),
+    ]
+}
+
+fn byte(offset: u64) -> u8 {
+    (offset % 251) as u8
+}
+
+fn pattern(range: Range<u64>) -> Vec<u8> {
+    range.map(byte).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_byte_is_acknowledged_once_and_never_sent_again_after_that(
+        steps in prop::collection::vec(step(), 1..200),
+    ) {
+        let mut buffer = SendBuffer::default();
+        let mut acked = Vec::<bool>::new();
+        let mut in_flight = Vec::<Range<u64>>::new();
+        let mut freed = 0;
+        let send = |buffer: &mut SendBuffer, acked: &[bool], max| {
+            let range = buffer.poll_transmit(max)?;
+            assert!(range.end - range.start <= max as u64);
+            assert!(range.clone().all(|at| !acked[at as usize]), "{range:?} was acknowledged");
+            let mut out = vec![0; (range.end - range.start) as usize];
+            assert!(buffer.copy_to(range.start, &mut out));
+            assert_eq!(out, pattern(range.clone()));
+            Some(range)
+        };
+        for step in steps {
+            match step {
+                Step::Write(length) => {
+                    let end = buffer.end();
+                    buffer.write(&pattern(end..end + length as u64));
+                    acked.resize(acked.len() + length, false);
+                }
+                Step::WriteChunk(length) => {
+                    let end = buffer.end();
+                    buffer.write_chunk(pattern(end..end + length as u64).into());
+                    acked.resize(acked.len() + length, false);
+                }
+                Step::Send(max) => in_flight.extend(send(&mut buffer, &acked, max)),
+                Step::Ack(which) if !in_flight.is_empty() => {
+                    let range = in_flight.swap_remove(which % in_flight.len());
+                    acked[range.start as usize..range.end as usize].fill(true);
+                    freed += buffer.on_acked(range);
+                }
+                Step::Lose(which) if !in_flight.is_empty() => {
+                    // Lost ranges can be acknowledged later all the same: keep them in flight.
+                    buffer.on_lost(in_flight[which % in_flight.len()].clone());
+                }
+                Step::Ack(_) | Step::Lose(_) => {}
+            }
+            let front = acked.iter().position(|acked| !acked).unwrap_or(acked.len());
+            prop_assert_eq!(freed, front as u64);
+            prop_assert_eq!(buffer.unacked_bytes(), (acked.len() - front) as u64);
+        }
+        while let Some(range) = send(&mut buffer, &acked, 1200) {
+            in_flight.push(range);
+        }
+        for range in in_flight {
+            buffer.on_acked(range);
+        }
+        prop_assert!(buffer.is_fully_acked() && !buffer.has_pending());
+        prop_assert_eq!(buffer.allocated_bytes(), 0);
+    }
+}
+
+#[test]
+fn an_empty_buffer_owns_no_heap() {
+    assert_eq!(SendBuffer::default().allocated_bytes(), 0);
+}
+
+#[test]
+fn small_writes_share_blocks() {
+    let mut buffer = SendBuffer::default();
+    for _ in 0..1000 {
+        buffer.write(&[7; 10]);
+    }
+    assert!(buffer.chunks.len() < 12, "{} chunks", buffer.chunks.len());
+    assert!(buffer.allocated_bytes() < 40_000);
+}
+
+#[test]
+fn what_a_reset_did_not_send_was_never_written() {
+    let mut buffer = SendBuffer::default();
+    buffer.write(&[1; 100]);
+    assert_eq!(buffer.poll_transmit(30), Some(0..30));
+    buffer.clear();
+    assert_eq!((buffer.end(), buffer.unacked_bytes(), buffer.allocated_bytes()), (30, 0, 0));
+    buffer.on_lost(0..30);
+    assert!(!buffer.has_pending());
+    assert_eq!(buffer.on_acked(0..30), 0);
+}

@@ -1,0 +1,229 @@
+//! What the peer says of streams (RFC 9000 §19.4, §19.5, §19.8 to §19.14).
+
+use super::Streams;
+use super::recv::{RecvState, RecvTransition};
+use super::send::{Fin, SendState};
+use super::store::Key;
+use crate::buffer::MAX_BLOCK;
+use crate::error::TransportError;
+use crate::event::StreamEvent;
+use crate::wire::frame::{
+    MaxStreamData, MaxStreams, ResetStream, StopSending, Stream, StreamDataBlocked, StreamsBlocked,
+};
+use crate::wire::{Direction, StreamId};
+
+/// Blocks for received data when much memory is in use, in bytes.
+const TIGHT_BLOCK: usize = 2 << 10;
+
+/// A part of a stream.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Part {
+    Send,
+    Recv,
+}
+
+impl Streams {
+    /// Data of a stream, and its end.
+    ///
+    /// # Errors
+    /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR, FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR;
+    /// INTERNAL_ERROR if there are too many gaps.
+    pub(crate) fn handle_stream(&mut self, frame: Stream<'_>) -> Result<(), TransportError> {
+        let Some(key) = self.key_for(frame.stream_id, Part::Recv)? else { return Ok(()) };
+        let end = frame.offset.saturating_add(frame.data.len() as u64);
+        let new = self.check_received(key, end, frame.fin)?;
+        let tight = self.reassembly as u64 > self.window.window() / 2;
+        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
+        let recv = &mut stream.recv;
+        recv.reach(end, frame.fin);
+        self.received = self.received.saturating_add(new);
+        if recv.stopped || recv.state() == RecvState::ResetRecvd {
+            let discarded = recv.discard();
+            recv.advance();
+            self.on_consumed(discarded);
+            self.settle(key);
+            return Ok(());
+        }
+        let before = recv.data.allocated_bytes();
+        let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
+        let inserted = recv.data.insert(frame.offset, frame.data, max_block);
+        self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes()) - before;
+        inserted.map_err(|_| TransportError::internal("too many gaps in a stream"))?;
+        recv.advance();
+        self.notify_readable(key);
+        Ok(())
+    }
+
+    /// The peer gives up a stream.
+    ///
+    /// # Errors
+    /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR, FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR.
+    pub(crate) fn handle_reset_stream(&mut self, frame: ResetStream) -> Result<(), TransportError> {
+        let Some(key) = self.key_for(frame.stream_id, Part::Recv)? else { return Ok(()) };
+        let new = self.check_received(key, frame.final_size, true)?;
+        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
+        let recv = &mut stream.recv;
+        recv.reach(frame.final_size, true);
+        self.received = self.received.saturating_add(new);
+        if !recv.go(RecvTransition::Reset) {
+            return Ok(());
+        }
+        if !recv.stopped {
+            recv.code = frame.error_code;
+        }
+        // The reset is news even to who was told of data before.
+        recv.notified = false;
+        self.reassembly = self.reassembly.saturating_sub(recv.data.allocated_bytes());
+        let discarded = recv.discard();
+        recv.advance();
+        self.on_consumed(discarded);
+        self.notify_readable(key);
+        self.settle(key);
+        Ok(())
+    }
+
+    /// The peer reads no more: the sending part is reset with the same code.
+    ///
+    /// # Errors
+    /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR.
+    pub(crate) fn handle_stop_sending(&mut self, frame: StopSending) -> Result<(), TransportError> {
+        let Some(key) = self.key_for(frame.stream_id, Part::Send)? else { return Ok(()) };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# An endpoint that receives a STOP_SENDING frame MUST send a RESET_STREAM frame if the
+        //# stream is in the "Ready" or "Send" state.
+        if !self.reset(key, frame.error_code) {
+            return Ok(());
+        }
+        if let Some(stream) = self.store.get_mut(key) {
+            stream.send.stopped = Some(frame.error_code);
+            self.events.push_back((key, StreamEvent::Stopped(key.id)));
+        }
+        Ok(())
+    }
+
+    /// The peer allows more data on the connection.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
+    pub(crate) fn handle_max_data(&mut self, maximum: u64) -> Result<(), TransportError> {
+        self.raise_connection_maximum(maximum);
+        Ok(())
+    }
+
+    /// The peer allows more data on a stream.
+    ///
+    /// # Errors
+    /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR.
+    pub(crate) fn handle_max_stream_data(
+        &mut self,
+        frame: MaxStreamData,
+    ) -> Result<(), TransportError> {
+        if let Some(key) = self.key_for(frame.stream_id, Part::Send)? {
+            self.raise_stream_maximum(key, frame.maximum);
+        }
+        Ok(())
+    }
+
+    /// The peer allows more streams.
+    ///
+    /// # Errors
+    /// None: more than 2^60 is no frame.
+    #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
+    pub(crate) fn handle_max_streams(&mut self, frame: MaxStreams) -> Result<(), TransportError> {
+        self.raise_stream_count(frame.direction, frame.maximum);
+        Ok(())
+    }
+
+    /// The peer has more to send. It gets credit when the application reads, not for asking.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a frame like the others")]
+    pub(crate) fn handle_data_blocked(&mut self, _limit: u64) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    /// The peer has more to send on a stream, which opens it.
+    ///
+    /// # Errors
+    /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR.
+    pub(crate) fn handle_stream_data_blocked(
+        &mut self,
+        frame: StreamDataBlocked,
+    ) -> Result<(), TransportError> {
+        self.check_possible(frame.stream_id, Part::Recv)
+    }
+
+    /// The peer wants more streams. It gets them when the application is done with others.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a frame like the others")]
+    pub(crate) fn handle_streams_blocked(
+        &mut self,
+        _frame: StreamsBlocked,
+    ) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    /// The stream that a frame is for, created if this is its first use; `None` if it is gone.
+    fn key_for(&mut self, id: StreamId, part: Part) -> Result<Option<Key>, TransportError> {
+        if let Some(key) = self.store.find(id) {
+            check_direction(id, id.initiator() == self.side, part)?;
+            return Ok(Some(key));
+        }
+        self.check_possible(id, part)?;
+        if self.over || self.is_accepted(id) {
+            return Ok(None);
+        }
+        Ok(Some(self.create(id)))
+    }
+
+    /// Whether the peer may say something of this part of the stream; opens streams of the peer.
+    fn check_possible(&mut self, id: StreamId, part: Part) -> Result<(), TransportError> {
+        let local = id.initiator() == self.side;
+        check_direction(id, local, part)?;
+        if local {
+            if id.index() >= self.local.get(id.direction()).next {
+                return Err(TransportError::stream_state("a stream that was not opened yet"));
+            }
+            return Ok(());
+        }
+        let remote = self.remote.get_mut(id.direction());
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# An endpoint that receives a frame with a stream ID exceeding the limit it has sent MUST
+        //# treat this as a connection error of type STREAM_LIMIT_ERROR
+        if !remote.allows(id.index()) {
+            return Err(TransportError::stream_limit("more streams than the limit"));
+        }
+        if remote.on_used(id.index()) && !self.over {
+            *self.opened.get_mut(id.direction()) = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the stream may reach `end`; if so, by how much the sum of all streams grows.
+    fn check_received(&self, key: Key, end: u64, fin: bool) -> Result<u64, TransportError> {
+        let Some(stream) = self.store.get(key) else { return Ok(0) };
+        let new = stream.recv.check(end, fin)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# A receiver MUST close the connection with an error of type FLOW_CONTROL_ERROR if the
+        //# sender violates the advertised connection or stream data limits
+        if self.received.saturating_add(new) > self.window.limit() {
+            return Err(TransportError::flow_control("more data than the connection's limit"));
+        }
+        Ok(new)
+    }
+}
+
+/// Whether the stream has this part (RFC 9000 §19.4, §19.5, §19.8, §19.10, §19.13).
+fn check_direction(id: StreamId, local: bool, part: Part) -> Result<(), TransportError> {
+    if id.direction() == Direction::Bidirectional || local == (part == Part::Send) {
+        return Ok(());
+    }
+    Err(TransportError::stream_state(match part {
+        Part::Send => "the stream is for receiving only",
+        Part::Recv => "the stream is for sending only",
+    }))
+}

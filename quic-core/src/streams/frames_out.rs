@@ -1,0 +1,235 @@
+//! What the peer has to hear of streams.
+
+use std::time::Duration;
+
+use super::recv::RecvState;
+use super::send::{Fin, SendTransition};
+use super::store::{Key, Stream};
+use super::{DIRECTIONS, Streams};
+use crate::instant::Instant;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::frame::{
+    FrameType, MaxStreamData, MaxStreams, ResetStream, StopSending, StreamDataBlocked,
+    StreamHeader, StreamLength, StreamsBlocked, stream_overhead, write_limit,
+};
+use crate::wire::{Full, StreamId};
+
+/// What of a stream goes into a frame.
+struct Piece {
+    offset: u64,
+    length: usize,
+    fin: bool,
+    framing: StreamLength,
+}
+
+impl Streams {
+    /// Whether [`write_frames`](Self::write_frames) has anything to write.
+    pub(crate) fn has_frames(&self) -> bool {
+        !self.urgent.is_empty()
+            || self.max_data_pending
+            || !self.credits.is_empty()
+            || self.credit.blocked.pending().is_some()
+            || DIRECTIONS.into_iter().any(|direction| {
+                self.remote.get(direction).is_pending()
+                    || self.local.get(direction).blocked.pending().is_some()
+            })
+            || !self.scheduler.is_empty()
+    }
+
+    /// Writes what there is to say: resets and stops, limits, then data.
+    ///
+    /// # Errors
+    /// [`Full`] if there is more than fits; it follows in the next packet.
+    pub(crate) fn write_frames(
+        &mut self,
+        now: Instant,
+        rtt: Duration,
+        packet: &mut PacketWriter<'_>,
+    ) -> Result<(), Full> {
+        self.write_urgent(packet)?;
+        self.write_max_data(now, rtt, packet)?;
+        self.write_stream_credits(now, rtt, packet)?;
+        self.write_max_streams(packet)?;
+        self.write_blocked(packet)?;
+        while let Some(key) = self.scheduler.front() {
+            self.write_data(key, packet)?;
+        }
+        Ok(())
+    }
+
+    fn write_urgent(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        while let Some(key) = self.urgent.front().copied() {
+            if let Some(stream) = self.store.get_mut(key) {
+                if stream.send.reset_pending {
+                    let frame = ResetStream {
+                        stream_id: key.id,
+                        error_code: stream.send.reset_code,
+                        final_size: stream.send.buffer.sent(),
+                    };
+                    let sent = SentFrame::ResetStream { id: key.id };
+                    packet.write(sent, |writer| frame.encode(writer))?;
+                    stream.send.reset_pending = false;
+                }
+                if stream.recv.stop_pending {
+                    let frame = StopSending { stream_id: key.id, error_code: stream.recv.code };
+                    let sent = SentFrame::StopSending { id: key.id };
+                    packet.write(sent, |writer| frame.encode(writer))?;
+                    stream.recv.stop_pending = false;
+                }
+            }
+            self.sync_queues(key);
+        }
+        Ok(())
+    }
+
+    fn write_max_data(
+        &mut self,
+        now: Instant,
+        rtt: Duration,
+        packet: &mut PacketWriter<'_>,
+    ) -> Result<(), Full> {
+        if !self.max_data_pending {
+            return Ok(());
+        }
+        // A limit of which the peer does not hear at once, because the packet is full, only
+        // allows it a little more.
+        let limit = self.window.raise(now, rtt, self.config.max_receive_window);
+        packet
+            .write(SentFrame::MaxData, |writer| write_limit(writer, FrameType::MAX_DATA, limit))?;
+        self.max_data_pending = false;
+        Ok(())
+    }
+
+    fn write_stream_credits(
+        &mut self,
+        now: Instant,
+        rtt: Duration,
+        packet: &mut PacketWriter<'_>,
+    ) -> Result<(), Full> {
+        let largest = self.config.max_stream_receive_window;
+        while let Some(key) = self.credits.front().copied() {
+            if let Some(Stream { recv, send, .. }) = self.store.get_mut(key) {
+                if recv.credit_pending {
+                    let maximum = recv.window.raise(now, rtt, largest);
+                    let frame = MaxStreamData { stream_id: key.id, maximum };
+                    let sent = SentFrame::MaxStreamData { id: key.id };
+                    packet.write(sent, |writer| frame.encode(writer))?;
+                    recv.credit_pending = false;
+                }
+                if let Some(limit) = send.blocked.pending() {
+                    let frame = StreamDataBlocked { stream_id: key.id, limit };
+                    let sent = SentFrame::StreamDataBlocked { id: key.id };
+                    packet.write(sent, |writer| frame.encode(writer))?;
+                    send.blocked.on_sent();
+                }
+            }
+            self.sync_queues(key);
+        }
+        Ok(())
+    }
+
+    fn write_max_streams(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        for direction in DIRECTIONS {
+            let remote = self.remote.get_mut(direction);
+            if remote.is_pending() {
+                let frame = MaxStreams { direction, maximum: remote.target() };
+                let sent = SentFrame::MaxStreams { direction };
+                packet.write(sent, |writer| frame.encode(writer))?;
+                remote.on_raised();
+            }
+        }
+        Ok(())
+    }
+
+    fn write_blocked(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        if let Some(limit) = self.credit.blocked.pending() {
+            packet.write(SentFrame::DataBlocked, |writer| {
+                write_limit(writer, FrameType::DATA_BLOCKED, limit)
+            })?;
+            self.credit.blocked.on_sent();
+        }
+        for direction in DIRECTIONS {
+            let blocked = &mut self.local.get_mut(direction).blocked;
+            if let Some(limit) = blocked.pending() {
+                let frame = StreamsBlocked { direction, limit };
+                let sent = SentFrame::StreamsBlocked { direction };
+                packet.write(sent, |writer| frame.encode(writer))?;
+                blocked.on_sent();
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one STREAM frame of the stream whose turn it is.
+    fn write_data(&mut self, key: Key, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        let Some(stream) = self.store.get_mut(key) else {
+            // Streams are taken out of the queues before they go; this ends the loop regardless.
+            self.scheduler.remove_front();
+            return Ok(());
+        };
+        let piece = next_piece(stream, packet.remaining())?;
+        write_piece(stream, &piece, packet)?;
+        let send = &mut stream.send;
+        let _taken: Option<std::ops::Range<u64>> = send.buffer.poll_transmit(piece.length);
+        if piece.fin {
+            send.fin = Fin::InFlight;
+            send.go(SendTransition::SendFin);
+        } else {
+            send.go(SendTransition::SendData);
+        }
+        if send.has_data_frame() {
+            self.scheduler.on_sent(piece.length);
+        } else {
+            self.sync_queues(key);
+        }
+        Ok(())
+    }
+}
+
+/// The most of the stream's data that fits into `remaining` bytes.
+fn next_piece(stream: &Stream, remaining: usize) -> Result<Piece, Full> {
+    let send = &stream.send;
+    let limit = remaining.min(usize::from(u16::MAX));
+    let range = send.buffer.peek_transmit(limit);
+    let range = range.unwrap_or(send.buffer.end()..send.buffer.end());
+    let offset = range.start;
+    let available = range.end - range.start;
+    let overhead = |data, framing| stream_overhead(stream.id, offset, data, framing);
+    let room = remaining.checked_sub(overhead(0, StreamLength::ToTheEnd)).ok_or(Full)?;
+    // Without a length field the frame has to reach the end of the packet.
+    let (length, framing) = if room > 0 && room as u64 <= available {
+        (room, StreamLength::ToTheEnd)
+    } else {
+        let room = remaining.checked_sub(overhead(available, StreamLength::Explicit));
+        let length = room.ok_or(Full)?.min(usize::try_from(available).unwrap_or(usize::MAX));
+        (length, StreamLength::Explicit)
+    };
+    let at_end = offset.saturating_add(length as u64) == send.buffer.end();
+    let fin = at_end && send.fin != Fin::Open;
+    if length == 0 && !fin {
+        return Err(Full);
+    }
+    Ok(Piece { offset, length, fin, framing })
+}
+
+fn write_piece(stream: &Stream, piece: &Piece, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+    let header = StreamHeader {
+        stream_id: stream.id,
+        offset: piece.offset,
+        data_length: piece.length as u64,
+        fin: piece.fin,
+        length: piece.framing,
+    };
+    let sent = SentFrame::Stream {
+        id: stream.id,
+        offset: piece.offset,
+        length: u16::try_from(piece.length).unwrap_or(u16::MAX),
+        fin: piece.fin,
+    };
+    packet.write(sent, |writer| {
+        header.encode(writer)?;
+        let complete = stream.send.buffer.copy_to(piece.offset, writer.reserve(piece.length)?);
+        debug_assert!(complete, "data that is not acknowledged is kept");
+        Ok(())
+    })
+}

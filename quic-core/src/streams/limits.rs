@@ -1,0 +1,102 @@
+//! How many streams there may be, both ways (RFC 9000 §4.6).
+
+use super::flow_control::BlockedReport;
+
+/// Most streams of one kind that a connection can have (RFC 9000 §4.6).
+const MAX_STREAMS: u64 = 1 << 60;
+
+/// Streams of one direction that this end opens.
+#[derive(Debug, Default)]
+pub(super) struct LocalStreams {
+    /// Index of the next stream to open.
+    pub(super) next: u64,
+    /// How many the peer allows.
+    maximum: u64,
+    pub(super) blocked: BlockedReport,
+    /// The application waits for `StreamEvent::Available`.
+    waiting: bool,
+}
+
+impl LocalStreams {
+    pub(super) fn open(&mut self) -> Option<u64> {
+        if self.next >= self.maximum {
+            self.blocked.on_blocked(self.maximum);
+            self.waiting = true;
+            return None;
+        }
+        let index = self.next;
+        self.next += 1;
+        Some(index)
+    }
+
+    /// The peer allows `maximum`; true if the application waits for that.
+    pub(super) fn raise(&mut self, maximum: u64) -> bool {
+        let maximum = maximum.min(MAX_STREAMS);
+        if maximum <= self.maximum {
+            return false;
+        }
+        self.maximum = maximum;
+        self.blocked.on_raised();
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// Streams of one direction that the peer opens.
+#[derive(Debug)]
+pub(super) struct RemoteStreams {
+    /// How many the peer has opened, those included that it passed over (RFC 9000 §3.2).
+    pub(super) opened: u64,
+    /// Index of the next stream to accept.
+    pub(super) next: u64,
+    /// How many the peer may have open at a time.
+    concurrent: u64,
+    /// How many are over, and seen to be over by the application.
+    closed: u64,
+    /// What the peer was told.
+    maximum: u64,
+    /// MAX_STREAMS was lost.
+    again: bool,
+}
+
+impl RemoteStreams {
+    pub(super) fn new(concurrent: u64) -> Self {
+        let concurrent = concurrent.min(MAX_STREAMS);
+        Self { opened: 0, next: 0, concurrent, closed: 0, maximum: concurrent, again: false }
+    }
+
+    pub(super) fn allows(&self, index: u64) -> bool {
+        index < self.maximum
+    }
+
+    /// The peer used the stream `index`; true if that opens it and those below.
+    pub(super) fn on_used(&mut self, index: u64) -> bool {
+        let opens = index >= self.opened;
+        self.opened = self.opened.max(index.saturating_add(1));
+        opens
+    }
+
+    /// A stream is over and the application has seen that, which alone gives the peer another
+    /// one: whoever opens and resets streams waits for the application each time.
+    pub(super) fn on_closed(&mut self) {
+        self.closed = self.closed.saturating_add(1);
+    }
+
+    pub(super) fn is_pending(&self) -> bool {
+        self.again || self.target() - self.maximum > self.concurrent / 8
+    }
+
+    /// The peer was told of [`target`](Self::target).
+    pub(super) fn on_raised(&mut self) {
+        self.again = false;
+        self.maximum = self.target();
+    }
+
+    pub(super) fn on_lost(&mut self) {
+        self.again = true;
+    }
+
+    /// How many streams the peer should be allowed.
+    pub(super) fn target(&self) -> u64 {
+        self.closed.saturating_add(self.concurrent).clamp(self.maximum, MAX_STREAMS)
+    }
+}

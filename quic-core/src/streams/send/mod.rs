@@ -1,0 +1,94 @@
+//! The sending part of a stream (RFC 9000 §3.1).
+
+mod state;
+
+pub(super) use state::{SendState, SendTransition};
+
+use super::flow_control::BlockedReport;
+use crate::buffer::SendBuffer;
+use crate::wire::VarInt;
+
+/// The sending part of a stream.
+#[derive(Debug)]
+pub(super) struct SendPart {
+    pub(super) buffer: SendBuffer,
+    /// The peer's MAX_STREAM_DATA. Nothing above is taken from the application, so everything
+    /// that is buffered may be sent.
+    pub(super) maximum: u64,
+    pub(super) blocked: BlockedReport,
+    /// The code of the peer's STOP_SENDING.
+    pub(super) stopped: Option<VarInt>,
+    /// The code of our RESET_STREAM.
+    pub(super) reset_code: VarInt,
+    state: SendState,
+    pub(super) fin: Fin,
+    /// RESET_STREAM is to be sent.
+    pub(super) reset_pending: bool,
+    /// The application waits for a larger limit of this stream.
+    pub(super) waiting: bool,
+    /// The application ended the stream, or knows that the peer stopped it.
+    pub(super) released: bool,
+}
+
+/// How far the end of the stream has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fin {
+    /// The application goes on writing.
+    Open,
+    /// To be sent, the first time or again.
+    Pending,
+    InFlight,
+    Acked,
+}
+
+impl SendPart {
+    pub(super) fn new(maximum: u64) -> Self {
+        Self {
+            buffer: SendBuffer::default(),
+            maximum,
+            blocked: BlockedReport::default(),
+            stopped: None,
+            reset_code: VarInt::default(),
+            state: SendState::Ready,
+            fin: Fin::Open,
+            reset_pending: false,
+            waiting: false,
+            released: false,
+        }
+    }
+
+    /// The part that a stream of the peer in one direction does not have.
+    pub(super) fn none() -> Self {
+        Self { state: SendState::DataRecvd, fin: Fin::Acked, released: true, ..Self::new(0) }
+    }
+
+    pub(super) fn state(&self) -> SendState {
+        self.state
+    }
+
+    /// Moves on; false if that means nothing in this state.
+    pub(super) fn go(&mut self, transition: SendTransition) -> bool {
+        let next = self.state.after(transition);
+        self.state = next.unwrap_or(self.state);
+        next.is_some()
+    }
+
+    /// Whether the application can write.
+    pub(super) fn is_writable(&self) -> bool {
+        self.fin == Fin::Open && matches!(self.state, SendState::Ready | SendState::Send)
+    }
+
+    /// Whether there is data, or the end, to send.
+    pub(super) fn has_data_frame(&self) -> bool {
+        self.buffer.has_pending() || self.fin == Fin::Pending
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.released && self.state.is_terminal()
+    }
+
+    /// Whether the peer has everything, the end included.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.fin == Fin::Acked && self.buffer.is_fully_acked()
+    }
+}

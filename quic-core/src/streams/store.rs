@@ -1,0 +1,151 @@
+//! Streams by ID.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+use slab::Slab;
+
+use super::recv::RecvPart;
+use super::send::SendPart;
+use crate::wire::StreamId;
+
+/// Slots that are kept when no stream is left.
+const MAX_KEPT_SLOTS: usize = 4;
+
+/// Where a stream is. IDs are never used again, so a key of a stream that is gone finds nothing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Key {
+    slot: u32,
+    pub(super) id: StreamId,
+}
+
+/// A stream that is in use.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) id: StreamId,
+    pub(super) send: SendPart,
+    pub(super) recv: RecvPart,
+    pub(super) priority: i32,
+    pub(super) queued: Queued,
+}
+
+/// Which queues a stream is in.
+#[expect(clippy::struct_excessive_bools, reason = "one per queue")]
+#[derive(Debug, Default)]
+pub(super) struct Queued {
+    pub(super) urgent: bool,
+    pub(super) credit: bool,
+    pub(super) data: bool,
+    pub(super) blocked_write: bool,
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+}
+
+/// All streams that are in use; owns next to no heap when there are none.
+#[derive(Debug)]
+pub(super) struct Store {
+    slots: Slab<Stream>,
+    slot_of: HashMap<StreamId, u32, Keyed>,
+    /// The stream that was looked up last: most use is of one stream many times in a row.
+    last: Option<Key>,
+}
+
+/// The peer chooses IDs, so the hash has a secret key.
+#[derive(Clone, Copy)]
+struct Keyed(u64, u64);
+
+impl std::fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyed")
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_keys(self.0, self.1)
+    }
+}
+
+impl Store {
+    pub(super) fn new((key_0, key_1): (u64, u64)) -> Self {
+        let slot_of = HashMap::with_hasher(Keyed(key_0, key_1));
+        Self { slots: Slab::new(), slot_of, last: None }
+    }
+
+    pub(super) fn find(&mut self, id: StreamId) -> Option<Key> {
+        let key = self.peek(id)?;
+        self.last = Some(key);
+        Some(key)
+    }
+
+    /// Like [`find`](Self::find), but leaves no trace.
+    pub(super) fn peek(&self, id: StreamId) -> Option<Key> {
+        if let Some(last) = self.last.filter(|last| last.id == id) {
+            return Some(last);
+        }
+        self.slot_of.get(&id).map(|&slot| Key { slot, id })
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Stream> {
+        self.slots.get(key.slot as usize).filter(|stream| stream.id == key.id)
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Stream> {
+        self.slots.get_mut(key.slot as usize).filter(|stream| stream.id == key.id)
+    }
+
+    pub(super) fn insert(&mut self, stream: Stream) -> Key {
+        let id = stream.id;
+        // More than 2^32 streams at a time do not fit into memory.
+        let slot = u32::try_from(self.slots.insert(stream)).unwrap_or(u32::MAX);
+        self.slot_of.insert(id, slot);
+        let key = Key { slot, id };
+        self.last = Some(key);
+        key
+    }
+
+    pub(super) fn remove(&mut self, key: Key) {
+        if self.get(key).is_none() {
+            return;
+        }
+        self.slots.remove(key.slot as usize);
+        self.slot_of.remove(&key.id);
+        if self.last == Some(key) {
+            self.last = None;
+        }
+        if self.slots.is_empty() && self.slots.capacity() > MAX_KEPT_SLOTS {
+            self.slots = Slab::new();
+            self.slot_of.shrink_to_fit();
+        }
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut Stream)> {
+        self.slots.iter_mut().map(|(slot, stream)| {
+            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+            (Key { slot, id: stream.id }, stream)
+        })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.slots.iter().map(|(_, stream)| stream)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// Takes `key` out of a queue that has it once.
+pub(super) fn remove_key(queue: &mut VecDeque<Key>, key: Key) {
+    if let Some(at) = queue.iter().position(|queued| *queued == key) {
+        queue.remove(at);
+    }
+}
