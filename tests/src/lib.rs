@@ -1,4 +1,5 @@
 //! What the tests of the workspace share.
 #![forbid(unsafe_code)]
 
+pub mod network;
 pub mod null_tls;

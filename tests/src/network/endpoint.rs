@@ -1,0 +1,287 @@
+//! One end: a multiplexer with a socket, and the application on top of it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quic_core::crypto::SeededRandom;
+use quic_core::{
+    ClientConfig, Connect, ConnectError, Connection, ConnectionError, ConnectionHandle, Direction,
+    EcnCodepoint, EndpointConfig, Event, Instant, Multiplexer as _, PacketHandlerManager as _,
+    PacketHandlerMap, PathAddresses, ServerConfig, SocketId, SocketMultiplexer, StreamId,
+    TransmitBuffer, UdpDatagram, VarInt,
+};
+
+use super::application::Application;
+
+/// Bytes that a batch may have.
+const BATCH: usize = 64 * 1024;
+
+/// What happens to attempts to connect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Incoming {
+    /// They are accepted.
+    Accept,
+    /// They are refused.
+    Refuse,
+    /// They are asked to prove their address, then accepted.
+    Retry,
+    /// They are left to the test.
+    Wait,
+}
+
+/// A datagram that leaves.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) ecn: Option<EcnCodepoint>,
+    pub(super) payload: Vec<u8>,
+}
+
+/// One end.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// What is tested.
+    pub sockets: SocketMultiplexer<PacketHandlerMap>,
+    /// Its only socket.
+    pub socket: SocketId,
+    /// Its address as others see it. When it changes, a NAT on the way changed its mind.
+    pub address: SocketAddr,
+    /// The time here.
+    pub now: Instant,
+    /// Datagrams that are taken at a time.
+    pub maximum_segments: usize,
+    /// Whether the socket reports the local address of what it receives.
+    pub reports_local_ip: bool,
+    /// What happens to attempts to connect.
+    pub incoming: Incoming,
+    /// Attempts that were made, in order.
+    pub attempts: Vec<ConnectionHandle>,
+    /// Connections whose handshake is complete, in order.
+    pub connected: Vec<ConnectionHandle>,
+    /// Connections that are over, and why.
+    pub lost: BTreeMap<ConnectionHandle, ConnectionError>,
+    /// Events that are no stream's, with their times.
+    pub events: Vec<(Instant, ConnectionHandle, Event)>,
+    /// What happens on streams.
+    pub application: Application,
+    /// Bytes of datagrams that came.
+    pub bytes_received: u64,
+    /// Bytes of datagrams that left.
+    pub bytes_sent: u64,
+    buffer: Vec<u8>,
+}
+
+impl Endpoint {
+    /// An end at `address`.
+    pub fn new(address: SocketAddr, config: EndpointConfig, seed: [u8; 32], now: Instant) -> Self {
+        let mut sockets = SocketMultiplexer::with_random(SeededRandom::from_seed(seed));
+        let socket = sockets.add_socket(address, Arc::new(config)).unwrap();
+        Self {
+            sockets,
+            socket,
+            address,
+            now,
+            maximum_segments: 10,
+            reports_local_ip: true,
+            incoming: Incoming::Accept,
+            attempts: Vec::new(),
+            connected: Vec::new(),
+            lost: BTreeMap::new(),
+            events: Vec::new(),
+            application: Application::default(),
+            bytes_received: 0,
+            bytes_sent: 0,
+            buffer: vec![0; BATCH],
+        }
+    }
+
+    /// The manager of the socket.
+    pub fn manager(&mut self) -> &mut PacketHandlerMap {
+        self.sockets.manager(self.socket).unwrap()
+    }
+
+    /// Accepts connections from now on.
+    pub fn listen(&mut self, config: Arc<ServerConfig>) {
+        self.manager().listen(config);
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// As the manager's.
+    pub fn connect(
+        &mut self,
+        remote: SocketAddr,
+        server_name: &str,
+        config: Arc<ClientConfig>,
+    ) -> Result<ConnectionHandle, ConnectError> {
+        let path = PathAddresses { socket: self.socket, local_ip: None, remote };
+        let now = self.now;
+        self.manager().connect(now, Connect { path, server_name, config })
+    }
+
+    /// Acts on a connection that exists.
+    pub fn with<R>(
+        &mut self,
+        handle: ConnectionHandle,
+        act: impl FnOnce(&mut Connection) -> R,
+    ) -> R {
+        self.try_with(handle, act).expect("the connection is gone")
+    }
+
+    /// Acts on a connection; `None` if there is none.
+    pub fn try_with<R>(
+        &mut self,
+        handle: ConnectionHandle,
+        act: impl FnOnce(&mut Connection) -> R,
+    ) -> Option<R> {
+        let now = self.now;
+        self.manager().with_connection(now, handle, act)
+    }
+
+    /// Acts on a connection together with the application.
+    pub fn apply<R>(
+        &mut self,
+        handle: ConnectionHandle,
+        act: impl FnOnce(&mut Application, &mut Connection) -> R,
+    ) -> Option<R> {
+        let manager = self.sockets.manager(self.socket).unwrap();
+        let application = &mut self.application;
+        manager.with_connection(self.now, handle, |connection| act(application, connection))
+    }
+
+    /// Opens a stream, sends all of `bytes` on it, then ends it.
+    pub fn send_all(
+        &mut self,
+        handle: ConnectionHandle,
+        direction: Direction,
+        bytes: impl Into<Bytes>,
+    ) -> StreamId {
+        let bytes = bytes.into();
+        self.apply(handle, |application, connection| {
+            let id = connection.open_stream(direction).expect("a stream can be opened");
+            application.send(connection, (handle, id), bytes, true);
+            id
+        })
+        .expect("the connection is gone")
+    }
+
+    /// Opens a stream, and writes to it whenever it can take more.
+    pub fn send_endlessly(&mut self, handle: ConnectionHandle) -> StreamId {
+        self.apply(handle, |application, connection| {
+            let id = connection.open_stream(Direction::Unidirectional).unwrap();
+            application.send_endlessly(connection, (handle, id));
+            id
+        })
+        .expect("the connection is gone")
+    }
+
+    /// What came on a stream so far.
+    pub fn received(&self, handle: ConnectionHandle, id: StreamId) -> &[u8] {
+        self.application.received.get(&(handle, id)).map_or(&[], |received| &received.bytes)
+    }
+
+    /// Whether a stream was read to its end.
+    pub fn is_finished(&self, handle: ConnectionHandle, id: StreamId) -> bool {
+        self.application.received.get(&(handle, id)).is_some_and(|received| received.finished)
+    }
+
+    /// Bytes read from all streams of a connection.
+    pub fn bytes_read(&self, handle: ConnectionHandle) -> u64 {
+        let streams = self.application.received.iter();
+        streams.filter(|(key, _)| key.0 == handle).map(|(_, received)| received.length).sum()
+    }
+
+    /// Closes a connection.
+    pub fn close(&mut self, handle: ConnectionHandle, code: u32, reason: &'static [u8]) {
+        let now = self.now;
+        self.with(handle, |connection| {
+            connection.close(now, VarInt::from_u32(code), Bytes::from_static(reason));
+        });
+    }
+
+    pub(super) fn handle_datagram(
+        &mut self,
+        from: SocketAddr,
+        ecn: Option<EcnCodepoint>,
+        payload: &mut [u8],
+        segment_length: Option<usize>,
+    ) {
+        self.bytes_received += payload.len() as u64;
+        let local_ip = self.reports_local_ip.then(|| self.address.ip());
+        let path = PathAddresses { socket: self.socket, local_ip, remote: from };
+        let datagram = UdpDatagram { path, ecn, payload, segment_length };
+        self.sockets.handle_datagram(self.now, datagram);
+    }
+
+    /// Handles all events; returns whether there were any.
+    pub(super) fn handle_events(&mut self) -> bool {
+        let mut any = false;
+        while let Some((handle, event)) = self.sockets.poll_event() {
+            any = true;
+            self.handle_event(handle, event);
+        }
+        any
+    }
+
+    fn handle_event(&mut self, handle: ConnectionHandle, event: Event) {
+        if let Event::Stream(event) = event {
+            self.apply(handle, |application, connection| {
+                application.handle_event(connection, handle, event);
+            });
+            return;
+        }
+        assert!(!self.lost.contains_key(&handle), "{event:?} after the connection was lost");
+        match &event {
+            Event::Connected => self.connected.push(handle),
+            Event::Lost(reason) => drop(self.lost.insert(handle, reason.clone())),
+            Event::Incoming => self.handle_incoming(handle),
+            _ => {}
+        }
+        self.events.push((self.now, handle, event));
+    }
+
+    fn handle_incoming(&mut self, handle: ConnectionHandle) {
+        self.attempts.push(handle);
+        let (now, policy) = (self.now, self.incoming);
+        let manager = self.manager();
+        match policy {
+            Incoming::Accept => {
+                // An attempt that is not valid was answered already.
+                drop(manager.accept(now, handle, None));
+            }
+            Incoming::Refuse => manager.refuse(handle),
+            Incoming::Retry => {
+                if !manager.retry(now, handle) {
+                    drop(manager.accept(now, handle, None));
+                }
+            }
+            Incoming::Wait => {}
+        }
+    }
+
+    /// Takes the next batch of datagrams apart; returns whether there was one.
+    pub(super) fn poll_transmit(&mut self, out: &mut Vec<Outgoing>) -> bool {
+        let mut buffer = TransmitBuffer::new(&mut self.buffer, self.maximum_segments);
+        let Some(transmit) = self.sockets.poll_transmit(self.now, self.socket, &mut buffer) else {
+            return false;
+        };
+        assert!(transmit.length > 0, "an empty batch");
+        assert_eq!(transmit.path.socket, self.socket, "a batch of another socket");
+        let batch = self.buffer.get(..transmit.length).expect("a batch fits its buffer");
+        let segment = transmit.segment_length.unwrap_or(transmit.length);
+        assert!(segment > 0 && segment <= transmit.length, "segments of {segment} bytes");
+        assert!(batch.len().div_ceil(segment) <= self.maximum_segments, "too many segments");
+        self.bytes_sent += transmit.length as u64;
+        out.extend(batch.chunks(segment).map(|payload| Outgoing {
+            from: self.address,
+            to: transmit.path.remote,
+            ecn: transmit.ecn,
+            payload: payload.to_vec(),
+        }));
+        true
+    }
+}

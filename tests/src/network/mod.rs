@@ -1,0 +1,344 @@
+//! A network of two ends in virtual time, in which everything follows from one seed.
+//!
+//! Time stands still while anything happens, and jumps to the earliest deadline or arrival. When a
+//! test fails, the seed is printed; `QUIC_SEED=… cargo test …` plays that one again.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "test code")]
+
+mod application;
+mod endpoint;
+mod link;
+mod random;
+mod setup;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quic_core::{ClientConfig, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, Side};
+
+pub use application::{Application, Received};
+pub use endpoint::{Endpoint, Incoming};
+pub use link::Link;
+pub use random::{Random, hash};
+pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
+pub use trace::{Sent, Trace};
+
+use endpoint::Outgoing;
+use link::LinkState;
+use setup::START;
+
+/// Steps within one millisecond, beyond which an end is taken to poll without end.
+const STEPS_PER_MILLISECOND: u32 = 20_000;
+/// Batches that an end may send without time passing.
+const BATCHES_AT_ONCE: u32 = 20_000;
+
+/// The seeds to run: those of `range`, or only the one in the environment variable `QUIC_SEED`.
+pub fn seeds(range: std::ops::Range<u64>) -> impl Iterator<Item = u64> {
+    let given = std::env::var("QUIC_SEED").ok();
+    let only = given.map(|seed| seed.parse().expect("QUIC_SEED is a number"));
+    let range = if only.is_some() { 0..0 } else { range };
+    only.into_iter().chain(range)
+}
+
+/// A client, a server and the link between them.
+#[derive(Debug)]
+pub struct Pair {
+    /// The client.
+    pub client: Endpoint,
+    /// The server.
+    pub server: Endpoint,
+    /// The link to the server.
+    pub to_server: Link,
+    /// The link to the client.
+    pub to_client: Link,
+    /// How the client connects.
+    pub client_config: Arc<ClientConfig>,
+    /// What it was built from.
+    pub setup: Setup,
+    /// Everything that was sent.
+    pub trace: Trace,
+    /// Probability that a datagram joins the one before it in a train, if it can.
+    pub coalesce: f64,
+    now: Instant,
+    random: Random,
+    links: [LinkState; 2],
+    on_the_way: BTreeMap<(Instant, u64), Datagram>,
+    datagrams: u64,
+    outgoing: Vec<Outgoing>,
+    millisecond: u64,
+    steps: u32,
+}
+
+/// A datagram on its way.
+#[derive(Debug)]
+struct Datagram {
+    by: Side,
+    from: SocketAddr,
+    to: SocketAddr,
+    ecn: Option<EcnCodepoint>,
+    payload: Vec<u8>,
+}
+
+impl Pair {
+    /// Two ends with default configurations and null TLS.
+    pub fn new(seed: u64) -> Self {
+        Setup::new(seed).build()
+    }
+
+    /// Two ends with default configurations and rustls.
+    pub fn with_rustls(seed: u64) -> Self {
+        Setup::with_rustls(seed).build()
+    }
+
+    fn from_setup(setup: Setup) -> Self {
+        let mut random = Random::new(setup.seed, 0);
+        let client =
+            Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
+        let mut server =
+            Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
+        server.listen(setup.server_config());
+        Self {
+            client,
+            server,
+            to_server: setup.to_server.clone(),
+            to_client: setup.to_client.clone(),
+            client_config: setup.client_config(),
+            trace: Trace::default(),
+            coalesce: 0.5,
+            now: START,
+            random,
+            links: [1, 2].map(|stream| LinkState::new(Random::new(setup.seed, stream))),
+            on_the_way: BTreeMap::new(),
+            datagrams: 0,
+            outgoing: Vec::new(),
+            millisecond: 0,
+            steps: 0,
+            setup,
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.now - START
+    }
+
+    /// One of the ends.
+    pub fn end(&mut self, side: Side) -> &mut Endpoint {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// A new server in place of the old one, of which nothing is left but its configuration.
+    pub fn restart_server(&mut self) {
+        let config = self.setup.server_endpoint.clone();
+        self.server = Endpoint::new(self.server.address, config, self.random.seed(), self.now);
+        self.server.listen(self.setup.server_config());
+    }
+
+    /// Opens a connection, and leaves it there.
+    pub fn start(&mut self) -> ConnectionHandle {
+        let (server, config) = (self.server.address, Arc::clone(&self.client_config));
+        self.client.connect(server, SERVER_NAME, config).expect("a connection can be opened")
+    }
+
+    /// Opens a connection, and returns it once both ends are connected.
+    pub fn connect(&mut self) -> (ConnectionHandle, ConnectionHandle) {
+        let before = self.server.connected.len();
+        let client = self.start();
+        self.wait("connected", Duration::from_secs(10), |pair| {
+            pair.client.connected.contains(&client) && pair.server.connected.len() > before
+        });
+        (client, *self.server.connected.last().expect("a connection"))
+    }
+
+    /// Runs until `condition` holds; returns whether it did within this time.
+    #[must_use]
+    pub fn run_until(
+        &mut self,
+        within: Duration,
+        mut condition: impl FnMut(&mut Self) -> bool,
+    ) -> bool {
+        let end = self.now + within;
+        self.settle();
+        while !condition(self) {
+            if !self.step_until(end) {
+                return condition(self);
+            }
+        }
+        true
+    }
+
+    /// Runs until `condition` holds, and fails the test if it does not within this time.
+    #[track_caller]
+    pub fn wait(
+        &mut self,
+        what: &str,
+        within: Duration,
+        condition: impl FnMut(&mut Self) -> bool,
+    ) {
+        let start = self.now;
+        let done = self.run_until(within, condition);
+        assert!(
+            done,
+            "not {what} within {within:?} from {:?} on; lost: client {:?}, server {:?}",
+            start - START,
+            self.client.lost,
+            self.server.lost,
+        );
+    }
+
+    /// Runs for some time.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.step_until(end) {}
+    }
+
+    /// Runs until nothing is left to happen, for at most an hour.
+    pub fn run_to_end(&mut self) {
+        self.run_for(Duration::from_secs(3600));
+        assert!(self.next().is_none(), "something is still due");
+    }
+
+    /// What has to happen now does, then what comes next, if that is not after `end`. Returns
+    /// whether there was anything; if not, it is `end` now.
+    pub fn step_until(&mut self, end: Instant) -> bool {
+        self.settle();
+        let next = self.next().filter(|next| *next <= end);
+        self.pass_time(next.unwrap_or(end));
+        if next.is_none() {
+            return false;
+        }
+        for side in [Side::Client, Side::Server] {
+            let now = self.now;
+            let end = self.end(side);
+            if end.sockets.poll_timeout().is_some_and(|at| at <= now) {
+                end.sockets.handle_timeout(now);
+                self.settle_end(side);
+                let next = self.end(side).sockets.poll_timeout();
+                assert!(
+                    next.is_none_or(|at| at > now),
+                    "{side:?} is still due after a timeout was handled at {:?}",
+                    self.elapsed(),
+                );
+            }
+        }
+        self.deliver();
+        self.settle();
+        true
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let arrival = self.on_the_way.keys().next().map(|key| key.0);
+        let deadlines = [self.client.sockets.poll_timeout(), self.server.sockets.poll_timeout()];
+        arrival.into_iter().chain(deadlines.into_iter().flatten()).min()
+    }
+
+    fn pass_time(&mut self, to: Instant) {
+        self.now = self.now.max(to);
+        (self.client.now, self.server.now) = (self.now, self.now);
+        let millisecond = self.now.as_nanos() / 1_000_000;
+        self.steps = if millisecond == self.millisecond { self.steps + 1 } else { 0 };
+        self.millisecond = millisecond;
+        assert!(
+            self.steps < STEPS_PER_MILLISECOND,
+            "polled without end at {:?}; due: client {:?}, server {:?}",
+            self.elapsed(),
+            self.client.sockets.poll_timeout(),
+            self.server.sockets.poll_timeout(),
+        );
+    }
+
+    /// Hands over what arrives now, neighbours of a kind sometimes as a train.
+    fn deliver(&mut self) {
+        while let Some(mut first) = self.pop_arrival(|_| true) {
+            let length = first.payload.len();
+            let mut last = length;
+            while last == length && self.random.chance(self.coalesce) {
+                let joins = |next: &Datagram| {
+                    (next.by, next.from, next.to, next.ecn)
+                        == (first.by, first.from, first.to, first.ecn)
+                        && (1..=length).contains(&next.payload.len())
+                };
+                let Some(next) = self.pop_arrival(joins) else { break };
+                last = next.payload.len();
+                first.payload.extend_from_slice(&next.payload);
+            }
+            let train = (first.payload.len() > length).then_some(length);
+            let to = self.end(!first.by);
+            if to.address == first.to {
+                to.handle_datagram(first.from, first.ecn, &mut first.payload, train);
+            }
+        }
+    }
+
+    fn pop_arrival(&mut self, accept: impl FnOnce(&Datagram) -> bool) -> Option<Datagram> {
+        let entry = self.on_the_way.first_entry()?;
+        (entry.key().0 <= self.now && accept(entry.get())).then(|| entry.remove())
+    }
+
+    /// Lets both ends do and send what they have to now.
+    pub fn settle(&mut self) {
+        self.settle_end(Side::Client);
+        self.settle_end(Side::Server);
+    }
+
+    fn settle_end(&mut self, side: Side) {
+        for batch in 0.. {
+            assert!(batch < BATCHES_AT_ONCE, "{side:?} sends without end at {:?}", self.elapsed());
+            let mut outgoing = std::mem::take(&mut self.outgoing);
+            let end = self.end(side);
+            let any = end.handle_events() | end.poll_transmit(&mut outgoing);
+            outgoing.drain(..).for_each(|datagram| self.send(side, datagram));
+            self.outgoing = outgoing;
+            if !any {
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, by: Side, datagram: Outgoing) {
+        let Outgoing { from, to, ecn, mut payload } = datagram;
+        let [to_server, to_client] = &mut self.links;
+        let (link, state) = match by {
+            Side::Client => (&self.to_server, to_server),
+            Side::Server => (&self.to_client, to_client),
+        };
+        let (length, hash) = (payload.len(), hash(&payload));
+        let arrivals = state.send(link, self.now, &mut payload);
+        let ecn = ecn.filter(|_| !link.bleach_ecn);
+        let arrives = arrivals[0].is_some();
+        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives });
+        for at in arrivals.into_iter().flatten() {
+            self.datagrams += 1;
+            let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };
+            self.on_the_way.insert((at, self.datagrams), datagram);
+        }
+    }
+
+    /// Lets a datagram arrive at one end that nobody sent.
+    pub fn inject(&mut self, at: Side, from: SocketAddr, payload: &[u8]) {
+        let mut payload = payload.to_vec();
+        self.end(at).handle_datagram(from, None, &mut payload, None);
+        self.settle();
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("to play this again: QUIC_SEED={}", self.setup.seed);
+        }
+    }
+}
