@@ -22,15 +22,12 @@ fn write(received: &mut ReceivedPackets, now: Instant) -> Option<(u64, Vec<u64>)
     let mut packet = PacketWriter::new(&mut memory, &mut frames);
     received.write(now, &mut packet, 3).unwrap();
     let length = packet.length();
-    match Frames::new(&memory[..length]).next()?.unwrap() {
-        Frame::Ack(ack) => {
-            assert_eq!(frames.pop_back(), Some(SentFrame::Ack { largest: ack.largest }));
-            let mut numbers: Vec<u64> = ack.ranges().flatten().collect();
-            numbers.sort_unstable();
-            Some((ack.encoded_delay, numbers))
-        }
-        other => panic!("{other:?}"),
-    }
+    let frame = Frames::new(&memory[..length]).next()?.unwrap();
+    let Frame::Ack(ack) = frame else { panic!("{frame:?}") };
+    assert_eq!(frames.pop_back(), Some(SentFrame::Ack { largest: ack.largest }));
+    let mut numbers: Vec<u64> = ack.ranges().flatten().collect();
+    numbers.sort_unstable();
+    Some((ack.encoded_delay, numbers))
 }
 
 #[test]

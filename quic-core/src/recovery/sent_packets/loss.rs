@@ -49,14 +49,14 @@ impl SentPackets {
                 frames_of(&self.frames, self.frames_popped, &packet)
                     .for_each(|frame| lost(&packet, frame));
                 index += 1;
-            } else {
+            } else if packet.in_flight {
+                // No later packet can be lost before this one.
                 first_outstanding = first_outstanding.or(Some(index));
-                if packet.in_flight {
-                    // No later packet can be lost before this one.
-                    self.loss_time = Some(due);
-                    break;
-                }
+                self.loss_time = Some(due);
+                break;
+            } else {
                 // A pure ACK is not worth a timer.
+                first_outstanding = first_outstanding.or(Some(index));
                 index += 1;
             }
         }
