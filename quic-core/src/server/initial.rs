@@ -1,5 +1,6 @@
 //! The first packet of a possible connection: decide, then act.
 
+use super::address_token::AddressToken;
 use super::{InitialFacts, Load, Reaction, Server, Unrouted};
 use crate::config::AddressValidation;
 use crate::crypto::open;
@@ -23,17 +24,6 @@ pub(super) enum Verdict {
     Drop(DiscardReason),
 }
 
-/// What the token in an Initial proves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum AddressToken {
-    /// There is none, or none that this server can read.
-    Absent,
-    /// From a Retry, with the Destination Connection ID of the client's very first Initial.
-    Retry { original_destination_id: ConnectionId, valid: bool },
-    /// From a NEW_TOKEN frame.
-    NewToken { valid: bool },
-}
-
 impl Server {
     pub(super) fn handle_initial<'a>(
         &mut self,
@@ -55,7 +45,11 @@ impl Server {
         match self.verdict(&facts, token, load) {
             Verdict::Accept { original_destination_id, validated, retried } => {
                 facts = InitialFacts { original_destination_id, validated, retried, ..facts };
-                self.accept(now, packet, header, facts)
+                let new_token = match token {
+                    AddressToken::NewToken { issued, valid: true } => Some(issued),
+                    _ => None,
+                };
+                self.accept(packet, header, facts, new_token)
             }
             Verdict::Retry => Reaction::Retry(facts),
             Verdict::Refuse => Reaction::Close(facts, TransportErrorCode::CONNECTION_REFUSED),
@@ -71,7 +65,7 @@ impl Server {
         }
         let (original_destination_id, validated, retried) = match token {
             AddressToken::Absent => (facts.destination_id, false, false),
-            AddressToken::NewToken { valid } => (facts.destination_id, valid, false),
+            AddressToken::NewToken { valid, .. } => (facts.destination_id, valid, false),
             AddressToken::Retry { original_destination_id, valid: true } => {
                 (original_destination_id, true, true)
             }
@@ -100,18 +94,17 @@ impl Server {
     /// Begins an attempt, if the Initial is authentic: garbage never reaches the application.
     fn accept<'a>(
         &mut self,
-        now: Instant,
         packet: Unrouted<'a>,
         header: &LongHeader<'a>,
-        facts: InitialFacts,
+        mut facts: InitialFacts,
+        new_token_issued: Option<Instant>,
     ) -> Reaction<'a> {
         if !self.is_authentic(packet, header) {
             return Reaction::Drop(DiscardReason::Authentication);
         }
-        let mut facts = facts;
-        if facts.validated && !facts.retried {
-            // Whoever copied a token of another client may come first, but not second.
-            facts.validated = self.use_token(now, header.token);
+        if let Some(issued) = new_token_issued {
+            // Only now: a token is not used up by a packet that anyone may have made of it.
+            facts.validated = self.used_tokens.first_use(header.token, issued);
         }
         Reaction::Attempt(facts)
     }

@@ -1,5 +1,6 @@
 //! What a packet that belongs to no connection means to a server (RFC 9000 §5.2.2).
 
+mod address_token;
 mod attempt;
 mod held;
 mod initial;
@@ -7,13 +8,14 @@ mod initial;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use initial::MINIMUM_ID_LENGTH;
 pub(crate) use attempt::{ATTEMPT_LIFETIME, ATTEMPT_LIMIT, Attempt, InitialFacts};
 pub(crate) use held::{HeldDatagrams, HoldLimit};
 
 use std::sync::Arc;
 
 use crate::config::ServerConfig;
-use crate::crypto::{SeededRandom, TokenLog};
+use crate::crypto::SingleUse;
 use crate::error::{DiscardReason, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
@@ -22,13 +24,16 @@ use crate::wire::header::{Header, InvariantHeader, LongHeader, LongType};
 /// Datagrams with a client's Initial are at least this long (RFC 9000 §14.1).
 pub(crate) const MINIMUM_INITIAL_DATAGRAM: usize = 1200;
 
+/// Tokens remembered to have been used, about 32 bytes each.
+const MAXIMUM_USED_TOKENS: usize = 16_384;
+
 /// Decides about packets that may open connections. Keeps no state for any client, but for the
 /// tokens that were used.
 #[derive(Debug)]
 pub(crate) struct Server {
     config: Arc<ServerConfig>,
     listening: bool,
-    token_log: TokenLog,
+    used_tokens: SingleUse,
     /// Where an Initial is copied to and decrypted, since its datagram may be needed as it came.
     scratch: Vec<u8>,
 }
@@ -68,9 +73,9 @@ pub(crate) struct Load {
 }
 
 impl Server {
-    pub(crate) fn new(config: Arc<ServerConfig>, random: &mut SeededRandom) -> Self {
-        let token_log = TokenLog::new(random);
-        Self { config, listening: true, token_log, scratch: Vec::new() }
+    pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
+        let used_tokens = SingleUse::new(MAXIMUM_USED_TOKENS);
+        Self { config, listening: true, used_tokens, scratch: Vec::new() }
     }
 
     /// Accepts connections from now on, with this configuration.
