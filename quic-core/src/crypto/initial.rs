@@ -19,14 +19,10 @@ pub(super) fn tls_version(version: u32) -> Option<Version> {
 
 /// The suite that Initial packets are protected with: AES-128-GCM with SHA-256.
 pub(super) fn initial_suite(provider: &CryptoProvider) -> Option<Suite> {
-    provider.cipher_suites.iter().find_map(|suite| match suite {
-        SupportedCipherSuite::Tls13(suite)
-            if suite.common.suite == CipherSuite::TLS13_AES_128_GCM_SHA256 =>
-        {
-            suite.quic_suite()
-        }
-        _ => None,
-    })
+    let suites = provider.cipher_suites.iter().filter_map(SupportedCipherSuite::tls13);
+    let mut suites =
+        suites.filter(|suite| suite.common.suite == CipherSuite::TLS13_AES_128_GCM_SHA256);
+    suites.next()?.quic_suite()
 }
 
 /// The Initial keys of the end that is `side`; `None` if the version is not supported.

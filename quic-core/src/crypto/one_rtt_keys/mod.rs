@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustls::quic::{Keys, PacketKeySet};
 
-use self::read::ReadKeys;
+use self::read::{Generation, ReadKeys};
 use self::write::WriteKeys;
 use super::packet_protection::{OpenError, Opened, Place, SealError};
 use crate::instant::Instant;
@@ -69,17 +69,20 @@ impl OneRttKeys {
         number_offset: usize,
         largest_received: Option<u64>,
     ) -> Result<Opened<'a>, OpenError> {
+        self.read.retire(now);
+        let header = self.read.unprotect(packet, number_offset, largest_received)?;
         let next = self.next.as_ref().map(|next| &*next.remote);
-        let (opened, newer) =
-            self.read.open(now, packet, number_offset, largest_received, self.phase, next)?;
-        if newer {
+        let (payload, generation) = self.read.decrypt(packet, header, self.phase, next)?;
+        if generation == Generation::Next {
             if !self.read.acknowledged {
                 return Err(OpenError::KeyUpdate("keys updated twice without acknowledgment"));
             }
             self.rotate();
-            self.read.on_opened_with_current(now, opened.number);
         }
-        Ok(opened)
+        if generation != Generation::Previous {
+            self.read.on_opened_with_current(now, header.number);
+        }
+        Ok(Opened { number: header.number, first_byte: header.first_byte, payload })
     }
 
     /// Protects a packet with a short header, of which [`key_phase`](Self::key_phase) is in the

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use rustls::quic::{DirectionalKeys, HeaderProtectionKey, PacketKey};
 
-use super::super::packet_protection::{OpenError, Opened, decrypt, remove_header_protection};
+use super::super::packet_protection::{
+    OpenError, UnprotectedHeader, decrypt, remove_header_protection,
+};
 use super::KEY_PHASE_BIT;
 use crate::instant::Instant;
 
@@ -32,7 +34,7 @@ struct Previous {
 
 /// Which key a packet is to be opened with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Generation {
+pub(super) enum Generation {
     Previous,
     Current,
     Next,
@@ -52,22 +54,29 @@ impl ReadKeys {
         }
     }
 
-    /// Opens a packet, and tells whether it took the `next` key; then the caller has to rotate.
-    pub(super) fn open<'a>(
-        &mut self,
-        now: Instant,
-        packet: &'a mut [u8],
+    /// Takes the header protection off, if any packet may still be opened.
+    #[inline]
+    pub(super) fn unprotect(
+        &self,
+        packet: &mut [u8],
         number_offset: usize,
         largest_received: Option<u64>,
-        phase: bool,
-        next: Option<&dyn PacketKey>,
-    ) -> Result<(Opened<'a>, bool), OpenError> {
+    ) -> Result<UnprotectedHeader, OpenError> {
         if self.failures >= self.limit {
             return Err(OpenError::LimitReached);
         }
-        self.retire(now);
-        let header =
-            remove_header_protection(&*self.header, packet, number_offset, largest_received)?;
+        remove_header_protection(&*self.header, packet, number_offset, largest_received)
+    }
+
+    /// Decrypts a packet that came while this end was in `phase`, and tells with which key.
+    #[inline]
+    pub(super) fn decrypt<'a>(
+        &mut self,
+        packet: &'a mut [u8],
+        header: UnprotectedHeader,
+        phase: bool,
+        next: Option<&dyn PacketKey>,
+    ) -> Result<(&'a [u8], Generation), OpenError> {
         let same_phase = (header.first_byte & KEY_PHASE_BIT != 0) == phase;
         let generation = self.choose(same_phase, header.number);
         let key = match generation {
@@ -81,11 +90,7 @@ impl ReadKeys {
             Ok(_) | Err(_) => return Err(self.on_failure()),
         };
         self.check_order(generation, header.number)?;
-        if generation == Generation::Current {
-            self.on_opened_with_current(now, header.number);
-        }
-        let opened = Opened { number: header.number, first_byte: header.first_byte, payload };
-        Ok((opened, generation == Generation::Next))
+        Ok((payload, generation))
     }
 
     /// The only key with which an honest peer can have made the packet. Only one can be tried,
