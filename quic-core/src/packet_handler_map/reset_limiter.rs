@@ -71,3 +71,17 @@ impl Bucket {
         permitted
     }
 }
+
+/// Refusals per second: each costs Initial keys, which nothing else without a connection does.
+const REFUSALS: u32 = 1000;
+
+/// How many Initials may be answered with CONNECTION_CLOSE.
+#[derive(Debug, Default)]
+pub(super) struct RefusalLimiter(Bucket);
+
+impl RefusalLimiter {
+    /// Takes a permit, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.0.take(now, REFUSALS)
+    }
+}

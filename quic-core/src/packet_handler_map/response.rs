@@ -19,9 +19,7 @@ use crate::wire::header::{
     InvariantHeader, LongHeaderParts, LongType, RetryParts, patch_length, write_long_header,
     write_retry_without_tag, write_version_negotiation,
 };
-use crate::wire::{
-    ConnectionId, Full, PacketNumberLength, Side, StatelessResetToken, Writer,
-};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, Side, StatelessResetToken, Writer};
 
 /// Answers that wait in one queue; further ones are dropped.
 pub(super) const MAXIMUM_RESPONSES: usize = 256;
@@ -48,12 +46,28 @@ type LongId = SmallVec<[u8; ConnectionId::MAXIMUM_LENGTH]>;
 #[derive(Clone, Debug)]
 pub(super) enum Response {
     /// An Initial with CONNECTION_CLOSE.
-    Close { facts: InitialFacts, config: Arc<ServerConfig>, code: TransportErrorCode },
+    Close {
+        facts: InitialFacts,
+        config: Arc<ServerConfig>,
+        code: TransportErrorCode,
+    },
     /// The closed connection repeats its CONNECTION_CLOSE.
     CloseAgain(ConnectionHandle),
-    Reset { path: PathAddresses, id: ConnectionId, trigger_length: usize },
-    Retry { facts: InitialFacts, config: Arc<ServerConfig>, issued: Instant },
-    VersionNegotiation { path: PathAddresses, destination_id: LongId, source_id: LongId },
+    Reset {
+        path: PathAddresses,
+        id: ConnectionId,
+        trigger_length: usize,
+    },
+    Retry {
+        facts: InitialFacts,
+        config: Arc<ServerConfig>,
+        issued: Instant,
+    },
+    VersionNegotiation {
+        path: PathAddresses,
+        destination_id: LongId,
+        source_id: LongId,
+    },
 }
 
 impl Response {
@@ -85,12 +99,14 @@ impl Response {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         let path = self.path()?;
-        let writer = Writer::new(buffer.memory());
+        let memory = buffer.memory();
+        if let Self::Close { facts, config, code } = self {
+            let length = close(memory, facts, config, *code, random)?;
+            return Some(Transmit { path, ecn: None, length, segment_length: None });
+        }
+        let writer = Writer::new(memory);
         let length = match self {
-            Self::Close { facts, config, code } => close(writer, facts, config, *code, random)?,
-            Self::Retry { facts, config, issued } => {
-                retry(writer, facts, config, *issued, random)?
-            }
+            Self::Retry { facts, config, issued } => retry(writer, facts, config, *issued, random)?,
             Self::Reset { id, trigger_length, .. } => {
                 let token = reset_token(endpoint.reset_key.as_ref()?.as_bytes(), id);
                 reset(writer, token, *trigger_length, random)?
@@ -98,7 +114,7 @@ impl Response {
             Self::VersionNegotiation { destination_id, source_id, .. } => {
                 negotiate(writer, destination_id, source_id, random).ok()?
             }
-            Self::CloseAgain(_) => return None,
+            Self::Close { .. } | Self::CloseAgain(_) => return None,
         };
         Some(Transmit { path, ecn: None, length, segment_length: None })
     }
@@ -110,12 +126,13 @@ fn random_id(random: &mut SeededRandom) -> Option<ConnectionId> {
 }
 
 fn close(
-    mut writer: Writer<'_>,
+    memory: &mut [u8],
     facts: &InitialFacts,
     config: &ServerConfig,
     code: TransportErrorCode,
     random: &mut SeededRandom,
 ) -> Option<usize> {
+    let mut writer = Writer::new(memory);
     let id = &facts.destination_id;
     let keys = config.crypto.initial_keys(facts.version, id, Side::Server)?;
     let parts = LongHeaderParts {
@@ -137,7 +154,7 @@ fn close(
     frame.encode(&mut writer).ok()?;
     writer.reserve(TAG_LENGTH).ok()?.fill(0);
     let length = writer.length();
-    let packet = writer.into_written();
+    let packet = memory.get_mut(..length)?;
     patch_length(packet, field, length.checked_sub(number_offset)?);
     seal(&keys.local, packet, number_offset, number_length.bytes(), 0).ok()?;
     Some(length)
@@ -161,6 +178,9 @@ fn retry(
         issued,
     };
     let token = seal_token(config.token_key.as_bytes(), &token, random);
+    if token.is_empty() {
+        return None;
+    }
     let parts = RetryParts {
         version: facts.version,
         destination_id: facts.source_id,

@@ -54,10 +54,7 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn new(random: &mut SeededRandom) -> Self {
         let hash = KeyedHash::new(random);
-        Self {
-            ids: HashMap::with_hasher(hash.clone()),
-            tokens: HashMap::with_hasher(hash),
-        }
+        Self { ids: HashMap::with_hasher(hash.clone()), tokens: HashMap::with_hasher(hash) }
     }
 
     pub(super) fn get(&self, id: &ConnectionId) -> Option<ConnectionHandle> {
@@ -87,7 +84,11 @@ impl Routes {
     }
 
     /// Registers a token, unless another connection's peer gave the same one before.
-    pub(super) fn add_token(&mut self, token: StatelessResetToken, handle: ConnectionHandle) -> bool {
+    pub(super) fn add_token(
+        &mut self,
+        token: StatelessResetToken,
+        handle: ConnectionHandle,
+    ) -> bool {
         *self.tokens.entry(TokenKey(token)).or_insert(handle) == handle
     }
 

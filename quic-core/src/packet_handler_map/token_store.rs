@@ -23,9 +23,8 @@ impl TokenStore {
         if token.is_empty() || token.len() > MAXIMUM_LENGTH {
             return;
         }
-        let (name, mut tokens) = self.remove(server_name).unwrap_or_else(|| {
-            (server_name.into(), VecDeque::new())
-        });
+        let (name, mut tokens) =
+            self.remove(server_name).unwrap_or_else(|| (server_name.into(), VecDeque::new()));
         if tokens.len() >= MAXIMUM_PER_NAME {
             tokens.pop_front();
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Server, Unrouted};
-use crate::crypto::{Token, unseal_token};
+use crate::crypto::{Token, open_token};
 use crate::instant::Instant;
 use crate::wire::ConnectionId;
 use crate::wire::header::LongHeader;
@@ -33,7 +33,7 @@ impl Server {
         }
         let config = &self.config;
         let from = packet.path.remote;
-        match unseal_token(config.token_key.as_bytes(), header.token) {
+        match open_token(config.token_key.as_bytes(), header.token) {
             None => AddressToken::Absent,
             Some(Token::Retry { remote, original_destination_id, retry_source_id, issued }) => {
                 let valid = is_same_address(remote, from)

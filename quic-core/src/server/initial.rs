@@ -16,7 +16,11 @@ pub(crate) const MINIMUM_ID_LENGTH: usize = 8;
 /// What is to become of an Initial.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    Accept { original_destination_id: ConnectionId, validated: bool, retried: bool },
+    Accept {
+        original_destination_id: ConnectionId,
+        validated: bool,
+        retried: bool,
+    },
     Retry,
     Refuse,
     /// The token is one of our Retry tokens, but not good (RFC 9000 §8.1.3).

@@ -8,9 +8,9 @@ mod initial;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use initial::MINIMUM_ID_LENGTH;
 pub(crate) use attempt::{ATTEMPT_LIFETIME, ATTEMPT_LIMIT, Attempt, InitialFacts};
 pub(crate) use held::{HeldDatagrams, HoldLimit};
+pub(crate) use initial::MINIMUM_ID_LENGTH;
 
 use std::sync::Arc;
 
