@@ -24,9 +24,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         segment: Segment<'_>,
         queue: Option<ConnectionHandle>,
     ) {
-        let early = queue.and_then(|handle| match &mut self.slots.get_mut(handle)?.handler {
-            PacketHandler::ZeroRttQueue(queue) => Some(queue.take(facts.path)),
-            _ => None,
+        let early = queue.and_then(|handle| self.slots.get_mut(handle)).and_then(|slot| {
+            let PacketHandler::ZeroRttQueue(queue) = &mut slot.handler else { return None };
+            Some(queue.take(facts.path))
         });
         if let Some(handle) = queue {
             self.forget(now, handle);

@@ -61,3 +61,6 @@ impl ClosedConnection {
         Some(Transmit { path: self.path, ecn: None, length: datagram.len(), segment_length: None })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,20 +23,17 @@ impl Deadlines {
 
     /// Sees to it that the slot's entry pops no later than `at`.
     pub(super) fn set(&mut self, slot: u32, at: Instant) {
-        match self.place(slot) {
-            Some(place) => {
-                let Some(entry) = self.heap.get_mut(place) else { return };
-                if at < entry.0 {
-                    entry.0 = at;
-                    self.rise(place);
-                }
-            }
-            None => {
-                let place = self.heap.len();
-                self.heap.push((at, slot));
-                self.note(place);
-                self.rise(place);
-            }
+        let Some(place) = self.place(slot) else {
+            let place = self.heap.len();
+            self.heap.push((at, slot));
+            self.note(place);
+            return self.rise(place);
+        };
+        if let Some(entry) = self.heap.get_mut(place)
+            && at < entry.0
+        {
+            entry.0 = at;
+            self.rise(place);
         }
     }
 
@@ -116,3 +113,6 @@ impl Deadlines {
         self.note(b);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,12 +171,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let Some(slot) = self.slots.get(handle) else { return };
         let until = match &slot.handler {
             PacketHandler::Connection(_) => {
-                self.act(now, handle, |connection| {
-                    // The entry may be older than the deadline, which has moved on.
-                    if connection.poll_timeout().is_some_and(|at| at <= now) {
-                        connection.handle_timeout(now);
-                    }
-                });
+                self.act(now, handle, |connection| handle_timeout(now, connection));
                 return;
             }
             PacketHandler::Incoming(attempt) => attempt.until,
@@ -225,6 +220,13 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             return closed.transmit(buffer);
         }
         response.transmit(&self.config, &mut self.random, buffer)
+    }
+}
+
+/// Does what is due, if the deadline has not moved on since its entry was made.
+fn handle_timeout(now: Instant, connection: &mut Connection) {
+    if connection.poll_timeout().is_some_and(|at| at <= now) {
+        connection.handle_timeout(now);
     }
 }
 

@@ -111,3 +111,6 @@ impl<C> Slots<C> {
         (0..self.entries.len()).filter_map(|slot| self.handle(u32::try_from(slot).ok()?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,3 +49,6 @@ pub(super) fn segments<'a>(train: &'a UdpDatagram<'_>) -> impl Iterator<Item = S
     let (path, ecn) = (train.path, train.ecn);
     train.payload.chunks(step).map(move |bytes| Segment { path, ecn, bytes })
 }
+
+#[cfg(test)]
+mod tests;

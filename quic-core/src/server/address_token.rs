@@ -20,6 +20,13 @@ pub(super) enum AddressToken {
     NewToken { issued: Instant, valid: bool },
 }
 
+impl AddressToken {
+    /// When a valid token from a NEW_TOKEN frame was issued.
+    pub(super) fn new_token_issued(self) -> Option<Instant> {
+        if let Self::NewToken { issued, valid: true } = self { Some(issued) } else { None }
+    }
+}
+
 impl Server {
     /// Reads and checks; changes nothing.
     pub(super) fn read_token(

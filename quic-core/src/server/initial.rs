@@ -49,10 +49,7 @@ impl Server {
         match self.verdict(&facts, token, load) {
             Verdict::Accept { original_destination_id, validated, retried } => {
                 facts = InitialFacts { original_destination_id, validated, retried, ..facts };
-                let new_token = match token {
-                    AddressToken::NewToken { issued, valid: true } => Some(issued),
-                    _ => None,
-                };
+                let new_token = token.new_token_issued();
                 self.accept(packet, header, facts, new_token)
             }
             Verdict::Retry => Reaction::Retry(facts),
