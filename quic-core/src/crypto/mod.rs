@@ -12,6 +12,9 @@ mod tls_config;
 mod token_log;
 mod tokens;
 
+#[cfg(test)]
+mod tests;
+
 #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
 use aws_lc_rs as provider;
 #[cfg(feature = "ring")]

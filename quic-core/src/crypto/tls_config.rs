@@ -229,12 +229,12 @@ fn owned(alpn: &[&[u8]]) -> Vec<Vec<u8>> {
 }
 
 #[cfg(feature = "ring")]
-fn default_provider() -> Arc<CryptoProvider> {
+pub(super) fn default_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
 #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
-fn default_provider() -> Arc<CryptoProvider> {
+pub(super) fn default_provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

@@ -4,6 +4,9 @@
 //! server's secret a key is derived that is used for this token alone, so that no number of
 //! tokens, of servers that share the secret, or of restarts wears the secret out.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
