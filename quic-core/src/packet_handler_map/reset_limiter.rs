@@ -85,3 +85,33 @@ impl RefusalLimiter {
         self.0.take(now, REFUSALS)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_are_limited_for_each_source_and_for_all() {
+        let mut limiter = ResetLimiter::new(100, &mut SeededRandom::from_seed([1; 32]));
+        for second in 0..3 {
+            let now = Instant::EPOCH + Duration::from_secs(2 * second);
+            let one = (0..200).filter(|i| limiter.take(now, [192, 0, 2, *i].into())).count();
+            assert_eq!(one, 10, "a /24 is one source");
+            let all = (0..200).filter(|i| limiter.take(now, [10, 0, *i, 1].into())).count();
+            assert!((60..=90).contains(&all), "{all} resets besides the first 10");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_site_is_one_source() {
+        let mut limiter = ResetLimiter::new(1000, &mut SeededRandom::from_seed([1; 32]));
+        let site = |i: u16| IpAddr::from([0x2001, 0xdb8, 1, i, 0, 0, 0, i]);
+        assert_eq!((0..100).filter(|i| limiter.take(Instant::EPOCH, site(*i))).count(), 10);
+    }
+
+    #[test]
+    fn a_limit_of_zero_permits_nothing() {
+        let mut limiter = ResetLimiter::new(0, &mut SeededRandom::from_seed([1; 32]));
+        assert!(!limiter.take(Instant::FAR_FUTURE, [192, 0, 2, 1].into()));
+    }
+}

@@ -51,3 +51,32 @@ impl RetiredIds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u64) -> ConnectionId {
+        ConnectionId::new(&number.to_be_bytes()).unwrap()
+    }
+
+    #[test]
+    fn ids_are_remembered_for_a_while_and_then_forgotten() {
+        let mut retired = RetiredIds::new(&mut SeededRandom::from_seed([1; 32]));
+        retired.add(Instant::EPOCH, id(1));
+        let end = Instant::EPOCH + REMEMBERED_FOR;
+        assert!(retired.contains(end - Duration::from_nanos(1), &id(1)));
+        assert!(!retired.contains(end, &id(1)));
+        assert!(retired.ids.is_empty() && retired.order.is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_id_gives_way() {
+        let mut retired = RetiredIds::new(&mut SeededRandom::from_seed([1; 32]));
+        let count = MAXIMUM_RETIRED as u64 + 100;
+        (0..count).for_each(|number| retired.add(Instant::EPOCH, id(number)));
+        assert!(retired.order.len() <= MAXIMUM_RETIRED && retired.ids.len() <= MAXIMUM_RETIRED);
+        assert!(!retired.ids.contains(&id(0)));
+        assert!(retired.ids.contains(&id(count - 1)));
+    }
+}

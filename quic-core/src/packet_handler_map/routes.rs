@@ -108,3 +108,45 @@ impl Routes {
 
 /// Shortest stateless reset, in bytes (RFC 9000 §10.3).
 pub(super) const MINIMUM_RESET_LENGTH: usize = 21;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: ConnectionHandle = ConnectionHandle { manager: 0, slot: 1, generation: 0 };
+    const OTHER: ConnectionHandle = ConnectionHandle { manager: 0, slot: 2, generation: 0 };
+
+    #[test]
+    fn a_route_cannot_be_stolen_or_taken_away_by_another_connection() {
+        let mut routes = Routes::new(&mut SeededRandom::from_seed([1; 32]));
+        let id = ConnectionId::new(&[1; 8]).unwrap();
+        assert!(routes.add(id, ONE) && routes.add(id, ONE));
+        assert!(!routes.add(id, OTHER) && !routes.remove(&id, OTHER));
+        assert_eq!(routes.get(&id), Some(ONE));
+        assert!(routes.remove(&id, ONE));
+        assert_eq!(routes.length(), (0, 0));
+    }
+
+    #[test]
+    fn only_exact_tokens_at_the_end_of_datagrams_reset() {
+        let mut routes = Routes::new(&mut SeededRandom::from_seed([1; 32]));
+        let token = StatelessResetToken::new([7; 16]);
+        assert!(routes.add_token(token, ONE) && !routes.add_token(token, OTHER));
+        let mut datagram = vec![0x40; 5];
+        datagram.extend_from_slice(&[7; 16]);
+        assert_eq!(routes.reset(&datagram), Some(ONE));
+        assert_eq!(routes.reset(&datagram[1..]), None, "too short for a packet");
+        for place in 5..21 {
+            let mut changed = datagram.clone();
+            changed[place] ^= 1;
+            assert_eq!(routes.reset(&changed), None);
+        }
+        datagram.push(7);
+        datagram[5] = 0;
+        assert_eq!(routes.reset(&datagram), Some(ONE), "only the end counts");
+        routes.remove_token(token, OTHER);
+        assert_eq!(routes.length(), (0, 1));
+        routes.remove_token(token, ONE);
+        assert_eq!(routes.reset(&datagram), None);
+    }
+}

@@ -55,3 +55,35 @@ impl TokenStore {
         self.names.remove(place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_token_is_used_once_and_for_its_server_only() {
+        let mut store = TokenStore::default();
+        store.add("a", Bytes::from_static(b"1"));
+        store.add("a", Bytes::from_static(b"2"));
+        assert_eq!(store.take("b"), None);
+        assert_eq!(store.take("a").as_deref(), Some(&b"2"[..]), "the newest lives longest");
+        assert_eq!(store.take("a").as_deref(), Some(&b"1"[..]));
+        assert_eq!(store.take("a"), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_least_recently_used_name_gives_way() {
+        let mut store = TokenStore::default();
+        for number in 0..1000_u32 {
+            for _ in 0..20 {
+                store.add("kept", Bytes::from_static(b"token"));
+                store.add(&number.to_string(), Bytes::from_static(b"token"));
+            }
+            store.add("long", vec![1; MAXIMUM_LENGTH + 1].into());
+        }
+        assert_eq!(store.names.len(), MAXIMUM_NAMES);
+        assert!(store.names.iter().all(|(_, tokens)| tokens.len() == MAXIMUM_PER_NAME));
+        assert!(store.take("0").is_none() && store.take("long").is_none());
+        assert!(store.take("kept").is_some());
+    }
+}

@@ -1,0 +1,121 @@
+use super::*;
+
+fn numbered(number: u32) -> ConnectionId {
+    let mut bytes = [1; 8];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    ConnectionId::new(&bytes).unwrap()
+}
+
+#[test]
+fn attempts_beyond_the_backlog_are_refused() {
+    let mut config = server_config();
+    config.accept_backlog = 5;
+    let mut world = World::server(config);
+    for number in 0..5 {
+        assert_eq!(world.answer(path(1), &initial(numbered(number))), None);
+    }
+    let answer = world.answer(path(1), &initial(numbered(5))).unwrap();
+    assert_eq!(close_code(numbered(5), answer), 0x02);
+    assert_eq!(world.map.slots.length(), 5);
+    world.pass(Duration::from_secs(10));
+    while world.attempt().is_some() {}
+    assert!(world.is_empty(), "attempts that no one answers are given up");
+    assert_eq!(world.answer(path(1), &initial(numbered(6))), None);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_refused() {
+    let endpoint = EndpointConfig { max_connections: 2, ..EndpointConfig::default() };
+    let mut world = World::new(endpoint);
+    world.map.listen(Arc::new(server_config()));
+    assert_eq!(world.answer(path(1), &initial(id(1))), None);
+    assert_eq!(world.answer(path(1), &initial(id(2))), None);
+    let answer = world.answer(path(1), &initial(id(3))).unwrap();
+    assert_eq!(close_code(id(3), answer), 0x02);
+}
+
+#[test]
+fn many_half_open_connections_make_addresses_be_validated() {
+    let mut config = server_config();
+    config.validation = AddressValidation::AboveHalfOpen(3);
+    let mut world = World::server(config);
+    for number in 0..4 {
+        assert_eq!(world.answer(path(1), &initial(numbered(number))), None);
+    }
+    let answer = world.answer(path(1), &initial(numbered(4))).unwrap();
+    assert!(is_retry_authentic(1, &numbered(4), &answer));
+}
+
+#[test]
+fn an_attempt_holds_a_few_datagrams_of_one_client() {
+    let mut world = World::server(server_config());
+    let packet = initial(id(1));
+    for _ in 0..10 {
+        world.receive(path(2), &packet);
+        world.receive(path(1), &packet);
+    }
+    let handle = world.attempt().unwrap();
+    let [held, early] = world.map.take_attempt(handle).unwrap().into_datagrams();
+    assert_eq!((held.size(), early.size()), ((4, 4800), (0, 0)));
+}
+
+#[test]
+fn answers_that_wait_are_bounded() {
+    let mut config = server_config();
+    config.validation = AddressValidation::Always;
+    let mut world = World::server(config);
+    for number in 0..1000 {
+        world.receive(path(1), &initial(numbered(number)));
+    }
+    assert_eq!(world.map.book.outboxes.length(SOCKET), (0, MAXIMUM_RESPONSES));
+    assert_eq!(std::iter::from_fn(|| world.sent()).count(), MAXIMUM_RESPONSES);
+    assert!(world.is_empty());
+}
+
+#[test]
+fn refusals_cost_keys_and_are_limited() {
+    let mut world = World::server(server_config());
+    world.map.stop_listening();
+    let packet = initial(id(1));
+    let refused = (0..2000).filter(|_| world.answer(path(1), &packet).is_some()).count();
+    assert_eq!(refused, 1000);
+}
+
+#[test]
+fn queues_of_zero_rtt_packets_are_bounded() {
+    let mut world = World::server(server_config());
+    for number in 0..100 {
+        let to = numbered(number);
+        let early = Packet { ty: LongType::ZeroRtt, ..Packet::initial(to) }.build();
+        for _ in 0..20 {
+            world.receive(path(1), &early);
+        }
+    }
+    assert_eq!(world.map.book.zero_rtt_queues, MAXIMUM_QUEUES);
+    assert_eq!(world.map.slots.length(), MAXIMUM_QUEUES);
+    for handle in world.map.slots.handles() {
+        let PacketHandler::ZeroRttQueue(queue) = &world.map.slots.get(handle).unwrap().handler
+        else {
+            panic!("not a queue")
+        };
+        assert_eq!(queue.size(), (8, 9600));
+    }
+}
+
+#[test]
+fn a_train_of_garbage_and_initials_begins_each_attempt_once() {
+    let mut world = World::server(server_config());
+    let mut train = Vec::new();
+    for part in [initial(id(1)), initial(id(1)), vec![0xff; 1200], initial(id(2))] {
+        train.extend_from_slice(&part);
+    }
+    train.extend_from_slice(&initial(id(1)));
+    let mut datagram = UdpDatagram::new(path(1), &mut train);
+    datagram.segment_length = Some(1200);
+    world.map.handle_datagram(world.now, datagram);
+    let attempts: Vec<_> = std::iter::from_fn(|| world.attempt()).collect();
+    assert_eq!(attempts.len(), 2);
+    let mut held = |handle| world.map.take_attempt(handle).unwrap().into_datagrams()[0].size().0;
+    let held: Vec<usize> = attempts.into_iter().map(&mut held).collect();
+    assert_eq!(held, [3, 1]);
+}

@@ -1,0 +1,96 @@
+use super::*;
+
+/// A packet with a short header that no one knows.
+fn short(length: usize) -> Vec<u8> {
+    let mut packet = vec![0x55; length];
+    packet[1..9].copy_from_slice(id(0xab).as_slice());
+    packet
+}
+
+#[test]
+fn a_reset_is_shorter_than_what_provoked_it_and_ends_in_the_token() {
+    let token = reset_token(&RESET_KEY, &id(0xab));
+    for length in 9..300 {
+        let mut world = World::with_reset_key();
+        let Some(reset) = world.answer(path(1), &short(length)) else {
+            assert!(length < 43, "no answer to {length} bytes");
+            continue;
+        };
+        assert!(length >= 43 && reset.len() < length && reset.len() >= 21);
+        assert!(reset.ends_with(token.as_bytes()));
+        assert_eq!(reset[0] & 0xc0, 0x40, "it looks like a short header");
+    }
+}
+
+#[test]
+fn resets_to_one_packet_have_nothing_else_in_common() {
+    let mut world = World::with_reset_key();
+    let one = world.answer(path(1), &short(1000)).unwrap();
+    let other = world.answer(path(1), &short(1000)).unwrap();
+    assert_ne!(one[1..9], other[1..9]);
+}
+
+#[test]
+fn without_a_key_there_are_no_resets() {
+    let mut world = World::new(EndpointConfig::default());
+    assert_eq!(world.answer(path(1), &short(1000)), None);
+}
+
+#[test]
+fn a_known_reset_token_is_never_answered() {
+    let mut world = World::with_reset_key();
+    let handle = ConnectionHandle { manager: 1, slot: 0, generation: 0 };
+    let token = crate::wire::StatelessResetToken::new([0x55; 16]);
+    world.map.book.routes.add_token(token, handle);
+    assert_eq!(world.answer(path(1), &short(1000)), None);
+}
+
+#[test]
+fn late_packets_of_a_retired_id_are_not_answered() {
+    let mut world = World::with_reset_key();
+    world.map.book.retired.add(world.now, id(0xab));
+    assert_eq!(world.answer(path(1), &short(1000)), None);
+    world.pass(Duration::from_mins(1));
+    assert!(world.answer(path(1), &short(1000)).is_some());
+}
+
+#[test]
+fn well_known_reflectors_are_never_answered() {
+    for port in [0, 7, 19, 53, 123, 1900, 11211] {
+        let mut world = World::server(server_config());
+        let mut from = path(1);
+        from.remote.set_port(port);
+        let mut unknown = initial(id(1));
+        unknown[1..5].copy_from_slice(&[0xff; 4]);
+        for datagram in [short(1000), unknown, initial(id(2))] {
+            assert_eq!(world.answer(from, &datagram), None);
+        }
+        assert!(world.is_empty());
+    }
+}
+
+#[test]
+fn two_endpoints_that_lost_their_state_fall_silent() {
+    for length in (20..1500).step_by(7) {
+        let mut worlds = [World::with_reset_key(), World::with_reset_key()];
+        let mut datagram = short(length);
+        for step in 0.. {
+            assert!(step < 40, "the endpoints still talk");
+            match worlds[step % 2].answer(path(1), &datagram) {
+                Some(answer) => datagram = answer,
+                None => break,
+            }
+        }
+    }
+}
+
+#[test]
+fn resets_are_limited_for_each_source() {
+    let mut world = World::with_reset_key();
+    let count = |world: &mut World| {
+        (0..100).filter(|_| world.answer(path(1), &short(1000)).is_some()).count()
+    };
+    assert_eq!(count(&mut world), 10);
+    world.pass(Duration::from_secs(1));
+    assert_eq!(count(&mut world), 10);
+}
