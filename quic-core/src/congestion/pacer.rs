@@ -35,6 +35,8 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 pub(crate) struct Pacer {
     mtu: u64,
     credit: u64,
+    /// What is earned on top of `credit`, in billionths of a byte.
+    fraction: u128,
     /// Up to when credit was given; `None` before anything was sent.
     credited_until: Option<Instant>,
 }
@@ -43,7 +45,7 @@ impl Pacer {
     /// For a new path with this maximum datagram size, in bytes.
     pub(crate) fn new(mtu: u16) -> Self {
         let mtu = u64::from(mtu.max(MIN_MTU));
-        Self { mtu, credit: mtu * INITIAL_BURST_PACKETS, credited_until: None }
+        Self { mtu, credit: mtu * INITIAL_BURST_PACKETS, fraction: 0, credited_until: None }
     }
 
     pub(crate) fn on_mtu_changed(&mut self, mtu: u16) {
@@ -83,7 +85,8 @@ impl Pacer {
     /// When the next burst may be sent at `rate`, if nothing else is sent before.
     pub(crate) fn next_send_time(&self, rate: u64) -> Instant {
         let missing = self.burst(rate).saturating_sub(self.credit);
-        let nanos = (u128::from(missing) * NANOS_PER_SECOND).div_ceil(u128::from(rate.max(1)));
+        let missing = (u128::from(missing) * NANOS_PER_SECOND).saturating_sub(self.fraction);
+        let nanos = missing.div_ceil(u128::from(rate.max(1)));
         let wait = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.credited_until.unwrap_or(Instant::EPOCH) + wait
     }
@@ -97,18 +100,13 @@ impl Pacer {
         let rate = u128::from(rate.max(1));
         let since = *self.credited_until.get_or_insert(now);
         let nanos = u128::from(saturating_nanos(now - since));
-        let earned = rate * nanos / NANOS_PER_SECOND;
-        let room = self.capacity(rate).saturating_sub(self.credit);
-        if earned >= u128::from(room) {
-            self.credit += room;
-            self.credited_until = Some(since.max(now));
-        } else if let Ok(earned) = u64::try_from(earned) {
-            self.credit += earned;
-            // The fraction of a byte that was earned on top is left for the next time.
-            let spent = (u128::from(earned) * NANOS_PER_SECOND).div_ceil(rate);
-            let spent = Duration::from_nanos(u64::try_from(spent).unwrap_or(u64::MAX));
-            self.credited_until = Some(since + spent);
-        }
+        let earned = (rate * nanos).saturating_add(self.fraction);
+        let capacity = self.capacity(rate);
+        let room = capacity.saturating_sub(self.credit);
+        let whole = u64::try_from(earned / NANOS_PER_SECOND).unwrap_or(u64::MAX);
+        self.fraction = if whole < room { earned % NANOS_PER_SECOND } else { 0 };
+        self.credit = self.credit.saturating_add(whole).min(capacity);
+        self.credited_until = Some(since.max(now));
     }
 
     /// The least that is worth sending, in bytes.

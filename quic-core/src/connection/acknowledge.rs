@@ -181,7 +181,7 @@ impl Connection {
             self.statistics.congestion_events += 1;
             let event = Congestion {
                 newest_sent,
-                lost_bytes: outcome.bytes,
+                lost_bytes: outcome.congestion_bytes,
                 in_flight: path.in_flight(),
                 ecn: false,
             };
@@ -206,8 +206,7 @@ impl Connection {
     pub(super) fn resend_initial(&mut self) {
         let generation = self.paths.active().generation;
         let (sent, mut owners) = self.split(SpaceId::Initial);
-        sent.requeue_for_probe(usize::MAX, |frame| owners.on_lost(frame));
-        let given_up = sent.discard(generation);
+        let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
     }
 

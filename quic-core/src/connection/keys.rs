@@ -28,7 +28,9 @@ impl Connection {
                 Some(KeyChange::OneRtt(keys)) => {
                     let next = self.handshake.session_mut().next_keys();
                     let next = next.ok_or(TransportError::internal("TLS has no next keys"))?;
-                    self.keys.one_rtt = Some(Box::new(OneRttKeys::new(keys, next)));
+                    let mut keys = OneRttKeys::new(keys, next);
+                    keys.set_retention(self.pto().saturating_mul(3));
+                    self.keys.one_rtt = Some(Box::new(keys));
                 }
                 None if !more => break,
                 None => {}

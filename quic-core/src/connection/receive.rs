@@ -174,6 +174,9 @@ impl Connection {
                 None => return,
             }
         };
+        if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
+            self.provide_next_keys();
+        }
         match opened {
             Ok(opened) => self.handle_opened(arrival, &received, &opened),
             Err(error) => self.handle_not_opened(arrival.now, error, token),

@@ -63,6 +63,8 @@ struct Payload {
     length: usize,
     frame_count: u16,
     ack_eliciting: bool,
+    /// It acknowledges what was received.
+    acknowledges: bool,
 }
 
 impl Connection {
@@ -103,6 +105,9 @@ impl Connection {
                 frame_count: payload.frame_count,
             },
         );
+        if payload.acknowledges {
+            self.on_ack_sent(space);
+        }
         Some(Written { length, must_pad: full && !pads })
     }
 
@@ -119,6 +124,7 @@ impl Connection {
         let room = memory.get_mut(header.length()..end)?;
         let mut ring = mem::take(self.space_mut(space).sent.frames_mut());
         let mut packet = PacketWriter::new(room, &mut ring);
+        let acknowledges = self.space(space).received.has_unacked();
         // Full is how most packets end.
         let _full: Result<(), Full> = self.write_frames(scope, padded, &mut packet);
         let state = self.space_mut(space);
@@ -131,6 +137,7 @@ impl Connection {
             length: packet.length(),
             frame_count: packet.frame_count(),
             ack_eliciting: packet.is_ack_eliciting(),
+            acknowledges,
         };
         *state.sent.frames_mut() = ring;
         if payload.ack_eliciting {
@@ -188,6 +195,11 @@ impl Connection {
             let pto = self.pto();
             self.idle_timeout.on_ack_eliciting_sent(now, pto);
         }
+    }
+
+    /// The peer may update its keys once packets of the current ones are acknowledged
+    /// (RFC 9001 §6.1).
+    fn on_ack_sent(&mut self, space: SpaceId) {
         let [_, _, application] = &self.spaces;
         if space == SpaceId::Application
             && let Some(keys) = &mut self.keys.one_rtt

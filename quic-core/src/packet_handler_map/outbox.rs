@@ -87,3 +87,38 @@ impl Outboxes {
         self.0.get_mut(place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOCKET: SocketId = SocketId(1);
+
+    fn handle(slot: u32) -> ConnectionHandle {
+        ConnectionHandle { manager: 0, slot, generation: 0 }
+    }
+
+    #[test]
+    fn connections_and_responses_take_turns() {
+        let mut outboxes = Outboxes::default();
+        for slot in 0..3 {
+            outboxes.respond(SOCKET, Response::CloseAgain(handle(slot)));
+            outboxes.add(SOCKET, handle(slot));
+        }
+        assert!(outboxes.next(SocketId(2)).is_none());
+        let turns = std::iter::from_fn(|| outboxes.next(SOCKET));
+        let connections: Vec<bool> =
+            turns.map(|turn| matches!(turn, Turn::Connection(_))).collect();
+        assert_eq!(connections, [true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn sockets_that_are_gone_leave_nothing() {
+        let mut outboxes = Outboxes::default();
+        for socket in 0..100 {
+            outboxes.add(SocketId(socket), handle(socket));
+            outboxes.remove(SocketId(socket), handle(socket));
+        }
+        assert_eq!(outboxes.0.len(), 1);
+    }
+}

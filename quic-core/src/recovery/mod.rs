@@ -27,7 +27,7 @@ use crate::wire::SpaceId;
 const GRANULARITY: Duration = Duration::from_millis(1);
 
 /// Longest time between two probes. The idle timeout of most connections is shorter.
-const MAX_PROBE_TIMEOUT: Duration = Duration::from_secs(60);
+const MAX_PROBE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Probe timeouts are doubled at most so often.
 const MAX_BACKOFF_EXPONENT: u32 = 16;
@@ -42,6 +42,7 @@ const MAX_TIME_THRESHOLD_EIGHTHS: u32 = 16;
 
 /// What the connection knows that the timers depend on.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 pub(crate) struct TimerState<'a> {
     pub(crate) rtt: &'a Rtt,
     /// The peer's max_ack_delay.

@@ -1,1 +1,278 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const RTT: Duration = Duration::from_millis(100);
+
+fn at(millis: u64) -> Instant {
+    Instant::EPOCH + Duration::from_millis(millis)
+}
+
+fn rtt() -> Rtt {
+    let mut rtt = Rtt::new(Duration::from_millis(333));
+    (0..100).for_each(|_| rtt.update(Instant::EPOCH, RTT, Duration::ZERO));
+    rtt
+}
+
+fn state(rtt: &Rtt) -> TimerState<'_> {
+    TimerState {
+        rtt,
+        max_ack_delay: Duration::from_millis(25),
+        handshake_confirmed: true,
+        has_handshake_keys: true,
+        peer_completed_address_validation: true,
+        amplification_blocked: false,
+    }
+}
+
+fn with_packet(time_sent: Instant) -> SentPackets {
+    let mut sent = SentPackets::new();
+    sent.push(NewPacket {
+        time_sent,
+        size: 1200,
+        ack_eliciting: true,
+        in_flight: true,
+        mtu_probe: false,
+        path: 0,
+        frame_count: 0,
+    });
+    sent
+}
+
+fn lost(newest_sent: u64, packets: u32) -> LossOutcome {
+    LossOutcome {
+        packets,
+        congestion_packets: packets,
+        newest_sent: Some(at(newest_sent)),
+        ..LossOutcome::default()
+    }
+}
+
+fn spurious(packets: u32) -> AckOutcome {
+    let spurious = SpuriousLoss {
+        packets,
+        of_congestion_event: packets,
+        reordering: 10,
+        delay: Duration::from_millis(150),
+    };
+    AckOutcome { newly_acked: packets, spurious, ..AckOutcome::default() }
+}
+
+#[test]
+fn probes_are_sent_after_twice_as_long_each_time_until_an_acknowledgment() {
+    let rtt = rtt();
+    let state = state(&rtt);
+    let none = SentPackets::new();
+    let mut recovery = Recovery::new(3);
+    let period = Recovery::pto(&rtt, state.max_ack_delay, SpaceId::Application);
+    assert_eq!(period, rtt.pto_base() + Duration::from_millis(25));
+    let mut now = at(0);
+    for count in 0..5 {
+        let sent = with_packet(now);
+        recovery.set_timer(now, [&none, &none, &sent], &state);
+        let deadline = recovery.deadline().unwrap();
+        assert_eq!(deadline - now, period * (1 << count));
+        now = deadline;
+        let action = recovery.handle_timeout(now, [&none, &none, &sent], &state);
+        assert_eq!(action, TimeoutAction::Probe { space: SpaceId::Application, count: 2 });
+        assert_eq!(recovery.pto_count(), count + 1);
+    }
+    let acked = AckOutcome { newly_acked: 1, ..AckOutcome::default() };
+    // A client whose address the server may not have validated keeps its backoff.
+    recovery.on_ack_received(&acked, &rtt, false);
+    assert_eq!(recovery.pto_count(), 5);
+    recovery.on_ack_received(&AckOutcome::default(), &rtt, true);
+    assert_eq!(recovery.pto_count(), 5);
+    recovery.on_ack_received(&acked, &rtt, true);
+    assert_eq!(recovery.pto_count(), 0);
+}
+
+#[test]
+fn the_backoff_never_exceeds_a_minute() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let mut recovery = Recovery::new(3);
+    let mut now = at(0);
+    for _ in 0..100 {
+        let sent = with_packet(now);
+        recovery.set_timer(now, [&none, &none, &sent], &state(&rtt));
+        let deadline = recovery.deadline().unwrap();
+        assert!(deadline - now <= MAX_PROBE_TIMEOUT);
+        now = deadline;
+        recovery.handle_timeout(now, [&none, &none, &sent], &state(&rtt));
+    }
+    assert_eq!(recovery.deadline().unwrap() - now, MAX_PROBE_TIMEOUT);
+}
+
+#[test]
+fn after_a_timeout_the_deadline_is_later_than_now_even_if_nothing_could_be_sent() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let sent = with_packet(at(0));
+    let mut recovery = Recovery::new(3);
+    let now = at(1 << 40);
+    recovery.set_timer(now, [&none, &none, &sent], &state(&rtt));
+    assert!(recovery.deadline().unwrap() < now);
+    for _ in 0..30 {
+        recovery.handle_timeout(now, [&none, &none, &sent], &state(&rtt));
+        recovery.set_timer(now, [&none, &none, &sent], &state(&rtt));
+        assert!(recovery.deadline().unwrap() > now);
+    }
+    assert_eq!(recovery.pto_count(), 1);
+}
+
+#[test]
+fn application_data_is_probed_for_only_once_the_handshake_is_confirmed() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let sent = with_packet(at(0));
+    let mut recovery = Recovery::new(3);
+    let unconfirmed = TimerState { handshake_confirmed: false, ..state(&rtt) };
+    recovery.set_timer(at(0), [&none, &none, &sent], &unconfirmed);
+    assert_eq!(recovery.deadline(), None);
+    recovery.set_timer(at(0), [&none, &sent, &sent], &unconfirmed);
+    assert_eq!(recovery.deadline(), Some(at(0) + rtt.pto_base()));
+}
+
+#[test]
+fn a_client_keeps_probing_a_server_that_may_be_blocked() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let mut recovery = Recovery::new(3);
+    let mut unvalidated = TimerState { peer_completed_address_validation: false, ..state(&rtt) };
+    unvalidated.has_handshake_keys = false;
+    let spaces = [&none; 3];
+    recovery.set_timer(at(0), spaces, &unvalidated);
+    let deadline = at(0) + rtt.pto_base();
+    // Setting it again does not put it off.
+    recovery.set_timer(at(50), spaces, &unvalidated);
+    assert_eq!(recovery.deadline(), Some(deadline));
+    assert_eq!(
+        recovery.handle_timeout(deadline, spaces, &unvalidated),
+        TimeoutAction::Probe { space: SpaceId::Initial, count: 1 }
+    );
+    assert!(recovery.deadline().unwrap() > deadline);
+    unvalidated.has_handshake_keys = true;
+    let deadline = recovery.deadline().unwrap();
+    assert_eq!(recovery.handle_timeout(deadline - RTT, spaces, &unvalidated), TimeoutAction::None);
+    recovery.set_timer(deadline, spaces, &unvalidated);
+    let deadline = recovery.deadline().unwrap();
+    assert_eq!(
+        recovery.handle_timeout(deadline, spaces, &unvalidated),
+        TimeoutAction::Probe { space: SpaceId::Handshake, count: 1 }
+    );
+    recovery.set_timer(deadline, spaces, &state(&rtt));
+    assert_eq!(recovery.deadline(), None);
+}
+
+#[test]
+fn a_server_that_may_not_send_sets_no_probe_timer() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let sent = with_packet(at(0));
+    let mut recovery = Recovery::new(3);
+    let blocked = TimerState { amplification_blocked: true, ..state(&rtt) };
+    recovery.set_timer(at(0), [&sent, &none, &none], &blocked);
+    assert_eq!(recovery.deadline(), None);
+}
+
+#[test]
+fn the_time_threshold_is_nine_eighths_of_the_round_trip_and_at_least_a_millisecond() {
+    let recovery = Recovery::new(3);
+    let thresholds = recovery.loss_thresholds(&rtt(), 0);
+    assert_eq!(thresholds.time_threshold, RTT * 9 / 8);
+    let tiny = Rtt::new(Duration::from_nanos(1));
+    assert_eq!(recovery.loss_thresholds(&tiny, 0).time_threshold, GRANULARITY);
+}
+
+#[test]
+fn spurious_losses_raise_the_thresholds_within_bounds() {
+    let mut recovery = Recovery::new(3);
+    recovery.on_ack_received(&spurious(1), &rtt(), true);
+    let thresholds = recovery.loss_thresholds(&rtt(), 0);
+    assert_eq!(thresholds.packet_threshold, 11);
+    assert!(thresholds.time_threshold > Duration::from_millis(150));
+    let mut extreme = spurious(1);
+    extreme.spurious.reordering = u64::MAX;
+    extreme.spurious.delay = Duration::MAX;
+    recovery.on_ack_received(&extreme, &rtt(), true);
+    let thresholds = recovery.loss_thresholds(&rtt(), 0);
+    assert_eq!(thresholds.packet_threshold, MAX_PACKET_THRESHOLD);
+    assert_eq!(thresholds.time_threshold, 2 * RTT);
+    recovery.on_path_changed();
+    assert_eq!(recovery.loss_thresholds(&rtt(), 0).packet_threshold, 3);
+}
+
+#[test]
+fn an_event_is_undone_when_every_packet_lost_in_it_arrived() {
+    let mut recovery = Recovery::new(3);
+    let rtt = rtt();
+    recovery.on_lost(at(100), &lost(50, 2), &rtt, Duration::ZERO);
+    assert_eq!(recovery.ack_context(0).congestion_event, Some(at(100)));
+    // Sent before the event: a part of it.
+    recovery.on_lost(at(110), &lost(90, 1), &rtt, Duration::ZERO);
+    assert!(!recovery.on_ack_received(&spurious(2), &rtt, true));
+    assert!(recovery.on_ack_received(&spurious(1), &rtt, true));
+    assert_eq!(recovery.ack_context(0).congestion_event, None);
+    assert!(!recovery.on_ack_received(&spurious(1), &rtt, true));
+}
+
+#[test]
+fn an_event_that_ecn_marks_confirm_is_not_undone() {
+    let mut recovery = Recovery::new(3);
+    let rtt = rtt();
+    recovery.on_lost(at(100), &lost(50, 1), &rtt, Duration::ZERO);
+    recovery.on_ecn_congestion(at(105), at(60));
+    assert!(!recovery.on_ack_received(&spurious(1), &rtt, true));
+}
+
+#[test]
+fn persistent_congestion_takes_longer_than_three_probe_timeouts() {
+    let mut recovery = Recovery::new(3);
+    let rtt = rtt();
+    let delay = Duration::from_millis(25);
+    let limit = (rtt.pto_base() + delay) * 3;
+    let mut outcome = lost(5000, 10);
+    outcome.span = Some((at(1000), at(1000) + limit));
+    assert!(!recovery.on_lost(at(6000), &outcome, &rtt, delay).persistent);
+    outcome.span = Some((at(1000), at(1000) + limit + Duration::from_nanos(1)));
+    let verdict = recovery.on_lost(at(6001), &outcome, &rtt, delay);
+    assert_eq!(verdict, LossVerdict { congestion: true, persistent: true });
+}
+
+#[test]
+fn lost_mtu_probes_and_pure_acks_are_no_congestion() {
+    let mut recovery = Recovery::new(3);
+    let outcome = LossOutcome { packets: 3, bytes: 1400, ..LossOutcome::default() };
+    let verdict = recovery.on_lost(at(1), &outcome, &rtt(), Duration::ZERO);
+    assert_eq!(verdict, LossVerdict::default());
+}
+
+proptest! {
+    #[test]
+    fn no_time_makes_the_timer_panic_or_stand_still(
+        sent_at: u64,
+        now: u64,
+        sample: u64,
+        delay: u64,
+        expirations in 0..80,
+    ) {
+        let mut rtt = Rtt::new(Duration::from_nanos(sample));
+        rtt.update(Instant::EPOCH, Duration::from_nanos(sample), Duration::ZERO);
+        let state =
+            TimerState { max_ack_delay: Duration::from_nanos(delay), ..state(&rtt) };
+        let none = SentPackets::new();
+        let mut sent = with_packet(Instant::from_nanos(sent_at));
+        let mut recovery = Recovery::new(3);
+        let now = Instant::from_nanos(now);
+        recovery.set_timer(now, [&none, &none, &sent], &state);
+        let mut at = now;
+        for _ in 0..expirations {
+            at = at.max(recovery.deadline().unwrap());
+            recovery.handle_timeout(at, [&none, &none, &sent], &state);
+            let next = recovery.deadline().unwrap();
+            prop_assert!(next > at || next == Instant::FAR_FUTURE);
+        }
+        sent.detect_lost(at, &recovery.loss_thresholds(&rtt, 0), |_, _| {});
+    }
+}

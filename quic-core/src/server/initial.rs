@@ -37,7 +37,7 @@ impl Server {
         load: Load,
     ) -> Reaction<'a> {
         let token = self.read_token(now, packet, header);
-        let mut facts = InitialFacts {
+        let facts = InitialFacts {
             path: packet.path,
             version: header.version,
             destination_id: header.destination_id,
@@ -46,11 +46,26 @@ impl Server {
             validated: false,
             retried: false,
         };
-        match self.verdict(&facts, token, load) {
+        let mut verdict = self.verdict(&facts, token, load);
+        if matches!(verdict, Verdict::Accept { .. }) {
+            // Garbage never reaches the application, nor does it use up a token.
+            if !self.is_authentic(packet, header) {
+                verdict = Verdict::Drop(DiscardReason::Authentication);
+            } else if let Some(issued) = token.new_token_issued()
+                && !self.used_tokens.first_use(header.token, issued)
+            {
+                // Replayed tokens must not make an amplifier of the server (RFC 9000 §8.1.4).
+                verdict = self.verdict(&facts, AddressToken::Absent, load);
+            }
+        }
+        match verdict {
             Verdict::Accept { original_destination_id, validated, retried } => {
-                facts = InitialFacts { original_destination_id, validated, retried, ..facts };
-                let new_token = token.new_token_issued();
-                self.accept(packet, header, facts, new_token)
+                Reaction::Attempt(InitialFacts {
+                    original_destination_id,
+                    validated,
+                    retried,
+                    ..facts
+                })
             }
             Verdict::Retry => Reaction::Retry(facts),
             Verdict::Refuse => Reaction::Close(facts, TransportErrorCode::CONNECTION_REFUSED),
@@ -90,24 +105,6 @@ impl Server {
             AddressValidation::Never => false,
             AddressValidation::AboveHalfOpen(limit) => load.half_open > limit,
         }
-    }
-
-    /// Begins an attempt, if the Initial is authentic: garbage never reaches the application.
-    fn accept<'a>(
-        &mut self,
-        packet: Unrouted<'a>,
-        header: &LongHeader<'a>,
-        mut facts: InitialFacts,
-        new_token_issued: Option<Instant>,
-    ) -> Reaction<'a> {
-        if !self.is_authentic(packet, header) {
-            return Reaction::Drop(DiscardReason::Authentication);
-        }
-        if let Some(issued) = new_token_issued {
-            // Only now: a token is not used up by a packet that anyone may have made of it.
-            facts.validated = self.used_tokens.first_use(header.token, issued);
-        }
-        Reaction::Attempt(facts)
     }
 
     fn is_authentic(&mut self, packet: Unrouted<'_>, header: &LongHeader<'_>) -> bool {

@@ -1,1 +1,78 @@
+use rustls::RootCertStore;
 
+use super::address_token::AddressToken;
+use super::initial::Verdict;
+use super::*;
+use crate::config::{AddressValidation, TokenKey, TransportConfig};
+use crate::crypto::TlsClientConfig;
+use crate::net::SocketId;
+use crate::wire::ConnectionId;
+
+fn server(validation: AddressValidation) -> Server {
+    let crypto = TlsClientConfig::from_roots(RootCertStore::empty(), &[b"test"]).unwrap();
+    let transport = TransportConfig::default();
+    let key = TokenKey::new([1; 32]);
+    let mut config = ServerConfig::new(Arc::new(crypto), transport, key).unwrap();
+    config.validation = validation;
+    config.accept_backlog = 10;
+    Server::new(Arc::new(config))
+}
+
+fn facts() -> InitialFacts {
+    let remote = ([192, 0, 2, 1], 4433).into();
+    let id = ConnectionId::new(&[1; 8]).unwrap();
+    InitialFacts {
+        path: PathAddresses { socket: SocketId(0), local_ip: None, remote },
+        version: 1,
+        destination_id: id,
+        source_id: id,
+        original_destination_id: id,
+        validated: false,
+        retried: false,
+    }
+}
+
+#[test]
+fn every_verdict_has_its_cause() {
+    let original = ConnectionId::new(&[2; 8]).unwrap();
+    let own = facts().destination_id;
+    let retry = |valid| AddressToken::Retry { original_destination_id: original, valid };
+    let new_token = |valid| AddressToken::NewToken { issued: Instant::EPOCH, valid };
+    let accept = |original_destination_id, validated, retried| Verdict::Accept {
+        original_destination_id,
+        validated,
+        retried,
+    };
+    let (always, never) = (AddressValidation::Always, AddressValidation::Never);
+    let above = AddressValidation::AboveHalfOpen(5);
+    let load = |half_open, waiting, full| Load { half_open, waiting, full };
+    let idle = Load::default();
+    for (validation, token, load, expected) in [
+        (never, AddressToken::Absent, idle, accept(own, false, false)),
+        (always, AddressToken::Absent, idle, Verdict::Retry),
+        (always, retry(true), idle, accept(original, true, true)),
+        (always, retry(false), idle, Verdict::RejectToken),
+        (never, retry(false), idle, Verdict::RejectToken),
+        (always, new_token(true), idle, accept(own, true, false)),
+        (always, new_token(false), idle, Verdict::Retry),
+        (never, new_token(false), idle, accept(own, false, false)),
+        (above, AddressToken::Absent, load(5, 5, false), accept(own, false, false)),
+        (above, AddressToken::Absent, load(6, 5, false), Verdict::Retry),
+        (never, AddressToken::Absent, load(10, 10, false), Verdict::Refuse),
+        (never, retry(true), load(10, 10, false), Verdict::Refuse),
+        (never, AddressToken::Absent, load(0, 0, true), Verdict::Refuse),
+    ] {
+        let server = server(validation);
+        let verdict = server.verdict(&facts(), token, load);
+        assert_eq!(verdict, expected, "{validation:?} {token:?} {load:?}");
+    }
+}
+
+#[test]
+fn a_short_destination_id_is_dropped_before_anything_else() {
+    let destination_id = ConnectionId::new(&[1; 7]).unwrap();
+    let short = InitialFacts { destination_id, ..facts() };
+    let verdict =
+        server(AddressValidation::Always).verdict(&short, AddressToken::Absent, Load::default());
+    assert_eq!(verdict, Verdict::Drop(DiscardReason::Malformed));
+}

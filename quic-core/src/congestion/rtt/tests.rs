@@ -1,1 +1,48 @@
+use super::*;
 
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn the_first_sample_replaces_the_guess_and_ignores_the_delay() {
+    let mut rtt = Rtt::new(millis(333));
+    assert_eq!(rtt.pto_base(), millis(333) + millis(333) * 2);
+    let now = Instant::EPOCH + millis(5);
+    rtt.update(now, millis(100), millis(50));
+    assert_eq!(rtt.smoothed(), millis(100));
+    assert_eq!(rtt.variation(), millis(50));
+    assert_eq!(rtt.minimum(), millis(100));
+    assert_eq!(rtt.first_sample(), Some(now));
+}
+
+#[test]
+fn the_delay_is_taken_off_unless_the_sample_would_fall_below_the_minimum() {
+    let mut rtt = Rtt::new(millis(333));
+    rtt.update(Instant::EPOCH, millis(100), Duration::ZERO);
+    rtt.update(Instant::EPOCH, millis(200), millis(20));
+    assert_eq!(rtt.smoothed(), (millis(100) * 7 + millis(180)) / 8);
+    assert_eq!(rtt.variation(), (millis(50) * 3 + millis(80)) / 4);
+    let mut rtt = Rtt::new(millis(333));
+    rtt.update(Instant::EPOCH, millis(100), Duration::ZERO);
+    rtt.update(Instant::EPOCH, millis(110), millis(20));
+    assert_eq!(rtt.smoothed(), (millis(100) * 7 + millis(110)) / 8);
+}
+
+#[test]
+fn the_minimum_ignores_the_delay() {
+    let mut rtt = Rtt::new(millis(333));
+    rtt.update(Instant::EPOCH, millis(100), Duration::ZERO);
+    rtt.update(Instant::EPOCH, millis(90), millis(80));
+    assert_eq!(rtt.minimum(), millis(90));
+    assert_eq!(rtt.latest(), millis(90));
+}
+
+#[test]
+fn extreme_samples_saturate() {
+    let mut rtt = Rtt::new(Duration::MAX);
+    for sample in [Duration::MAX, Duration::ZERO, Duration::MAX, Duration::from_nanos(1)] {
+        rtt.update(Instant::FAR_FUTURE, sample, Duration::MAX);
+        assert!(rtt.pto_base() >= rtt.smoothed());
+    }
+}

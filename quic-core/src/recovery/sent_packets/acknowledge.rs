@@ -34,9 +34,8 @@ impl SentPackets {
             }
             let mut index = self.index_at_or_above(*range.start());
             while let Some((at, packet)) = self.take_newly_acked(index, *range.end()) {
-                for frame in frames_of(&self.frames, self.frames_popped, &packet) {
-                    acked(&packet, frame);
-                }
+                frames_of(&self.frames, self.frames_popped, &packet)
+                    .for_each(|frame| acked(&packet, frame));
                 outcome.add(now, &packet, context, self.largest_acked);
                 index = at + 1;
             }

@@ -7,7 +7,7 @@ use crate::packet::SentFrame;
 
 /// How many time thresholds after it was sent a lost packet is forgotten. A later acknowledgment
 /// is not recognised as proof that the packet was only late.
-const LOST_KEPT_FOR_THRESHOLDS: u32 = 3;
+const LOST_KEPT_FOR_THRESHOLDS: u32 = 2;
 
 /// Lost packets that were sent one after the other, none acknowledged in between.
 #[derive(Clone, Copy, Debug)]
@@ -39,26 +39,26 @@ impl SentPackets {
             if packet.number > largest_acked {
                 break;
             }
-            if packet.state == State::Outstanding {
-                let due = packet.time_sent + thresholds.time_threshold;
-                let overtaken =
-                    packet.number.saturating_add(thresholds.packet_threshold) <= largest_acked;
-                if overtaken || due <= now {
-                    self.declare_lost(now, index, thresholds, &mut outcome);
-                    for frame in frames_of(&self.frames, self.frames_popped, &packet) {
-                        lost(&packet, frame);
-                    }
-                } else {
-                    first_outstanding = first_outstanding.or(Some(index));
-                    // No later packet can be lost before this one. A pure ACK is not worth a
-                    // timer.
-                    if packet.in_flight {
-                        self.loss_time = Some(due);
-                        break;
-                    }
-                }
+            let due = packet.time_sent + thresholds.time_threshold;
+            let overtaken =
+                packet.number.saturating_add(thresholds.packet_threshold) <= largest_acked;
+            if packet.state != State::Outstanding {
+                index += 1;
+            } else if overtaken || due <= now {
+                self.declare_lost(now, index, thresholds, &mut outcome);
+                frames_of(&self.frames, self.frames_popped, &packet)
+                    .for_each(|frame| lost(&packet, frame));
+                index += 1;
+            } else if packet.in_flight {
+                // No later packet can be lost before this one.
+                first_outstanding = first_outstanding.or(Some(index));
+                self.loss_time = Some(due);
+                break;
+            } else {
+                // A pure ACK is not worth a timer.
+                first_outstanding = first_outstanding.or(Some(index));
+                index += 1;
             }
-            index += 1;
         }
         self.first_outstanding = self.position_of(first_outstanding.unwrap_or(index));
         self.pop_settled(now);

@@ -221,7 +221,7 @@ impl SentPackets {
     fn make_room_for_not_in_flight(&mut self) -> bool {
         while self.not_in_flight >= MAX_NOT_IN_FLIGHT {
             let oldest = self.packets.front();
-            if !oldest.is_some_and(|oldest| is_outstanding_not_in_flight(oldest)) {
+            if !oldest.is_some_and(is_outstanding_not_in_flight) {
                 return false;
             }
             self.not_in_flight -= 1;

@@ -1,1 +1,431 @@
+use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::TransportErrorCode;
+use crate::wire::frame::{Ack, Frame, Frames, write_ack};
+use crate::wire::{RangeSet, Writer};
+
+const PATH: u32 = 7;
+const CONTEXT: AckContext = AckContext { path: PATH, congestion_event: None };
+const THRESHOLDS: LossThresholds = LossThresholds {
+    packet_threshold: 3,
+    time_threshold: Duration::from_millis(90),
+    first_rtt_sample: Some(Instant::EPOCH),
+    path: PATH,
+};
+
+fn at(millis: u64) -> Instant {
+    Instant::EPOCH + Duration::from_millis(millis)
+}
+
+/// Calls `act` with an ACK frame of these numbers.
+fn with_ack<R>(numbers: impl IntoIterator<Item = u64>, act: impl FnOnce(&Ack<'_>) -> R) -> R {
+    let mut set = RangeSet::default();
+    for number in numbers {
+        set.insert(number..number + 1);
+    }
+    let mut memory = [0; 4096];
+    let mut writer = Writer::new(&mut memory);
+    write_ack(&mut writer, &set, 0, None).unwrap();
+    let Some(Ok(Frame::Ack(ack))) = Frames::new(writer.written()).next() else { panic!() };
+    act(&ack)
+}
+
+fn send(sent: &mut SentPackets, millis: u64) -> u64 {
+    let number = sent.next_number();
+    sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence: number });
+    sent.push(packet(millis))
+}
+
+fn packet(millis: u64) -> NewPacket {
+    NewPacket {
+        time_sent: at(millis),
+        size: 1200,
+        ack_eliciting: true,
+        in_flight: true,
+        mtu_probe: false,
+        path: PATH,
+        frame_count: 1,
+    }
+}
+
+fn ack(
+    sent: &mut SentPackets,
+    millis: u64,
+    numbers: impl IntoIterator<Item = u64>,
+) -> (AckOutcome, Vec<u64>) {
+    let mut acked = Vec::new();
+    let outcome = with_ack(numbers, |ack| {
+        sent.on_ack(at(millis), ack, CONTEXT, |packet, frame| {
+            assert_eq!(*frame, SentFrame::NewConnectionId { sequence: packet.number() });
+            acked.push(packet.number());
+        })
+    });
+    (outcome.unwrap(), acked)
+}
+
+fn lose(sent: &mut SentPackets, millis: u64) -> (LossOutcome, Vec<u64>) {
+    let mut lost = Vec::new();
+    let outcome = sent.detect_lost(at(millis), &THRESHOLDS, |packet, frame| {
+        assert_eq!(*frame, SentFrame::NewConnectionId { sequence: packet.number() });
+        lost.push(packet.number());
+    });
+    (outcome, lost)
+}
+
+#[test]
+fn acknowledging_what_was_not_sent_is_a_violation_and_changes_nothing() {
+    let mut sent = SentPackets::new();
+    send(&mut sent, 0);
+    let result = with_ack([0, 1], |ack| sent.on_ack(at(1), ack, CONTEXT, |_, _| panic!()));
+    assert_eq!(result.unwrap_err().code, TransportErrorCode::PROTOCOL_VIOLATION);
+    assert_eq!(sent.in_flight(), 1200);
+    assert_eq!(sent.largest_acked(), None);
+}
+
+#[test]
+fn acknowledging_a_skipped_number_is_a_violation_even_long_after() {
+    let mut sent = SentPackets::new();
+    send(&mut sent, 0);
+    sent.skip_number();
+    assert_eq!(send(&mut sent, 0), 2);
+    ack(&mut sent, 1, [0, 2]);
+    for _ in 0..100 {
+        send(&mut sent, 2);
+    }
+    let result = with_ack(0..=50, |ack| sent.on_ack(at(3), ack, CONTEXT, |_, _| panic!()));
+    assert_eq!(result.unwrap_err().code, TransportErrorCode::PROTOCOL_VIOLATION);
+}
+
+#[test]
+fn an_rtt_sample_needs_the_largest_packet_newly_acknowledged_and_one_that_elicited() {
+    let mut sent = SentPackets::new();
+    (0..4).for_each(|number| assert_eq!(send(&mut sent, 10 * number), number));
+    assert_eq!(ack(&mut sent, 50, [2]).0.rtt_sample, Some(Duration::from_millis(30)));
+    // The largest is known already.
+    assert_eq!(ack(&mut sent, 60, [1, 2]).0.rtt_sample, None);
+    sent.push(NewPacket { ack_eliciting: false, in_flight: false, frame_count: 0, ..packet(60) });
+    assert_eq!(ack(&mut sent, 70, [4]).0.rtt_sample, None);
+}
+
+#[test]
+fn a_packet_is_lost_when_three_later_ones_or_time_have_overtaken_it() {
+    let mut sent = SentPackets::new();
+    (0..5).for_each(|number| assert_eq!(send(&mut sent, number), number));
+    ack(&mut sent, 50, [3]);
+    let (outcome, lost) = lose(&mut sent, 50);
+    assert_eq!(lost, [0]);
+    assert_eq!(outcome.bytes, 1200);
+    assert_eq!(outcome.newest_sent, Some(at(0)));
+    assert_eq!(sent.loss_time(), Some(at(91)));
+    assert_eq!(lose(&mut sent, 90).1, []);
+    assert_eq!(lose(&mut sent, 91).1, [1]);
+    assert_eq!(lose(&mut sent, 92).1, [2]);
+    // Nothing later than packet 4 was acknowledged.
+    assert_eq!(sent.loss_time(), None);
+    assert_eq!(lose(&mut sent, 1000).1, []);
+    assert_eq!(sent.in_flight(), 1200);
+}
+
+#[test]
+fn a_late_acknowledgment_is_recognised_and_leaves_the_flight_alone() {
+    let mut sent = SentPackets::new();
+    (0..5).for_each(|number| assert_eq!(send(&mut sent, number), number));
+    ack(&mut sent, 50, [4]);
+    assert_eq!(lose(&mut sent, 50).1, [0, 1]);
+    assert_eq!(sent.in_flight(), 2 * 1200);
+    let context = AckContext { congestion_event: Some(at(50)), ..CONTEXT };
+    let outcome = with_ack([1], |ack| sent.on_ack(at(60), ack, context, |_, _| {})).unwrap();
+    assert_eq!(outcome.bytes, 0);
+    assert_eq!(outcome.spurious.packets, 1);
+    assert_eq!(outcome.spurious.of_congestion_event, 1);
+    assert_eq!(outcome.spurious.reordering, 4);
+    assert_eq!(outcome.spurious.delay, Duration::from_millis(59));
+    assert_eq!(sent.in_flight(), 2 * 1200);
+    let later = AckContext { congestion_event: Some(at(51)), ..CONTEXT };
+    let outcome = with_ack([0], |ack| sent.on_ack(at(60), ack, later, |_, _| {})).unwrap();
+    assert_eq!(outcome.spurious.of_congestion_event, 0);
+}
+
+#[test]
+fn lost_mtu_probes_leave_the_flight_but_are_no_congestion() {
+    let mut sent = SentPackets::new();
+    sent.push(NewPacket { mtu_probe: true, frame_count: 0, size: 1400, ..packet(0) });
+    (1..5).for_each(|number| assert_eq!(send(&mut sent, number), number));
+    ack(&mut sent, 50, 1..5);
+    let (outcome, _) = lose(&mut sent, 50);
+    assert_eq!(outcome.mtu_probe_lost, Some(1400));
+    assert_eq!(outcome.bytes, 1400);
+    assert_eq!(outcome.congestion_packets, 0);
+    assert_eq!(outcome.newest_sent, None);
+    assert_eq!(sent.in_flight(), 0);
+}
+
+#[test]
+fn bytes_of_another_path_do_not_count_for_this_one() {
+    let mut sent = SentPackets::new();
+    sent.push(NewPacket { path: PATH - 1, frame_count: 0, ..packet(0) });
+    send(&mut sent, 1);
+    let (outcome, _) = ack(&mut sent, 50, [0, 1]);
+    assert_eq!(outcome.newly_acked, 2);
+    assert_eq!(outcome.bytes, 1200);
+}
+
+#[test]
+fn losses_in_a_row_make_one_span_over_several_detections() {
+    let mut sent = SentPackets::new();
+    (0..20).for_each(|number| assert_eq!(send(&mut sent, number * 100), number));
+    ack(&mut sent, 2000, [0, 10]);
+    let (outcome, _) = lose(&mut sent, 2000);
+    assert_eq!(outcome.span, Some((at(100), at(900))));
+    ack(&mut sent, 2001, [19]);
+    let (outcome, _) = lose(&mut sent, 2001);
+    // Packet 10 arrived: a new run began.
+    assert_eq!(outcome.span, Some((at(1100), at(1800))));
+}
+
+#[test]
+fn a_span_grows_while_nothing_is_acknowledged_in_between() {
+    let mut sent = SentPackets::new();
+    (0..4).for_each(|number| assert_eq!(send(&mut sent, 100 + number), number));
+    ack(&mut sent, 150, [3]);
+    assert_eq!(lose(&mut sent, 150).1, [0]);
+    let (outcome, lost) = lose(&mut sent, 200);
+    assert_eq!(lost, [1, 2]);
+    assert_eq!(outcome.span, Some((at(100), at(102))));
+}
+
+#[test]
+fn probes_repeat_the_oldest_frames_and_leave_the_packets_in_flight() {
+    let mut sent = SentPackets::new();
+    (0..4).for_each(|number| assert_eq!(send(&mut sent, number), number));
+    ack(&mut sent, 10, [0]);
+    let mut frames = Vec::new();
+    sent.requeue_for_probe(2, |frame| frames.push(*frame));
+    let expected = [1, 2].map(|sequence| SentFrame::NewConnectionId { sequence });
+    assert_eq!(frames, expected);
+    assert_eq!(sent.in_flight(), 3 * 1200);
+}
+
+#[test]
+fn pure_acks_do_not_pile_up_behind_a_packet_that_is_never_acknowledged() {
+    let mut sent = SentPackets::new();
+    send(&mut sent, 0);
+    for millis in 0..10_000 {
+        sent.frames_mut().push_back(SentFrame::Ack { largest: millis });
+        sent.push(NewPacket { ack_eliciting: false, in_flight: false, ..packet(millis) });
+    }
+    assert!(sent.packets.len() <= MAX_NOT_IN_FLIGHT + 1);
+    assert!(sent.frames.len() <= MAX_NOT_IN_FLIGHT + 1);
+    assert_eq!(sent.next_number(), 10_001);
+    // An ACK of packets that are not remembered is fine.
+    let acked = with_ack(5_000..=10_000, |ack| sent.on_ack(at(1), ack, CONTEXT, |_, _| {}));
+    assert_eq!(acked.unwrap().newly_acked, 0);
+}
+
+#[test]
+fn pure_acks_alone_forget_the_oldest() {
+    let mut sent = SentPackets::new();
+    for millis in 0..1000 {
+        sent.frames_mut().push_back(SentFrame::Ack { largest: millis });
+        sent.push(NewPacket { ack_eliciting: false, in_flight: false, ..packet(millis) });
+    }
+    assert_eq!(sent.packets.len(), MAX_NOT_IN_FLIGHT);
+    let mut largest = Vec::new();
+    with_ack([999], |ack| sent.on_ack(at(1), ack, CONTEXT, |_, frame| largest.push(*frame)))
+        .unwrap();
+    assert_eq!(largest, [SentFrame::Ack { largest: 999 }]);
+}
+
+#[test]
+fn a_steady_load_allocates_nothing() {
+    let mut sent = SentPackets::new();
+    let mut capacity = None;
+    for round in 0..200_u64 {
+        let numbers: Vec<u64> = (0..100).map(|_| send(&mut sent, 10 * round)).collect();
+        // Every tenth packet is lost.
+        let arrived = numbers.into_iter().filter(|number| number % 10 != 5);
+        ack(&mut sent, 10 * round + 5, arrived);
+        lose(&mut sent, 10 * round + 5);
+        if round == 100 {
+            capacity = Some((sent.packets.capacity(), sent.frames.capacity()));
+        }
+    }
+    assert_eq!(capacity, Some((sent.packets.capacity(), sent.frames.capacity())));
+}
+
+#[test]
+fn memory_of_a_past_load_is_returned() {
+    let mut sent = SentPackets::new();
+    for number in 0..10_000 {
+        assert_eq!(send(&mut sent, 0), number);
+    }
+    ack(&mut sent, 1, 0..10_000);
+    let number = send(&mut sent, 2);
+    ack(&mut sent, 3, [number]);
+    assert!(sent.packets.capacity() <= 4 * KEPT_CAPACITY);
+    sent.release_memory();
+    assert_eq!(sent.packets.capacity() + sent.frames.capacity(), 0);
+}
+
+#[test]
+fn runs_of_acknowledged_packets_are_crossed_in_one_step() {
+    let mut sent = SentPackets::new();
+    for number in 0..10_000 {
+        assert_eq!(send(&mut sent, 0), number);
+    }
+    // Packet 0 keeps all others in the ring.
+    for number in 1..10_000 {
+        sent.next_unacked(1);
+        let (outcome, _) = ack(&mut sent, 1, 1..=number);
+        assert_eq!(outcome.newly_acked, 1);
+    }
+    assert_eq!(sent.next_unacked(1), 10_000);
+    assert_eq!(sent.packets[1].state, State::Acked { run: 9_999 });
+}
+
+#[test]
+fn discarding_returns_what_was_in_flight_on_the_path() {
+    let mut sent = SentPackets::new();
+    send(&mut sent, 0);
+    sent.push(NewPacket { path: PATH - 1, frame_count: 0, ..packet(0) });
+    assert_eq!(sent.discard(PATH), 1200);
+    assert_eq!(sent.in_flight(), 0);
+    assert!(!sent.has_ack_eliciting_in_flight());
+    assert_eq!(sent.last_ack_eliciting_sent(), None);
+    assert_eq!(sent.next_number(), 2);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send { eliciting: bool, in_flight: bool },
+    Skip,
+    Ack(Vec<(u64, u64)>),
+    Wait(u64),
+    Detect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (any::<bool>(), any::<bool>()).prop_map(|(eliciting, in_flight)| Step::Send {
+            eliciting,
+            in_flight: eliciting || in_flight,
+        }),
+        1 => Just(Step::Skip),
+        3 => prop::collection::vec((0..40_u64, 0..8_u64), 1..5).prop_map(Step::Ack),
+        1 => (0..60_u64).prop_map(Step::Wait),
+        2 => Just(Step::Detect),
+    ]
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    Skipped,
+    Outstanding,
+    Lost,
+    Acked,
+}
+
+/// The packets of a naive sender that forgets nothing.
+#[derive(Default)]
+struct Model {
+    packets: BTreeMap<u64, (Fate, u64, bool)>,
+    largest_acked: Option<u64>,
+}
+
+impl Model {
+    fn in_flight(&self) -> u64 {
+        let outstanding =
+            |(fate, _, in_flight): &&(Fate, u64, bool)| *fate == Fate::Outstanding && *in_flight;
+        1200 * self.packets.values().filter(outstanding).count() as u64
+    }
+
+    fn lost(&mut self, millis: u64) -> Vec<u64> {
+        let Some(largest) = self.largest_acked else { return Vec::new() };
+        let mut lost = Vec::new();
+        for (number, (fate, sent, _)) in self.packets.range_mut(..largest) {
+            if *fate == Fate::Outstanding && (number + 3 <= largest || *sent + 90 <= millis) {
+                *fate = Fate::Lost;
+                lost.push(*number);
+            }
+        }
+        lost
+    }
+}
+
+fn run(steps: Vec<Step>) {
+    let mut sent = SentPackets::new();
+    let mut model = Model::default();
+    let mut millis = 0;
+    for step in steps {
+        match step {
+            Step::Send { eliciting, in_flight } => {
+                let number = sent.next_number();
+                sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence: number });
+                sent.push(NewPacket { ack_eliciting: eliciting, in_flight, ..packet(millis) });
+                model.packets.insert(number, (Fate::Outstanding, millis, in_flight));
+            }
+            Step::Skip => {
+                // No more than are remembered, so that none is forgotten.
+                if sent.skipped_count < MAX_SKIPPED {
+                    model.packets.insert(sent.next_number(), (Fate::Skipped, 0, false));
+                    sent.skip_number();
+                }
+            }
+            Step::Ack(ranges) => acknowledge(&mut sent, &mut model, millis, &ranges),
+            Step::Wait(time) => millis += time,
+            Step::Detect => {
+                let (_, lost) = lose(&mut sent, millis);
+                assert_eq!(lost, model.lost(millis));
+            }
+        }
+        assert_eq!(sent.in_flight(), model.in_flight());
+    }
+}
+
+fn acknowledge(sent: &mut SentPackets, model: &mut Model, millis: u64, ranges: &[(u64, u64)]) {
+    let next = sent.next_number();
+    let numbers: Vec<u64> = ranges
+        .iter()
+        .flat_map(|(back, length)| {
+            let start = next.saturating_sub(*back);
+            start..(start + length).min(next)
+        })
+        .collect();
+    if numbers.is_empty() {
+        return;
+    }
+    let fate = |number: &u64| model.packets[number].0;
+    if numbers.iter().any(|number| fate(number) == Fate::Skipped) {
+        let result = with_ack(numbers, |ack| sent.on_ack(at(millis), ack, CONTEXT, |_, _| {}));
+        assert!(result.is_err());
+        return;
+    }
+    let (outcome, mut acked) = ack(sent, millis, numbers.iter().copied());
+    acked.sort_unstable();
+    let mut spurious = 0;
+    for number in &acked {
+        let (fate, _, in_flight) = model.packets.get_mut(number).unwrap();
+        assert_ne!(*fate, Fate::Acked);
+        spurious += u32::from(*fate == Fate::Lost && *in_flight);
+        *fate = Fate::Acked;
+    }
+    assert_eq!(outcome.spurious.packets, spurious);
+    assert_eq!(outcome.newly_acked as usize, acked.len());
+    for number in &numbers {
+        // Lost packets may have been forgotten.
+        assert_ne!(model.packets[number].0, Fate::Outstanding);
+    }
+    model.largest_acked = model.largest_acked.max(numbers.into_iter().max());
+}
+
+proptest! {
+    #[test]
+    fn the_ring_agrees_with_a_map_that_forgets_nothing(
+        steps in prop::collection::vec(step(), 0..300),
+    ) {
+        run(steps);
+    }
+}

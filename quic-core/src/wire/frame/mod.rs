@@ -128,7 +128,13 @@ impl<'a> Frames<'a> {
         let mut reader = self.reader.clone();
         // The byte is there, so this cannot fail.
         let _type: Result<u8, Truncated> = reader.u8();
-        match body(&mut reader, frame_type) {
+        // Most frames are STREAM: they are read right here, all others by a call.
+        let frame = if first & !0x07 == 0x08 {
+            Stream::decode(&mut reader, frame_type).map(Frame::Stream)
+        } else {
+            body(&mut reader, frame_type)
+        };
+        match frame {
             Ok(frame) => {
                 self.reader = reader;
                 Ok(frame)
@@ -154,7 +160,6 @@ impl<'a> Frames<'a> {
 }
 
 /// Reads what follows the type.
-#[inline]
 fn body<'a>(reader: &mut Reader<'a>, ty: FrameType) -> Result<Frame<'a>, Malformed> {
     Ok(match ty {
         FrameType::PADDING => {
