@@ -316,15 +316,21 @@ impl Pair {
             Side::Server => (&self.to_client, to_client),
         };
         let (length, hash) = (payload.len(), hash(&payload));
+        let first_byte = payload.first().copied().unwrap_or_default();
         let arrivals = state.send(link, self.now, &mut payload);
         let ecn = ecn.filter(|_| !link.bleach_ecn);
         let arrives = arrivals[0].is_some();
-        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives });
+        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte });
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };
             self.on_the_way.insert((at, self.datagrams), datagram);
         }
+    }
+
+    /// Retry packets that the server sent (RFC 9000 §17.2.5).
+    pub fn retries_sent(&self) -> usize {
+        self.trace.by(Side::Server).filter(|sent| sent.first_byte & 0xf0 == 0xf0).count()
     }
 
     /// Lets a datagram arrive at one end that nobody sent.

@@ -15,6 +15,8 @@ pub struct Sent {
     pub hash: u64,
     /// Whether it arrives.
     pub arrives: bool,
+    /// Its first byte, which tells what kind of packet it begins with.
+    pub first_byte: u8,
 }
 
 /// Every datagram that was sent, in order.

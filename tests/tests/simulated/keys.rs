@@ -1,0 +1,67 @@
+//! Keys change while data flows (RFC 9001 §6).
+
+use std::sync::Arc;
+
+use quic_core::Side;
+use quic_tests::network::{Pair, Setup};
+use quic_tests::null_tls::NullTls;
+
+use super::{millis, noise, seconds};
+
+/// Updates keys at each of `sides` in turn while data flows both ways.
+fn check(mut pair: Pair, sides: &[Side]) {
+    let (client, server) = pair.connect();
+    pair.run_for(millis(200));
+    let bidi = quic_core::Direction::Bidirectional;
+    pair.server.application.echo = true;
+    let sent = noise(2 << 20, 1);
+    let id = pair.client.send_all(client, bidi, sent.clone());
+    let mut updates = 0;
+    for turn in 0..1000 {
+        let side = sides[turn % sides.len()];
+        let handle = if side == Side::Client { client } else { server };
+        let now = pair.now();
+        updates += u64::from(pair.end(side).with(handle, |c| c.update_keys(now)));
+        if pair.run_until(millis(50), |pair| pair.client.is_finished(client, id)) {
+            break;
+        }
+    }
+    assert!(pair.client.received(client, id) == sent, "something else came back");
+    pair.run_for(seconds(2));
+    assert!(updates >= 2, "{updates} updates");
+    let counted = pair.client.with(client, |c| c.statistics().key_updates);
+    assert_eq!(counted, pair.server.with(server, |c| c.statistics().key_updates));
+    assert!(counted >= updates, "{counted} after {updates} were started");
+}
+
+#[test]
+fn the_client_updates_keys_under_traffic() {
+    check(Pair::new(1), &[Side::Client]);
+}
+
+#[test]
+fn the_server_updates_keys_under_traffic() {
+    check(Pair::new(2), &[Side::Server]);
+}
+
+#[test]
+fn both_ends_update_keys_under_traffic_and_loss() {
+    let link = |link: &mut quic_tests::network::Link| {
+        link.loss = 0.02;
+        link.reorder = 0.05;
+        link.jitter = millis(3);
+    };
+    check(Setup::new(3).link(link).build(), &[Side::Client, Side::Server]);
+    check(Setup::with_rustls(3).link(link).build(), &[Side::Client, Side::Server]);
+}
+
+#[test]
+fn keys_are_updated_before_their_limit() {
+    let tls = Arc::new(NullTls { confidentiality_limit: 400, ..NullTls::default() });
+    let mut pair = Setup::with_tls(4, tls.clone(), tls).build();
+    let (client, server) = pair.connect();
+    pair.server.application.echo = true;
+    super::echo(&mut pair, client, 3 << 20, seconds(20));
+    assert!(pair.client.with(client, |c| c.statistics().key_updates) >= 4);
+    assert!(pair.server.with(server, |c| c.statistics().key_updates) >= 4);
+}

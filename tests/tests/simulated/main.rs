@@ -1,0 +1,51 @@
+//! Two ends in virtual time.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that finds something else has failed"
+)]
+
+mod closing;
+mod handshake;
+mod keys;
+mod lossy_handshake;
+mod paths;
+mod replay;
+mod throughput;
+mod tokens;
+mod transfer;
+
+use std::time::Duration;
+
+use quic_core::{ConnectionHandle, Direction};
+use quic_tests::network::{Pair, Random};
+
+/// Bytes that do not repeat.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random::new(seed, 99);
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        bytes.extend_from_slice(&random.u64().to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// Sends `length` bytes there and has them come back on the same stream.
+#[track_caller]
+fn echo(pair: &mut Pair, client: ConnectionHandle, length: usize, within: Duration) {
+    pair.server.application.echo = true;
+    let sent = noise(length, 1);
+    let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
+    pair.wait("echoed", within, |pair| pair.client.is_finished(client, id));
+    assert!(pair.client.received(client, id) == sent, "something else came back");
+}
+
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+fn millis(number: u64) -> Duration {
+    Duration::from_millis(number)
+}

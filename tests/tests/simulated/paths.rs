@@ -1,0 +1,126 @@
+//! Paths change (RFC 9000 §9, §14).
+
+use quic_core::Direction;
+use quic_tests::network::{Pair, Setup};
+
+use super::{echo, millis, noise, seconds};
+
+#[test]
+fn a_transfer_survives_new_addresses_of_the_client() {
+    for rustls in [false, true] {
+        let mut pair = if rustls { Pair::with_rustls(1) } else { Pair::new(1) };
+        let (client, server) = pair.connect();
+        pair.run_for(millis(100));
+        pair.server.application.echo = true;
+        let sent = noise(2 << 20, 1);
+        let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
+        for address in [([192, 0, 2, 1], 50_002), ([203, 0, 113, 7], 7), ([203, 0, 113, 7], 8)] {
+            pair.run_for(millis(150));
+            pair.client.address = address.into();
+        }
+        assert!(!pair.client.is_finished(client, id), "too fast to mean anything");
+        pair.wait("echoed", seconds(10), |pair| pair.client.is_finished(client, id));
+        assert!(pair.client.received(client, id) == sent, "something else came back");
+        let path = pair.server.with(server, |c| c.path());
+        assert_eq!(path.remote, pair.client.address);
+    }
+}
+
+#[test]
+fn a_download_survives_a_new_port_of_a_client_that_only_acknowledges() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(100));
+    let sent = noise(2 << 20, 1);
+    let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
+    pair.run_for(millis(150));
+    pair.client.address.set_port(50_002);
+    pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
+    assert!(pair.client.received(client, id) == sent, "something else came");
+}
+
+#[test]
+fn an_idle_client_behind_a_new_port_is_found_again() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(seconds(10));
+    pair.client.address.set_port(50_002);
+    echo(&mut pair, client, 10_000, seconds(2));
+    pair.run_for(seconds(5));
+    assert_eq!(pair.server.with(server, |c| c.path()).remote.port(), 50_002);
+}
+
+#[test]
+fn an_address_that_was_forged_does_not_move_the_connection() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(200));
+    let real = pair.client.address;
+    // Somebody on the path forwards one datagram from another address before the real one comes.
+    pair.client.send_all(client, Direction::Unidirectional, noise(100, 1));
+    pair.client.address = ([203, 0, 113, 66], 6).into();
+    pair.settle();
+    pair.client.address = real;
+    pair.run_for(seconds(3));
+    assert_eq!(pair.server.with(server, |c| c.path()).remote, real);
+    echo(&mut pair, client, 10_000, seconds(2));
+}
+
+/// Both ends' idea of the path's MTU after a transfer each way.
+fn discovered(pair: &mut Pair) -> (u16, u16) {
+    let (client, server) = pair.connect();
+    for _ in 0..10 {
+        echo(pair, client, 20_000, seconds(10));
+        pair.run_for(millis(500));
+    }
+    let mtu = |statistics: quic_core::Statistics| statistics.mtu;
+    (
+        mtu(pair.client.with(client, |c| c.statistics())),
+        mtu(pair.server.with(server, |c| c.statistics())),
+    )
+}
+
+#[test]
+fn the_mtu_of_the_link_is_found() {
+    for mtu in [1200, 1250, 1400, 1452, 1500] {
+        let mut pair = Setup::new(1).link(|link| link.mtu = mtu).build();
+        let found = discovered(&mut pair);
+        for found in [found.0, found.1].map(usize::from) {
+            let expected = mtu.min(1452);
+            assert!(found <= expected && found + 20 >= expected, "{found} on a link of {mtu}");
+        }
+    }
+}
+
+#[test]
+fn a_jumbo_link_is_found_where_it_is_looked_for() {
+    let mut pair = Setup::new(1)
+        .transport(|transport| transport.max_mtu = 8952)
+        .link(|link| link.mtu = 8952)
+        .build();
+    let found = discovered(&mut pair);
+    assert!(found.0 > 8900 && found.1 > 8900, "{found:?}");
+}
+
+#[test]
+fn a_link_whose_mtu_shrinks_is_survived() {
+    for new in [1200, 1250, 1300] {
+        let mut pair = Setup::new(1).link(|link| link.mtu = 1400).build();
+        assert!(discovered(&mut pair).0 > 1350);
+        pair.to_server.mtu = new;
+        pair.to_client.mtu = new;
+        let client = pair.client.connected[0];
+        echo(&mut pair, client, 1 << 20, seconds(20));
+        let mtu = pair.client.with(client, |c| c.statistics().mtu);
+        assert!(usize::from(mtu) <= new, "{mtu} on a link of {new}");
+    }
+}
+
+#[test]
+fn loss_is_not_mistaken_for_a_smaller_mtu() {
+    let mut pair = Setup::new(3).link(|link| link.loss = 0.05).build();
+    let client = pair.start();
+    pair.wait("connected", seconds(10), |pair| !pair.server.connected.is_empty());
+    echo(&mut pair, client, 1 << 20, seconds(60));
+    assert_eq!(pair.client.with(client, |c| c.statistics().mtu), 1452);
+}

@@ -1,0 +1,84 @@
+//! Links are used well.
+
+use quic_core::Direction;
+use quic_tests::network::{Link, Pair, Setup};
+
+use super::{millis, seconds};
+
+/// Bits per second that the server reads while `run` of virtual time passes.
+fn rate(pair: &mut Pair, server: quic_core::ConnectionHandle, run: u64) -> u64 {
+    let before = pair.server.bytes_read(server);
+    pair.run_for(millis(run));
+    (pair.server.bytes_read(server) - before) * 8 * 1000 / run
+}
+
+#[test]
+fn windows_grow_to_fill_a_long_fast_link() {
+    let mut pair = Setup::new(1)
+        .link(|link| {
+            link.delay = millis(50);
+            link.rate_bytes_per_second = Some(125_000_000);
+            link.queue_bytes = 12_500_000;
+        })
+        .build();
+    pair.server.application.keep = false;
+    pair.client.maximum_segments = 44;
+    let (client, server) = pair.connect();
+    pair.client.send_endlessly(client);
+    let mut best = 0;
+    while pair.elapsed() < seconds(5) && best < 500_000_000 {
+        best = best.max(rate(&mut pair, server, 250));
+    }
+    assert!(best > 500_000_000, "{best} bit/s at the best");
+}
+
+/// How long 10 MB take on a link, by the ideal.
+fn share(setup: Setup) -> f64 {
+    let ideal = 10_000_000.0 / setup.to_server.rate_bytes_per_second.unwrap() as f64;
+    let mut pair = setup.build();
+    pair.server.application.keep = false;
+    let (client, server) = pair.connect();
+    let start = pair.now();
+    let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 10_000_000]);
+    pair.wait("received", seconds(100), |pair| pair.server.is_finished(server, id));
+    (pair.now() - start).as_secs_f64() / ideal
+}
+
+fn dsl(link: &mut Link) {
+    link.delay = millis(15);
+    link.rate_bytes_per_second = Some(1_250_000);
+    link.queue_bytes = 25 * 1452;
+}
+
+#[test]
+fn a_link_with_a_short_queue_is_used() {
+    let share = share(Setup::new(1).link(dsl));
+    assert!(share < 1.25, "took {share} times as long as the link needs");
+}
+
+#[test]
+fn a_link_with_a_short_queue_is_used_without_pacing() {
+    let share = share(Setup::new(1).link(dsl).transport(|transport| transport.pacing = false));
+    assert!(share < 1.4, "took {share} times as long as the link needs");
+}
+
+#[test]
+fn a_link_with_jitter_is_used() {
+    let share = share(Setup::new(1).link(dsl).link(|link| link.jitter = millis(5)));
+    assert!(share < 1.3, "took {share} times as long as the link needs");
+}
+
+#[test]
+fn two_connections_share_a_link() {
+    let mut pair = Setup::new(1).link(dsl).build();
+    pair.server.application.keep = false;
+    let (one, one_server) = pair.connect();
+    let (two, two_server) = pair.connect();
+    pair.client.send_endlessly(one);
+    pair.client.send_endlessly(two);
+    pair.run_for(seconds(20));
+    let rates = [one_server, two_server].map(|server| pair.server.bytes_read(server));
+    let (least, most) = (rates[0].min(rates[1]), rates[0].max(rates[1]));
+    assert!(least * 4 > most, "{rates:?}");
+    assert!(least + most > 20_000_000, "{rates:?}");
+}

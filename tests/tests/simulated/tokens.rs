@@ -1,0 +1,111 @@
+//! Clients prove their addresses (RFC 9000 §8.1).
+
+use quic_core::{AddressValidation, TransportErrorCode};
+use quic_tests::network::{Incoming, Pair, Setup};
+
+use super::handshake::close_code;
+use super::{echo, seconds};
+
+fn always(seed: u64) -> Pair {
+    let mut setup = Setup::new(seed);
+    setup.validation = AddressValidation::Always;
+    setup.build()
+}
+
+/// The Retry packets that the server sent, told by their first byte (RFC 9000 §17.2.5).
+fn retries(pair: &Pair) -> usize {
+    pair.retries_sent()
+}
+
+#[test]
+fn a_retry_costs_one_round_trip_and_nothing_else() {
+    let mut pair = always(1);
+    let (client, _) = pair.connect();
+    assert_eq!(retries(&pair), 1);
+    assert_eq!(pair.server.attempts.len(), 1);
+    assert_eq!(pair.elapsed(), super::millis(50));
+    echo(&mut pair, client, 100_000, seconds(2));
+}
+
+#[test]
+fn an_application_can_ask_for_a_retry() {
+    let mut pair = Pair::new(1);
+    pair.server.incoming = Incoming::Retry;
+    let (client, _) = pair.connect();
+    assert_eq!(retries(&pair), 1);
+    assert_eq!(pair.server.attempts.len(), 2);
+    echo(&mut pair, client, 10_000, seconds(2));
+}
+
+#[test]
+fn a_retry_works_with_rustls() {
+    let mut setup = Setup::with_rustls(1);
+    setup.validation = AddressValidation::Always;
+    let mut pair = setup.build();
+    let (client, _) = pair.connect();
+    assert_eq!(retries(&pair), 1);
+    echo(&mut pair, client, 10_000, seconds(2));
+}
+
+#[test]
+fn a_token_of_one_connection_spares_the_next_the_retry_and_works_once() {
+    let mut pair = always(1);
+    pair.connect();
+    pair.run_for(seconds(1));
+    pair.connect();
+    assert_eq!(retries(&pair), 1);
+    pair.run_for(seconds(1));
+    // The second connection brought a new token.
+    pair.connect();
+    assert_eq!(retries(&pair), 1);
+    // Without time to fetch another one there is a Retry again.
+    let (first, second) = (pair.start(), pair.start());
+    pair.wait("connected", seconds(2), |pair| {
+        pair.client.connected.contains(&first) && pair.client.connected.contains(&second)
+    });
+    assert!(retries(&pair) >= 2);
+}
+
+#[test]
+fn a_token_that_moved_to_another_address_is_worth_a_retry() {
+    let mut pair = always(1);
+    pair.connect();
+    pair.run_for(seconds(1));
+    pair.client.address = ([203, 0, 113, 9], 999).into();
+    pair.connect();
+    assert_eq!(retries(&pair), 2);
+}
+
+#[test]
+fn a_token_is_worth_a_retry_after_it_expired() {
+    let mut pair = always(1);
+    pair.connect();
+    pair.run_for(seconds(15 * 24 * 3600));
+    pair.connect();
+    assert_eq!(retries(&pair), 2);
+}
+
+#[test]
+fn a_retry_token_that_expired_is_refused() {
+    let mut pair = Setup::new(1).transport(|t| t.handshake_timeout = seconds(100)).build();
+    pair.setup.validation = AddressValidation::Always;
+    pair.restart_server();
+    // The Retry takes 20 s.
+    pair.to_client.delay = seconds(20);
+    let client = pair.start();
+    pair.wait("lost", seconds(90), |pair| pair.client.lost.contains_key(&client));
+    assert_eq!(close_code(&pair.client.lost[&client]), TransportErrorCode::INVALID_TOKEN);
+}
+
+#[test]
+fn retries_survive_loss_of_any_one_datagram() {
+    for lost in 0..12 {
+        for server in [true, false] {
+            let mut pair = always(lost);
+            let link = if server { &mut pair.to_client } else { &mut pair.to_server };
+            link.drops = [lost].into();
+            let (client, _) = pair.connect();
+            echo(&mut pair, client, 5000, seconds(5));
+        }
+    }
+}
