@@ -205,7 +205,7 @@ fn next_piece(stream: &Stream, remaining: usize) -> Result<Piece, Full> {
         (length, StreamLength::Explicit)
     };
     let at_end = offset.saturating_add(length as u64) == send.buffer.end();
-    let fin = at_end && send.fin != Fin::Open;
+    let fin = at_end && matches!(send.fin, Fin::Pending | Fin::InFlight);
     if length == 0 && !fin {
         return Err(Full);
     }

@@ -193,6 +193,9 @@ impl Streams {
                 continue;
             }
             self.notify_readable(key);
+            if self.store.get(key).is_some_and(|stream| stream.send.stopped.is_some()) {
+                self.events.push_back((key, StreamEvent::Stopped(id)));
+            }
             return Some(id);
         }
         None
