@@ -2,7 +2,6 @@
 
 use super::Streams;
 use super::recv::{RecvState, RecvTransition};
-use super::send::{Fin, SendState};
 use super::store::Key;
 use crate::buffer::MAX_BLOCK;
 use crate::error::TransportError;

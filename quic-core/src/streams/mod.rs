@@ -29,7 +29,7 @@ use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
 use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
-use self::send::{Fin, SendPart, SendState, SendTransition};
+use self::send::{Fin, SendPart, SendTransition};
 use self::store::{Key, Queued, Store, Stream, remove_key};
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;

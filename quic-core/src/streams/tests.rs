@@ -1,3 +1,5 @@
+#![expect(clippy::excessive_nesting, clippy::wildcard_enum_match_arm, reason = "test code")]
+
 mod delivery;
 mod errors;
 mod lifecycle;
