@@ -38,6 +38,7 @@ pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, PacketHandlerManager,
 };
+pub use rustls;
 pub use streams::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
 };

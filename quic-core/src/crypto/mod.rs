@@ -1,7 +1,45 @@
 //! Keys, and the TLS handshake that makes them (RFC 9001).
 
+mod initial;
+mod one_rtt_keys;
+mod packet_protection;
 mod random;
+mod retry_tag;
+mod rustls_session;
 mod session;
+mod stateless_reset;
+mod tls_config;
+mod token_log;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+use aws_lc_rs as provider;
+#[cfg(feature = "ring")]
+use ring as provider;
+
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use random::{RandomSource, SeededRandom};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
+pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
+
+pub(crate) use one_rtt_keys::{KEY_PHASE_BIT, OneRttKeys};
+pub(crate) use packet_protection::{
+    OpenError, Opened, SAMPLE_OFFSET, SealError, TAG_LENGTH, open, seal,
+};
+pub(crate) use retry_tag::{is_retry_authentic, retry_tag};
+pub(crate) use stateless_reset::reset_token;
+pub(crate) use token_log::SingleUse;
+pub(crate) use tokens::{
+    MAXIMUM_TOKEN_LENGTH, Token, TokenBytes, seal as seal_token, unseal as open_token,
+};
+
+/// Compares in a time that depends on nothing but the lengths.
+fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
+    a.len() == b.len() && std::hint::black_box(difference) == 0
+}

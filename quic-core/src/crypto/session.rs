@@ -48,10 +48,12 @@ pub struct HandshakeData {
 
 /// One TLS handshake, at one end. Implemented over rustls, and by tests without encryption.
 pub trait Session: Send + fmt::Debug {
-    /// Takes handshake bytes from the peer, in order.
+    /// Takes handshake bytes from the peer, in order. Call
+    /// [`write_handshake`](Self::write_handshake) after it: that makes the keys of the next level.
     ///
     /// # Errors
-    /// The error to close the connection with: a TLS alert as a CRYPTO_ERROR code.
+    /// The error to close the connection with: a TLS alert as a CRYPTO_ERROR code, or
+    /// PROTOCOL_VIOLATION for bytes at another level than expected (RFC 9001 §4.1.3).
     fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), TransportError>;
 
     /// Appends handshake bytes for the peer to `out`; stops where the keys change.
@@ -86,9 +88,12 @@ pub trait Session: Send + fmt::Debug {
     /// Returns whether it could: not before the handshake is complete, nor for too long an output.
     fn export_keying_material(&self, out: &mut [u8], label: &[u8], context: &[u8]) -> bool;
 
-    /// Bits that the integrity of packets and the confidentiality of keys permit (RFC 9001 §6.6)
-    /// are asked of the keys themselves; this tells the session that the handshake is confirmed
-    /// and it may give memory back.
+    /// The handshake is confirmed (RFC 9001 §4.1.2): what only the handshake needed can go, after
+    /// [`write_handshake`](Self::write_handshake) has run dry.
+    ///
+    /// Afterwards [`peer_parameters`](Self::peer_parameters) and
+    /// [`export_keying_material`](Self::export_keying_material) may give nothing any more, and
+    /// handshake bytes from the peer may be an error.
     fn on_confirmed(&mut self) {}
 }
 

@@ -1,0 +1,40 @@
+//! Keys for Initial packets, which anyone on the path can compute (RFC 9001 §5.2).
+
+use rustls::crypto::CryptoProvider;
+use rustls::quic::{Keys, Suite, Version};
+use rustls::{CipherSuite, SupportedCipherSuite};
+
+use crate::wire::{ConnectionId, Side};
+
+/// The number of QUIC version 1 (RFC 9000 §15).
+pub(super) const VERSION_1: u32 = 0x0000_0001;
+
+/// The name that rustls has for a QUIC version; `None` if it is not supported.
+pub(super) fn tls_version(version: u32) -> Option<Version> {
+    match version {
+        VERSION_1 => Some(Version::V1),
+        _ => None,
+    }
+}
+
+/// The suite that Initial packets are protected with: AES-128-GCM with SHA-256.
+pub(super) fn initial_suite(provider: &CryptoProvider) -> Option<Suite> {
+    let suites = provider.cipher_suites.iter().filter_map(SupportedCipherSuite::tls13);
+    let mut suites =
+        suites.filter(|suite| suite.common.suite == CipherSuite::TLS13_AES_128_GCM_SHA256);
+    suites.next()?.quic_suite()
+}
+
+/// The Initial keys of the end that is `side`; `None` if the version is not supported.
+pub(super) fn initial_keys(
+    suite: Suite,
+    version: u32,
+    destination_id: &ConnectionId,
+    side: Side,
+) -> Option<Keys> {
+    let side = match side {
+        Side::Client => rustls::Side::Client,
+        Side::Server => rustls::Side::Server,
+    };
+    Some(suite.keys(destination_id.as_slice(), side, tls_version(version)?))
+}

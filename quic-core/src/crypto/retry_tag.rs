@@ -1,0 +1,45 @@
+//! The integrity tag of Retry packets: it proves that the sender saw the client's Initial
+//! (RFC 9001 §5.8).
+
+use smallvec::SmallVec;
+
+use super::initial::VERSION_1;
+use super::packet_protection::TAG_LENGTH;
+use super::provider::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use crate::wire::ConnectionId;
+
+/// Key and nonce for version 1; no secrets.
+const KEY_1: [u8; 16] = 0xbe0c_690b_9f66_575a_1d76_6b54_e368_c84e_u128.to_be_bytes();
+const NONCE_1: [u8; 12] = [0x46, 0x15, 0x99, 0xd3, 0x5d, 0x63, 0x2b, 0xf2, 0x23, 0x98, 0x25, 0xbb];
+
+/// The tag for a Retry packet, given without its last 16 bytes; `None` if the version is not
+/// supported.
+pub(crate) fn retry_tag(
+    version: u32,
+    original_destination_id: &ConnectionId,
+    retry_packet_without_tag: &[u8],
+) -> Option<[u8; TAG_LENGTH]> {
+    let (key, nonce) = match version {
+        VERSION_1 => (KEY_1, NONCE_1),
+        _ => return None,
+    };
+    let mut pseudo_packet = SmallVec::<[u8; 256]>::new();
+    pseudo_packet.push(u8::try_from(original_destination_id.length()).ok()?);
+    pseudo_packet.extend_from_slice(original_destination_id.as_slice());
+    pseudo_packet.extend_from_slice(retry_packet_without_tag);
+    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&*pseudo_packet), &mut []).ok()?;
+    tag.as_ref().try_into().ok()
+}
+
+/// Whether a whole Retry packet answers an Initial that was sent to `original_destination_id`.
+pub(crate) fn is_retry_authentic(
+    version: u32,
+    original_destination_id: &ConnectionId,
+    packet: &[u8],
+) -> bool {
+    let Some((packet, tag)) = packet.split_last_chunk::<TAG_LENGTH>() else { return false };
+    let expected = retry_tag(version, original_destination_id, packet);
+    expected.is_some_and(|expected| super::constant_time_equal(&expected, tag))
+}

@@ -1,0 +1,251 @@
+//! Handshakes of rustls with itself, and what its errors become.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{KeyLog, RootCertStore};
+
+use super::super::{
+    KeyChange, Level, Session, SessionFactory, StartSessionError, TlsClientConfig, TlsServerConfig,
+};
+use crate::error::{TransportError, TransportErrorCode};
+
+const VERSION: u32 = 1;
+const NAME: &str = "server.example";
+
+struct Certified {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+fn certified() -> Certified {
+    let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
+    Certified {
+        chain: vec![made.cert.der().clone()],
+        key: PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap(),
+    }
+}
+
+fn server(alpn: &[&[u8]]) -> TlsServerConfig {
+    let Certified { chain, key } = certified();
+    TlsServerConfig::from_certificate(chain, key, alpn).unwrap()
+}
+
+fn client(alpn: &[&[u8]]) -> TlsClientConfig {
+    TlsClientConfig::dangerous_without_verification(alpn).unwrap()
+}
+
+/// One end, and the level that it writes at.
+struct End {
+    session: Box<dyn Session>,
+    level: Level,
+    changes: Vec<Level>,
+}
+
+impl End {
+    fn client(config: &dyn SessionFactory) -> Self {
+        Self::new(config.start(VERSION, Some(NAME), b"of the client".to_vec()).unwrap())
+    }
+
+    fn server(config: &dyn SessionFactory) -> Self {
+        Self::new(config.start(VERSION, None, b"of the server".to_vec()).unwrap())
+    }
+
+    fn new(session: Box<dyn Session>) -> Self {
+        Self { session, level: Level::Initial, changes: Vec::new() }
+    }
+
+    /// Reads a flight in pieces, and writes what there is to answer.
+    fn read(
+        &mut self,
+        (level, bytes): &(Level, Vec<u8>),
+    ) -> Result<Vec<(Level, Vec<u8>)>, TransportError> {
+        for piece in bytes.chunks(100) {
+            self.session.read_handshake(*level, piece)?;
+        }
+        Ok(self.write())
+    }
+
+    fn write(&mut self) -> Vec<(Level, Vec<u8>)> {
+        let mut flights = Vec::new();
+        loop {
+            let mut bytes = Vec::new();
+            let change = self.session.write_handshake(&mut bytes);
+            if change.is_none() && bytes.is_empty() {
+                return flights;
+            }
+            if !bytes.is_empty() {
+                flights.push((self.level, bytes));
+            }
+            self.level = match change {
+                Some(KeyChange::Handshake(_)) => Level::Handshake,
+                Some(KeyChange::OneRtt(_)) => Level::OneRtt,
+                None => continue,
+            };
+            self.changes.push(self.level);
+        }
+    }
+}
+
+/// Carries all that each end writes to the other until both fall silent. Each end writes, and
+/// makes keys, before it reads the next level.
+fn run(client: &mut End, server: &mut End) -> Result<(), TransportError> {
+    let mut to_server = VecDeque::from(client.write());
+    let mut to_client = VecDeque::new();
+    loop {
+        if let Some(flight) = to_server.pop_front() {
+            to_client.extend(server.read(&flight)?);
+        } else if let Some(flight) = to_client.pop_front() {
+            to_server.extend(client.read(&flight)?);
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+fn complete(client: &TlsClientConfig, server: &TlsServerConfig) -> (End, End) {
+    let (mut client, mut server) = (End::client(client), End::server(server));
+    run(&mut client, &mut server).unwrap();
+    (client, server)
+}
+
+#[test]
+fn both_ends_agree_on_everything() {
+    let Certified { chain, key } = certified();
+    let mut roots = RootCertStore::empty();
+    roots.add(chain[0].clone()).unwrap();
+    let server_config = TlsServerConfig::from_certificate(chain.clone(), key, &[b"h3"]).unwrap();
+    let client_config = TlsClientConfig::from_roots(roots, &[b"other", b"h3"]).unwrap();
+    let (client, server) = complete(&client_config, &server_config);
+    let (mut client, mut server) = (client.session, server.session);
+
+    assert!(!client.is_handshaking() && !server.is_handshaking());
+    assert_eq!(client.peer_parameters(), Some(&b"of the server"[..]));
+    assert_eq!(server.peer_parameters(), Some(&b"of the client"[..]));
+    assert_eq!(client.handshake_data().unwrap().protocol.as_deref(), Some(&b"h3"[..]));
+    assert_eq!(server.handshake_data().unwrap().server_name.as_deref(), Some(NAME));
+    let identity = client.peer_identity().unwrap();
+    assert_eq!(identity.downcast_ref::<Vec<CertificateDer<'static>>>(), Some(&chain));
+    let (mut a, mut b) = ([0; 32], [1; 32]);
+    assert!(client.export_keying_material(&mut a, b"label", b"context"));
+    assert!(server.export_keying_material(&mut b, b"label", b"context"));
+    assert_eq!(a, b);
+
+    for number in 0..3 {
+        let (client, server) = (client.next_keys().unwrap(), server.next_keys().unwrap());
+        let mut packet = *b"a payload and the room for a tag";
+        let (payload, tag) = packet.split_last_chunk_mut::<16>().unwrap();
+        let made = client.local.encrypt_in_place(number, b"header", payload).unwrap();
+        tag.copy_from_slice(made.as_ref());
+        let opened = server.remote.decrypt_in_place(number, b"header", &mut packet).unwrap();
+        assert_eq!(opened, b"a payload and th");
+    }
+}
+
+#[test]
+fn keys_come_for_each_level_once_and_in_order() {
+    let (client, server) = complete(&client(&[b"h3"]), &server(&[b"h3"]));
+    assert_eq!(client.changes, [Level::Handshake, Level::OneRtt]);
+    assert_eq!(server.changes, [Level::Handshake, Level::OneRtt]);
+}
+
+#[test]
+fn a_server_drops_tls_when_confirmed_and_keeps_what_was_agreed() {
+    let (_, mut server) = complete(&client(&[b"h3"]), &server(&[b"h3"]));
+    let agreed = server.session.handshake_data();
+    server.session.on_confirmed();
+    assert_eq!(server.session.handshake_data(), agreed);
+    assert!(!server.session.is_handshaking());
+    assert!(server.session.next_keys().is_some());
+    assert!(!server.session.export_keying_material(&mut [0; 8], b"label", b""));
+    let error = server.session.read_handshake(Level::OneRtt, &[0]).unwrap_err();
+    assert_eq!(error.code, TransportErrorCode::crypto(10));
+}
+
+#[test]
+fn a_server_that_keeps_the_exporter_can_export_when_confirmed() {
+    let (_, mut server) = complete(&client(&[b"h3"]), &server(&[b"h3"]).keep_exporter(true));
+    server.session.on_confirmed();
+    assert!(server.session.export_keying_material(&mut [0; 8], b"label", b""));
+}
+
+#[test]
+fn the_end_of_the_handshake_has_to_be_reached_before_tls_is_dropped() {
+    let mut server = End::server(&server(&[b"h3"]));
+    server.session.on_confirmed();
+    let mut client = End::client(&client(&[b"h3"]));
+    assert_eq!(run(&mut client, &mut server), Ok(()));
+}
+
+#[test]
+fn a_tls_key_update_is_an_unexpected_message() {
+    let (mut client, mut server) =
+        complete(&client(&[b"h3"]), &server(&[b"h3"]).keep_exporter(true));
+    for end in [&mut client, &mut server] {
+        let error = end.session.read_handshake(Level::OneRtt, &[24, 0, 0, 1, 0]).unwrap_err();
+        assert_eq!(error.code, TransportErrorCode::crypto(10));
+    }
+}
+
+#[test]
+fn without_a_common_protocol_the_server_closes() {
+    for offers in [&[&b"other"[..]][..], &[]] {
+        let (mut client, mut server) =
+            (End::client(&client(offers)), End::server(&server(&[b"h3"])));
+        let error = run(&mut client, &mut server).unwrap_err();
+        assert_eq!(error.code, TransportErrorCode::crypto(120));
+    }
+}
+
+#[test]
+fn an_unknown_certificate_is_refused_with_an_alert() {
+    let client = TlsClientConfig::from_roots(RootCertStore::empty(), &[b"h3"]).unwrap();
+    let (mut client, mut server) = (End::client(&client), End::server(&server(&[b"h3"])));
+    let error = run(&mut client, &mut server).unwrap_err();
+    assert_eq!(error.code, TransportErrorCode::crypto(48));
+}
+
+#[test]
+fn bytes_at_a_wrong_level_are_refused() {
+    let (client_config, server_config) = (client(&[b"h3"]), server(&[b"h3"]));
+    for level in [Level::Handshake, Level::OneRtt] {
+        let mut server = End::server(&server_config);
+        let (_, hello) = End::client(&client_config).write().remove(0);
+        let error = server.session.read_handshake(level, &hello).unwrap_err();
+        assert_eq!(error.code, TransportErrorCode::PROTOCOL_VIOLATION);
+    }
+    let (mut client, mut server) = complete(&client_config, &server_config);
+    for end in [&mut client, &mut server] {
+        for level in [Level::Initial, Level::Handshake] {
+            let error = end.session.read_handshake(level, &[0]).unwrap_err();
+            assert_eq!(error.code, TransportErrorCode::PROTOCOL_VIOLATION);
+        }
+    }
+}
+
+#[test]
+fn names_and_versions_that_do_not_exist_start_no_session() {
+    let config = client(&[b"h3"]);
+    for name in [None, Some(""), Some("a name")] {
+        let error = config.start(VERSION, name, Vec::new()).unwrap_err();
+        assert_eq!(error, StartSessionError::InvalidServerName(name.unwrap_or("").to_owned()));
+    }
+    let error = config.start(0x1a2a_3a4a, Some(NAME), Vec::new()).unwrap_err();
+    assert_eq!(error, StartSessionError::UnsupportedVersion(0x1a2a_3a4a));
+}
+
+#[test]
+fn secrets_go_to_the_key_log() {
+    #[derive(Debug, Default)]
+    struct Labels(Mutex<Vec<String>>);
+    impl KeyLog for Labels {
+        fn log(&self, label: &str, _client_random: &[u8], _secret: &[u8]) {
+            self.0.lock().unwrap().push(label.to_owned());
+        }
+    }
+    let labels = Arc::new(Labels::default());
+    let log = Arc::clone(&labels);
+    complete(&client(&[b"h3"]).key_log(log), &server(&[b"h3"]));
+    assert!(labels.0.lock().unwrap().contains(&"SERVER_TRAFFIC_SECRET_0".to_owned()));
+}

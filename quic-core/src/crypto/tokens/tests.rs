@@ -1,0 +1,85 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const KEY: [u8; 32] = [7; 32];
+
+fn random() -> SeededRandom {
+    SeededRandom::from_seed([1; 32])
+}
+
+fn any_id() -> impl Strategy<Value = ConnectionId> {
+    prop::collection::vec(any::<u8>(), 0..=20).prop_map(|bytes| ConnectionId::new(&bytes).unwrap())
+}
+
+fn any_ip() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from),]
+}
+
+fn any_token() -> impl Strategy<Value = Token> {
+    let issued = any::<u64>().prop_map(Instant::from_nanos);
+    prop_oneof![
+        (any_ip(), any::<u16>(), any_id(), any_id(), issued.clone()).prop_map(
+            |(ip, port, original_destination_id, retry_source_id, issued)| Token::Retry {
+                remote: SocketAddr::new(ip, port),
+                original_destination_id,
+                retry_source_id,
+                issued,
+            }
+        ),
+        (any_ip(), issued).prop_map(|(ip, issued)| Token::NewToken { ip, issued }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_token_comes_back_as_it_was(token in any_token()) {
+        let sealed = seal(&KEY, &token, &mut random());
+        prop_assert!(!sealed.spilled());
+        prop_assert_eq!(unseal(&KEY, &sealed), Some(token));
+        prop_assert_eq!(unseal(&[8; 32], &sealed), None);
+    }
+
+    #[test]
+    fn no_bytes_but_a_token_are_a_token(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert_eq!(unseal(&KEY, &bytes), None);
+    }
+
+    #[test]
+    fn no_contents_break_the_decoder(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        if let Ok(Some(token)) = decode(&bytes) {
+            let mut again = TokenBytes::new();
+            encode(&token, &mut again);
+            prop_assert_eq!(&*again, &*bytes);
+        }
+    }
+}
+
+#[test]
+fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
+    let token = Token::Retry {
+        remote: "[2001:db8::1]:443".parse().unwrap(),
+        original_destination_id: ConnectionId::new(&[3; 20]).unwrap(),
+        retry_source_id: ConnectionId::new(&[4; 20]).unwrap(),
+        issued: Instant::from_nanos(5),
+    };
+    let mut sealed = seal(&KEY, &token, &mut random());
+    assert_eq!(sealed.len(), MAXIMUM_TOKEN_LENGTH);
+    for bit in 0..sealed.len() * 8 {
+        sealed[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(unseal(&KEY, &sealed), None);
+        sealed[bit / 8] ^= 1 << (bit % 8);
+    }
+    for length in 0..sealed.len() {
+        assert_eq!(unseal(&KEY, &sealed[..length]), None);
+    }
+}
+
+#[test]
+fn tokens_of_equal_contents_differ() {
+    let token = Token::NewToken { ip: [127, 0, 0, 1].into(), issued: Instant::EPOCH };
+    let mut random = random();
+    let (a, b) = (seal(&KEY, &token, &mut random), seal(&KEY, &token, &mut random));
+    assert_ne!(token_identity(&a), token_identity(&b));
+    assert_ne!(a.get(RANDOM_LENGTH..), b.get(RANDOM_LENGTH..));
+}
