@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use driver_tokio::{Connection, Endpoint, Incoming, RecvStream, SendStream};
+use driver_tokio::{ClosedStream, Connection, Endpoint, Incoming, RecvStream, SendStream};
 use quic_core::{TransportConfig, VarInt};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -158,5 +158,5 @@ async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64
 
 fn refuse(send: &mut SendStream, refusal: Refusal) {
     // A stream that is over needs no reset.
-    drop(send.reset(VarInt::from_u32(refusal.code())));
+    let _: Result<(), ClosedStream> = send.reset(VarInt::from_u32(refusal.code()));
 }
