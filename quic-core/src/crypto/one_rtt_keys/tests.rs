@@ -250,7 +250,7 @@ fn the_initiator_reads_old_packets_until_the_peer_follows_and_a_while_longer() {
     let (mut a, mut b) = pair();
     let (during, late, too_late) = (b.send(), b.send(), b.send());
     assert!(a.update(START));
-    let much_later = START + Duration::from_secs(3600);
+    let much_later = START + Duration::from_hours(1);
     a.receive(much_later, &during).unwrap();
     b.receive(much_later, &a.send()).unwrap();
     a.receive(much_later, &b.send()).unwrap();

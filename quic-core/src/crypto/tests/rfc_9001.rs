@@ -206,6 +206,7 @@ fn a_packet_cut_anywhere_is_refused() {
             if length < shortest { OpenError::TooShort } else { OpenError::NotAuthentic };
         assert_eq!(result, Err(expected));
     }
-    let past_the_end = open(&keys.remote, &mut packet.clone(), usize::MAX, None).map(|_| ());
+    let mut packet = packet;
+    let past_the_end = open(&keys.remote, &mut packet, usize::MAX, None).map(|_| ());
     assert_eq!(past_the_end, Err(OpenError::TooShort));
 }
