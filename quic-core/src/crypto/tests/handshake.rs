@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{KeyLog, RootCertStore};
+use rustls::{CipherSuite, KeyLog, NamedGroup, RootCertStore, ServerConfig};
 
+use super::super::tls_config::default_provider;
 use super::super::{
-    KeyChange, Level, Session, SessionFactory, StartSessionError, TlsClientConfig, TlsServerConfig,
+    KeyChange, Level, Session, SessionFactory, StartSessionError, TlsClientConfig, TlsConfigError,
+    TlsServerConfig,
 };
 use crate::error::{TransportError, TransportErrorCode};
 
@@ -149,6 +152,42 @@ fn keys_come_for_each_level_once_and_in_order() {
     let (client, server) = complete(&client(&[b"h3"]), &server(&[b"h3"]));
     assert_eq!(client.changes, [Level::Handshake, Level::OneRtt]);
     assert_eq!(server.changes, [Level::Handshake, Level::OneRtt]);
+}
+
+fn server_with(provider: CryptoProvider) -> Result<TlsServerConfig, TlsConfigError> {
+    let Certified { chain, key } = certified();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    TlsServerConfig::new(Arc::new(config))
+}
+
+#[test]
+fn a_client_whose_key_share_does_not_suit_is_asked_again() {
+    let mut provider = CryptoProvider::clone(&default_provider());
+    provider.kx_groups.retain(|group| group.name() == NamedGroup::secp384r1);
+    let (client, server) = complete(&client(&[b"h3"]), &server_with(provider).unwrap());
+    assert!(!client.session.is_handshaking() && !server.session.is_handshaking());
+    assert_eq!(client.changes, [Level::Handshake, Level::OneRtt]);
+}
+
+#[test]
+fn a_configuration_that_cannot_protect_initial_packets_is_refused() {
+    let mut provider = CryptoProvider::clone(&default_provider());
+    provider
+        .cipher_suites
+        .retain(|suite| suite.suite() == CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
+    let error = server_with(provider).unwrap_err();
+    assert_eq!(error, TlsConfigError::NoInitialCipherSuite);
+}
+
+#[test]
+fn a_certificate_and_the_key_of_another_are_refused() {
+    let (one, other) = (certified(), certified());
+    let error = TlsServerConfig::from_certificate(one.chain, other.key, &[]).unwrap_err();
+    assert!(matches!(error, TlsConfigError::Rejected(_)));
 }
 
 #[test]
