@@ -44,7 +44,8 @@ impl Identity {
 
 /// Reads all certificates of a PEM file; there is at least one.
 pub(crate) fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let pem = fs::read(path).map_err(|error| Failure::file("read the certificate", path, &error))?;
+    let pem =
+        fs::read(path).map_err(|error| Failure::file("read the certificate", path, &error))?;
     match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(chain) if !chain.is_empty() => Ok(chain),
         _ => Err(Failure::local(format!(

@@ -137,8 +137,7 @@ async fn fetch(
     let cpu_before = CpuTime::of_thread().total();
     let tls = network::client_tls(Trust::Roots(roots), ALPN, Preference::Aes128)?;
     let config = network::client_config(tls, TransportConfig::default())?;
-    let socket =
-        network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
+    let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
     let endpoint = network::client_endpoint(socket)?;
 
     let start = Instant::now();
@@ -173,8 +172,8 @@ async fn receive(recv: &mut RecvStream, length: u64, output: Output) -> Result<u
     let mut trailer = Vec::with_capacity(CHECKSUM_LENGTH);
     loop {
         let chunk = recv.read_chunk(usize::MAX).await;
-        let chunk = chunk
-            .map_err(|error| Failure::transfer(format!("the transfer broke off: {error}")))?;
+        let chunk =
+            chunk.map_err(|error| Failure::transfer(format!("the transfer broke off: {error}")))?;
         let Some(mut chunk) = chunk else { break };
         let missing = usize::try_from(length - checksum.count()).unwrap_or(usize::MAX);
         let data = chunk.split_to(missing.min(chunk.len()));
@@ -219,8 +218,7 @@ fn report(
         .packets_lost_spuriously
         .saturating_add(received.statistics.packets_lost_spuriously);
     let packets = sent.statistics.packets_sent.saturating_add(received.statistics.packets_sent);
-    let (relayed, dropped) =
-        relay.map_or((0, 0), |relay| (relay.relayed(), relay.dropped()));
+    let (relayed, dropped) = relay.map_or((0, 0), |relay| (relay.relayed(), relay.dropped()));
     let mut lines = vec![
         format!("moved          {} in {seconds:.3} s", output::bytes(bytes)),
         format!("goodput        {:.3} Gbit/s ({:.1} MiB/s)", goodput * 8e-9, goodput / 1_048_576.0),

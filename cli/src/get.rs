@@ -140,9 +140,8 @@ pub(crate) async fn resolve(server: &Server) -> Result<SocketAddr, Failure> {
     let unknown = |problem: &dyn std::fmt::Display| {
         Failure::connect(format!("cannot find {host}: {problem}; check the name"))
     };
-    let mut addresses = net::lookup_host((host.as_str(), *port))
-        .await
-        .map_err(|error| unknown(&error))?;
+    let mut addresses =
+        net::lookup_host((host.as_str(), *port)).await.map_err(|error| unknown(&error))?;
     addresses.next().ok_or_else(|| unknown(&"it has no address"))
 }
 
@@ -182,7 +181,8 @@ async fn download(
     send.finish().map_err(|error| broken(&error))?;
 
     // A refusal shows before a file is made.
-    let mut chunk = recv.read_chunk(usize::MAX).await.map_err(|error| read_failure(path, &error))?;
+    let mut chunk =
+        recv.read_chunk(usize::MAX).await.map_err(|error| read_failure(path, &error))?;
     let mut file = Destination::create(&download.destination).await?;
     let mut received = 0_u64;
     while let Some(data) = chunk {
@@ -199,7 +199,10 @@ fn read_failure(path: &str, error: &ReadError) -> Failure {
     match error {
         ReadError::Reset(code) => {
             let code = code.into_inner();
-            Failure::transfer(format!("cannot get {path}: {} (code {code})", Refusal::explain(code)))
+            Failure::transfer(format!(
+                "cannot get {path}: {} (code {code})",
+                Refusal::explain(code)
+            ))
         }
         _ => broke_off(path, error),
     }

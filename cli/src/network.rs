@@ -254,8 +254,11 @@ pub(crate) async fn accept(incoming: Incoming) -> Result<Connection, ConnectionE
     incoming.accept()?.await
 }
 
-/// TLS alerts (RFC 8446 §6.2) that mean that the certificate is not believed.
-const CERTIFICATE_ALERTS: std::ops::RangeInclusive<u64> = 42..=48;
+/// Whether a TLS alert (RFC 8446 §6.2) means that the certificate is not believed: from
+/// `bad_certificate` to `unknown_ca`, or `decrypt_error` for a wrong signature.
+const fn is_about_the_certificate(alert: u64) -> bool {
+    matches!(alert, 42..=48 | 51)
+}
 
 /// The TLS alert `no_application_protocol` (RFC 7301 §3.2).
 const NO_APPLICATION_PROTOCOL: u64 = 120;
@@ -269,9 +272,9 @@ fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> 
         _ => None,
     };
     Failure::connect(match (error, alert) {
-        (ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut, _) => format!(
-            "no answer from {to}; check the address, and that UDP gets there"
-        ),
+        (ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut, _) => {
+            format!("no answer from {to}; check the address, and that UDP gets there")
+        }
         (ConnectionError::VersionMismatch, _) => {
             format!("{to} does not speak QUIC version 1")
         }
@@ -280,7 +283,7 @@ fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> 
             alpn.escape_ascii()
         ),
         (ConnectionError::TransportError(error), Some(alert))
-            if CERTIFICATE_ALERTS.contains(&alert) =>
+            if is_about_the_certificate(alert) =>
         {
             format!(
                 "the certificate of {to} is not trusted ({error}); \

@@ -54,11 +54,13 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
 
 /// The directory to serve, free of symbolic links.
 pub(crate) fn root(directory: &Path) -> Result<Arc<Path>, Failure> {
-    let root = directory
-        .canonicalize()
-        .map_err(|error| Failure::file("serve", directory, &error))?;
+    let root =
+        directory.canonicalize().map_err(|error| Failure::file("serve", directory, &error))?;
     if !root.is_dir() {
-        return Err(Failure::local(format!("cannot serve {}: it is not a directory", root.display())));
+        return Err(Failure::local(format!(
+            "cannot serve {}: it is not a directory",
+            root.display()
+        )));
     }
     Ok(root.into())
 }

@@ -218,10 +218,8 @@ fn a_server_that_falls_silent_is_given_up() {
         assert!(get.try_wait().unwrap().is_none(), "the transfer ended");
         std::thread::yield_now();
     }
-    let stopped = Command::new("kill")
-        .args(["-STOP", &server.process.id().to_string()])
-        .status()
-        .unwrap();
+    let stopped =
+        Command::new("kill").args(["-STOP", &server.process.id().to_string()]).status().unwrap();
     assert!(stopped.success());
     let output = get.wait_with_output().unwrap();
     check_failure(&output, 1, "timed out");

@@ -120,9 +120,8 @@ async fn negotiate(config: ClientConfig, urls: Vec<Url>) -> Result<(), Failure> 
     let failure = |problem: &dyn std::fmt::Display| {
         Failure::connect(format!("expected a Version Negotiation packet: {problem}"))
     };
-    let connecting = endpoint
-        .connect_with(config, address, &server.host)
-        .map_err(|error| failure(&error))?;
+    let connecting =
+        endpoint.connect_with(config, address, &server.host).map_err(|error| failure(&error))?;
     match connecting.await {
         Err(quic_core::ConnectionError::VersionMismatch) => Ok(()),
         Err(error) => Err(failure(&error)),

@@ -31,7 +31,7 @@ const HANDSHAKES_WARM_UP: Duration = Duration::from_millis(200);
 /// Connections that `idle` opens at a time.
 const IDLE_OPENERS: usize = 32;
 
-/// After so many failures in a row of work there is nothing to measure.
+/// After so many failures there is nothing to measure.
 const MAX_ERRORS: u64 = 1000;
 
 /// Runs the workload and prints its report.
@@ -41,19 +41,17 @@ pub(crate) fn run(options: Client, output: Output) -> Result<(), Failure> {
     let config = network::client_config(tls, options.tuning.transport())?;
     let threads = options.tuning.threads;
     let report = network::block_on(threads, measure(Arc::new(options), config))??;
-    let failed = report.errors;
-    report.print(output);
-    if failed > 0 {
-        return Err(Failure::transfer(format!("{failed} connections failed")));
+    if report.errors > 0 && report.handshakes == 0 {
+        let failed = report.errors;
+        return Err(Failure::connect(format!("none of {failed} connections could be opened")));
     }
+    report.print(output);
     Ok(())
 }
 
 async fn measure(options: Arc<Client>, config: ClientConfig) -> Result<Report, Failure> {
-    let socket = network::bound_socket(
-        network::any_port_towards(options.addr),
-        options.tuning.sockbuf,
-    )?;
+    let socket =
+        network::bound_socket(network::any_port_towards(options.addr), options.tuning.sockbuf)?;
     let endpoint = network::client_endpoint(socket)?;
     let opener = Opener { endpoint, config, options: Arc::clone(&options) };
     let report = match options.workload {
@@ -108,9 +106,8 @@ impl Request {
             send.finish().map_err(|error| broken(&error))?;
             count(&mut recv).await?
         } else {
-            let sending = async {
-                send_zeros(&mut send, self.up).await.map_err(|error| broken(&error))
-            };
+            let sending =
+                async { send_zeros(&mut send, self.up).await.map_err(|error| broken(&error)) };
             let ((), received) = tokio::try_join!(sending, count(&mut recv))?;
             received
         };

@@ -69,11 +69,8 @@ impl Report {
         put("peak_rss_kb", json!(process::peak_resident_kb()));
         put("errors", json!(self.errors));
         line.extend(self.extra);
-        let text = line
-            .iter()
-            .map(|(key, value)| format!("{key} {value}"))
-            .collect::<Vec<_>>()
-            .join("\n");
+        let text =
+            line.iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join("\n");
         output.result(&line, &text);
     }
 }
