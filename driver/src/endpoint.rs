@@ -11,8 +11,8 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, EndpointConfig, Event, PacketHandlerManager as _,
-    PathAddresses, ServerConfig, SocketId, VarInt,
+    ClientConfig, Connect, ConnectionHandle, EndpointConfig, Event, Multiplexer as _,
+    PacketHandlerManager as _, PathAddresses, ServerConfig, SocketId, VarInt,
 };
 
 use crate::bell::{Bell, User};

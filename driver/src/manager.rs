@@ -1,81 +1,26 @@
-//! Stands in for the core's packet handler map.
-#![allow(missing_docs, reason = "replaced by the core's")]
+//! Which of the core's managers the driver uses.
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quic_core::*;
+use quic_core::crypto::SeededRandom;
+use quic_core::{EndpointConfig, Multiplexer as _, PacketHandlerMap, SocketId, SocketMultiplexer};
 
 use crate::shared::SharedConnection;
 
-#[derive(Debug)]
-pub(crate) struct Multiplexer;
+pub(crate) type Manager = PacketHandlerMap<SharedConnection>;
+pub(crate) type Multiplexer = SocketMultiplexer<Manager>;
 
-pub(crate) type Manager = Multiplexer;
-
+/// A multiplexer with one socket, which is bound to `local`.
 pub(crate) fn multiplexer(
-    _config: EndpointConfig,
-    _local: SocketAddr,
-    _random: crypto::SeededRandom,
+    config: EndpointConfig,
+    local: SocketAddr,
+    random: SeededRandom,
 ) -> io::Result<(Multiplexer, SocketId)> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-impl Multiplexer {
-    pub(crate) fn manager(&mut self, _: SocketId) -> Option<&mut Self> {
-        Some(self)
-    }
-}
-
-impl PacketHandlerManager for Multiplexer {
-    type Cell = SharedConnection;
-    fn handle_datagram(&mut self, _: Instant, _: UdpDatagram<'_>) {}
-    fn handle_timeout(&mut self, _: Instant) {}
-    fn poll_transmit(
-        &mut self,
-        _: Instant,
-        _: SocketId,
-        _: &mut TransmitBuffer<'_>,
-    ) -> Option<Transmit> {
-        None
-    }
-    fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
-        None
-    }
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-    fn listen(&mut self, _: Arc<ServerConfig>) {}
-    fn stop_listening(&mut self) {}
-    fn connect(&mut self, _: Instant, _: Connect<'_>) -> Result<ConnectionHandle, ConnectError> {
-        Err(ConnectError::TooManyConnections)
-    }
-    fn incoming(&self, _: ConnectionHandle) -> Option<Incoming> {
-        None
-    }
-    fn accept(
-        &mut self,
-        _: Instant,
-        _: ConnectionHandle,
-        _: Option<Arc<ServerConfig>>,
-    ) -> Result<(), AcceptError> {
-        Err(AcceptError::Gone)
-    }
-    fn refuse(&mut self, _: ConnectionHandle) {}
-    fn retry(&mut self, _: Instant, _: ConnectionHandle) -> bool {
-        false
-    }
-    fn ignore(&mut self, _: ConnectionHandle) {}
-    fn cell(&self, _: ConnectionHandle) -> Option<&SharedConnection> {
-        None
-    }
-    fn on_changed(&mut self, _: Instant, _: ConnectionHandle) {}
-    fn with_connection<R>(
-        &mut self,
-        _: Instant,
-        _: ConnectionHandle,
-        _: impl FnOnce(&mut Connection) -> R,
-    ) -> Option<R> {
-        None
-    }
+    let mut multiplexer = Multiplexer::with_random(random);
+    let socket = multiplexer
+        .add_socket(local, Arc::new(config))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    Ok((multiplexer, socket))
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant as StdInstant};
 
 use quic_core::{
-    ConnectionHandle, EcnCodepoint, Instant, PacketHandlerManager as _, PathAddresses, UdpDatagram,
+    ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, PathAddresses, UdpDatagram,
 };
 
 use crate::endpoint::{EndpointInner, EndpointState};

@@ -3,11 +3,12 @@
 use crate::error::ConnectionError;
 use crate::wire::{Direction, StreamId};
 
-/// Names a connection, or an attempt at one, of a packet handler manager.
+/// Names a connection, or an attempt at one, among all managers of a multiplexer.
 ///
 /// Handles are never used again: one that is over stays over.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ConnectionHandle {
+    pub(crate) manager: u16,
     pub(crate) slot: u32,
     pub(crate) generation: u32,
 }

@@ -27,6 +27,12 @@ mod connection;
 
 mod packet_handler_manager;
 
+mod packet_handler_map;
+mod server;
+
+mod multiplexer;
+mod socket_multiplexer;
+
 pub use config::*;
 pub use connection::{Connection, Statistics};
 pub use error::{
@@ -34,11 +40,14 @@ pub use error::{
 };
 pub use event::{ConnectionHandle, Event, StreamEvent};
 pub use instant::Instant;
+pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
-    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, PacketHandlerManager,
+    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
+pub use packet_handler_map::PacketHandlerMap;
 pub use rustls;
+pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
 };

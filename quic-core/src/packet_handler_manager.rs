@@ -80,7 +80,7 @@ pub trait PacketHandlerManager {
         handle: ConnectionHandle,
         config: Option<Arc<ServerConfig>>,
     ) -> Result<(), AcceptError>;
-    /// Answers an attempt with CONNECTION_REFUSED.
+    /// Answers an attempt with CONNECTION_REFUSED (RFC 9000 §5.2.2).
     fn refuse(&mut self, handle: ConnectionHandle);
     /// Answers an attempt with Retry; returns whether it could: not if the client's address is
     /// validated already.
@@ -102,6 +102,21 @@ pub trait PacketHandlerManager {
         handle: ConnectionHandle,
         act: impl FnOnce(&mut Connection) -> R,
     ) -> Option<R>;
+}
+
+/// Tells the packet handler managers of a multiplexer apart, and so their connection handles.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ManagerId(u16);
+
+impl ManagerId {
+    /// The manager with this number. Whoever makes managers gives each another one.
+    pub const fn new(number: u16) -> Self {
+        Self(number)
+    }
+
+    pub(crate) const fn number(self) -> u16 {
+        self.0
+    }
 }
 
 /// Whom to connect to.

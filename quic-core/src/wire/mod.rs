@@ -2,6 +2,7 @@
 
 mod connection_id;
 pub(crate) mod frame;
+pub(crate) mod header;
 mod packet_number;
 mod range_set;
 mod reader;

@@ -6,6 +6,7 @@ mod connection_ids;
 mod crypto;
 mod flow_control;
 mod path;
+mod permitted;
 mod stream;
 mod token;
 
@@ -15,6 +16,7 @@ pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
 pub(crate) use crypto::Crypto;
 pub(crate) use flow_control::{MaxStreamData, MaxStreams, StreamDataBlocked, StreamsBlocked};
 pub(crate) use path::{PathChallenge, PathResponse};
+pub(crate) use permitted::PacketType;
 pub(crate) use stream::{
     ResetStream, StopSending, Stream, StreamHeader, StreamLength, stream_overhead,
 };

@@ -1,0 +1,85 @@
+//! The contract of what shares sockets between packet handler managers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::config::EndpointConfig;
+use crate::event::{ConnectionHandle, Event};
+use crate::instant::Instant;
+use crate::net::{SocketId, UdpDatagram};
+use crate::packet_handler_manager::PacketHandlerManager;
+use crate::transmit::{Transmit, TransmitBuffer};
+
+/// Shares sockets between the server and any number of clients, and connections between sockets.
+///
+/// Sockets added with equal configurations share one [`PacketHandlerManager`], so that a
+/// connection can migrate from one to another. Sockets come and go at any time.
+pub trait Multiplexer {
+    /// What owns the connections.
+    type Manager: PacketHandlerManager;
+
+    /// Adds a socket that is bound to `local`.
+    ///
+    /// A `local` that was added before with an equal configuration gives the same [`SocketId`]
+    /// again, and is to be removed once. Port 0 stands for an address that is not known yet: such
+    /// a socket is always another one.
+    ///
+    /// # Errors
+    /// See [`AddSocketError`].
+    fn add_socket(
+        &mut self,
+        local: SocketAddr,
+        config: Arc<EndpointConfig>,
+    ) -> Result<SocketId, AddSocketError>;
+    /// Removes a socket: datagrams of it are dropped, and nothing is sent on it any more. With the
+    /// last socket of a manager go the manager and, without a word to their peers, its
+    /// connections; close them before. The ID is never given again.
+    fn remove_socket(&mut self, socket: SocketId);
+    /// The manager of a socket; `None` if the socket was removed.
+    fn manager(&mut self, socket: SocketId) -> Option<&mut Self::Manager>;
+
+    /// Takes a datagram, or a train of them, for the manager of `datagram.path.socket`.
+    fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>);
+    /// Does what is due by `now`, in all managers.
+    fn handle_timeout(&mut self, now: Instant);
+    /// Fills `buffer` with the next datagrams to send on `socket`.
+    fn poll_transmit(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit>;
+    /// The next event of any manager. Handles are unique among all of them.
+    fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
+    /// When `handle_timeout` is next due.
+    fn poll_timeout(&self) -> Option<Instant>;
+}
+
+/// A socket cannot be added.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddSocketError {
+    /// The address is in use with connection IDs of another length: packets with short headers
+    /// could not be told apart (RFC 9000 §5.1).
+    #[error("{local} is in use with connection IDs of {in_use} bytes, not {wanted}")]
+    ConnectionIdLengthMismatch {
+        /// The address.
+        local: SocketAddr,
+        /// The length in use, in bytes.
+        in_use: usize,
+        /// The length asked for, in bytes.
+        wanted: usize,
+    },
+    /// The address is in use with another stateless reset key, or one of the two has none.
+    #[error("{0} is in use with another stateless reset key")]
+    ResetKeyMismatch(SocketAddr),
+    /// The address is in use with other limits: on connections, or on stateless resets.
+    #[error("{0} is in use with other limits")]
+    LimitMismatch(SocketAddr),
+    /// No connection ID has as many bytes (RFC 9000 §17.2).
+    #[error("connection IDs have at most 20 bytes, not {0}")]
+    InvalidConnectionIdLength(usize),
+    /// All [`SocketId`]s, or all identities of managers, were given.
+    #[error("too many sockets were added")]
+    Exhausted,
+}

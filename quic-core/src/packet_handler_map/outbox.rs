@@ -1,0 +1,89 @@
+//! What waits to be sent, by socket.
+
+use std::collections::VecDeque;
+
+use super::response::{MAXIMUM_RESPONSES, Response};
+use crate::event::ConnectionHandle;
+use crate::net::SocketId;
+
+/// What waits to be sent on one socket.
+#[derive(Debug)]
+struct Outbox {
+    socket: SocketId,
+    /// Connections that may have something to send, each once, in turn.
+    ready: VecDeque<ConnectionHandle>,
+    responses: VecDeque<Response>,
+    /// Whether the next turn is a response's, if there is one.
+    responds_next: bool,
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+pub(super) enum Turn {
+    Connection(ConnectionHandle),
+    Response(Response),
+}
+
+/// What waits to be sent. The sockets of one manager are few.
+#[derive(Debug, Default)]
+pub(super) struct Outboxes(Vec<Outbox>);
+
+impl Outboxes {
+    /// Queues an answer on a socket, or drops it if too many wait.
+    pub(super) fn respond(&mut self, socket: SocketId, response: Response) {
+        if let Some(outbox) = self.on(socket)
+            && outbox.responses.len() < MAXIMUM_RESPONSES
+        {
+            outbox.responses.push_back(response);
+        }
+    }
+
+    /// Puts a connection, which must not be in it, at the end of the queue.
+    pub(super) fn add(&mut self, socket: SocketId, handle: ConnectionHandle) {
+        if let Some(outbox) = self.on(socket) {
+            outbox.ready.push_back(handle);
+        }
+    }
+
+    /// Takes a connection out of the queue, wherever it stands.
+    pub(super) fn remove(&mut self, socket: SocketId, handle: ConnectionHandle) {
+        if let Some(outbox) = self.0.iter_mut().find(|outbox| outbox.socket == socket) {
+            outbox.ready.retain(|ready| *ready != handle);
+        }
+    }
+
+    /// Who may send next: connections and responses take turns, so that a flood that provokes
+    /// responses delays connections by half at most.
+    pub(super) fn next(&mut self, socket: SocketId) -> Option<Turn> {
+        let outbox = self.0.iter_mut().find(|outbox| outbox.socket == socket)?;
+        let responds = outbox.ready.is_empty() || outbox.responds_next;
+        if responds && let Some(response) = outbox.responses.pop_front() {
+            outbox.responds_next = false;
+            return Some(Turn::Response(response));
+        }
+        outbox.responds_next = true;
+        outbox.ready.pop_front().map(Turn::Connection)
+    }
+
+    /// Number of connections and responses that wait.
+    pub(super) fn length(&self, socket: SocketId) -> (usize, usize) {
+        let outbox = self.0.iter().find(|outbox| outbox.socket == socket);
+        outbox.map_or((0, 0), |outbox| (outbox.ready.len(), outbox.responses.len()))
+    }
+
+    fn on(&mut self, socket: SocketId) -> Option<&mut Outbox> {
+        let place = self.0.iter().position(|outbox| outbox.socket == socket);
+        let place = place.unwrap_or_else(|| {
+            // Sockets come and go, and their names do not come back.
+            self.0.retain(|outbox| !outbox.ready.is_empty() || !outbox.responses.is_empty());
+            self.0.push(Outbox {
+                socket,
+                ready: VecDeque::new(),
+                responses: VecDeque::new(),
+                responds_next: false,
+            });
+            self.0.len() - 1
+        });
+        self.0.get_mut(place)
+    }
+}

@@ -1,0 +1,233 @@
+//! Answers that need no connection, kept as small values and written when they are polled.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::config::{EndpointConfig, QUIC_V1, ServerConfig};
+use crate::crypto::{
+    RandomSource as _, SeededRandom, TAG_LENGTH, Token, reset_token, retry_tag, seal, seal_token,
+};
+use crate::error::TransportErrorCode;
+use crate::event::ConnectionHandle;
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+use crate::server::{InitialFacts, MINIMUM_ID_LENGTH};
+use crate::transmit::{Transmit, TransmitBuffer};
+use crate::wire::frame::{ConnectionClose, FrameType};
+use crate::wire::header::{
+    InvariantHeader, LongHeaderParts, LongType, RetryParts, patch_length, write_long_header,
+    write_retry_without_tag, write_version_negotiation,
+};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, Side, StatelessResetToken, Writer};
+
+/// Answers that wait in one queue; further ones are dropped.
+pub(super) const MAXIMUM_RESPONSES: usize = 256;
+/// Datagrams with fewer bytes provoke no stateless reset: they are likely one themselves.
+pub(super) const MINIMUM_RESET_TRIGGER: usize = 43;
+/// Longest stateless reset; below it, lengths vary.
+const MAXIMUM_RESET: usize = 96;
+
+/// Source ports of services that answer whatever they get. A datagram from one of them is forged
+/// or an echo, and an answer to it would feed a loop or a flood.
+const REFLECTOR_PORTS: [u16; 17] =
+    [0, 7, 13, 17, 19, 53, 111, 123, 137, 161, 389, 520, 1900, 3702, 5353, 11211, 27015];
+
+/// Whether no one may be answered at this port.
+pub(super) fn is_reflector(port: u16) -> bool {
+    REFLECTOR_PORTS.contains(&port)
+}
+
+/// Bytes of a connection ID of any version. On the heap only where longer than any known version
+/// has them.
+type LongId = SmallVec<[u8; ConnectionId::MAXIMUM_LENGTH]>;
+
+/// An answer to one datagram.
+#[derive(Clone, Debug)]
+pub(super) enum Response {
+    /// An Initial with CONNECTION_CLOSE.
+    Close {
+        facts: InitialFacts,
+        config: Arc<ServerConfig>,
+        code: TransportErrorCode,
+    },
+    /// The closed connection repeats its CONNECTION_CLOSE.
+    CloseAgain(ConnectionHandle),
+    Reset {
+        path: PathAddresses,
+        id: ConnectionId,
+        trigger_length: usize,
+    },
+    Retry {
+        facts: InitialFacts,
+        config: Arc<ServerConfig>,
+        issued: Instant,
+    },
+    VersionNegotiation {
+        path: PathAddresses,
+        destination_id: LongId,
+        source_id: LongId,
+    },
+}
+
+impl Response {
+    /// Version Negotiation in answer to a packet with this header.
+    pub(super) fn version_negotiation(path: PathAddresses, header: &InvariantHeader<'_>) -> Self {
+        Self::VersionNegotiation {
+            path,
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+            //# The server MUST include the value from the Source Connection ID field
+            //# of the packet it receives in the Destination Connection ID field.
+            destination_id: LongId::from_slice(header.source_id),
+            source_id: LongId::from_slice(header.destination_id),
+        }
+    }
+
+    fn path(&self) -> Option<PathAddresses> {
+        match self {
+            Self::Close { facts, .. } | Self::Retry { facts, .. } => Some(facts.path),
+            Self::Reset { path, .. } | Self::VersionNegotiation { path, .. } => Some(*path),
+            Self::CloseAgain(_) => None,
+        }
+    }
+
+    /// Writes the answer; `None` if it cannot be, or is not for this function to write.
+    pub(super) fn transmit(
+        &self,
+        endpoint: &EndpointConfig,
+        random: &mut SeededRandom,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
+        let path = self.path()?;
+        let memory = buffer.memory();
+        if let Self::Close { facts, config, code } = self {
+            let length = close(memory, facts, config, *code, random)?;
+            return Some(Transmit { path, ecn: None, length, segment_length: None });
+        }
+        let writer = Writer::new(memory);
+        let length = match self {
+            Self::Retry { facts, config, issued } => retry(writer, facts, config, *issued, random)?,
+            Self::Reset { id, trigger_length, .. } => {
+                let token = reset_token(endpoint.reset_key.as_ref()?.as_bytes(), id);
+                reset(writer, token, *trigger_length, random)?
+            }
+            Self::VersionNegotiation { destination_id, source_id, .. } => {
+                negotiate(writer, destination_id, source_id, random).ok()?
+            }
+            Self::Close { .. } | Self::CloseAgain(_) => return None,
+        };
+        Some(Transmit { path, ecn: None, length, segment_length: None })
+    }
+}
+
+/// A connection ID that leads nowhere.
+fn random_id(random: &mut SeededRandom) -> Option<ConnectionId> {
+    ConnectionId::new(&random.array::<MINIMUM_ID_LENGTH>())
+}
+
+fn close(
+    memory: &mut [u8],
+    facts: &InitialFacts,
+    config: &ServerConfig,
+    code: TransportErrorCode,
+    random: &mut SeededRandom,
+) -> Option<usize> {
+    let mut writer = Writer::new(memory);
+    let id = &facts.destination_id;
+    let keys = config.crypto.initial_keys(facts.version, id, Side::Server)?;
+    let parts = LongHeaderParts {
+        ty: LongType::Initial,
+        version: facts.version,
+        destination_id: facts.source_id,
+        source_id: random_id(random)?,
+        token: &[],
+    };
+    let number_length = PacketNumberLength::for_number(0, None);
+    let field = write_long_header(&mut writer, &parts, 0, number_length).ok()?;
+    let payload_offset = writer.length();
+    let number_offset = payload_offset.checked_sub(number_length.bytes())?;
+    let frame = ConnectionClose {
+        error_code: code.value(),
+        frame_type: Some(FrameType::PADDING),
+        reason: &[],
+    };
+    frame.encode(&mut writer).ok()?;
+    writer.reserve(TAG_LENGTH).ok()?.fill(0);
+    let length = writer.length();
+    let packet = memory.get_mut(..length)?;
+    patch_length(packet, field, length.checked_sub(number_offset)?);
+    seal(&keys.local, packet, number_offset, number_length.bytes(), 0).ok()?;
+    Some(length)
+}
+
+fn retry(
+    mut writer: Writer<'_>,
+    facts: &InitialFacts,
+    config: &ServerConfig,
+    issued: Instant,
+    random: &mut SeededRandom,
+) -> Option<usize> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //# This value MUST NOT be equal to the Destination Connection ID field of
+    //# the packet sent by the client.
+    let source_id = random_id(random).filter(|id| *id != facts.destination_id)?;
+    let token = Token::Retry {
+        remote: facts.path.remote,
+        original_destination_id: facts.destination_id,
+        retry_source_id: source_id,
+        issued,
+    };
+    let token = seal_token(config.token_key.as_bytes(), &token, random);
+    if token.is_empty() {
+        return None;
+    }
+    let parts = RetryParts {
+        version: facts.version,
+        destination_id: facts.source_id,
+        source_id,
+        token: &token,
+    };
+    let [bits] = random.array();
+    write_retry_without_tag(&mut writer, &parts, bits).ok()?;
+    let tag = retry_tag(facts.version, &facts.destination_id, writer.written())?;
+    writer.bytes(&tag).ok()?;
+    Some(writer.length())
+}
+
+/// Shorter than what provoked it, so that two endpoints that do not know each other's packets
+/// fall silent (RFC 9000 §10.3.3).
+fn reset(
+    mut writer: Writer<'_>,
+    token: StatelessResetToken,
+    trigger_length: usize,
+    random: &mut SeededRandom,
+) -> Option<usize> {
+    let shortest = MINIMUM_RESET_TRIGGER - 1;
+    let longest = trigger_length.checked_sub(1)?.min(MAXIMUM_RESET);
+    let choices = longest.checked_sub(shortest)? as u64 + 1;
+    let more = usize::try_from(random.u64().checked_rem(choices)?).ok()?;
+    let unpredictable = (shortest + more).checked_sub(StatelessResetToken::LENGTH)?;
+    let bytes = writer.reserve(unpredictable).ok()?;
+    random.fill(bytes);
+    if let Some(first) = bytes.first_mut() {
+        // Like a packet with a short header.
+        *first = *first & 0x3f | 0x40;
+    }
+    writer.bytes(token.as_bytes()).ok()?;
+    Some(writer.length())
+}
+
+fn negotiate(
+    mut writer: Writer<'_>,
+    destination_id: &[u8],
+    source_id: &[u8],
+    random: &mut SeededRandom,
+) -> Result<usize, Full> {
+    let [first, a, b, c, d] = random.array();
+    // A version that is reserved to exercise negotiation (RFC 9000 §15): no one may rely on lists
+    // without unknown versions.
+    let grease = u32::from_be_bytes([a, b, c, d]) & 0xf0f0_f0f0 | 0x0a0a_0a0a;
+    let versions = if first & 1 == 0 { [grease, QUIC_V1] } else { [QUIC_V1, grease] };
+    write_version_negotiation(&mut writer, first, destination_id, source_id, &versions)?;
+    Ok(writer.length())
+}

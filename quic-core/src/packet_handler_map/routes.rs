@@ -1,0 +1,110 @@
+//! From what a datagram carries to the handler it is for.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+
+use crate::crypto::SeededRandom;
+use crate::event::ConnectionHandle;
+use crate::wire::{ConnectionId, StatelessResetToken};
+
+/// Hashes with a secret, so that nobody who chooses keys can aim at a bucket.
+#[derive(Clone)]
+pub(super) struct KeyedHash([u8; 16]);
+
+impl KeyedHash {
+    pub(super) fn new(random: &mut SeededRandom) -> Self {
+        Self(random.array())
+    }
+}
+
+impl std::fmt::Debug for KeyedHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyedHash(secret)")
+    }
+}
+
+impl BuildHasher for KeyedHash {
+    type Hasher = SipHasher13;
+
+    fn build_hasher(&self) -> SipHasher13 {
+        SipHasher13::new_with_key(&self.0)
+    }
+}
+
+/// A token as a key of a map with a secret hash. Equality takes constant time.
+#[derive(Debug, Eq, PartialEq)]
+struct TokenKey(StatelessResetToken);
+
+impl Hash for TokenKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.0.as_bytes());
+    }
+}
+
+/// Connection IDs and stateless reset tokens, and whom they lead to. Never iterated: the order of
+/// a map with a secret hash is not repeatable.
+#[derive(Debug)]
+pub(super) struct Routes {
+    ids: HashMap<ConnectionId, ConnectionHandle, KeyedHash>,
+    tokens: HashMap<TokenKey, ConnectionHandle, KeyedHash>,
+}
+
+impl Routes {
+    pub(super) fn new(random: &mut SeededRandom) -> Self {
+        let hash = KeyedHash::new(random);
+        Self { ids: HashMap::with_hasher(hash.clone()), tokens: HashMap::with_hasher(hash) }
+    }
+
+    pub(super) fn get(&self, id: &ConnectionId) -> Option<ConnectionHandle> {
+        self.ids.get(id).copied()
+    }
+
+    /// Routes `id` to `handle`, unless it leads elsewhere already; returns whether it now does.
+    pub(super) fn add(&mut self, id: ConnectionId, handle: ConnectionHandle) -> bool {
+        *self.ids.entry(id).or_insert(handle) == handle
+    }
+
+    /// Takes the route away, if it leads to `handle`.
+    pub(super) fn remove(&mut self, id: &ConnectionId, handle: ConnectionHandle) -> bool {
+        let own = self.ids.get(id) == Some(&handle);
+        own && self.ids.remove(id).is_some()
+    }
+
+    /// Whose peer's token the datagram ends in, if it does (RFC 9000 §10.3.1).
+    pub(super) fn reset(&self, datagram: &[u8]) -> Option<ConnectionHandle> {
+        // A reset is a short header packet: at least 5 bytes in front of the token.
+        let length = datagram.len();
+        let token = *datagram.last_chunk::<{ StatelessResetToken::LENGTH }>()?;
+        if length < MINIMUM_RESET_LENGTH || self.tokens.is_empty() {
+            return None;
+        }
+        self.tokens.get(&TokenKey(StatelessResetToken::new(token))).copied()
+    }
+
+    /// Registers a token, unless another connection's peer gave the same one before.
+    pub(super) fn add_token(
+        &mut self,
+        token: StatelessResetToken,
+        handle: ConnectionHandle,
+    ) -> bool {
+        *self.tokens.entry(TokenKey(token)).or_insert(handle) == handle
+    }
+
+    /// Forgets a token, if it is `handle`'s.
+    pub(super) fn remove_token(&mut self, token: StatelessResetToken, handle: ConnectionHandle) {
+        let key = TokenKey(token);
+        if self.tokens.get(&key) == Some(&handle) {
+            self.tokens.remove(&key);
+        }
+    }
+
+    /// Number of connection IDs and of tokens.
+    pub(super) fn length(&self) -> (usize, usize) {
+        (self.ids.len(), self.tokens.len())
+    }
+}
+
+/// Shortest stateless reset, in bytes (RFC 9000 §10.3).
+pub(super) const MINIMUM_RESET_LENGTH: usize = 21;

@@ -1,0 +1,113 @@
+//! Places for packet handlers, named by handles that never come back.
+
+use smallvec::SmallVec;
+
+use super::PacketHandler;
+use crate::event::ConnectionHandle;
+use crate::net::SocketId;
+use crate::wire::{ConnectionId, StatelessResetToken};
+
+/// A packet handler, and what the map remembers of it.
+#[derive(Debug)]
+pub(super) struct Slot<C> {
+    pub(super) handler: PacketHandler<C>,
+    pub(super) notes: Notes,
+}
+
+/// What the map remembers of a packet handler of any kind.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Connection IDs that lead here.
+    pub(super) ids: SmallVec<[ConnectionId; 4]>,
+    /// Stateless reset tokens that reset the connection.
+    pub(super) tokens: SmallVec<[StatelessResetToken; 2]>,
+    /// The socket in whose queue the connection waits for its turn to send.
+    pub(super) ready_on: Option<SocketId>,
+    /// Whether this is an attempt, or a connection to the server whose handshake goes on.
+    pub(super) half_open: bool,
+    /// On a client, the server's name: the key of its tokens.
+    pub(super) server_name: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Entry<C> {
+    generation: u32,
+    slot: Option<Slot<C>>,
+}
+
+/// The places.
+#[derive(Debug)]
+pub(super) struct Slots<C> {
+    manager: u16,
+    entries: Vec<Entry<C>>,
+    free: Vec<u32>,
+}
+
+impl<C> Slots<C> {
+    pub(super) fn new(manager: u16) -> Self {
+        Self { manager, entries: Vec::new(), free: Vec::new() }
+    }
+
+    /// Number of slots in use.
+    pub(super) fn length(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// The handle that the next [`insert`](Self::insert) gives; `None` if all are used up.
+    pub(super) fn next_handle(&mut self) -> Option<ConnectionHandle> {
+        if self.free.is_empty() {
+            let slot = u32::try_from(self.entries.len()).ok().filter(|slot| *slot < u32::MAX)?;
+            self.entries.push(Entry { generation: 0, slot: None });
+            self.free.push(slot);
+        }
+        let slot = *self.free.last()?;
+        let generation = self.entries.get(slot as usize)?.generation;
+        Some(ConnectionHandle { manager: self.manager, slot, generation })
+    }
+
+    /// Fills the place that `handle`, just given by [`next_handle`](Self::next_handle), names.
+    pub(super) fn insert(&mut self, handle: ConnectionHandle, handler: PacketHandler<C>) {
+        debug_assert_eq!(self.free.last(), Some(&handle.slot), "another handle was next");
+        self.free.pop();
+        if let Some(entry) = self.entries.get_mut(handle.slot as usize) {
+            entry.slot = Some(Slot { handler, notes: Notes::default() });
+        }
+    }
+
+    pub(super) fn get(&self, handle: ConnectionHandle) -> Option<&Slot<C>> {
+        let entry = self.entries.get(handle.slot as usize)?;
+        let same = handle.manager == self.manager && handle.generation == entry.generation;
+        entry.slot.as_ref().filter(|_| same)
+    }
+
+    pub(super) fn get_mut(&mut self, handle: ConnectionHandle) -> Option<&mut Slot<C>> {
+        let same_manager = handle.manager == self.manager;
+        let entry = self.entries.get_mut(handle.slot as usize)?;
+        let same = same_manager && handle.generation == entry.generation;
+        entry.slot.as_mut().filter(|_| same)
+    }
+
+    pub(super) fn remove(&mut self, handle: ConnectionHandle) -> Option<Slot<C>> {
+        self.get(handle)?;
+        let entry = self.entries.get_mut(handle.slot as usize)?;
+        let slot = entry.slot.take()?;
+        entry.generation = entry.generation.saturating_add(1);
+        // The last generation is never given, so that no handle can come back.
+        if entry.generation < u32::MAX {
+            self.free.push(handle.slot);
+        }
+        Some(slot)
+    }
+
+    /// The handle of what is in a slot now.
+    pub(super) fn handle(&self, slot: u32) -> Option<ConnectionHandle> {
+        let entry = self.entries.get(slot as usize)?;
+        entry.slot.as_ref()?;
+        Some(ConnectionHandle { manager: self.manager, slot, generation: entry.generation })
+    }
+
+    /// Every handle in use, in the order of slots.
+    pub(super) fn handles(&self) -> impl Iterator<Item = ConnectionHandle> {
+        (0..self.entries.len()).filter_map(|slot| self.handle(u32::try_from(slot).ok()?))
+    }
+}

@@ -1,0 +1,139 @@
+//! Datagrams that are for no connection: attempts, resets, garbage (RFC 9000 §5.2).
+
+use crate::event::ConnectionHandle;
+use crate::instant::Instant;
+use crate::packet_handler_manager::ConnectionCell;
+use crate::server::{Load, Reaction, Unrouted};
+use crate::wire::ConnectionId;
+use crate::wire::header::{Header, LongHeader, LongType, destination_id, parse};
+
+use super::response::{MINIMUM_RESET_TRIGGER, is_reflector};
+use super::train::Segment;
+use super::zero_rtt_queue::{MAXIMUM_QUEUES, ZeroRttQueue};
+use super::{PacketHandler, PacketHandlerMap, Response};
+
+impl<C: ConnectionCell> PacketHandlerMap<C> {
+    /// Takes a datagram that is for no connection, unless one of the same train opened it.
+    pub(super) fn handle_segment(&mut self, now: Instant, segment: Segment<'_>) {
+        let id = destination_id(segment.bytes, self.config.connection_id_length);
+        let Some(handle) = id.and_then(|id| self.book.routes.get(&id)) else {
+            return self.handle_unrouted(now, segment, None);
+        };
+        let Some(slot) = self.slots.get_mut(handle) else { return };
+        match &mut slot.handler {
+            PacketHandler::Connection(_) => {}
+            PacketHandler::Incoming(attempt) => {
+                attempt.hold(segment.path, segment.ecn, segment.bytes);
+            }
+            PacketHandler::Closed(closed) => {
+                if closed.on_datagram(segment.path, segment.bytes.len()) {
+                    let again = Response::CloseAgain(handle);
+                    self.book.outboxes.respond(segment.path.socket, again);
+                }
+            }
+            PacketHandler::ZeroRttQueue(queue) => match parse(segment.bytes, 0) {
+                Ok(Header::Long(LongHeader { ty: LongType::ZeroRtt, .. })) => {
+                    queue.push(segment.path, segment.ecn, segment.bytes);
+                }
+                Ok(Header::Long(LongHeader { ty: LongType::Initial, .. })) => {
+                    self.handle_unrouted(now, segment, Some(handle));
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn handle_unrouted(
+        &mut self,
+        now: Instant,
+        segment: Segment<'_>,
+        queue: Option<ConnectionHandle>,
+    ) {
+        if let Some(handle) = self.book.routes.reset(segment.bytes) {
+            self.act(now, handle, |connection| connection.handle_stateless_reset(now));
+            return;
+        }
+        if is_reflector(segment.path.remote.port()) {
+            return;
+        }
+        match parse(segment.bytes, self.config.connection_id_length) {
+            Ok(Header::Short(header)) => self.reset(now, segment, header.destination_id),
+            Ok(header) => self.handle_unrouted_long(now, segment, &header, queue),
+            // Not even a version to negotiate: dropped without a trace.
+            Err(_) => {}
+        }
+    }
+
+    /// Answers a packet with an unknown connection ID with a stateless reset, if that can do no
+    /// harm (RFC 9000 §10.3).
+    fn reset(&mut self, now: Instant, segment: Segment<'_>, id: ConnectionId) {
+        let trigger_length = segment.bytes.len();
+        let path = segment.path;
+        let may = self.config.reset_key.is_some()
+            && !id.is_empty()
+            && trigger_length >= MINIMUM_RESET_TRIGGER
+            && !self.book.retired.contains(now, &id)
+            && self.resets.take(now, path.remote.ip());
+        if may {
+            let response = Response::Reset { path, id, trigger_length };
+            self.book.outboxes.respond(path.socket, response);
+        }
+    }
+
+    fn handle_unrouted_long(
+        &mut self,
+        now: Instant,
+        segment: Segment<'_>,
+        header: &Header<'_>,
+        queue: Option<ConnectionHandle>,
+    ) {
+        let load = Load {
+            half_open: self.book.half_open,
+            waiting: self.book.waiting,
+            full: self.slots.length() >= self.config.max_connections,
+        };
+        let Some(server) = &mut self.server else { return };
+        let path = segment.path;
+        let config = server.config().clone();
+        let unrouted = Unrouted { path, datagram: segment.bytes };
+        let response = match server.handle_packet(now, unrouted, header, load) {
+            Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
+            Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),
+            Reaction::Drop(_) => return,
+            Reaction::Close(facts, code) => {
+                if !self.refusals.take(now) {
+                    return;
+                }
+                Response::Close { facts, config, code }
+            }
+            Reaction::NegotiateVersion(header) => Response::version_negotiation(path, &header),
+            Reaction::Retry(facts) => Response::Retry { facts, config, issued: now },
+        };
+        self.book.outboxes.respond(path.socket, response);
+        if let Some(queue) = queue {
+            self.forget(now, queue);
+        }
+    }
+
+    /// Begins a queue for 0-RTT packets of an attempt whose Initial is late.
+    fn queue_zero_rtt(&mut self, now: Instant, segment: Segment<'_>) {
+        let room = self.book.zero_rtt_queues < MAXIMUM_QUEUES
+            && self.slots.length() < self.config.max_connections;
+        let id = destination_id(segment.bytes, 0).filter(|_| room);
+        let Some((id, handle)) = id.and_then(|id| Some((id, self.slots.next_handle()?))) else {
+            return;
+        };
+        let mut queue = ZeroRttQueue::new(now, segment.path);
+        if !queue.push(segment.path, segment.ecn, segment.bytes)
+            || !self.book.routes.add(id, handle)
+        {
+            return;
+        }
+        self.book.deadlines.set(handle.slot, queue.until());
+        self.slots.insert(handle, PacketHandler::ZeroRttQueue(queue));
+        if let Some(slot) = self.slots.get_mut(handle) {
+            slot.notes.ids.push(id);
+        }
+        self.book.zero_rtt_queues = self.book.zero_rtt_queues.saturating_add(1);
+    }
+}

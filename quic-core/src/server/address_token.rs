@@ -1,0 +1,61 @@
+//! What the token in a client's Initial proves (RFC 9000 §8.1).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Server, Unrouted};
+use crate::crypto::{Token, open_token};
+use crate::instant::Instant;
+use crate::wire::ConnectionId;
+use crate::wire::header::LongHeader;
+
+/// What the token in an Initial proves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum AddressToken {
+    /// There is none, or none that this server can read.
+    Absent,
+    /// From a Retry, with the Destination Connection ID of the client's very first Initial.
+    Retry { original_destination_id: ConnectionId, valid: bool },
+    /// From a NEW_TOKEN frame; `issued` tells when.
+    NewToken { issued: Instant, valid: bool },
+}
+
+impl Server {
+    /// Reads and checks; changes nothing.
+    pub(super) fn read_token(
+        &self,
+        now: Instant,
+        packet: Unrouted<'_>,
+        header: &LongHeader<'_>,
+    ) -> AddressToken {
+        if header.token.is_empty() {
+            return AddressToken::Absent;
+        }
+        let config = &self.config;
+        let from = packet.path.remote;
+        match open_token(config.token_key.as_bytes(), header.token) {
+            None => AddressToken::Absent,
+            Some(Token::Retry { remote, original_destination_id, retry_source_id, issued }) => {
+                let valid = is_same_address(remote, from)
+                    && retry_source_id == header.destination_id
+                    && is_current(now, issued, config.retry_token_lifetime);
+                AddressToken::Retry { original_destination_id, valid }
+            }
+            Some(Token::NewToken { ip, issued }) => {
+                let valid = ip.to_canonical() == from.ip().to_canonical()
+                    && is_current(now, issued, config.new_token_lifetime);
+                AddressToken::NewToken { issued, valid }
+            }
+        }
+    }
+}
+
+/// Flow labels and scopes are left out: tokens do not carry them.
+fn is_same_address(a: SocketAddr, b: SocketAddr) -> bool {
+    a.ip().to_canonical() == b.ip().to_canonical() && a.port() == b.port()
+}
+
+/// A token from the future is from another server's clock, and not to be trusted.
+fn is_current(now: Instant, issued: Instant, lifetime: Duration) -> bool {
+    issued <= now && now <= issued + lifetime
+}

@@ -1,0 +1,126 @@
+//! The first packet of a possible connection: decide, then act.
+
+use super::address_token::AddressToken;
+use super::{InitialFacts, Load, Reaction, Server, Unrouted};
+use crate::config::AddressValidation;
+use crate::crypto::open;
+use crate::error::{DiscardReason, TransportErrorCode};
+use crate::instant::Instant;
+use crate::wire::header::LongHeader;
+use crate::wire::{ConnectionId, Side};
+
+/// Shortest Destination Connection ID of a client's Initial (RFC 9000 §7.2). Those that Retry
+/// packets give are no shorter.
+pub(crate) const MINIMUM_ID_LENGTH: usize = 8;
+
+/// What is to become of an Initial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    Accept {
+        original_destination_id: ConnectionId,
+        validated: bool,
+        retried: bool,
+    },
+    Retry,
+    Refuse,
+    /// The token is one of our Retry tokens, but not good (RFC 9000 §8.1.3).
+    RejectToken,
+    Drop(DiscardReason),
+}
+
+impl Server {
+    pub(super) fn handle_initial<'a>(
+        &mut self,
+        now: Instant,
+        packet: Unrouted<'a>,
+        header: &LongHeader<'a>,
+        load: Load,
+    ) -> Reaction<'a> {
+        let token = self.read_token(now, packet, header);
+        let mut facts = InitialFacts {
+            path: packet.path,
+            version: header.version,
+            destination_id: header.destination_id,
+            source_id: header.source_id,
+            original_destination_id: header.destination_id,
+            validated: false,
+            retried: false,
+        };
+        match self.verdict(&facts, token, load) {
+            Verdict::Accept { original_destination_id, validated, retried } => {
+                facts = InitialFacts { original_destination_id, validated, retried, ..facts };
+                let new_token = match token {
+                    AddressToken::NewToken { issued, valid: true } => Some(issued),
+                    _ => None,
+                };
+                self.accept(packet, header, facts, new_token)
+            }
+            Verdict::Retry => Reaction::Retry(facts),
+            Verdict::Refuse => Reaction::Close(facts, TransportErrorCode::CONNECTION_REFUSED),
+            Verdict::RejectToken => Reaction::Close(facts, TransportErrorCode::INVALID_TOKEN),
+            Verdict::Drop(reason) => Reaction::Drop(reason),
+        }
+    }
+
+    /// Decides; changes nothing. Costs no keys.
+    pub(super) fn verdict(&self, facts: &InitialFacts, token: AddressToken, load: Load) -> Verdict {
+        if facts.destination_id.length() < MINIMUM_ID_LENGTH {
+            return Verdict::Drop(DiscardReason::Malformed);
+        }
+        let (original_destination_id, validated, retried) = match token {
+            AddressToken::Absent => (facts.destination_id, false, false),
+            AddressToken::NewToken { valid, .. } => (facts.destination_id, valid, false),
+            AddressToken::Retry { original_destination_id, valid: true } => {
+                (original_destination_id, true, true)
+            }
+            AddressToken::Retry { valid: false, .. } => return Verdict::RejectToken,
+        };
+        if !self.listening {
+            return Verdict::Refuse;
+        }
+        if !validated && self.requires_validation(load) {
+            return Verdict::Retry;
+        }
+        if load.full || load.waiting >= self.config.accept_backlog {
+            return Verdict::Refuse;
+        }
+        Verdict::Accept { original_destination_id, validated, retried }
+    }
+
+    fn requires_validation(&self, load: Load) -> bool {
+        match self.config.validation {
+            AddressValidation::Always => true,
+            AddressValidation::Never => false,
+            AddressValidation::AboveHalfOpen(limit) => load.half_open > limit,
+        }
+    }
+
+    /// Begins an attempt, if the Initial is authentic: garbage never reaches the application.
+    fn accept<'a>(
+        &mut self,
+        packet: Unrouted<'a>,
+        header: &LongHeader<'a>,
+        mut facts: InitialFacts,
+        new_token_issued: Option<Instant>,
+    ) -> Reaction<'a> {
+        if !self.is_authentic(packet, header) {
+            return Reaction::Drop(DiscardReason::Authentication);
+        }
+        if let Some(issued) = new_token_issued {
+            // Only now: a token is not used up by a packet that anyone may have made of it.
+            facts.validated = self.used_tokens.first_use(header.token, issued);
+        }
+        Reaction::Attempt(facts)
+    }
+
+    fn is_authentic(&mut self, packet: Unrouted<'_>, header: &LongHeader<'_>) -> bool {
+        let (version, id) = (header.version, &header.destination_id);
+        let Some(keys) = self.config.crypto.initial_keys(version, id, Side::Server) else {
+            return false;
+        };
+        let packet = packet.datagram.get(..header.packet_length).unwrap_or_default();
+        self.scratch.clear();
+        self.scratch.extend_from_slice(packet);
+        open(&keys.remote, &mut self.scratch, header.number_offset, None).is_ok()
+    }
+}

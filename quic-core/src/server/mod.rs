@@ -1,0 +1,128 @@
+//! What a packet that belongs to no connection means to a server (RFC 9000 §5.2.2).
+
+mod address_token;
+mod attempt;
+mod held;
+mod initial;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use attempt::{ATTEMPT_LIFETIME, ATTEMPT_LIMIT, Attempt, InitialFacts};
+pub(crate) use held::{HeldDatagrams, HoldLimit};
+pub(crate) use initial::MINIMUM_ID_LENGTH;
+
+use std::sync::Arc;
+
+use crate::config::ServerConfig;
+use crate::crypto::SingleUse;
+use crate::error::{DiscardReason, TransportErrorCode};
+use crate::instant::Instant;
+use crate::net::PathAddresses;
+use crate::wire::header::{Header, InvariantHeader, LongHeader, LongType};
+
+/// Datagrams with a client's Initial are at least this long (RFC 9000 §14.1).
+pub(crate) const MINIMUM_INITIAL_DATAGRAM: usize = 1200;
+
+/// Tokens remembered to have been used, about 32 bytes each.
+const MAXIMUM_USED_TOKENS: usize = 16_384;
+
+/// Decides about packets that may open connections. Keeps no state for any client, but for the
+/// tokens that were used.
+#[derive(Debug)]
+pub(crate) struct Server {
+    config: Arc<ServerConfig>,
+    listening: bool,
+    used_tokens: SingleUse,
+    /// Where an Initial is copied to and decrypted, since its datagram may be needed as it came.
+    scratch: Vec<u8>,
+}
+
+/// What is to be done about a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reaction<'a> {
+    /// An attempt begins.
+    Attempt(InitialFacts),
+    /// Answer with CONNECTION_CLOSE.
+    Close(InitialFacts, TransportErrorCode),
+    Drop(DiscardReason),
+    /// Answer with Version Negotiation.
+    NegotiateVersion(InvariantHeader<'a>),
+    /// Keep it: an Initial may follow.
+    QueueZeroRtt,
+    /// Answer with Retry.
+    Retry(InitialFacts),
+}
+
+/// A datagram for which there is no connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unrouted<'a> {
+    pub(crate) path: PathAddresses,
+    pub(crate) datagram: &'a [u8],
+}
+
+/// How busy the owner of all connections is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Load {
+    /// Attempts, and connections to the server whose handshake goes on.
+    pub(crate) half_open: usize,
+    /// Attempts.
+    pub(crate) waiting: usize,
+    /// Whether there is no room for one more connection.
+    pub(crate) full: bool,
+}
+
+impl Server {
+    pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
+        let used_tokens = SingleUse::new(MAXIMUM_USED_TOKENS);
+        Self { config, listening: true, used_tokens, scratch: Vec::new() }
+    }
+
+    /// Accepts connections from now on, with this configuration.
+    pub(crate) fn listen(&mut self, config: Arc<ServerConfig>) {
+        self.config = config;
+        self.listening = true;
+    }
+
+    /// Refuses connections from now on.
+    pub(crate) fn stop_listening(&mut self) {
+        self.listening = false;
+    }
+
+    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Decides what to do about the long header packet at the start of a datagram.
+    pub(crate) fn handle_packet<'a>(
+        &mut self,
+        now: Instant,
+        packet: Unrouted<'a>,
+        header: &Header<'a>,
+        load: Load,
+    ) -> Reaction<'a> {
+        let large_enough = packet.datagram.len() >= MINIMUM_INITIAL_DATAGRAM;
+        match header {
+            Header::UnknownVersion(_) | Header::Long(LongHeader { ty: LongType::Initial, .. })
+                if !large_enough =>
+            {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+                //# Servers MUST drop smaller packets that specify unsupported versions.
+                Reaction::Drop(DiscardReason::TooSmall)
+            }
+            Header::UnknownVersion(invariant) => Reaction::NegotiateVersion(*invariant),
+            Header::Long(header) => match header.ty {
+                LongType::Initial => self.handle_initial(now, packet, header, load),
+                LongType::ZeroRtt if self.listening => Reaction::QueueZeroRtt,
+                LongType::ZeroRtt | LongType::Handshake => {
+                    Reaction::Drop(DiscardReason::UnknownConnection)
+                }
+            },
+            // None of these opens a connection, and an answer to Version Negotiation could be
+            // answered in turn (RFC 9000 §6.1).
+            Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {
+                Reaction::Drop(DiscardReason::UnknownConnection)
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Which frame may appear in which packet (RFC 9000 §12.4, Table 3).
+
+use super::FrameType;
+
+/// A kind of packet that carries frames.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PacketType {
+    Initial,
+    ZeroRtt,
+    Handshake,
+    OneRtt,
+}
+
+impl FrameType {
+    /// Whether a packet of this type may carry the frame; if not, PROTOCOL_VIOLATION.
+    ///
+    /// 0-RTT packets are allowed less than in Table 3: RFC 9000 §12.5 lists frames that no client
+    /// can have reason to send there. Frames of unknown type are permitted nowhere.
+    #[inline]
+    pub(crate) fn is_permitted_in(self, packet: PacketType) -> bool {
+        match packet {
+            PacketType::OneRtt => self.0 <= Self::HANDSHAKE_DONE.0,
+            PacketType::ZeroRtt => match self {
+                Self::ACK
+                | Self::ACK_ECN
+                | Self::CRYPTO
+                | Self::NEW_TOKEN
+                | Self::RETIRE_CONNECTION_ID
+                | Self::PATH_RESPONSE
+                | Self::HANDSHAKE_DONE => false,
+                _ => self.0 < Self::HANDSHAKE_DONE.0,
+            },
+            PacketType::Initial | PacketType::Handshake => matches!(
+                self,
+                Self::PADDING
+                    | Self::PING
+                    | Self::ACK
+                    | Self::ACK_ECN
+                    | Self::CRYPTO
+                    | Self::CONNECTION_CLOSE
+            ),
+        }
+    }
+}

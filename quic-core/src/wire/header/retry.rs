@@ -1,0 +1,67 @@
+//! Retry packets (RFC 9000 §17.2.5).
+
+use super::{FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, whole_or_not, write_invariant};
+use crate::wire::{ConnectionId, Full, Reader, Writer};
+
+/// Bytes of the Retry Integrity Tag, which ends the packet (RFC 9001 §5.8).
+pub(crate) const RETRY_TAG_LENGTH: usize = 16;
+
+/// The type bits of a Retry packet (RFC 9000 §17.2, Table 5).
+const RETRY: u8 = 0x30;
+
+/// A Retry packet. It is all of its datagram.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct RetryHeader<'a> {
+    pub(crate) version: u32,
+    pub(crate) destination_id: ConnectionId,
+    pub(crate) source_id: ConnectionId,
+    /// Never empty.
+    pub(crate) token: &'a [u8],
+    /// Covers everything before it (RFC 9001 §5.8).
+    pub(crate) tag: [u8; RETRY_TAG_LENGTH],
+}
+
+pub(super) fn parse<'a>(
+    invariant: &InvariantHeader<'a>,
+    reader: &Reader<'a>,
+) -> Result<RetryHeader<'a>, HeaderError> {
+    let (destination_id, source_id) = invariant.ids()?;
+    let (token, tag) =
+        reader.rest().split_last_chunk::<RETRY_TAG_LENGTH>().ok_or(HeaderError::Truncated)?;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //# A client MUST discard a Retry packet with a zero-length
+    //# Retry Token field.
+    if token.is_empty() {
+        return Err(HeaderError::EmptyToken);
+    }
+    Ok(RetryHeader { version: invariant.version, destination_id, source_id, token, tag: *tag })
+}
+
+/// What to write into a Retry packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RetryParts<'a> {
+    pub(crate) version: u32,
+    pub(crate) destination_id: ConnectionId,
+    pub(crate) source_id: ConnectionId,
+    pub(crate) token: &'a [u8],
+}
+
+/// Writes a Retry packet but for its integrity tag; whole or not at all.
+///
+/// The low four bits of `random_bits` fill the unused bits of the first byte.
+pub(crate) fn write_retry_without_tag(
+    writer: &mut Writer<'_>,
+    parts: &RetryParts<'_>,
+    random_bits: u8,
+) -> Result<(), Full> {
+    let invariant = InvariantHeader {
+        version: parts.version,
+        destination_id: parts.destination_id.as_slice(),
+        source_id: parts.source_id.as_slice(),
+    };
+    let first = LONG_FORM | FIXED_BIT | RETRY | (random_bits & 0x0f);
+    whole_or_not(writer, |writer| {
+        write_invariant(writer, first, &invariant)?;
+        writer.bytes(parts.token)
+    })
+}
