@@ -100,8 +100,8 @@ async fn answer(connection: &Connection) -> Result<(), Failure> {
     };
     let (mut send, mut recv) = connection.accept_bi().await.map_err(|error| failure(&error))?;
     let request = recv.read_to_end(REQUEST_LENGTH).await.map_err(|error| failure(&error))?;
-    let (length, seed) = parsed(&request).ok_or_else(|| failure(&"the request is not one"))?;
-    let mut generator = Generator::new(seed, length);
+    let (length, from) = parsed(&request).ok_or_else(|| failure(&"the request is not one"))?;
+    let mut generator = Generator::new(from, length);
     let mut checksum = Checksum::default();
     while let Some(chunk) = generator.next_chunk() {
         checksum.add(&chunk);

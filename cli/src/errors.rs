@@ -68,13 +68,15 @@ impl Failure {
 
     /// A file operation failed; `action` as in "cannot `action` `path`".
     pub(crate) fn file(action: &str, path: &Path, error: &io::Error) -> Self {
-        let advice = match error.kind() {
-            io::ErrorKind::NotFound => "; check the path",
-            io::ErrorKind::PermissionDenied => "; check its permissions",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "; free some space or choose another place with -o"
-            }
-            _ => "",
+        let kind = error.kind();
+        let advice = if kind == io::ErrorKind::NotFound {
+            "; check the path"
+        } else if kind == io::ErrorKind::PermissionDenied {
+            "; check its permissions"
+        } else if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            "; free some space or choose another place with -o"
+        } else {
+            ""
         };
         Self::local(format!("cannot {action} {}: {error}{advice}", path.display()))
     }

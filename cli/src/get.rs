@@ -204,7 +204,7 @@ fn read_failure(path: &str, error: &ReadError) -> Failure {
                 Refusal::explain(code)
             ))
         }
-        _ => broke_off(path, error),
+        ReadError::ConnectionLost(_) | ReadError::ClosedStream => broke_off(path, error),
     }
 }
 

@@ -78,12 +78,11 @@ pub(crate) fn open(root: &Path, path: &str) -> Result<(File, u64), Refusal> {
 }
 
 fn refusal(error: &io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
-            Refusal::NotFound
-        }
-        _ => Refusal::Unreadable,
-    }
+    let means_missing = matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename
+    );
+    if means_missing { Refusal::NotFound } else { Refusal::Unreadable }
 }
 
 /// The path below the root that a percent-encoded path means.

@@ -99,11 +99,15 @@ fn buffered_socket(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> 
 /// The socket of an endpoint, bound to `address`.
 pub(crate) fn bound_socket(address: SocketAddr, buffer: usize) -> Result<UdpSocket, Failure> {
     buffered_socket(address, buffer).map_err(|error| {
-        let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "; stop what listens there or choose another port",
-            io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
-            io::ErrorKind::PermissionDenied => "; choose a port above 1023",
-            _ => "",
+        let kind = error.kind();
+        let advice = if kind == io::ErrorKind::AddrInUse {
+            "; stop what listens there or choose another port"
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            "; this machine has no such address"
+        } else if kind == io::ErrorKind::PermissionDenied {
+            "; choose a port above 1023"
+        } else {
+            ""
         };
         Failure::local(format!("cannot listen on {address}: {error}{advice}"))
     })
@@ -265,11 +269,12 @@ const NO_APPLICATION_PROTOCOL: u64 = 120;
 
 fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> Failure {
     let to = format!("{} ({})", target.name, target.address);
-    let alert = match error {
-        ConnectionError::TransportError(error) | ConnectionError::ConnectionClosed(error) => {
-            error.code.value().checked_sub(0x100)
-        }
-        _ => None,
+    let alert = if let ConnectionError::TransportError(error)
+    | ConnectionError::ConnectionClosed(error) = error
+    {
+        error.code.value().checked_sub(0x100)
+    } else {
+        None
     };
     Failure::connect(match (error, alert) {
         (ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut, _) => {

@@ -140,12 +140,12 @@ async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64
     let mut file = tokio::fs::File::from_std(file);
     file.set_max_buf_size(CHUNK);
     let mut memory = BytesMut::new();
-    let mut sent = 0_u64;
+    let mut total = 0_u64;
     loop {
         memory.reserve(CHUNK);
         match file.read_buf(&mut memory).await {
             Ok(0) => break,
-            Ok(length) => sent = sent.saturating_add(length as u64),
+            Ok(length) => total = total.saturating_add(length as u64),
             Err(error) => {
                 refuse(send, Refusal::Unreadable);
                 return Err(error.to_string());
@@ -155,7 +155,7 @@ async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64
         send.write_chunk(chunk).await.map_err(|error| format!("broke off: {error}"))?;
     }
     send.finish().map_err(|error| format!("broke off: {error}"))?;
-    Ok(sent)
+    Ok(total)
 }
 
 fn refuse(send: &mut SendStream, refusal: Refusal) {

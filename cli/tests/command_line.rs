@@ -1,4 +1,10 @@
 //! The built binary, as a person or a script meets it.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, in its helpers too"
+)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

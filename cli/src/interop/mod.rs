@@ -13,7 +13,7 @@ use crate::errors::Failure;
 use crate::network::Preference;
 
 /// Links of some cases lose a third of all packets, or are silent for seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Half of all round trips fail in some of these cases, so timeouts had better be short.
 const MULTICONNECT_INITIAL_RTT: Duration = Duration::from_millis(100);

@@ -166,17 +166,7 @@ async fn bulk(opener: &Opener, request: Request) -> Result<Report, Failure> {
     let mut tasks = JoinSet::new();
     for connection in &connections {
         for _ in 0..options.streams {
-            let connection = connection.clone();
-            tasks.spawn(async move {
-                let mut tally = Tally::default();
-                loop {
-                    tally.bytes += request.run(&connection).await? + request.up;
-                    tally.count += 1;
-                    if Instant::now() >= end {
-                        return Ok(tally);
-                    }
-                }
-            });
+            tasks.spawn(transfer_until(connection.clone(), request, end));
         }
     }
     let sum = collect(tasks).await?;
@@ -184,6 +174,22 @@ async fn bulk(opener: &Opener, request: Request) -> Result<Report, Failure> {
     (report.requests, report.bytes) = (sum.count, sum.bytes);
     connections.iter().for_each(network::close);
     Ok(report)
+}
+
+/// One transfer after the other, at least one, until one is over after `end`.
+async fn transfer_until(
+    connection: Connection,
+    request: Request,
+    end: Instant,
+) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    loop {
+        tally.bytes += request.run(&connection).await? + request.up;
+        tally.count += 1;
+        if Instant::now() >= end {
+            return Ok(tally);
+        }
+    }
 }
 
 async fn requests(opener: &Opener) -> Result<Report, Failure> {
@@ -282,14 +288,14 @@ async fn idle(opener: &Opener) -> Result<Report, Failure> {
     let mut report = Report::new(options.workload);
     let resident_before = process::resident_kb();
     let start = Instant::now();
-    let opened = Arc::new(AtomicUsize::new(0));
+    let begun = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
     for _ in 0..IDLE_OPENERS {
-        let (opener, opened) = (opener.clone(), Arc::clone(&opened));
+        let (opens, begun) = (opener.clone(), Arc::clone(&begun));
         tasks.spawn(async move {
             let (mut held, mut errors) = (Vec::new(), 0_u64);
-            while opened.fetch_add(1, Ordering::Relaxed) < opener.options.conns {
-                match open_and_ask(&opener).await {
+            while begun.fetch_add(1, Ordering::Relaxed) < opens.options.conns {
+                match open_and_ask(&opens).await {
                     Ok(connection) => held.push(connection),
                     Err(_) => errors += 1,
                 }

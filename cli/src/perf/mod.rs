@@ -31,7 +31,7 @@ static ZEROS: Bytes = Bytes::from_static(&[0; CHUNK]);
 /// Requests that may run at a time on a connection.
 const MAX_STREAMS: u64 = 256;
 
-const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// An end of a measurement.
 #[derive(Debug, Subcommand)]
