@@ -213,3 +213,6 @@ fn is_from_network(kind: io::ErrorKind) -> bool {
 
 /// How long a failing socket is left alone.
 const PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests;
