@@ -44,10 +44,11 @@ pub use socket::{
 };
 
 pub use bytes::Bytes;
-pub use quic_core::crypto;
 pub use quic_core::{
-    ApplicationClose, ClientConfig, ConfigError, ConnectionError, Direction, EndpointConfig,
-    ServerConfig, Side, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
-    TransportErrorCode, VarInt,
+    AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
+    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
+    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
+    VarIntBoundsExceeded,
 };
+pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;
