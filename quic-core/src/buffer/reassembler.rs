@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use crate::wire::RangeSet;
 
 /// Smallest block, in bytes.
-const MIN_BLOCK: usize = 64;
+const MIN_BLOCK: usize = 32;
 /// Smallest block of a stream that filled one before, in bytes.
 const MIN_BULK_BLOCK: usize = 2 << 10;
 /// Largest block, in bytes.
@@ -308,23 +308,26 @@ impl Reassembler {
         let Some(mut first) = self.first.take() else { return };
         let allocated = first.allocated as usize;
         self.held = self.held.saturating_sub(allocated);
-        if drained {
-            // A block that is hardly used between reads was too large for this stream.
-            if first.spare() > allocated / 4 * 3 && allocated > MIN_BULK_BLOCK {
-                self.block_size = u32::try_from(allocated / 2).unwrap_or(u32::MAX);
-            }
-            let kept = allocated <= MAX_KEPT_BLOCK;
-            if kept && (first.spare() >= allocated / 2 || first.bytes.try_reclaim(allocated)) {
-                if first.spare() < allocated / 2 {
-                    first.limit = self.read.saturating_add(allocated as u64);
-                }
-                self.held = allocated;
-                self.first = Some(first);
-            }
-            self.blocks = VecDeque::new();
+        if !drained {
+            self.first = self.blocks.pop_front();
             return;
         }
-        self.first = self.blocks.pop_front();
+        self.blocks = VecDeque::new();
+        // A block that is hardly used between reads was too large for this stream.
+        if first.spare() > allocated / 4 * 3 && allocated > MIN_BULK_BLOCK {
+            self.block_size = u32::try_from(allocated / 2).unwrap_or(u32::MAX);
+        }
+        if allocated > MAX_KEPT_BLOCK {
+            return;
+        }
+        if first.spare() < allocated / 2 {
+            if !first.bytes.try_reclaim(allocated) {
+                return;
+            }
+            first.limit = self.read.saturating_add(allocated as u64);
+        }
+        self.held = allocated;
+        self.first = Some(first);
     }
 }
 

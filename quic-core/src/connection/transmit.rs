@@ -102,7 +102,7 @@ impl Connection {
         let maximum_segments = buffer.maximum_segments();
         let memory = buffer.memory();
         let mut length = 0;
-        let mut segment_length = budget.datagram_length;
+        let segment_length = budget.datagram_length;
         let mut segments = 0;
         while segments < maximum_segments {
             let room = segment_length.min(budget.datagram());

@@ -323,6 +323,8 @@ impl RecvStream<'_> {
             return Ok(ReadOutcome::Data(data));
         }
         if recv.go(RecvTransition::ReadAll) {
+            streams.reassembly = streams.reassembly.saturating_sub(after);
+            recv.data.clear();
             streams.settle(key);
             return Ok(ReadOutcome::Finished);
         }

@@ -73,33 +73,42 @@ impl ReceiveWindow {
 }
 
 /// What the peer was told of a limit that is in the way: once per value (RFC 9000 §4.1).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BlockedReport {
-    at: Option<u64>,
+    /// [`NOT_BLOCKED`](Self::NOT_BLOCKED), or the limit.
+    at: u64,
     pending: bool,
 }
 
+impl Default for BlockedReport {
+    fn default() -> Self {
+        Self { at: Self::NOT_BLOCKED, pending: false }
+    }
+}
+
 impl BlockedReport {
+    /// No limit: those are below 2^62.
+    const NOT_BLOCKED: u64 = u64::MAX;
+
     pub(super) fn on_blocked(&mut self, limit: u64) {
-        if self.at != Some(limit) {
-            self.at = Some(limit);
+        if self.at != limit {
+            self.at = limit;
             self.pending = true;
         }
     }
 
     /// The limit was raised: there is nothing to say any more.
     pub(super) fn on_raised(&mut self) {
-        self.at = None;
-        self.pending = false;
+        *self = Self::default();
     }
 
     /// A report was lost; it matters if the limit is still the same.
     pub(super) fn on_lost(&mut self) {
-        self.pending = self.at.is_some();
+        self.pending = self.at != Self::NOT_BLOCKED;
     }
 
     pub(super) fn pending(&self) -> Option<u64> {
-        self.at.filter(|_| self.pending)
+        self.pending.then_some(self.at)
     }
 
     pub(super) fn on_sent(&mut self) {

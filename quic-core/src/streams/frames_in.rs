@@ -2,7 +2,6 @@
 
 use super::Streams;
 use super::recv::{RecvState, RecvTransition};
-use super::send::{Fin, SendState};
 use super::store::Key;
 use crate::buffer::MAX_BLOCK;
 use crate::error::TransportError;
@@ -44,12 +43,20 @@ impl Streams {
             self.settle(key);
             return Ok(());
         }
+        if !matches!(recv.state(), RecvState::Recv | RecvState::SizeKnown) {
+            return Ok(());
+        }
         let before = recv.data.allocated_bytes();
         let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
         let inserted = recv.data.insert(frame.offset, frame.data, max_block);
-        self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes()) - before;
+        self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes());
+        self.reassembly = self.reassembly.saturating_sub(before);
         inserted.map_err(|_| TransportError::internal("too many gaps in a stream"))?;
         recv.advance();
+        if frame.fin {
+            // There is no credit to give on a stream that has ended.
+            self.sync_queues(key);
+        }
         self.notify_readable(key);
         Ok(())
     }
@@ -96,6 +103,8 @@ impl Streams {
         }
         if let Some(stream) = self.store.get_mut(key) {
             stream.send.stopped = Some(frame.error_code);
+        }
+        if self.is_accepted(key.id) {
             self.events.push_back((key, StreamEvent::Stopped(key.id)));
         }
         Ok(())

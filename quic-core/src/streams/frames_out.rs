@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::recv::RecvState;
+use super::flow_control::ReceiveWindow;
 use super::send::{Fin, SendTransition};
 use super::store::{Key, Stream};
 use super::{DIRECTIONS, Streams};
 use crate::instant::Instant;
 use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::Full;
 use crate::wire::frame::{
     FrameType, MaxStreamData, MaxStreams, ResetStream, StopSending, StreamDataBlocked,
     StreamHeader, StreamLength, StreamsBlocked, stream_overhead, write_limit,
 };
-use crate::wire::{Full, StreamId};
 
 /// What of a stream goes into a frame.
 struct Piece {
@@ -60,22 +60,7 @@ impl Streams {
     fn write_urgent(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
         while let Some(key) = self.urgent.front().copied() {
             if let Some(stream) = self.store.get_mut(key) {
-                if stream.send.reset_pending {
-                    let frame = ResetStream {
-                        stream_id: key.id,
-                        error_code: stream.send.reset_code,
-                        final_size: stream.send.buffer.sent(),
-                    };
-                    let sent = SentFrame::ResetStream { id: key.id };
-                    packet.write(sent, |writer| frame.encode(writer))?;
-                    stream.send.reset_pending = false;
-                }
-                if stream.recv.stop_pending {
-                    let frame = StopSending { stream_id: key.id, error_code: stream.recv.code };
-                    let sent = SentFrame::StopSending { id: key.id };
-                    packet.write(sent, |writer| frame.encode(writer))?;
-                    stream.recv.stop_pending = false;
-                }
+                write_reset_and_stop(stream, packet)?;
             }
             self.sync_queues(key);
         }
@@ -108,20 +93,8 @@ impl Streams {
     ) -> Result<(), Full> {
         let largest = self.config.max_stream_receive_window;
         while let Some(key) = self.credits.front().copied() {
-            if let Some(Stream { recv, send, .. }) = self.store.get_mut(key) {
-                if recv.credit_pending {
-                    let maximum = recv.window.raise(now, rtt, largest);
-                    let frame = MaxStreamData { stream_id: key.id, maximum };
-                    let sent = SentFrame::MaxStreamData { id: key.id };
-                    packet.write(sent, |writer| frame.encode(writer))?;
-                    recv.credit_pending = false;
-                }
-                if let Some(limit) = send.blocked.pending() {
-                    let frame = StreamDataBlocked { stream_id: key.id, limit };
-                    let sent = SentFrame::StreamDataBlocked { id: key.id };
-                    packet.write(sent, |writer| frame.encode(writer))?;
-                    send.blocked.on_sent();
-                }
+            if let Some(stream) = self.store.get_mut(key) {
+                write_credit(stream, packet, |window| window.raise(now, rtt, largest))?;
             }
             self.sync_queues(key);
         }
@@ -186,6 +159,46 @@ impl Streams {
     }
 }
 
+fn write_reset_and_stop(stream: &mut Stream, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+    let Stream { id, send, recv, .. } = stream;
+    let id = *id;
+    if send.reset_pending {
+        let frame = ResetStream {
+            stream_id: id,
+            error_code: send.reset_code,
+            final_size: send.buffer.sent(),
+        };
+        packet.write(SentFrame::ResetStream { id }, |writer| frame.encode(writer))?;
+        send.reset_pending = false;
+    }
+    if recv.stop_pending {
+        let frame = StopSending { stream_id: id, error_code: recv.code };
+        packet.write(SentFrame::StopSending { id }, |writer| frame.encode(writer))?;
+        recv.stop_pending = false;
+    }
+    Ok(())
+}
+
+fn write_credit(
+    stream: &mut Stream,
+    packet: &mut PacketWriter<'_>,
+    raise: impl FnOnce(&mut ReceiveWindow) -> u64,
+) -> Result<(), Full> {
+    let Stream { id, send, recv, .. } = stream;
+    let id = *id;
+    if recv.credit_pending {
+        let frame = MaxStreamData { stream_id: id, maximum: raise(&mut recv.window) };
+        packet.write(SentFrame::MaxStreamData { id }, |writer| frame.encode(writer))?;
+        recv.credit_pending = false;
+    }
+    if let Some(limit) = send.blocked.pending() {
+        let frame = StreamDataBlocked { stream_id: id, limit };
+        packet.write(SentFrame::StreamDataBlocked { id }, |writer| frame.encode(writer))?;
+        send.blocked.on_sent();
+    }
+    Ok(())
+}
+
 /// The most of the stream's data that fits into `remaining` bytes.
 fn next_piece(stream: &Stream, remaining: usize) -> Result<Piece, Full> {
     let send = &stream.send;
@@ -205,7 +218,7 @@ fn next_piece(stream: &Stream, remaining: usize) -> Result<Piece, Full> {
         (length, StreamLength::Explicit)
     };
     let at_end = offset.saturating_add(length as u64) == send.buffer.end();
-    let fin = at_end && send.fin != Fin::Open;
+    let fin = at_end && matches!(send.fin, Fin::Pending | Fin::InFlight);
     if length == 0 && !fin {
         return Err(Full);
     }

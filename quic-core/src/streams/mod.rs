@@ -29,7 +29,7 @@ use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
 use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
-use self::send::{Fin, SendPart, SendState, SendTransition};
+use self::send::{Fin, SendPart, SendTransition};
 use self::store::{Key, Queued, Store, Stream, remove_key};
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;
@@ -193,6 +193,9 @@ impl Streams {
                 continue;
             }
             self.notify_readable(key);
+            if self.store.get(key).is_some_and(|stream| stream.send.stopped.is_some()) {
+                self.events.push_back((key, StreamEvent::Stopped(id)));
+            }
             return Some(id);
         }
         None

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, clippy::excessive_nesting, reason = "test code")]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -10,6 +10,7 @@ use crate::error::TransportError;
 use crate::wire::VarInt;
 
 /// The receiving part of a stream.
+#[expect(clippy::struct_excessive_bools, reason = "independent of each other")]
 #[derive(Debug)]
 pub(super) struct RecvPart {
     pub(super) data: Reassembler,

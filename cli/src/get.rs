@@ -1,0 +1,295 @@
+//! `quic get`: files over `hq-interop`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use driver_tokio::{Connection, ReadError};
+use indicatif::ProgressBar;
+use quic_core::{ClientConfig, TransportConfig};
+use serde_json::json;
+use tokio::fs::{self, File};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time;
+
+use crate::arguments::Get;
+use crate::certificates;
+use crate::errors::Failure;
+use crate::hq::{self, Refusal};
+use crate::network::{self, Preference, Target, Trust};
+use crate::output::{self, Output};
+
+/// Files of a server that are fetched at a time.
+const CONCURRENT_DOWNLOADS: usize = 64;
+
+/// Bytes written to a file at a time.
+const WRITE_SIZE: usize = 1 << 20;
+
+/// How long the server may take to acknowledge the end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Fetches everything.
+pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
+    let downloads = downloads(&options)?;
+    let trust = match &options.ca {
+        Some(path) => Trust::Roots(certificates::certificates_in(path)?),
+        None => Trust::Anyone,
+    };
+    let mut transport = TransportConfig::default();
+    transport.max_idle_timeout = Some(options.timeout.0);
+    transport.handshake_timeout = options.connect_timeout.0;
+    let tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
+    let config = network::client_config(tls, transport)?;
+
+    let bar = output.progress(None);
+    let start = Instant::now();
+    let files = downloads.values().map(Vec::len).sum::<usize>();
+    let mut bytes = 0_u64;
+    let all = async {
+        for (server, downloads) in downloads {
+            bytes = bytes.saturating_add(fetch(&config, &server, downloads, &bar).await?);
+        }
+        Ok(())
+    };
+    tokio::select! {
+        done = all => done?,
+        stopped = network::stop_signal() => {
+            stopped?;
+            return Err(Failure::transfer("interrupted; nothing unfinished was kept"));
+        }
+    }
+    bar.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    output.result(
+        &json!({ "ok": true, "files": files, "bytes": bytes, "seconds": seconds }),
+        &format!("{files} files, {} in {seconds:.2} s", output::bytes(bytes)),
+    );
+    Ok(())
+}
+
+/// A server, as URLs name it.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+/// A file to fetch.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Download {
+    /// As the request has it.
+    pub(crate) path: String,
+    pub(crate) destination: PathBuf,
+}
+
+/// What to fetch from which server, and where to put it.
+fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> {
+    let is_directory = options.output.is_dir();
+    if !is_directory && options.urls.len() > 1 {
+        return Err(Failure::usage(format!(
+            "{} is not a directory; several files need one after -o",
+            options.output.display()
+        )));
+    }
+    let mut downloads = BTreeMap::<_, Vec<_>>::new();
+    for url in &options.urls {
+        let destination = if is_directory {
+            let name = url.file_name().ok_or_else(|| {
+                Failure::usage(format!("{url} does not end in the name of a file; name one by -o"))
+            })?;
+            options.output.join(name)
+        } else {
+            options.output.clone()
+        };
+        let server = Server { host: url.host.clone(), port: url.port };
+        let download = Download { path: url.path.clone(), destination };
+        downloads.entry(server).or_default().push(download);
+    }
+    Ok(downloads)
+}
+
+async fn fetch(
+    config: &ClientConfig,
+    server: &Server,
+    downloads: Vec<Download>,
+    bar: &ProgressBar,
+) -> Result<u64, Failure> {
+    let address = resolve(server).await?;
+    let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
+    let endpoint = network::client_endpoint(socket)?;
+    let target = Target { address, name: &server.host };
+    let connection = network::connect(&endpoint, config.clone(), target, hq::ALPN).await?;
+    let received = download_all(&connection, downloads, bar).await;
+    network::close(&connection);
+    // The server hears of the end now rather than by its idle timeout.
+    let _: Result<(), time::error::Elapsed> =
+        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    received
+}
+
+/// The first address of a server.
+pub(crate) async fn resolve(server: &Server) -> Result<SocketAddr, Failure> {
+    let Server { host, port } = server;
+    let unknown = |problem: &dyn std::fmt::Display| {
+        Failure::connect(format!("cannot find {host}: {problem}; check the name"))
+    };
+    let mut addresses =
+        net::lookup_host((host.as_str(), *port)).await.map_err(|error| unknown(&error))?;
+    addresses.next().ok_or_else(|| unknown(&"it has no address"))
+}
+
+/// Fetches files on streams of one connection; how many bytes that were.
+pub(crate) async fn download_all(
+    connection: &Connection,
+    downloads: Vec<Download>,
+    bar: &ProgressBar,
+) -> Result<u64, Failure> {
+    let turns = Arc::new(Semaphore::new(CONCURRENT_DOWNLOADS));
+    let mut tasks = JoinSet::new();
+    for download in downloads {
+        let (connection, turns, bar) = (connection.clone(), Arc::clone(&turns), bar.clone());
+        tasks.spawn(async move {
+            let _turn = turns.acquire().await;
+            bar.set_message(download.path.clone());
+            self::download(&connection, &download, &bar).await
+        });
+    }
+    let mut received = 0_u64;
+    while let Some(done) = tasks.join_next().await {
+        let bytes = done.map_err(|error| Failure::bug(error.to_string()))??;
+        received = received.saturating_add(bytes);
+    }
+    Ok(received)
+}
+
+async fn download(
+    connection: &Connection,
+    download: &Download,
+    bar: &ProgressBar,
+) -> Result<u64, Failure> {
+    let path = &download.path;
+    let broken = |error: &dyn std::fmt::Display| broke_off(path, error);
+    let (mut send, mut recv) = connection.open_bi().await.map_err(|error| broken(&error))?;
+    send.write_all(&hq::request(path)).await.map_err(|error| broken(&error))?;
+    send.finish().map_err(|error| broken(&error))?;
+
+    // A refusal shows before a file is made.
+    let mut chunk =
+        recv.read_chunk(usize::MAX).await.map_err(|error| read_failure(path, &error))?;
+    let mut file = Destination::create(&download.destination).await?;
+    let mut received = 0_u64;
+    while let Some(data) = chunk {
+        file.write(&data).await?;
+        received = received.saturating_add(data.len() as u64);
+        bar.inc(data.len() as u64);
+        chunk = recv.read_chunk(usize::MAX).await.map_err(|error| read_failure(path, &error))?;
+    }
+    file.commit().await?;
+    Ok(received)
+}
+
+fn read_failure(path: &str, error: &ReadError) -> Failure {
+    match error {
+        ReadError::Reset(code) => {
+            let code = code.into_inner();
+            Failure::transfer(format!(
+                "cannot get {path}: {} (code {code})",
+                Refusal::explain(code)
+            ))
+        }
+        ReadError::ConnectionLost(_) | ReadError::ClosedStream => broke_off(path, error),
+    }
+}
+
+fn broke_off(path: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::transfer(format!(
+        "the transfer of {path} broke off: {error}; nothing unfinished was kept, so try again"
+    ))
+}
+
+/// A file that gets its name when it is complete; what is not a plain file is written as it is.
+#[derive(Debug)]
+struct Destination {
+    file: File,
+    path: PathBuf,
+    part: Option<Part>,
+}
+
+/// The file under its temporary name. Dropping it removes it.
+#[derive(Debug)]
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove.
+        let _: io::Result<()> = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Destination {
+    async fn create(path: &Path) -> Result<Self, Failure> {
+        let special = fs::metadata(path).await.is_ok_and(|found| !found.is_file());
+        let (writable, part) = if special {
+            (path.to_owned(), None)
+        } else {
+            let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+            name.push(".part");
+            let temporary = path.with_file_name(name);
+            (temporary.clone(), Some(temporary))
+        };
+        let mut file = if special {
+            fs::OpenOptions::new().write(true).open(&writable).await
+        } else {
+            File::create(&writable).await
+        }
+        .map_err(|error| Failure::file("write", &writable, &error))?;
+        file.set_max_buf_size(WRITE_SIZE);
+        Ok(Self { file, path: path.to_owned(), part: part.map(Part) })
+    }
+
+    async fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(data).await.map_err(|error| self.failure(&error))
+    }
+
+    /// Everything is there: gives the file its name.
+    async fn commit(mut self) -> Result<(), Failure> {
+        self.file.flush().await.map_err(|error| self.failure(&error))?;
+        if let Some(part) = &self.part {
+            fs::rename(&part.0, &self.path).await.map_err(|error| self.failure(&error))?;
+        }
+        Ok(())
+    }
+
+    fn failure(&self, error: &io::Error) -> Failure {
+        Failure::file("write", &self.path, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Destination;
+
+    #[tokio::test]
+    async fn a_file_has_its_name_only_once_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, part) = (folder.path().join("file"), folder.path().join("file.part"));
+        let mut file = Destination::create(&path).await.unwrap();
+        file.write(b"half").await.unwrap();
+        assert!(part.exists() && !path.exists());
+        drop(file);
+        assert!(!part.exists() && !path.exists());
+
+        let mut file = Destination::create(&path).await.unwrap();
+        file.write(b"whole").await.unwrap();
+        file.commit().await.unwrap();
+        assert!(!part.exists());
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+    }
+}

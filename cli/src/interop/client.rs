@@ -1,0 +1,154 @@
+//! The client of a test case: fetches `REQUESTS` into `DOWNLOADS`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use driver_tokio::{Connection, Endpoint};
+use indicatif::ProgressBar;
+use quic_core::ClientConfig;
+use quic_core::crypto::{Session, SessionFactory, StartSessionError, TlsClientConfig};
+use quic_core::{ConnectionId, QUIC_V1, Side};
+use rustls::quic::Keys;
+use tokio::time;
+
+use super::{TestCase, certificates, variable};
+use crate::certificates::certificates_in;
+use crate::errors::Failure;
+use crate::get::{self, Download, Server};
+use crate::hq;
+use crate::network::{self, Target, Trust};
+use crate::url::Url;
+
+/// A version that no server knows (RFC 9000 §15 reserves its form for that).
+const GREASED_VERSION: u32 = 0x1a2a_3a4a;
+
+/// Certificates in a chain that the verifier follows. A longer one is only made to be large.
+const VERIFIABLE_CHAIN: usize = 7;
+
+/// How long the server may take to acknowledge the end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs the client.
+pub(crate) fn run() -> Result<(), Failure> {
+    let case = TestCase::from_environment()?;
+    let urls = variable("REQUESTS")?
+        .split_whitespace()
+        .map(|url| url.parse().map_err(|error| Failure::usage(format!("{url}: {error}"))))
+        .collect::<Result<Vec<Url>, _>>()?;
+    let tls = network::client_tls(trust()?, hq::ALPN, case.preference())?;
+    if case == TestCase::VersionNegotiation {
+        let mut config = network::client_config(AnyVersion(tls), case.transport())?;
+        config.version = GREASED_VERSION;
+        return network::block_on_one_core(negotiate(config, urls))?;
+    }
+    let downloads = PathBuf::from(variable("DOWNLOADS")?);
+    let config = network::client_config(tls, case.transport())?;
+    network::block_on_one_core(fetch(case, config, urls, downloads))?
+}
+
+fn trust() -> Result<Trust, Failure> {
+    let folder = certificates()?;
+    let chain = certificates_in(&folder.join("cert.pem")).map_or(0, |chain| chain.len());
+    if chain > VERIFIABLE_CHAIN {
+        return Ok(Trust::Anyone);
+    }
+    certificates_in(&folder.join("ca.pem")).map(Trust::Roots)
+}
+
+/// Everything on one connection, or one connection each.
+async fn fetch(
+    case: TestCase,
+    config: ClientConfig,
+    urls: Vec<Url>,
+    folder: PathBuf,
+) -> Result<(), Failure> {
+    let Some(first) = urls.first() else { return Ok(()) };
+    let server = Server { host: first.host.clone(), port: first.port };
+    let at_a_time = if case == TestCase::MultiConnect { 1 } else { urls.len() };
+    for urls in urls.chunks(at_a_time) {
+        let downloads = urls
+            .iter()
+            .map(|url| {
+                let name = url.file_name().ok_or_else(|| {
+                    Failure::usage(format!("{url} does not end in the name of a file"))
+                })?;
+                Ok(Download { path: url.path.clone(), destination: folder.join(name) })
+            })
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let (endpoint, connection) = connect(&config, &server).await?;
+        if case == TestCase::KeyUpdate {
+            tokio::spawn(update_keys(connection.clone()));
+        }
+        get::download_all(&connection, downloads, &ProgressBar::hidden()).await?;
+        network::close(&connection);
+        // The server hears of the end now rather than by its idle timeout.
+        let _: Result<(), time::error::Elapsed> =
+            time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    }
+    Ok(())
+}
+
+async fn connect(
+    config: &ClientConfig,
+    server: &Server,
+) -> Result<(Endpoint, Connection), Failure> {
+    let address = get::resolve(server).await?;
+    let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
+    let endpoint = network::client_endpoint(socket)?;
+    let target = Target { address, name: &server.host };
+    let connection = network::connect(&endpoint, config.clone(), target, hq::ALPN).await?;
+    Ok((endpoint, connection))
+}
+
+/// Updates the keys once, as soon as the handshake is confirmed.
+async fn update_keys(connection: Connection) {
+    while connection.stats().key_updates == 0 && connection.close_reason().is_none() {
+        connection.force_key_update();
+        time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Succeeds if the server says that it does not know the version.
+async fn negotiate(config: ClientConfig, urls: Vec<Url>) -> Result<(), Failure> {
+    let Some(url) = urls.first() else {
+        return Err(Failure::usage("REQUESTS names no server"));
+    };
+    let server = Server { host: url.host.clone(), port: url.port };
+    let address = get::resolve(&server).await?;
+    let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
+    let endpoint = network::client_endpoint(socket)?;
+    let failure = |problem: &dyn std::fmt::Display| {
+        Failure::connect(format!("expected a Version Negotiation packet: {problem}"))
+    };
+    let connecting =
+        endpoint.connect_with(config, address, &server.host).map_err(|error| failure(&error))?;
+    match connecting.await {
+        Err(quic_core::ConnectionError::VersionMismatch) => Ok(()),
+        Err(error) => Err(failure(&error)),
+        Ok(_) => Err(failure(&"the server took a version that does not exist")),
+    }
+}
+
+/// TLS that makes the first packets of any version as it would those of version 1.
+#[derive(Debug)]
+struct AnyVersion(TlsClientConfig);
+
+impl SessionFactory for AnyVersion {
+    fn start(
+        &self,
+        _version: u32,
+        server_name: Option<&str>,
+        parameters: Vec<u8>,
+    ) -> Result<Box<dyn Session>, StartSessionError> {
+        self.0.start(QUIC_V1, server_name, parameters)
+    }
+
+    fn initial_keys(
+        &self,
+        _version: u32,
+        destination_id: &ConnectionId,
+        side: Side,
+    ) -> Option<Keys> {
+        self.0.initial_keys(QUIC_V1, destination_id, side)
+    }
+}

@@ -1,0 +1,80 @@
+//! The test cases of the QUIC interop runner: each end is told by environment variables.
+
+pub(crate) mod client;
+pub(crate) mod server;
+
+use std::env;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use quic_core::TransportConfig;
+
+use crate::errors::Failure;
+use crate::network::Preference;
+
+/// Links of some cases lose a third of all packets, or are silent for seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Half of all round trips fail in some of these cases, so timeouts had better be short.
+const MULTICONNECT_INITIAL_RTT: Duration = Duration::from_millis(100);
+
+/// What a peer is wanted to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum TestCase {
+    /// Only ChaCha20-Poly1305 protects packets.
+    ChaCha20,
+    /// The client updates the keys early.
+    KeyUpdate,
+    /// A connection for each file.
+    MultiConnect,
+    /// The server asks for proof of the client's address.
+    Retry,
+    /// Files, as they come.
+    Transfer,
+    /// The client starts with a version that does not exist.
+    VersionNegotiation,
+}
+
+impl TestCase {
+    /// The case that the environment names.
+    fn from_environment() -> Result<Self, Failure> {
+        let name = variable("TESTCASE")?;
+        Ok(match name.as_str() {
+            "chacha20" => Self::ChaCha20,
+            "keyupdate" => Self::KeyUpdate,
+            "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
+            "retry" => Self::Retry,
+            "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
+            | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
+            | "crosstraffic" => Self::Transfer,
+            "versionnegotiation" => Self::VersionNegotiation,
+            _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),
+        })
+    }
+
+    fn preference(self) -> Preference {
+        if self == Self::ChaCha20 { Preference::ChaCha20 } else { Preference::Aes128 }
+    }
+
+    fn transport(self) -> TransportConfig {
+        let mut transport = TransportConfig::default();
+        transport.max_idle_timeout = Some(PATIENCE);
+        transport.handshake_timeout = PATIENCE;
+        if self == Self::MultiConnect {
+            transport.initial_rtt = MULTICONNECT_INITIAL_RTT;
+        }
+        transport
+    }
+}
+
+fn variable(name: &str) -> Result<String, Failure> {
+    env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| Failure::usage(format!("the environment variable {name} is not set")))
+}
+
+/// Where the certificates are.
+fn certificates() -> Result<PathBuf, Failure> {
+    variable("CERTS").map(PathBuf::from)
+}

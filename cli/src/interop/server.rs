@@ -1,0 +1,39 @@
+//! The server of a test case: serves `WWW` on `LISTEN` until it is stopped.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use quic_core::AddressValidation;
+
+use super::{TestCase, certificates, variable};
+use crate::certificates::Identity;
+use crate::errors::Failure;
+use crate::hq;
+use crate::network;
+use crate::output::Output;
+use crate::serve;
+
+/// Runs the server.
+pub(crate) fn run(output: Output) -> Result<(), Failure> {
+    let case = TestCase::from_environment()?;
+    let listen = variable("LISTEN")?;
+    let listen: SocketAddr = listen.parse().map_err(|_| {
+        Failure::usage(format!("LISTEN is {listen:?}, which is not an address and port"))
+    })?;
+    let root = serve::root(&PathBuf::from(variable("WWW")?))?;
+    let folder = certificates()?;
+    let identity = Identity::from_files(&folder.join("cert.pem"), &folder.join("priv.key"))?;
+    let tls = network::server_tls(identity, hq::ALPN, case.preference())?;
+    let mut config = network::server_config(tls, case.transport())?;
+    if case == TestCase::Retry {
+        config.validation = AddressValidation::Always;
+    }
+    network::block_on_one_core(async {
+        let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
+        let endpoint = network::server_endpoint(config, socket)?;
+        tokio::select! {
+            () = serve::accept(&endpoint, root, output) => Ok(()),
+            stopped = network::stop_signal() => stopped,
+        }
+    })?
+}

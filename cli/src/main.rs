@@ -1,0 +1,55 @@
+//! `quic`: a demo, a file server and client, a benchmark and the interop test cases.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod certificates;
+mod data;
+mod demo;
+mod errors;
+mod get;
+mod hq;
+mod interop;
+mod network;
+mod output;
+mod perf;
+mod process;
+mod relay;
+mod serve;
+mod url;
+
+use std::panic;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+use crate::errors::{Exit, Failure};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(|information| {
+        output::error_line(&format!("this is a bug in quic, please report it: {information}"));
+        std::process::exit(Exit::Bug.code().into());
+    }));
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    match run(arguments, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
+    match arguments.command {
+        Command::Demo(options) => demo::run(&options, output),
+        Command::Serve(options) => network::block_on_all_cores(serve::run(options, output))?,
+        Command::Get(options) => network::block_on_one_core(get::run(options, output))?,
+        Command::Perf(perf::Side::Server(options)) => perf::server::run(&options, output),
+        Command::Perf(perf::Side::Client(options)) => perf::client::run(options, output),
+        Command::InteropServer => interop::server::run(output),
+        Command::InteropClient => interop::client::run(),
+    }
+}

@@ -1,0 +1,326 @@
+//! Sockets, endpoints, connections and runtimes, with errors that say what to do.
+
+use std::env;
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::thread;
+
+use driver_tokio::{Connection, Endpoint, Incoming};
+use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
+use quic_core::{
+    ClientConfig, ConnectionError, EndpointConfig, ServerConfig, StatelessResetKey, TokenKey,
+    TransportConfig, VarInt,
+};
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::{CipherSuite, KeyLogFile, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::certificates::Identity;
+use crate::errors::Failure;
+
+/// Bytes that a socket may buffer each way, as far as the system lets us.
+pub(crate) const SOCKET_BUFFER: usize = 4 << 20;
+
+/// Whom a client believes.
+#[derive(Clone, Debug)]
+pub(crate) enum Trust {
+    Anyone,
+    Roots(Vec<CertificateDer<'static>>),
+}
+
+/// Which packet protection to ask for first.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Preference {
+    /// The fastest where the processor has instructions for AES.
+    Aes128,
+    ChaCha20,
+}
+
+/// Where to connect to, and the name that the server's certificate has to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) address: SocketAddr,
+    pub(crate) name: &'a str,
+}
+
+/// Runs `future` on this thread, or on as many threads as asked for.
+pub(crate) fn block_on<F: Future>(threads: usize, future: F) -> Result<F::Output, Failure> {
+    let mut builder = if threads > 1 {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(threads);
+        builder
+    } else {
+        Builder::new_current_thread()
+    };
+    let runtime: Runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local(format!("cannot start: {error}")))?;
+    Ok(runtime.block_on(future))
+}
+
+/// Runs `future` on this thread.
+pub(crate) fn block_on_one_core<F: Future>(future: F) -> Result<F::Output, Failure> {
+    block_on(1, future)
+}
+
+/// Runs `future` on a thread for each processor.
+pub(crate) fn block_on_all_cores<F: Future>(future: F) -> Result<F::Output, Failure> {
+    block_on(thread::available_parallelism().map_or(1, usize::from), future)
+}
+
+/// A UDP socket with large buffers, for any use.
+pub(crate) fn udp_socket(address: SocketAddr) -> io::Result<UdpSocket> {
+    buffered_socket(address, SOCKET_BUFFER)
+}
+
+fn buffered_socket(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if buffer > 0 {
+        // The system caps them; smaller buffers only cost speed.
+        let _: io::Result<()> = socket.set_send_buffer_size(buffer);
+        let _: io::Result<()> = socket.set_recv_buffer_size(buffer);
+    }
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Without IPv4 on the machine this is refused, and not needed.
+        let _: io::Result<()> = socket.set_only_v6(false);
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// The socket of an endpoint, bound to `address`.
+pub(crate) fn bound_socket(address: SocketAddr, buffer: usize) -> Result<UdpSocket, Failure> {
+    buffered_socket(address, buffer).map_err(|error| {
+        let kind = error.kind();
+        let advice = if kind == io::ErrorKind::AddrInUse {
+            "; stop what listens there or choose another port"
+        } else if kind == io::ErrorKind::AddrNotAvailable {
+            "; this machine has no such address"
+        } else if kind == io::ErrorKind::PermissionDenied {
+            "; choose a port above 1023"
+        } else {
+            ""
+        };
+        Failure::local(format!("cannot listen on {address}: {error}{advice}"))
+    })
+}
+
+/// The address to bind a socket to that is to reach `remote`.
+pub(crate) fn any_port_towards(remote: SocketAddr) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(remote) if remote.ip().is_loopback() => (Ipv4Addr::LOCALHOST, 0).into(),
+        SocketAddr::V6(remote) if remote.ip().is_loopback() => (Ipv6Addr::LOCALHOST, 0).into(),
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+/// An endpoint that accepts connections on `socket`.
+pub(crate) fn server_endpoint(
+    config: ServerConfig,
+    socket: UdpSocket,
+) -> Result<Endpoint, Failure> {
+    let mut shared = EndpointConfig::default();
+    shared.reset_key = Some(StatelessResetKey::new(random_bytes()?));
+    Endpoint::new(shared, Some(config), socket).map_err(|error| endpoint_failure(&error))
+}
+
+/// An endpoint that only opens connections, from `socket`.
+pub(crate) fn client_endpoint(socket: UdpSocket) -> Result<Endpoint, Failure> {
+    Endpoint::new(EndpointConfig::default(), None, socket).map_err(|error| endpoint_failure(&error))
+}
+
+fn endpoint_failure(error: &io::Error) -> Failure {
+    Failure::local(format!("cannot use the UDP socket: {error}"))
+}
+
+pub(crate) fn local_address(endpoint: &Endpoint) -> Result<SocketAddr, Failure> {
+    endpoint.local_addr().map_err(|error| endpoint_failure(&error))
+}
+
+/// TLS of a server. Secrets go to the file that `SSLKEYLOGFILE` names, if it is set.
+pub(crate) fn server_tls(
+    identity: Identity,
+    alpn: &[u8],
+    preference: Preference,
+) -> Result<TlsServerConfig, Failure> {
+    let unfit = |error: &dyn std::fmt::Display| {
+        Failure::local(format!("the certificate and its key cannot be used: {error}"))
+    };
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider(preference))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| unfit(&error))?
+        .with_no_client_auth()
+        .with_single_cert(identity.chain, identity.key)
+        .map_err(|error| unfit(&error))?;
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    let tls = TlsServerConfig::new(Arc::new(tls)).map_err(|error| unfit(&error))?;
+    Ok(if logs_keys() { tls.key_log(Arc::new(KeyLogFile::new())) } else { tls })
+}
+
+/// TLS of a client. Secrets go to the file that `SSLKEYLOGFILE` names, if it is set.
+pub(crate) fn client_tls(
+    trust: Trust,
+    alpn: &[u8],
+    preference: Preference,
+) -> Result<TlsClientConfig, Failure> {
+    let unfit = |error: &dyn std::fmt::Display| {
+        Failure::local(format!("the trusted certificates cannot be used: {error}"))
+    };
+    let tls = match trust {
+        Trust::Anyone => TlsClientConfig::dangerous_without_verification(&[alpn]),
+        Trust::Roots(certificates) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates {
+                roots.add(certificate).map_err(|error| unfit(&error))?;
+            }
+            let mut tls = rustls::ClientConfig::builder_with_provider(provider(preference))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(|error| unfit(&error))?
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            tls.alpn_protocols = vec![alpn.to_vec()];
+            tls.resumption = Resumption::disabled();
+            TlsClientConfig::new(Arc::new(tls))
+        }
+    };
+    let tls = tls.map_err(|error| unfit(&error))?;
+    Ok(if logs_keys() { tls.key_log(Arc::new(KeyLogFile::new())) } else { tls })
+}
+
+fn logs_keys() -> bool {
+    env::var_os("SSLKEYLOGFILE").is_some_and(|path| !path.is_empty())
+}
+
+/// The preferred cipher suite first; AES-128 is always there because Initial packets need it.
+fn provider(preference: Preference) -> Arc<CryptoProvider> {
+    let mut provider = rustls::crypto::ring::default_provider();
+    let first = match preference {
+        Preference::Aes128 => CipherSuite::TLS13_AES_128_GCM_SHA256,
+        Preference::ChaCha20 => CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+    };
+    if preference == Preference::ChaCha20 {
+        let initial = CipherSuite::TLS13_AES_128_GCM_SHA256;
+        provider.cipher_suites.retain(|suite| [first, initial].contains(&suite.suite()));
+    }
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != first);
+    Arc::new(provider)
+}
+
+pub(crate) fn server_config(
+    tls: impl SessionFactory + 'static,
+    transport: TransportConfig,
+) -> Result<ServerConfig, Failure> {
+    let token_key = TokenKey::new(random_bytes()?);
+    ServerConfig::new(Arc::new(tls), transport, token_key)
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+pub(crate) fn client_config(
+    tls: impl SessionFactory + 'static,
+    transport: TransportConfig,
+) -> Result<ClientConfig, Failure> {
+    ClientConfig::new(Arc::new(tls), transport).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Bytes that nobody can guess.
+fn random_bytes() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|error| Failure::local(format!("the system has no randomness: {error}")))?;
+    Ok(bytes)
+}
+
+/// Opens a connection and waits for the handshake.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+    target: Target<'_>,
+    alpn: &[u8],
+) -> Result<Connection, Failure> {
+    let connecting = endpoint
+        .connect_with(config, target.address, target.name)
+        .map_err(|error| Failure::connect(format!("cannot connect to {}: {error}", target.name)))?;
+    connecting.await.map_err(|error| connect_failure(&error, target, alpn))
+}
+
+/// Waits for the handshake of a connection that a client opened.
+pub(crate) async fn accept(incoming: Incoming) -> Result<Connection, ConnectionError> {
+    incoming.accept()?.await
+}
+
+/// Whether a TLS alert (RFC 8446 §6.2) means that the certificate is not believed: from
+/// `bad_certificate` to `unknown_ca`, or `decrypt_error` for a wrong signature.
+const fn is_about_the_certificate(alert: u64) -> bool {
+    matches!(alert, 42..=48 | 51)
+}
+
+/// The TLS alert `no_application_protocol` (RFC 7301 §3.2).
+const NO_APPLICATION_PROTOCOL: u64 = 120;
+
+fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> Failure {
+    let to = format!("{} ({})", target.name, target.address);
+    let alert = if let ConnectionError::TransportError(error)
+    | ConnectionError::ConnectionClosed(error) = error
+    {
+        error.code.value().checked_sub(0x100)
+    } else {
+        None
+    };
+    Failure::connect(match (error, alert) {
+        (ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut, _) => {
+            format!("no answer from {to}; check the address, and that UDP gets there")
+        }
+        (ConnectionError::VersionMismatch, _) => {
+            format!("{to} does not speak QUIC version 1")
+        }
+        (_, Some(NO_APPLICATION_PROTOCOL)) => format!(
+            "{to} does not speak {}; check that it is the right server and port",
+            alpn.escape_ascii()
+        ),
+        (ConnectionError::TransportError(error), Some(alert))
+            if is_about_the_certificate(alert) =>
+        {
+            format!(
+                "the certificate of {to} is not trusted ({error}); \
+                 name its issuer with --ca, or use --insecure to trust anyone"
+            )
+        }
+        _ => format!("cannot connect to {to}: {error}"),
+    })
+}
+
+/// Ends a connection because everything is done.
+pub(crate) fn close(connection: &Connection) {
+    connection.close(VarInt::from_u32(0), b"");
+}
+
+/// Ends an endpoint and its connections because the program ends.
+pub(crate) fn close_endpoint(endpoint: &Endpoint) {
+    endpoint.close(VarInt::from_u32(0), b"");
+}
+
+/// Waits until the process is asked to stop.
+pub(crate) async fn stop_signal() -> Result<(), Failure> {
+    let failure = |error: io::Error| Failure::local(format!("cannot wait for signals: {error}"));
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(failure)?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failure),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(failure)
+}

@@ -1,0 +1,91 @@
+//! Answers requests.
+
+use driver_tokio::{Connection, Incoming, ReadError, RecvStream, SendStream, WriteError};
+use quic_core::ServerConfig;
+
+use super::{ALPN, CHUNK, Server, send_zeros};
+use crate::certificates::Identity;
+use crate::errors::Failure;
+use crate::network::{self, Preference};
+use crate::output::Output;
+
+/// Serves until the process is told to stop.
+pub(crate) fn run(options: &Server, output: Output) -> Result<(), Failure> {
+    let identity = Identity::from_files(&options.cert, &options.key)?;
+    let tls = network::server_tls(identity, ALPN, Preference::Aes128)?;
+    let config = network::server_config(tls, options.tuning.transport())?;
+    network::block_on(options.tuning.threads, serve(options, config, output))?
+}
+
+async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result<(), Failure> {
+    let socket = network::bound_socket(options.listen, options.tuning.sockbuf)?;
+    let endpoint = network::server_endpoint(config, socket)?;
+    output.note(&format!("listening on {}", network::local_address(&endpoint)?));
+    while let Some(incoming) = endpoint.accept().await {
+        tokio::spawn(serve_connection(incoming));
+    }
+    Ok(())
+}
+
+async fn serve_connection(incoming: Incoming) {
+    let Ok(connection) = network::accept(incoming).await else { return };
+    serve_streams(&connection).await;
+}
+
+async fn serve_streams(connection: &Connection) {
+    while let Ok((send, recv)) = connection.accept_bi().await {
+        tokio::spawn(async move {
+            // A request that breaks off concerns nobody but the client, who knows.
+            let _: Result<(), StreamError> = serve_request(send, recv).await;
+        });
+    }
+}
+
+/// A stream broke off.
+#[derive(Debug)]
+struct StreamError;
+
+impl From<ReadError> for StreamError {
+    fn from(_: ReadError) -> Self {
+        Self
+    }
+}
+
+impl From<WriteError> for StreamError {
+    fn from(_: WriteError) -> Self {
+        Self
+    }
+}
+
+async fn serve_request(mut send: SendStream, mut recv: RecvStream) -> Result<(), StreamError> {
+    let Some(wanted) = wanted_length(&mut recv).await? else { return Ok(()) };
+    if wanted <= CHUNK as u64 {
+        // The answer, or the end of an empty one, acknowledges the whole request.
+        drain(&mut recv).await?;
+        send_zeros(&mut send, wanted).await?;
+        return Ok(());
+    }
+    let answer = async { send_zeros(&mut send, wanted).await.map_err(StreamError::from) };
+    tokio::try_join!(answer, drain(&mut recv))?;
+    Ok(())
+}
+
+/// The wanted length of the answer; `None` if the request ends before it is told.
+async fn wanted_length(recv: &mut RecvStream) -> Result<Option<u64>, StreamError> {
+    let mut header = [0; 8];
+    let mut rest = header.as_mut_slice();
+    while !rest.is_empty() {
+        let Some(chunk) = recv.read_chunk(rest.len()).await? else { return Ok(None) };
+        let Some((filled, empty)) = rest.split_at_mut_checked(chunk.len()) else {
+            return Err(StreamError);
+        };
+        filled.copy_from_slice(&chunk);
+        rest = empty;
+    }
+    Ok(Some(u64::from_be_bytes(header)))
+}
+
+async fn drain(recv: &mut RecvStream) -> Result<(), StreamError> {
+    while recv.read_chunk(usize::MAX).await?.is_some() {}
+    Ok(())
+}

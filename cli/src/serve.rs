@@ -1,0 +1,164 @@
+//! `quic serve`: the files of a directory over `hq-interop`.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use driver_tokio::{ClosedStream, Connection, Endpoint, Incoming, RecvStream, SendStream};
+use quic_core::{TransportConfig, VarInt};
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::time;
+
+use crate::arguments::Serve;
+use crate::certificates::Identity;
+use crate::errors::Failure;
+use crate::hq::{self, Refusal};
+use crate::network::{self, Preference};
+use crate::output::Output;
+
+/// Bytes read from a file at a time.
+const CHUNK: usize = 256 << 10;
+
+/// How long a client may take to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long connections may take to end when the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Serves until the process is told to stop.
+pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
+    let root = root(&options.directory)?;
+    let identity = identity(&options)?;
+    let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128)?;
+    let config = network::server_config(tls, TransportConfig::default())?;
+    let socket = network::bound_socket(options.listen, network::SOCKET_BUFFER)?;
+    let endpoint = network::server_endpoint(config, socket)?;
+    let address = network::local_address(&endpoint)?;
+    output.result(
+        &json!({ "listening": address, "directory": options.directory }),
+        &format!("serving {} on {address}", options.directory.display()),
+    );
+    tokio::select! {
+        () = accept(&endpoint, root, output) => {}
+        stopped = network::stop_signal() => stopped?,
+    }
+    network::close_endpoint(&endpoint);
+    // Who does not answer by then finds out by a timeout.
+    let _: Result<(), time::error::Elapsed> =
+        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    Ok(())
+}
+
+/// The directory to serve, free of symbolic links.
+pub(crate) fn root(directory: &Path) -> Result<Arc<Path>, Failure> {
+    let root =
+        directory.canonicalize().map_err(|error| Failure::file("serve", directory, &error))?;
+    if !root.is_dir() {
+        return Err(Failure::local(format!(
+            "cannot serve {}: it is not a directory",
+            root.display()
+        )));
+    }
+    Ok(root.into())
+}
+
+fn identity(options: &Serve) -> Result<Identity, Failure> {
+    if let (Some(certificate), Some(key)) = (&options.cert, &options.key) {
+        return Identity::from_files(certificate, key);
+    }
+    let identity = Identity::self_signed()?;
+    if let (Some(path), Some(pem)) = (&options.save_cert, &identity.pem) {
+        fs::write(path, pem)
+            .map_err(|error| Failure::file("write the certificate", path, &error))?;
+    }
+    Ok(identity)
+}
+
+/// Accepts connections until the endpoint is closed.
+pub(crate) async fn accept(endpoint: &Endpoint, root: Arc<Path>, output: Output) {
+    while let Some(incoming) = endpoint.accept().await {
+        tokio::spawn(serve_connection(incoming, Arc::clone(&root), output));
+    }
+}
+
+async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
+    let remote = incoming.remote_address();
+    let connection: Connection = match network::accept(incoming).await {
+        Ok(connection) => connection,
+        Err(error) => return output.note(&format!("{remote} no connection: {error}")),
+    };
+    while let Ok((send, recv)) = connection.accept_bi().await {
+        let root = Arc::clone(&root);
+        tokio::spawn(async move {
+            let line = serve_request(send, recv, &root).await;
+            output.note(&format!("{remote} {}", line.escape_debug()));
+        });
+    }
+}
+
+/// Answers a request; returns what to log.
+async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) -> String {
+    let reading = recv.read_to_end(hq::MAX_REQUEST_LENGTH);
+    let request = match time::timeout(REQUEST_TIMEOUT, reading).await {
+        Ok(Ok(request)) => request,
+        Ok(Err(error)) => {
+            refuse(&mut send, Refusal::BadRequest);
+            return format!("no request: {error}");
+        }
+        Err(_) => {
+            refuse(&mut send, Refusal::BadRequest);
+            return "no request in time".into();
+        }
+    };
+    let path = match hq::requested_path(&request) {
+        Ok(path) => path.to_owned(),
+        Err(refusal) => {
+            refuse(&mut send, refusal);
+            return "not a request".into();
+        }
+    };
+    match send_file(&mut send, root, &path).await {
+        Ok(length) => format!("GET {path} {length} bytes"),
+        Err(problem) => format!("GET {path} {problem}"),
+    }
+}
+
+async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64, String> {
+    let (root, wanted) = (root.to_owned(), path.to_owned());
+    let opened = tokio::task::spawn_blocking(move || hq::open(&root, &wanted)).await;
+    let file = match opened {
+        Ok(Ok((file, _))) => file,
+        Ok(Err(refusal)) => {
+            refuse(send, refusal);
+            return Err(format!("refused: {}", Refusal::explain(refusal.code().into())));
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut file = tokio::fs::File::from_std(file);
+    file.set_max_buf_size(CHUNK);
+    let mut memory = BytesMut::new();
+    let mut total = 0_u64;
+    loop {
+        memory.reserve(CHUNK);
+        match file.read_buf(&mut memory).await {
+            Ok(0) => break,
+            Ok(length) => total = total.saturating_add(length as u64),
+            Err(error) => {
+                refuse(send, Refusal::Unreadable);
+                return Err(error.to_string());
+            }
+        }
+        let chunk = memory.split().freeze();
+        send.write_chunk(chunk).await.map_err(|error| format!("broke off: {error}"))?;
+    }
+    send.finish().map_err(|error| format!("broke off: {error}"))?;
+    Ok(total)
+}
+
+fn refuse(send: &mut SendStream, refusal: Refusal) {
+    // A stream that is over needs no reset.
+    let _: Result<(), ClosedStream> = send.reset(VarInt::from_u32(refusal.code()));
+}

@@ -1,0 +1,283 @@
+//! The built binary, as a person or a script meets it.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, in its helpers too"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn quic(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quic"));
+    command.args(arguments).stdin(Stdio::null()).env_remove("SSLKEYLOGFILE");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    quic(arguments).output().unwrap()
+}
+
+/// Checks that a command failed with `code`, and said why in one line that contains `reason`.
+#[track_caller]
+fn check_failure(output: &Output, code: i32, reason: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    let lines = errors.lines().filter(|line| line.starts_with("error: ")).collect::<Vec<_>>();
+    assert_eq!((lines.len(), errors.lines().count()), (1, 1), "{errors}");
+    assert!(lines[0].contains(reason), "{errors}");
+}
+
+fn json_of(output: &Output) -> Value {
+    let line = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}, {errors}"))
+}
+
+/// A `quic serve` of a folder of its own; stopped when dropped.
+struct Server {
+    folder: TempDir,
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let mut process = quic(&["serve", "--json", "--listen", "127.0.0.1:0", "--save-cert"])
+            .arg(folder.path().join("ca.pem"))
+            .arg(&root)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).unwrap();
+        let address = started["listening"].as_str().unwrap().to_owned();
+        Self { folder, process, address }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, data: &[u8]) {
+        fs::write(self.folder.path().join(name), data).unwrap();
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.address)
+    }
+
+    fn get(&self, path: &str, output: &str) -> Command {
+        quic(&["get", "--json", "--ca", &self.path("ca.pem"), &self.url(path), "-o", output])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Bytes without a pattern that repeats soon.
+fn data(length: u32) -> Vec<u8> {
+    (0..length).map(|index| index.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
+}
+
+#[test]
+fn the_demo_moves_every_byte() {
+    let output = run(&["demo", "--bytes", "1M", "--json"]);
+    let report = json_of(&output);
+    assert!(output.status.success(), "{report}");
+    assert_eq!(report["checksum_ok"], true, "{report}");
+    assert_eq!(report["bytes"], 1 << 20, "{report}");
+    for figure in ["goodput_bits_per_second", "handshake_ms", "rtt_ms"] {
+        assert!(report[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
+    }
+}
+
+#[test]
+fn the_demo_survives_loss() {
+    let output = run(&["demo", "--bytes", "3M", "--loss", "3%", "--seed", "7", "--json"]);
+    let report = json_of(&output);
+    assert!(output.status.success(), "{report}");
+    assert_eq!(report["checksum_ok"], true, "{report}");
+    assert!(report["relay"]["dropped"].as_u64().unwrap() > 0, "{report}");
+}
+
+#[test]
+fn files_arrive_as_they_were_served() {
+    let server = Server::start();
+    let (large, small) = (data(3_000_000), data(10));
+    server.write("root/large", &large);
+    server.write("root/small", &small);
+    server.write("root/empty", b"");
+    fs::create_dir(server.path("out")).unwrap();
+    let output = quic(&["get", "--json", "--ca", &server.path("ca.pem"), "-o"])
+        .arg(server.path("out"))
+        .args([server.url("/large"), server.url("/small"), server.url("/empty")])
+        .output()
+        .unwrap();
+    let report = json_of(&output);
+    assert!(output.status.success(), "{report}");
+    assert_eq!(report["bytes"], 3_000_010, "{report}");
+    assert_eq!(fs::read(server.path("out/large")).unwrap(), large);
+    assert_eq!(fs::read(server.path("out/small")).unwrap(), small);
+    assert_eq!(fs::read(server.path("out/empty")).unwrap(), b"");
+    assert_eq!(fs::read_dir(server.path("out")).unwrap().count(), 3);
+}
+
+#[test]
+fn nothing_outside_of_the_folder_is_served() {
+    let server = Server::start();
+    server.write("secret", b"outside");
+    std::os::unix::fs::symlink("../secret", server.path("root/link")).unwrap();
+    for path in ["/../secret", "/%2e%2e/secret", "/..%2fsecret", "/link"] {
+        let output = server.get(path, &server.path("stolen")).output().unwrap();
+        check_failure(&output, 1, "leads out of what the server serves");
+        assert!(!Path::new(&server.path("stolen")).exists(), "{path}");
+    }
+    let output = server.get("/missing", &server.path("stolen")).output().unwrap();
+    check_failure(&output, 1, "no such file");
+    assert_eq!(json_of(&output)["exit"], 1);
+}
+
+#[test]
+fn a_full_disk_is_reported_and_leaves_nothing_behind() {
+    let server = Server::start();
+    server.write("root/large", &data(3_000_000));
+    let output = server.get("/large", "/dev/full").output().unwrap();
+    check_failure(&output, 4, "No space left");
+
+    let limited = r#"trap '' XFSZ; ulimit -f 64; exec "$@""#;
+    let get = server.get("/large", &server.path("large"));
+    let output = Command::new("sh")
+        .args(["-c", limited, "sh"])
+        .arg(get.get_program())
+        .args(get.get_args())
+        .output()
+        .unwrap();
+    check_failure(&output, 4, "cannot write");
+    assert!(!Path::new(&server.path("large")).exists());
+    assert!(!Path::new(&server.path("large.part")).exists());
+}
+
+#[test]
+fn a_server_that_is_not_trusted_is_not_talked_to() {
+    let (server, other) = (Server::start(), Server::start());
+    server.write("root/file", b"data");
+    let get = |trust: &[&str]| {
+        quic(&["get", &server.url("/file"), "-o", &server.path("file")])
+            .args(trust)
+            .output()
+            .unwrap()
+    };
+    check_failure(&get(&["--ca", &other.path("ca.pem")]), 3, "is not trusted");
+    let output = get(&["--insecure"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read(server.path("file")).unwrap(), b"data");
+}
+
+#[test]
+fn a_server_of_another_protocol_is_named_as_such() {
+    let server = Server::start();
+    let ca = server.path("ca.pem");
+    let address = &server.address;
+    let output = run(&["perf", "client", "--addr", address, "--cert", &ca, "--workload", "rr"]);
+    check_failure(&output, 3, "does not speak perf");
+}
+
+#[test]
+fn nobody_there_is_reported_in_time() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/file", silent.local_addr().unwrap());
+    let output = run(&["get", "--insecure", "--connect-timeout", "1", &url, "-o", "/dev/null"]);
+    check_failure(&output, 3, "no answer from");
+}
+
+#[test]
+fn a_server_that_falls_silent_is_given_up() {
+    let server = Server::start();
+    // More than fits into the windows of a connection, so that the end cannot have arrived.
+    fs::File::create(server.path("root/endless")).unwrap().set_len(1 << 40).unwrap();
+    let mut get = server
+        .get("/endless", &server.path("endless"))
+        .args(["--timeout", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let part = server.path("endless.part");
+    while fs::metadata(&part).map_or(0, |part| part.len()) == 0 {
+        assert!(get.try_wait().unwrap().is_none(), "the transfer ended");
+        std::thread::yield_now();
+    }
+    let stopped =
+        Command::new("kill").args(["-STOP", &server.process.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    let output = get.wait_with_output().unwrap();
+    check_failure(&output, 1, "timed out");
+    assert!(!Path::new(&part).exists() && !Path::new(&server.path("endless")).exists());
+}
+
+#[test]
+fn a_port_in_use_is_reported() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check_failure(&run(&["serve", "--listen", &address]), 4, "choose another port");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("empty.pem"), b"").unwrap();
+    let serve = |certificate: &str| run(&["serve", "--cert", certificate, "--key", certificate]);
+    check_failure(&serve(&path("missing.pem")), 4, "cannot read the certificate");
+    check_failure(&serve(&path("empty.pem")), 4, "no certificate in");
+    check_failure(&run(&["serve", &path("nowhere")]), 4, "cannot serve");
+    let url = "https://localhost:1/x";
+    check_failure(&run(&["get", "--ca", &path("missing.pem"), url]), 4, "check the path");
+}
+
+#[test]
+fn a_name_without_an_address_is_reported() {
+    let output = run(&["get", "--insecure", "https://nowhere.invalid/x"]);
+    check_failure(&output, 3, "cannot find nowhere.invalid");
+}
+
+#[test]
+fn wrong_usage_has_its_own_exit_code() {
+    for wrong in [
+        &["demo", "--bytes", "much"][..],
+        &["demo", "--loss", "200%"],
+        &["get", "https://localhost/x"],
+        &["get", "--insecure", "http://localhost/x"],
+        &["get", "--insecure", "https://localhost/"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let output = run(wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+    }
+}
+
+#[test]
+fn an_unknown_test_case_exits_with_127() {
+    for end in ["interop-server", "interop-client"] {
+        let output = quic(&[end]).env("TESTCASE", "telepathy").output().unwrap();
+        check_failure(&output, 127, "telepathy");
+    }
+}

@@ -1,0 +1,153 @@
+//! The loop.
+
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use driver::{Arrivals, Arrived, Outgoing, Progress, Pump, Socket, UdpOffload};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::time::{Sleep, sleep_until};
+
+/// Runs an endpoint until the application holds nothing of it any more.
+///
+/// Spawned unconstrained: tokio's budget would report a socket or timer that is ready as not ready.
+/// Instead, each poll does a bounded number of turns and then lets other tasks run.
+pub(crate) struct Run {
+    socket: UdpSocket,
+    offload: UdpOffload,
+    pump: Pump,
+    timer: Pin<Box<Sleep>>,
+    /// What the timer was set to and has not fired at yet.
+    armed: Option<Instant>,
+}
+
+/// What a turn leaves to be done.
+enum Turn {
+    /// Nothing until something wakes the task.
+    Idle,
+    /// More of the same.
+    Busy,
+    /// Tasks of the application were woken: their answers should leave with the next datagrams.
+    Awaited,
+}
+
+impl Run {
+    pub(crate) fn new(socket: UdpSocket, offload: UdpOffload, pump: Pump) -> Self {
+        let timer = Box::pin(sleep_until(tokio::time::Instant::now()));
+        Self { socket, offload, pump, timer, armed: None }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
+        let Self { socket, offload, pump, .. } = self;
+        let io = TokioSocket { socket, offload };
+        let now = pump.now();
+        if pump.poll_timeout().is_some_and(|timeout| timeout <= now) {
+            pump.handle_timeout(now);
+        }
+        let mut turn = Turn::Idle;
+        for _ in 0..BATCHES_SENT {
+            match pump.send(pump.now(), &io) {
+                Progress::More => turn = Turn::Busy,
+                // A failure to wait for room is one that the next send reports.
+                Progress::Blocked if socket.poll_send_ready(cx).is_pending() => {
+                    turn = Turn::Idle;
+                    break;
+                }
+                Progress::Blocked => turn = Turn::Busy,
+                Progress::Flushed => {
+                    turn = Turn::Idle;
+                    break;
+                }
+            }
+        }
+        for _ in 0..BATCHES_RECEIVED {
+            if !pump.is_receiving() || socket.poll_recv_ready(cx).is_pending() {
+                return turn;
+            }
+            match pump.receive(pump.now(), &io) {
+                Arrived::Something => turn = Turn::Busy,
+                Arrived::SomethingAwaited => return Turn::Awaited,
+                Arrived::Nothing => {}
+            }
+        }
+        Turn::Busy
+    }
+
+    /// Arms the timer for the pump's next deadline; returns whether that has passed.
+    ///
+    /// Deadlines mostly move into the future. The timer is left alone then, and fires for nothing
+    /// once, which is cheaper than to set it anew for every packet.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            let timeout = self.pump.poll_timeout().and_then(|timeout| self.pump.to_std(timeout));
+            let Some(timeout) = timeout else { return false };
+            if self.armed.is_none_or(|armed| timeout < armed) {
+                self.timer.as_mut().reset(timeout.into());
+                self.armed = Some(timeout);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            if self.armed.take().is_some_and(|armed| armed >= timeout) {
+                return true;
+            }
+        }
+    }
+}
+
+impl Future for Run {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURNS {
+            let changed = self.pump.poll_changed(cx);
+            if changed == Poll::Ready(false) {
+                return Poll::Ready(());
+            }
+            match self.turn(cx) {
+                Turn::Awaited => break,
+                Turn::Busy => {}
+                Turn::Idle => {
+                    if !self.poll_timer(cx) {
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        // To the back of the queue: whoever was woken runs first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+struct TokioSocket<'a> {
+    socket: &'a UdpSocket,
+    offload: &'a UdpOffload,
+}
+
+impl Socket for TokioSocket<'_> {
+    fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()> {
+        let receive = || self.offload.receive(self.socket.into(), arrivals);
+        self.socket.try_io(Interest::READABLE, receive)
+    }
+
+    fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
+        let send = || self.offload.send(self.socket.into(), outgoing);
+        self.socket.try_io(Interest::WRITABLE, send)
+    }
+
+    fn maximum_segments(&self) -> NonZeroUsize {
+        self.offload.maximum_segments()
+    }
+}
+
+/// Turns of one poll, before other tasks run.
+const TURNS: usize = 16;
+/// Batches sent in one turn, before something is received.
+const BATCHES_SENT: usize = 8;
+/// Batches received in one turn, before something is sent.
+const BATCHES_RECEIVED: usize = 8;

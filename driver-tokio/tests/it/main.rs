@@ -1,0 +1,8 @@
+//! Promises of the handles, kept over real sockets on the loopback interface.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+mod cancellation;
+mod closing;
+mod incoming;
+mod streams;
+mod support;

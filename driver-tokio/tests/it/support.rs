@@ -1,0 +1,111 @@
+//! Two endpoints that trust each other.
+
+use std::future::poll_fn;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
+use driver_tokio::rustls::RootCertStore;
+use driver_tokio::rustls::pki_types::PrivateKeyDer;
+use driver_tokio::{
+    ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig, TokenKey,
+    TransportConfig,
+};
+
+const ALPN: &[&[u8]] = &[b"test"];
+
+/// A server and a client on the loopback interface.
+pub(crate) struct Pair {
+    pub(crate) server: Endpoint,
+    pub(crate) client: Endpoint,
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        Self::with(TransportConfig::default())
+    }
+
+    /// Both ends with these limits.
+    pub(crate) fn with(transport: TransportConfig) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let tls = TlsServerConfig::from_certificate(vec![certificate], key, ALPN).unwrap();
+        let token_key = TokenKey::new([7; 32]);
+        let server = ServerConfig::new(Arc::new(tls), transport.clone(), token_key).unwrap();
+        let tls = TlsClientConfig::from_roots(roots, ALPN).unwrap();
+        let client = ClientConfig::new(Arc::new(tls), transport).unwrap();
+        let pair = Self {
+            server: Endpoint::server(server, any_port()).unwrap(),
+            client: Endpoint::client(any_port()).unwrap(),
+        };
+        pair.client.set_default_client_config(client);
+        pair
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.local_addr().unwrap()
+    }
+
+    /// A connection: the client's end and the server's.
+    pub(crate) async fn connect(&self) -> (Connection, Connection) {
+        let connecting = self.client.connect(self.address(), "localhost").unwrap();
+        let accept = async { self.server.accept().await.unwrap().await.unwrap() };
+        let (client, server) = tokio::join!(connecting, accept);
+        (client.unwrap(), server)
+    }
+
+    /// A bidirectional stream of a new connection, after one byte went over it.
+    pub(crate) async fn stream(&self) -> Streams {
+        let (client, server) = self.connect().await;
+        let (mut send, recv) = client.open_bi().await.unwrap();
+        send.write_all(b"!").await.unwrap();
+        let (peer_send, mut peer_recv) = server.accept_bi().await.unwrap();
+        peer_recv.read_exact(&mut [0]).await.unwrap();
+        Streams { client, server, send, recv, peer_send, peer_recv }
+    }
+}
+
+/// Both ends of a connection and of a stream that the client opened.
+pub(crate) struct Streams {
+    pub(crate) client: Connection,
+    pub(crate) server: Connection,
+    pub(crate) send: SendStream,
+    pub(crate) recv: RecvStream,
+    pub(crate) peer_send: SendStream,
+    pub(crate) peer_recv: RecvStream,
+}
+
+/// Fails a test that hangs.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), future).await.unwrap()
+}
+
+/// Lets a future run until it waits, then drops it; panics if it completes.
+pub(crate) async fn cancel<T>(future: impl Future<Output = T>) {
+    assert!(poll_once(future).await.is_none(), "it was to wait");
+}
+
+/// What a future gives without waiting; drops it if it has to wait.
+pub(crate) async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Bytes that differ enough to show a gap or a repetition.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index % 251) as u8 ^ (index >> 12) as u8).collect()
+}
+
+fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}

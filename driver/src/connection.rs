@@ -1,0 +1,281 @@
+//! The application's handle of a connection.
+
+use std::any::Any;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quic_core::crypto::HandshakeData;
+use quic_core::{ConnectionError, Direction, OpenStreamError, Side, Statistics, StreamId, VarInt};
+
+use crate::error::ExportKeyingMaterialError;
+use crate::recv_stream::RecvStream;
+use crate::send_stream::SendStream;
+use crate::shared::{ConnectionRef, Place};
+use crate::waiting::Topic;
+
+/// A connection that is being established: a future of the [`Connection`].
+///
+/// Dropped before it is complete, it gives the connection up.
+#[derive(Debug)]
+#[must_use = "dropping it gives the connection up"]
+pub struct Connecting {
+    place: Place<Arc<ConnectionRef>>,
+}
+
+impl Connecting {
+    pub(crate) fn new(connection: Arc<ConnectionRef>) -> Self {
+        Self { place: Place { connection, topic: Topic::Connected, ticket: None } }
+    }
+
+    /// The handshake's first results: the application protocol and the server name.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    pub async fn handshake_data(&mut self) -> Result<HandshakeData, ConnectionError> {
+        let connection = &self.place.connection;
+        connection
+            .wait_for(Topic::HandshakeData, |state| match state.connection.handshake_data() {
+                Some(data) => Some(Ok(data)),
+                None => state.check().err().map(Err),
+            })
+            .await
+    }
+
+    /// The address of the peer.
+    pub fn remote_address(&self) -> SocketAddr {
+        remote_address(&self.place.connection)
+    }
+
+    /// The local address that the peer sends to, where the system reports it.
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        local_ip(&self.place.connection)
+    }
+}
+
+impl Future for Connecting {
+    type Output = Result<Connection, ConnectionError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = self.place.poll(cx, |state| match &state.over {
+            Some(error) => Some(Err(error.clone())),
+            None => state.connected.then_some(Ok(())),
+        });
+        let connection = &self.place.connection;
+        result.map(|result| result.map(|()| Connection { inner: Arc::clone(connection) }))
+    }
+}
+
+/// A QUIC connection. Clones are handles of the same connection.
+///
+/// The connection closes with the code 0 and no reason when the last handle is dropped: of the
+/// connection itself and of its streams. What was not delivered by then is lost; see
+/// [`shutdown`](Self::shutdown).
+#[derive(Clone, Debug)]
+pub struct Connection {
+    inner: Arc<ConnectionRef>,
+}
+
+impl Connection {
+    /// Opens a stream that goes both ways; waits while the peer allows no more.
+    ///
+    /// The peer hears of the stream with the first data, or its end. Cancel safe.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
+        let id = self.open(Direction::Bidirectional).await?;
+        Ok(self.both(id))
+    }
+
+    /// Opens a stream that goes from here to the peer; waits while the peer allows no more.
+    ///
+    /// The peer hears of the stream with the first data, or its end. Cancel safe.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    pub async fn open_uni(&self) -> Result<SendStream, ConnectionError> {
+        let id = self.open(Direction::Unidirectional).await?;
+        Ok(SendStream::new(Arc::clone(&self.inner), id))
+    }
+
+    /// The next stream that the peer opened and that goes both ways.
+    ///
+    /// Cancel safe: no stream is lost.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
+        let id = self.accept(Direction::Bidirectional).await?;
+        Ok(self.both(id))
+    }
+
+    /// The next stream that the peer opened and that goes from there to here.
+    ///
+    /// Cancel safe: no stream is lost.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did.
+    pub async fn accept_uni(&self) -> Result<RecvStream, ConnectionError> {
+        let id = self.accept(Direction::Unidirectional).await?;
+        Ok(RecvStream::new(Arc::clone(&self.inner), id))
+    }
+
+    /// Closes the connection at once (RFC 9000 §10.2). Pending operations fail with
+    /// [`ConnectionError::LocallyClosed`]; what was not delivered may be lost. No effect if the
+    /// connection is over.
+    ///
+    /// To let the peer hear of it before the program ends, await
+    /// [`Endpoint::wait_idle`](crate::Endpoint::wait_idle).
+    pub fn close(&self, code: VarInt, reason: &[u8]) {
+        self.inner.close(code, Bytes::copy_from_slice(reason));
+    }
+
+    /// Waits until the peer acknowledged everything that was written, every end and every reset,
+    /// then closes the connection.
+    ///
+    /// What is written meanwhile counts too. The ends of streams are the application's:
+    /// [`finish`](SendStream::finish) them before. Cancel safe: dropped, it closes nothing.
+    ///
+    /// # Errors
+    /// How the connection ended, if it did before everything was acknowledged.
+    pub async fn shutdown(&self, code: VarInt, reason: &[u8]) -> Result<(), ConnectionError> {
+        let flushed = self.inner.wait_for(Topic::Flushed, |state| match state.check() {
+            Ok(()) => state.connection.is_flushed().then_some(Ok(())),
+            Err(error) => Some(Err(error)),
+        });
+        flushed.await?;
+        self.close(code, reason);
+        Ok(())
+    }
+
+    /// Waits until the connection is over, and says how it ended. Cancel safe.
+    pub async fn closed(&self) -> ConnectionError {
+        self.inner.wait_for(Topic::Closed, |state| state.over.clone()).await
+    }
+
+    /// How the connection ended; `None` while it lives.
+    pub fn close_reason(&self) -> Option<ConnectionError> {
+        self.inner.lock().over.clone()
+    }
+
+    /// The address of the peer. An IPv4 address that an IPv6 socket maps is given as IPv4.
+    pub fn remote_address(&self) -> SocketAddr {
+        remote_address(&self.inner)
+    }
+
+    /// The local address that the peer sends to, where the system reports it.
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        local_ip(&self.inner)
+    }
+
+    /// The smoothed round-trip time.
+    pub fn rtt(&self) -> Duration {
+        self.inner.lock().connection.rtt()
+    }
+
+    /// Counters since the start of the connection.
+    pub fn stats(&self) -> Statistics {
+        self.inner.lock().connection.statistics()
+    }
+
+    /// This end's role.
+    pub fn side(&self) -> Side {
+        self.inner.lock().connection.side()
+    }
+
+    /// What the handshake agreed on.
+    pub fn handshake_data(&self) -> Option<HandshakeData> {
+        self.inner.lock().connection.handshake_data()
+    }
+
+    /// The peer's certificates, if it gave any: over rustls a `Vec<CertificateDer<'static>>`.
+    pub fn peer_identity(&self) -> Option<Box<dyn Any + Send>> {
+        self.inner.lock().connection.peer_identity()
+    }
+
+    /// Fills `out` with bytes that both ends share and no one else has (RFC 8446 §7.5).
+    ///
+    /// # Errors
+    /// [`ExportKeyingMaterialError`] if `out` is too long.
+    pub fn export_keying_material(
+        &self,
+        out: &mut [u8],
+        label: &[u8],
+        context: &[u8],
+    ) -> Result<(), ExportKeyingMaterialError> {
+        let state = self.inner.lock();
+        let exported = state.connection.export_keying_material(out, label, context);
+        if exported { Ok(()) } else { Err(ExportKeyingMaterialError) }
+    }
+
+    /// Starts a key update (RFC 9001 §6). Keys are updated as often as the protocol demands
+    /// without it. No effect while an update is going on.
+    pub fn force_key_update(&self) {
+        let mut state = self.inner.lock();
+        if state.connection.update_keys(self.inner.now()) {
+            self.inner.changed(state);
+        }
+    }
+
+    /// A number that all handles of this connection share and no other living connection has.
+    pub fn stable_id(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
+    }
+
+    async fn open(&self, direction: Direction) -> Result<StreamId, ConnectionError> {
+        let attempt = self.inner.wait_for(Topic::Open(direction), |state| {
+            if let Err(error) = state.check() {
+                return Some(Err(error));
+            }
+            match state.connection.open_stream(direction) {
+                Ok(id) => Some(Ok(id)),
+                Err(OpenStreamError::ConnectionOver) => Some(Err(over(&state.connection))),
+                Err(_) => None,
+            }
+        });
+        attempt.await
+    }
+
+    async fn accept(&self, direction: Direction) -> Result<StreamId, ConnectionError> {
+        let attempt = self.inner.wait_for(Topic::Accept(direction), |state| {
+            match state.connection.accept_stream(direction) {
+                Some(id) => Some(Ok(id)),
+                None => state.check().err().map(Err),
+            }
+        });
+        attempt.await
+    }
+
+    fn both(&self, id: StreamId) -> (SendStream, RecvStream) {
+        let send = SendStream::new(Arc::clone(&self.inner), id);
+        (send, RecvStream::new(Arc::clone(&self.inner), id))
+    }
+}
+
+fn over(connection: &quic_core::Connection) -> ConnectionError {
+    connection.close_reason().cloned().unwrap_or(ConnectionError::LocallyClosed)
+}
+
+fn remote_address(connection: &ConnectionRef) -> SocketAddr {
+    canonical(connection.lock().connection.path().remote)
+}
+
+fn local_ip(connection: &ConnectionRef) -> Option<IpAddr> {
+    let ip = connection.lock().connection.path().local_ip?;
+    Some(ip.to_canonical())
+}
+
+/// The address without the mapping of IPv4 into IPv6.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        IpAddr::V6(_) => address,
+    }
+}

@@ -1,0 +1,54 @@
+//! Everything that puts `quic-core` on a network except a runtime: handles with `async` methods,
+//! their wakers, the [`Pump`] that moves datagrams, and the socket calls.
+//!
+//! A driver for a runtime is one loop: wait until the socket is readable or writable, until a
+//! deadline, or until a handle acted; then call the pump. `driver-tokio` is such a loop, and what
+//! applications depend on.
+//!
+//! The names are those that users of QUIC libraries in Rust know: [`Endpoint`], [`Incoming`],
+//! [`Connecting`], [`Connection`], [`SendStream`], [`RecvStream`].
+#![forbid(unsafe_code)]
+
+mod bell;
+mod waiting;
+
+mod shared;
+
+mod error;
+
+mod connection;
+mod recv_stream;
+mod send_stream;
+mod stream_io;
+
+mod endpoint;
+mod incoming;
+mod manager;
+
+mod outbox;
+mod pump;
+mod socket;
+
+pub use connection::{Connecting, Connection};
+pub use endpoint::Endpoint;
+pub use error::{
+    ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
+    ReadToEndError, RetryError, StoppedError, WriteError,
+};
+pub use incoming::{Incoming, IncomingFuture};
+pub use pump::{Arrived, Progress, Pump};
+pub use recv_stream::RecvStream;
+pub use send_stream::SendStream;
+pub use socket::{
+    Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
+};
+
+pub use bytes::Bytes;
+pub use quic_core::{
+    AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
+    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
+    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
+    VarIntBoundsExceeded,
+};
+pub use quic_core::{congestion, crypto, rustls};
+pub use quinn_udp::UdpSockRef;

@@ -1,0 +1,218 @@
+//! What moves datagrams between the core and a socket.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant as StdInstant};
+
+use quic_core::{
+    ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, PathAddresses, UdpDatagram,
+};
+
+use crate::endpoint::{EndpointInner, EndpointState};
+use crate::outbox::{Outbox, Sent};
+use crate::shared;
+use crate::socket::{Arrivals, Socket};
+
+/// Moves datagrams between the core and a socket. A driver's loop owns one.
+///
+/// Each call does one batch of work, so that the loop decides how many follow before it turns to
+/// something else. Take the time anew for each with [`now`](Self::now). When the pump is dropped,
+/// everything that waits on the endpoint and its connections fails.
+#[derive(Debug)]
+pub struct Pump {
+    endpoint: Arc<EndpointInner>,
+    arrivals: Arrivals,
+    outbox: Outbox,
+    changed: Vec<ConnectionHandle>,
+    woken: Vec<Waker>,
+    rung: bool,
+    /// Until when a socket that fails is left alone.
+    paused_until: Option<Instant>,
+}
+
+/// Whether something arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Arrived {
+    /// Something did, and there may be more.
+    Something,
+    /// Something did, tasks of the application were woken because of it, and there may be more.
+    SomethingAwaited,
+    /// The socket is empty: wait until it is readable.
+    Nothing,
+}
+
+/// How far sending has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Progress {
+    /// The socket has no room: wait until it is writable.
+    Blocked,
+    /// Everything was sent for now.
+    Flushed,
+    /// There may be more to send.
+    More,
+}
+
+impl Pump {
+    pub(crate) fn new(endpoint: Arc<EndpointInner>) -> Self {
+        Self {
+            endpoint,
+            arrivals: Arrivals::new(),
+            outbox: Outbox::new(),
+            changed: Vec::new(),
+            woken: Vec::new(),
+            rung: false,
+            paused_until: None,
+        }
+    }
+
+    /// Reads the clock.
+    pub fn now(&self) -> Instant {
+        self.endpoint.bell.now()
+    }
+
+    /// Takes one batch of datagrams from the socket.
+    ///
+    /// An error of the socket is counted and never the end: the peers' networks cause some, and
+    /// the others pass or leave the connections to time out. After one that cannot come from the
+    /// network, nothing is received for a moment.
+    pub fn receive(&mut self, now: Instant, socket: &impl Socket) -> Arrived {
+        if self.paused_until.is_some_and(|until| now < until) {
+            return Arrived::Nothing;
+        }
+        self.paused_until = None;
+        match socket.receive(&mut self.arrivals) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Arrived::Nothing,
+            Err(error) => {
+                self.endpoint.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
+                if is_from_network(error.kind()) {
+                    return Arrived::Something;
+                }
+                self.paused_until = Some(now + PAUSE);
+                return Arrived::Nothing;
+            }
+        }
+        let mut state = self.endpoint.lock();
+        for (meta, payload) in self.arrivals.trains() {
+            let EndpointState { multiplexer, socket, .. } = &mut *state;
+            let stride = Some(meta.stride).filter(|stride| *stride > 0 && *stride < payload.len());
+            multiplexer.handle_datagram(
+                now,
+                UdpDatagram {
+                    path: PathAddresses {
+                        socket: *socket,
+                        local_ip: meta.dst_ip,
+                        remote: meta.addr,
+                    },
+                    ecn: meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8)),
+                    payload,
+                    segment_length: stride,
+                },
+            );
+            state.drain_events(&mut self.woken);
+        }
+        drop(state);
+        let awaited = !self.woken.is_empty();
+        shared::wake(&mut self.woken);
+        if awaited { Arrived::SomethingAwaited } else { Arrived::Something }
+    }
+
+    /// Carries out what the application did, and sends one batch of datagrams.
+    pub fn send(&mut self, now: Instant, socket: &impl Socket) -> Progress {
+        if std::mem::take(&mut self.rung) {
+            self.endpoint.lock().settle(now, &mut self.changed, &mut self.woken);
+            shared::wake(&mut self.woken);
+        }
+        if self.outbox.is_empty() && !self.fill(now, socket) {
+            return Progress::Flushed;
+        }
+        match self.outbox.send(socket, &self.endpoint.counters) {
+            Sent::Gone => Progress::More,
+            Sent::Blocked => Progress::Blocked,
+        }
+    }
+
+    fn fill(&mut self, now: Instant, socket: &impl Socket) -> bool {
+        let mut state = self.endpoint.lock();
+        let EndpointState { multiplexer, socket: id, .. } = &mut *state;
+        let filled = self.outbox.fill(socket, |buffer| multiplexer.poll_transmit(now, *id, buffer));
+        if !filled {
+            state.on_flushed(&mut self.woken);
+        }
+        drop(state);
+        shared::wake(&mut self.woken);
+        filled
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.paused_until = self.paused_until.filter(|until| now < *until);
+        let mut state = self.endpoint.lock();
+        state.multiplexer.handle_timeout(now);
+        state.unsent = true;
+        state.drain_events(&mut self.woken);
+        drop(state);
+        shared::wake(&mut self.woken);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let timeout = self.endpoint.lock().multiplexer.poll_timeout();
+        timeout.into_iter().chain(self.paused_until).min()
+    }
+
+    /// An instant on the clock of `std`, for timers; `None` if that cannot hold it.
+    pub fn to_std(&self, instant: Instant) -> Option<StdInstant> {
+        self.endpoint.bell.to_std(instant)
+    }
+
+    /// Ready with `true` once the application did something: [`send`](Self::send) sees to it.
+    /// Ready with `false` when the application holds nothing of the endpoint any more and
+    /// everything was sent: the loop has to end.
+    pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.rung || self.endpoint.bell.poll_rung(cx, &mut self.changed).is_ready() {
+            self.rung = true;
+            return Poll::Ready(true);
+        }
+        if self.endpoint.bell.is_abandoned() && self.outbox.is_empty() {
+            let idle = self.endpoint.lock().is_idle();
+            return if idle { Poll::Ready(false) } else { Poll::Pending };
+        }
+        Poll::Pending
+    }
+
+    /// Whether the socket should be received from now; not for a moment after it failed.
+    pub fn is_receiving(&self) -> bool {
+        self.paused_until.is_none()
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.endpoint.lock().on_gone(&mut self.woken);
+        shared::wake(&mut self.woken);
+    }
+}
+
+/// Whether such an error is what some network or peer said of an earlier datagram.
+fn is_from_network(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// How long a failing socket is left alone.
+const PAUSE: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests;

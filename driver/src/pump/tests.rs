@@ -1,0 +1,122 @@
+use std::cell::{Cell, RefCell};
+use std::future::Future as _;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::pin::pin;
+
+use quic_core::EndpointConfig;
+
+use crate::Endpoint;
+use crate::socket::Outgoing;
+
+use super::*;
+
+/// A socket that first fails as scripted, then has a number of datagrams of garbage.
+#[derive(Default)]
+struct Scripted {
+    errors: RefCell<Vec<io::Error>>,
+    garbage: Cell<usize>,
+    calls: Cell<usize>,
+}
+
+impl Socket for Scripted {
+    fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()> {
+        self.calls.set(self.calls.get() + 1);
+        if let Some(error) = self.errors.borrow_mut().pop() {
+            return Err(error);
+        }
+        if self.garbage.get() == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        arrivals.clear();
+        while self.garbage.get() > 0 && arrivals.push(remote(), &[0x5a; 2400], 1200) {
+            self.garbage.set(self.garbage.get() - 1);
+        }
+        Ok(())
+    }
+
+    fn send(&self, _: &Outgoing<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn maximum_segments(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
+}
+
+fn remote() -> SocketAddr {
+    ([127, 0, 0, 1], 4433).into()
+}
+
+fn endpoint() -> (Endpoint, Pump) {
+    let local = ([127, 0, 0, 1], 4434).into();
+    Endpoint::new(EndpointConfig::default(), None, local, Vec::new()).unwrap()
+}
+
+#[test]
+fn garbage_is_taken_in_bounded_batches() {
+    let (_endpoint, mut pump) = endpoint();
+    let socket = Scripted::default();
+    socket.garbage.set(5);
+    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+    assert_eq!(socket.garbage.get(), 1);
+    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Nothing);
+}
+
+#[test]
+fn errors_from_the_network_are_counted_and_receiving_goes_on() {
+    let (endpoint, mut pump) = endpoint();
+    let socket = Scripted::default();
+    socket.errors.borrow_mut().push(io::ErrorKind::ConnectionRefused.into());
+    socket.garbage.set(1);
+    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+    assert!(pump.is_receiving());
+    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+    assert_eq!(endpoint.socket_stats().receive_errors, 1);
+}
+
+#[test]
+fn a_socket_that_fails_is_left_alone_for_a_moment_and_then_tried_again() {
+    let (_endpoint, mut pump) = endpoint();
+    let socket = Scripted::default();
+    socket.errors.borrow_mut().push(io::Error::from_raw_os_error(9));
+    socket.garbage.set(1);
+    let now = Instant::EPOCH + Duration::from_secs(1);
+    assert_eq!(pump.receive(now, &socket), Arrived::Nothing);
+    assert!(!pump.is_receiving());
+    assert_eq!(pump.receive(now, &socket), Arrived::Nothing);
+    assert_eq!(socket.calls.get(), 1);
+    assert_eq!(pump.poll_timeout(), Some(now + PAUSE));
+    pump.handle_timeout(now + PAUSE);
+    assert!(pump.is_receiving());
+    assert_eq!(pump.receive(now + PAUSE, &socket), Arrived::Something);
+}
+
+#[test]
+fn the_loop_ends_when_the_last_handle_is_gone_and_all_is_sent() {
+    let (endpoint, mut pump) = endpoint();
+    let mut cx = Context::from_waker(Waker::noop());
+    let socket = Scripted::default();
+    let clone = endpoint.clone();
+    drop(endpoint);
+    while pump.poll_changed(&mut cx) == Poll::Ready(true) {
+        assert_eq!(pump.send(pump.now(), &socket), Progress::Flushed);
+    }
+    assert_eq!(pump.poll_changed(&mut cx), Poll::Pending);
+    drop(clone);
+    assert_eq!(pump.poll_changed(&mut cx), Poll::Ready(true));
+    assert_eq!(pump.send(pump.now(), &socket), Progress::Flushed);
+    assert_eq!(pump.poll_changed(&mut cx), Poll::Ready(false));
+}
+
+#[test]
+fn an_endpoint_that_does_not_listen_accepts_nothing_and_is_idle() {
+    let (endpoint, pump) = endpoint();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(matches!(pin!(endpoint.accept()).poll(&mut cx), Poll::Ready(None)));
+    assert!(pin!(endpoint.wait_idle()).poll(&mut cx).is_ready());
+    drop(pump);
+    let refused = endpoint.connect(remote(), "localhost").unwrap_err();
+    assert_eq!(refused, crate::ConnectError::NoClientConfig);
+}

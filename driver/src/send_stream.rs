@@ -1,0 +1,246 @@
+//! The application's handle of a stream's sending part.
+
+use std::future;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use quic_core::{ConnectionError, Finished, StreamId, VarInt, WriteError as CoreWriteError};
+
+use crate::error::{ClosedStream, StoppedError, WriteError};
+use crate::shared::{ConnectionRef, ConnectionState};
+use crate::waiting::Topic;
+
+/// The sending part of a stream.
+///
+/// Dropped before [`finish`](Self::finish) or [`reset`](Self::reset), it is finished: the peer
+/// receives what was written and then the end.
+#[derive(Debug)]
+pub struct SendStream {
+    connection: Arc<ConnectionRef>,
+    id: StreamId,
+    /// Whether the application finished or reset it.
+    ended: bool,
+}
+
+impl SendStream {
+    pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId) -> Self {
+        Self { connection, id, ended: false }
+    }
+
+    /// Takes as much of `data` as flow control and the send buffer allow, at least one byte unless
+    /// `data` is empty, and returns how much. Waits while nothing can be taken.
+    ///
+    /// Cancel safe: dropped, it took nothing.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
+        future::poll_fn(|cx| self.poll_write(cx, data)).await
+    }
+
+    /// Takes all of `data`.
+    ///
+    /// Not cancel safe: dropped, it took an unknown part from the front. Use
+    /// [`write`](Self::write) in a loop where that matters.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn write_all(&mut self, mut data: &[u8]) -> Result<(), WriteError> {
+        while !data.is_empty() {
+            let taken = self.write(data).await?;
+            data = data.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Takes all of `chunk` without copying it.
+    ///
+    /// Not cancel safe: dropped, it took an unknown part from the front.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn write_chunk(&mut self, mut chunk: Bytes) -> Result<(), WriteError> {
+        while !chunk.is_empty() {
+            future::poll_fn(|cx| self.poll_write_chunk(cx, &mut chunk)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes all of `chunks` without copying them, as many at a time as possible.
+    ///
+    /// Cancel safe in so far as what was taken is gone from `chunks`.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn write_all_chunks(&mut self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
+        for chunk in chunks {
+            while !chunk.is_empty() {
+                future::poll_fn(|cx| self.poll_write_chunk(cx, chunk)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream after what was written. Does not wait for delivery; see
+    /// [`stopped`](Self::stopped) and [`Connection::shutdown`](crate::Connection::shutdown).
+    ///
+    /// # Errors
+    /// [`ClosedStream`] if the stream was finished or reset before. It is no error if the peer
+    /// stopped the stream or the connection is over.
+    pub fn finish(&mut self) -> Result<(), ClosedStream> {
+        if self.ended {
+            return Err(ClosedStream);
+        }
+        self.ended = true;
+        let mut state = self.connection.lock();
+        if state.over.is_some() {
+            return Ok(());
+        }
+        let mut stream = state.connection.send_stream(self.id);
+        match stream.finish() {
+            Ok(()) => {}
+            // RFC 9000 §3.5: a stopped stream is answered with a reset, with the peer's code.
+            Err(CoreWriteError::Stopped(code)) => {
+                let _: Result<(), CoreWriteError> = stream.reset(code);
+            }
+            Err(_) => return Err(ClosedStream),
+        }
+        self.connection.changed(state);
+        Ok(())
+    }
+
+    /// Gives up what was not delivered and tells the peer so, with `code` (RFC 9000 §3.1).
+    ///
+    /// # Errors
+    /// [`ClosedStream`] if the stream was reset before, or everything was delivered.
+    pub fn reset(&mut self, code: VarInt) -> Result<(), ClosedStream> {
+        self.ended = true;
+        let mut state = self.connection.lock();
+        if state.over.is_some() {
+            return Ok(());
+        }
+        state.connection.send_stream(self.id).reset(code).map_err(|_| ClosedStream)?;
+        self.connection.changed(state);
+        Ok(())
+    }
+
+    /// Waits until the peer stopped the stream, and returns its code; or until it acknowledged
+    /// everything, the end included, and returns `None`. Cancel safe.
+    ///
+    /// # Errors
+    /// [`StoppedError::ConnectionLost`] if the connection ended before.
+    pub async fn stopped(&self) -> Result<Option<VarInt>, StoppedError> {
+        let outcome = self.connection.wait_for(Topic::Stopped(self.id), |state| {
+            let stream = state.connection.send_stream(self.id);
+            if let Some(code) = stream.stopped() {
+                return Some(Ok(Some(code)));
+            }
+            match stream.finished() {
+                Some(Finished::Acknowledged) => Some(Ok(None)),
+                Some(Finished::Stopped(code)) => Some(Ok(Some(code))),
+                Some(Finished::Pending) | None => {
+                    state.check().err().map(|error| Err(StoppedError::ConnectionLost(error)))
+                }
+            }
+        });
+        outcome.await
+    }
+
+    /// Higher goes first; equals take turns. Streams start with 0.
+    ///
+    /// # Errors
+    /// [`ClosedStream`] if the stream was finished or reset.
+    pub fn set_priority(&self, priority: i32) -> Result<(), ClosedStream> {
+        if self.ended {
+            return Err(ClosedStream);
+        }
+        self.connection.lock().connection.send_stream(self.id).set_priority(priority);
+        Ok(())
+    }
+
+    /// The priority.
+    ///
+    /// # Errors
+    /// [`ClosedStream`] if the stream was finished or reset.
+    pub fn priority(&self) -> Result<i32, ClosedStream> {
+        if self.ended {
+            return Err(ClosedStream);
+        }
+        Ok(self.connection.lock().connection.send_stream(self.id).priority())
+    }
+
+    /// The stream's ID.
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// [`write`](Self::write) for those who poll.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<Result<usize, WriteError>> {
+        if data.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_with(cx, |stream| stream.write(data))
+    }
+
+    /// Takes as much of `chunk` as possible without copying, for those who poll; what is left
+    /// stays in `chunk`.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn poll_write_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunk: &mut Bytes,
+    ) -> Poll<Result<usize, WriteError>> {
+        if chunk.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_with(cx, |stream| stream.write_chunk(chunk))
+    }
+
+    fn poll_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut quic_core::SendStream<'_>) -> Result<usize, CoreWriteError>,
+    ) -> Poll<Result<usize, WriteError>> {
+        let mut state = self.connection.lock();
+        state.check()?;
+        let result = match write(&mut state.connection.send_stream(self.id)) {
+            Err(CoreWriteError::Blocked) => {
+                state.waiting.wait_writable(self.id, cx);
+                Poll::Pending
+            }
+            result => Poll::Ready(result),
+        };
+        // A write that is blocked may have to tell the peer so (RFC 9000 §4.1).
+        self.connection.changed(state);
+        Poll::Ready(ready!(result).map_err(|error| match error {
+            CoreWriteError::Stopped(code) => WriteError::Stopped(code),
+            _ => WriteError::ClosedStream,
+        }))
+    }
+}
+
+impl Drop for SendStream {
+    fn drop(&mut self) {
+        self.connection.lock().waiting.forget_writer(self.id);
+        if !self.ended {
+            let _: Result<(), ClosedStream> = self.finish();
+        }
+    }
+}
+
+impl ConnectionState {
+    /// The error for a stream of a connection that is over.
+    pub(crate) fn lost(&self) -> Option<ConnectionError> {
+        self.over.clone()
+    }
+}

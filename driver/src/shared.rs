@@ -1,0 +1,252 @@
+//! A connection behind a lock, shared by the loop and the application's handles.
+
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::{future, mem};
+
+use quic_core::{
+    Connection, ConnectionCell, ConnectionError, ConnectionHandle, Event, StreamEvent, VarInt,
+};
+
+use crate::bell::{Bell, User};
+use crate::waiting::{Ticket, Topic, Waiting};
+
+/// Where the packet handler map keeps a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedConnection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    handle: ConnectionHandle,
+    state: Mutex<ConnectionState>,
+}
+
+/// What the lock of a connection guards.
+#[derive(Debug)]
+pub(crate) struct ConnectionState {
+    pub(crate) connection: Connection,
+    pub(crate) waiting: Waiting,
+    /// How the connection ended. Set before anybody is woken because of it.
+    pub(crate) over: Option<ConnectionError>,
+    /// Whether the handshake is complete.
+    pub(crate) connected: bool,
+    /// Whether the connection is in the bell's list of changed ones.
+    queued: bool,
+}
+
+impl ConnectionCell for SharedConnection {
+    fn new(handle: ConnectionHandle, connection: Connection) -> Self {
+        let state = ConnectionState {
+            connection,
+            waiting: Waiting::default(),
+            over: None,
+            connected: false,
+            queued: false,
+        };
+        Self(Arc::new(Inner { handle, state: Mutex::new(state) }))
+    }
+
+    fn with<R>(&mut self, act: impl FnOnce(&mut Connection) -> R) -> R {
+        let mut state = self.lock();
+        let result = act(&mut state.connection);
+        state.wake_if_flushed();
+        result
+    }
+}
+
+impl SharedConnection {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ConnectionState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn handle(&self) -> ConnectionHandle {
+        self.0.handle
+    }
+
+    /// Takes note that the loop is about to see to the changes; returns whether the connection is
+    /// over.
+    pub(crate) fn settling(&self) -> bool {
+        let mut state = self.lock();
+        state.queued = false;
+        state.over.is_some()
+    }
+}
+
+impl ConnectionState {
+    /// Notes what an event means, and moves those who waited for it to `woken`.
+    pub(crate) fn handle_event(&mut self, event: Event, woken: &mut Vec<Waker>) {
+        match event {
+            Event::Connected => {
+                self.connected = true;
+                self.waiting.take(Topic::HandshakeData, woken);
+                self.waiting.take(Topic::Connected, woken);
+            }
+            Event::HandshakeDataReady => self.waiting.take(Topic::HandshakeData, woken),
+            Event::Lost(error) => self.end(error, woken),
+            Event::Stream(event) => self.handle_stream_event(event, woken),
+            _ => {}
+        }
+    }
+
+    fn handle_stream_event(&mut self, event: StreamEvent, woken: &mut Vec<Waker>) {
+        match event {
+            StreamEvent::Available(direction) => self.waiting.take(Topic::Open(direction), woken),
+            StreamEvent::Finished(id) => self.waiting.take(Topic::Stopped(id), woken),
+            StreamEvent::Opened(direction) => self.waiting.take(Topic::Accept(direction), woken),
+            StreamEvent::Readable(id) => self.waiting.take_reader(id, woken),
+            StreamEvent::Stopped(id) => {
+                self.waiting.take_writer(id, woken);
+                self.waiting.take(Topic::Stopped(id), woken);
+            }
+            StreamEvent::Writable(id) => self.waiting.take_writer(id, woken),
+            _ => {}
+        }
+    }
+
+    /// Notes that the connection is over; the first reason counts.
+    pub(crate) fn end(&mut self, error: ConnectionError, woken: &mut Vec<Waker>) {
+        self.over.get_or_insert(error);
+        self.waiting.take_all(woken);
+    }
+
+    /// Fails if the connection is over.
+    pub(crate) fn check(&self) -> Result<(), ConnectionError> {
+        match &self.over {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// There is no event for acknowledgments; so whoever waits for the last one is checked for
+    /// here, after everything that happens to the connection.
+    fn wake_if_flushed(&mut self) {
+        if !self.waiting.is_idle(Topic::Flushed) && self.connection.is_flushed() {
+            let mut woken = Vec::new();
+            self.waiting.take(Topic::Flushed, &mut woken);
+            wake(&mut woken);
+        }
+    }
+}
+
+/// The application's share of a connection: the last one to go closes it.
+#[derive(Debug)]
+pub(crate) struct ConnectionRef {
+    shared: SharedConnection,
+    user: User,
+}
+
+impl ConnectionRef {
+    pub(crate) fn new(shared: SharedConnection, bell: Arc<Bell>) -> Self {
+        Self { shared, user: User::new(bell) }
+    }
+
+    /// The time now, on the clock of the endpoint.
+    pub(crate) fn now(&self) -> quic_core::Instant {
+        self.user.bell().now()
+    }
+
+    /// Unlocks, and tells the loop that something may have to be sent.
+    pub(crate) fn changed(&self, mut state: MutexGuard<'_, ConnectionState>) {
+        let queued = mem::replace(&mut state.queued, true);
+        drop(state);
+        if !queued {
+            self.user.bell().ring_for(self.handle());
+        }
+    }
+
+    /// Closes the connection, unless it is over.
+    pub(crate) fn close(&self, code: VarInt, reason: bytes::Bytes) {
+        let mut state = self.lock();
+        if state.over.is_some() {
+            return;
+        }
+        let mut woken = Vec::new();
+        close(&mut state, self.user.bell(), code, reason, &mut woken);
+        self.changed(state);
+        wake(&mut woken);
+    }
+
+    /// Asks `attempt` until it gives something; in between, waits for `topic`.
+    ///
+    /// `attempt` runs under the lock of the connection, which is where waiting begins too: what
+    /// happens in between cannot be missed. Nothing is left behind if the future is dropped.
+    pub(crate) async fn wait_for<R>(
+        &self,
+        topic: Topic,
+        mut attempt: impl FnMut(&mut ConnectionState) -> Option<R>,
+    ) -> R {
+        let mut place = Place { connection: self, topic, ticket: None };
+        future::poll_fn(|cx| place.poll(cx, &mut attempt)).await
+    }
+}
+
+impl Deref for ConnectionRef {
+    type Target = SharedConnection;
+
+    fn deref(&self) -> &SharedConnection {
+        &self.shared
+    }
+}
+
+impl Drop for ConnectionRef {
+    fn drop(&mut self) {
+        self.close(VarInt::default(), bytes::Bytes::new());
+    }
+}
+
+/// Closes a connection that is not over and notes it.
+pub(crate) fn close(
+    state: &mut ConnectionState,
+    bell: &Bell,
+    code: VarInt,
+    reason: bytes::Bytes,
+    woken: &mut Vec<Waker>,
+) {
+    state.connection.close(bell.now(), code, reason);
+    let error = state.connection.close_reason().cloned();
+    state.end(error.unwrap_or(ConnectionError::LocallyClosed), woken);
+}
+
+/// Marks a connection that the loop itself changed as in need of its attention.
+pub(crate) fn queue(state: &mut ConnectionState) -> bool {
+    !mem::replace(&mut state.queued, true)
+}
+
+/// Wakes everybody and leaves `woken` empty, with its memory.
+pub(crate) fn wake(woken: &mut Vec<Waker>) {
+    for waker in woken.drain(..) {
+        waker.wake();
+    }
+}
+
+/// A place in one of the connection's lists, given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Place<C: Deref<Target = ConnectionRef>> {
+    pub(crate) connection: C,
+    pub(crate) topic: Topic,
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl<C: Deref<Target = ConnectionRef>> Place<C> {
+    pub(crate) fn poll<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: impl FnOnce(&mut ConnectionState) -> Option<R>,
+    ) -> Poll<R> {
+        let mut state = self.connection.lock();
+        if let Some(result) = attempt(&mut state) {
+            return Poll::Ready(result);
+        }
+        state.waiting.wait(self.topic, &mut self.ticket, cx);
+        Poll::Pending
+    }
+}
+
+impl<C: Deref<Target = ConnectionRef>> Drop for Place<C> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.connection.lock().waiting.cancel(self.topic, ticket);
+        }
+    }
+}

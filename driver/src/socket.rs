@@ -1,0 +1,276 @@
+//! The calls on a UDP socket: offload of segmentation, ECN, packet info, buffer sizes.
+
+use std::fmt;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quic_core::EcnCodepoint;
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+/// What a pump needs of a socket. Neither call blocks.
+pub trait Socket {
+    /// Fills `arrivals`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if nothing is there; the loop waits until the socket is
+    /// readable. Anything else is counted and tried again.
+    fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()>;
+
+    /// Sends one datagram, or a train of them in one call.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if there is no room; the pump keeps the datagrams. Anything
+    /// else is counted as a loss.
+    fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()>;
+
+    /// How many datagrams `send` takes in one call.
+    fn maximum_segments(&self) -> NonZeroUsize;
+}
+
+/// A datagram on its way out, or a train of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Outgoing<'a> {
+    /// Where to.
+    pub destination: SocketAddr,
+    /// The local address to send from; `None` leaves it to the system.
+    pub source_ip: Option<IpAddr>,
+    /// The ECN mark.
+    pub ecn: Option<EcnCodepoint>,
+    /// The payloads, one after the other.
+    pub contents: &'a [u8],
+    /// Length of every payload but the last, in bytes. `None`: a single datagram.
+    pub segment_length: Option<usize>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A single datagram without an ECN mark.
+    pub fn new(destination: SocketAddr, contents: &'a [u8]) -> Self {
+        Self { destination, source_ip: None, ecn: None, contents, segment_length: None }
+    }
+}
+
+/// Memory for datagrams that arrive, used again and again so that it stays in the cache.
+pub struct Arrivals {
+    memory: Vec<[u8; TRAIN_LENGTH]>,
+    trains: [RecvMeta; TRAINS],
+    count: usize,
+}
+
+impl Arrivals {
+    /// Memory for a few trains.
+    pub fn new() -> Self {
+        Self {
+            memory: vec![[0; TRAIN_LENGTH]; TRAINS],
+            trains: [RecvMeta::default(); TRAINS],
+            count: 0,
+        }
+    }
+
+    /// Puts one train in, for sockets that are not the system's. Cut at 64 KiB; returns whether
+    /// there was room.
+    pub fn push(&mut self, remote: SocketAddr, payload: &[u8], segment_length: usize) -> bool {
+        let Some((memory, train)) =
+            self.memory.get_mut(self.count).zip(self.trains.get_mut(self.count))
+        else {
+            return false;
+        };
+        let mut meta = RecvMeta::default();
+        meta.addr = remote;
+        meta.len = payload.len().min(TRAIN_LENGTH);
+        meta.stride = segment_length;
+        for (to, from) in memory.iter_mut().zip(payload) {
+            *to = *from;
+        }
+        *train = meta;
+        self.count += 1;
+        true
+    }
+
+    /// Forgets what is in it.
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// The trains, each with its memory.
+    pub(crate) fn trains(&mut self) -> impl Iterator<Item = (&RecvMeta, &mut [u8])> {
+        let trains = self.trains.iter().zip(&mut self.memory).take(self.count);
+        trains.filter_map(|(meta, memory)| Some((meta, memory.get_mut(..meta.len)?)))
+    }
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrivals").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// Sends and receives trains of datagrams on a socket of the system, which the caller keeps.
+///
+/// The socket is set not to block. Wrap the calls in what the runtime wants (`try_io`).
+#[derive(Debug)]
+pub struct UdpOffload {
+    state: UdpSocketState,
+    /// What the system took at first; the state forgets it at the first error of any cause.
+    maximum_segments: NonZeroUsize,
+}
+
+impl UdpOffload {
+    /// Prepares `socket`.
+    ///
+    /// # Errors
+    /// If the socket does not take the options that QUIC needs.
+    pub fn new(socket: UdpSockRef<'_>) -> io::Result<Self> {
+        let state = UdpSocketState::new(socket)?;
+        let maximum_segments =
+            NonZeroUsize::new(state.max_gso_segments()).unwrap_or(NonZeroUsize::MIN);
+        Ok(Self { state, maximum_segments })
+    }
+
+    /// How many datagrams [`send`](Self::send) takes in one call.
+    pub fn maximum_segments(&self) -> NonZeroUsize {
+        self.maximum_segments
+    }
+
+    /// See [`Socket::send`].
+    ///
+    /// # Errors
+    /// Those of `sendmsg`.
+    pub fn send(&self, socket: UdpSockRef<'_>, outgoing: &Outgoing<'_>) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: outgoing.destination,
+            ecn: outgoing.ecn.and_then(|ecn| quinn_udp::EcnCodepoint::from_bits(ecn as u8)),
+            contents: outgoing.contents,
+            segment_size: outgoing.segment_length,
+            src_ip: outgoing.source_ip,
+        };
+        self.state.try_send(socket, &transmit)
+    }
+
+    /// See [`Socket::receive`].
+    ///
+    /// # Errors
+    /// Those of `recvmmsg`.
+    pub fn receive(&self, socket: UdpSockRef<'_>, arrivals: &mut Arrivals) -> io::Result<()> {
+        arrivals.count = 0;
+        let mut memory = arrivals.memory.iter_mut();
+        let mut slices: [IoSliceMut<'_>; TRAINS] = std::array::from_fn(|_| {
+            IoSliceMut::new(memory.next().map_or(&mut [][..], |memory| memory.as_mut_slice()))
+        });
+        arrivals.count = self.state.recv(socket, &mut slices, &mut arrivals.trains)?;
+        Ok(())
+    }
+}
+
+/// Asks the system for socket buffers that hold a burst of a fast path: 4 MiB each way.
+///
+/// Returns what it did not grant.
+pub fn enlarge_buffers<S>(socket: &S, offload: &UdpOffload) -> Vec<Warning>
+where
+    for<'a> UdpSockRef<'a>: From<&'a S>,
+{
+    let state = &offload.state;
+    let mut warnings = Vec::new();
+    let receive = enlarge(
+        || state.recv_buffer_size(socket.into()),
+        |bytes| state.set_recv_buffer_size(socket.into(), bytes),
+    );
+    let send = enlarge(
+        || state.send_buffer_size(socket.into()),
+        |bytes| state.set_send_buffer_size(socket.into(), bytes),
+    );
+    warnings.extend(receive.map(|granted| Warning::SmallReceiveBuffer { granted }));
+    warnings.extend(send.map(|granted| Warning::SmallSendBuffer { granted }));
+    warnings
+}
+
+/// Something that works, but worse than it could.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The system grants a smaller receive buffer than asked for: bursts will be dropped.
+    SmallReceiveBuffer {
+        /// What it grants, in bytes.
+        granted: usize,
+    },
+    /// The system grants a smaller send buffer than asked for: sending will pause more often.
+    SmallSendBuffer {
+        /// What it grants, in bytes.
+        granted: usize,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (buffer, granted, setting) = match self {
+            Self::SmallReceiveBuffer { granted } => ("receive", granted, "rmem_max"),
+            Self::SmallSendBuffer { granted } => ("send", granted, "wmem_max"),
+        };
+        write!(f, "the UDP {buffer} buffer is {granted} bytes instead of {BUFFER_LENGTH}")?;
+        if cfg!(any(target_os = "linux", target_os = "android")) {
+            write!(f, "; raise it with `sysctl -w net.core.{setting}={BUFFER_LENGTH}`")?;
+        }
+        Ok(())
+    }
+}
+
+/// Counters of what went wrong on a socket. None of it ends an endpoint.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SocketStatistics {
+    /// Datagrams that the system refused to send; QUIC recovers them like any loss.
+    pub datagrams_refused: u64,
+    /// Receive calls that failed.
+    pub receive_errors: u64,
+    /// Trains that the system refused and that were sent again as single datagrams.
+    pub trains_split: u64,
+}
+
+/// The living counters behind [`SocketStatistics`].
+#[derive(Debug, Default)]
+pub(crate) struct SocketCounters {
+    pub(crate) datagrams_refused: AtomicU64,
+    pub(crate) receive_errors: AtomicU64,
+    pub(crate) trains_split: AtomicU64,
+}
+
+impl SocketCounters {
+    pub(crate) fn snapshot(&self) -> SocketStatistics {
+        SocketStatistics {
+            datagrams_refused: self.datagrams_refused.load(Ordering::Relaxed),
+            receive_errors: self.receive_errors.load(Ordering::Relaxed),
+            trains_split: self.trains_split.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Raises a buffer to [`BUFFER_LENGTH`]; returns what was granted if that is less.
+fn enlarge(
+    read: impl Fn() -> io::Result<usize>,
+    write: impl Fn(usize) -> io::Result<()>,
+) -> Option<usize> {
+    // Linux reports twice what is granted: it counts its own bookkeeping in.
+    let overhead = if cfg!(any(target_os = "linux", target_os = "android")) { 2 } else { 1 };
+    let granted = || read().unwrap_or(0) / overhead;
+    if granted() < BUFFER_LENGTH {
+        // A refusal shows in what is granted afterwards.
+        let _: io::Result<()> = write(BUFFER_LENGTH);
+    }
+    let granted = granted();
+    (granted < BUFFER_LENGTH).then_some(granted)
+}
+
+/// The most that the system coalesces.
+const TRAIN_LENGTH: usize = 64 << 10;
+/// Trains taken by one call: enough to save calls, few enough for their memory to stay in cache.
+const TRAINS: usize = 4;
+/// Asked for in each direction.
+const BUFFER_LENGTH: usize = 4 << 20;

@@ -1,0 +1,142 @@
+use super::*;
+
+#[track_caller]
+fn check(result: Result<(), TransportError>, expected: TransportErrorCode) {
+    assert_eq!(result.unwrap_err().code, expected);
+}
+
+fn max_stream_data(streams: &mut Streams, stream_id: StreamId) -> Result<(), TransportError> {
+    streams.handle_max_stream_data(frame::MaxStreamData { stream_id, maximum: 1 << 30 })
+}
+
+fn blocked(streams: &mut Streams, stream_id: StreamId) -> Result<(), TransportError> {
+    streams.handle_stream_data_blocked(frame::StreamDataBlocked { stream_id, limit: 1 })
+}
+
+#[test]
+fn frames_for_the_part_that_a_stream_does_not_have_are_errors() {
+    let ours = StreamId::new(Side::Server, UNI, 0);
+    for opened in [false, true] {
+        let mut server = server();
+        if opened {
+            server.open(UNI).unwrap();
+            data(&mut server, client_uni(0), 0, 1);
+        }
+        let error = TransportErrorCode::STREAM_STATE_ERROR;
+        check(stream_frame(&mut server, ours, 0, 1, false), error);
+        check(reset_frame(&mut server, ours, 0), error);
+        check(blocked(&mut server, ours), error);
+        check(stop_frame(&mut server, client_uni(0)), error);
+        check(max_stream_data(&mut server, client_uni(0)), error);
+    }
+}
+
+#[test]
+fn frames_for_local_streams_that_were_not_opened_are_errors() {
+    let mut server = server();
+    let ours = StreamId::new(Side::Server, BIDI, 1);
+    server.open(BIDI).unwrap();
+    let error = TransportErrorCode::STREAM_STATE_ERROR;
+    check(stream_frame(&mut server, ours, 0, 1, false), error);
+    check(reset_frame(&mut server, ours, 0), error);
+    check(stop_frame(&mut server, ours), error);
+    check(max_stream_data(&mut server, ours), error);
+    check(blocked(&mut server, ours), error);
+    server.open(BIDI).unwrap();
+    assert_eq!(max_stream_data(&mut server, ours), Ok(()));
+}
+
+#[test]
+fn streams_beyond_the_limit_are_errors() {
+    let mut server = server();
+    let error = TransportErrorCode::STREAM_LIMIT_ERROR;
+    for id in [client_bidi(100), client_uni(100), client_bidi((1 << 60) - 1)] {
+        check(stream_frame(&mut server, id, 0, 1, false), error);
+        check(reset_frame(&mut server, id, 0), error);
+        check(blocked(&mut server, id), error);
+    }
+    check(stop_frame(&mut server, client_bidi(100)), error);
+    check(max_stream_data(&mut server, client_bidi(100)), error);
+    assert_eq!(stream_frame(&mut server, client_bidi(99), 0, 1, false), Ok(()));
+}
+
+#[test]
+fn a_final_size_is_final() {
+    let error = TransportErrorCode::FINAL_SIZE_ERROR;
+    let id = client_uni(0);
+    let finished = || {
+        let mut server = server();
+        stream_frame(&mut server, id, 10, 10, true).unwrap();
+        server
+    };
+    check(stream_frame(&mut finished(), id, 15, 6, false), error);
+    check(stream_frame(&mut finished(), id, 0, 10, true), error);
+    check(reset_frame(&mut finished(), id, 19), error);
+    check(reset_frame(&mut finished(), id, 21), error);
+    assert_eq!(reset_frame(&mut finished(), id, 20), Ok(()));
+    assert_eq!(stream_frame(&mut finished(), id, 20, 0, true), Ok(()));
+
+    let mut server = server();
+    data(&mut server, id, 10, 10);
+    check(stream_frame(&mut server, id, 0, 19, true), error);
+    check(reset_frame(&mut server, id, 19), error);
+}
+
+#[test]
+fn a_final_size_binds_after_a_reset_and_after_a_stop() {
+    let error = TransportErrorCode::FINAL_SIZE_ERROR;
+    let mut server = server();
+    let id = client_bidi(0);
+    reset_frame(&mut server, id, 20).unwrap();
+    check(stream_frame(&mut server, id, 15, 6, false), error);
+    server.accept(BIDI).unwrap();
+    assert_eq!(server.recv_stream(id).read(&mut [0]), Err(ReadError::Reset(code(9))));
+    check(reset_frame(&mut server, id, 21), error);
+    assert_eq!(stream_frame(&mut server, id, 0, 20, true), Ok(()));
+}
+
+#[test]
+fn data_beyond_the_limit_of_a_stream_is_an_error() {
+    let error = TransportErrorCode::FLOW_CONTROL_ERROR;
+    let window = TransportConfig::default().stream_receive_window;
+    check(stream_frame(&mut server(), client_uni(0), window, 1, false), error);
+    check(reset_frame(&mut server(), client_uni(0), window + 1), error);
+    assert_eq!(stream_frame(&mut server(), client_uni(0), window - 1, 1, false), Ok(()));
+    assert_eq!(reset_frame(&mut server(), client_uni(0), window), Ok(()));
+}
+
+#[test]
+fn data_beyond_the_limit_of_the_connection_is_an_error() {
+    let error = TransportErrorCode::FLOW_CONTROL_ERROR;
+    let mut server = server();
+    let window = TransportConfig::default().stream_receive_window;
+    data(&mut server, client_uni(0), window - 1, 1);
+    data(&mut server, client_uni(1), window - 2, 1);
+    check(stream_frame(&mut server, client_uni(2), 1, 1, false), error);
+    check(reset_frame(&mut server, client_uni(2), 2), error);
+    data(&mut server, client_uni(2), 0, 1);
+    data(&mut server, client_uni(1), 5, 1);
+}
+
+#[test]
+fn frames_for_streams_that_are_gone_are_ignored() {
+    let mut server = server();
+    let id = client_uni(0);
+    stream_frame(&mut server, id, 0, 3, true).unwrap();
+    server.accept(UNI).unwrap();
+    read_all(&mut server, id).1.unwrap();
+    assert!(server.store.is_empty());
+    assert_eq!(stream_frame(&mut server, id, 0, 3, true), Ok(()));
+    assert_eq!(reset_frame(&mut server, id, 3), Ok(()));
+    assert!(server.store.is_empty());
+}
+
+#[test]
+fn a_stream_with_too_many_gaps_ends_the_connection() {
+    let mut server = server();
+    for index in 0..1024 {
+        data(&mut server, client_uni(0), 1 + 2 * index, 1);
+    }
+    let result = stream_frame(&mut server, client_uni(0), 5000, 1, false);
+    check(result, TransportErrorCode::INTERNAL_ERROR);
+}

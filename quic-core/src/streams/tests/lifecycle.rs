@@ -1,0 +1,167 @@
+use super::*;
+
+#[test]
+fn a_request_and_its_response_leave_nothing_behind() {
+    let (mut client, mut server) = (client(), server());
+    for _ in 0..500 {
+        let id = client.open(BIDI).unwrap();
+        assert_eq!(client.send_stream(id).write(b"request"), Ok(7));
+        client.send_stream(id).finish().unwrap();
+        assert_eq!(client.send_stream(id).finished(), Some(Finished::Pending));
+        exchange(&mut client, &mut server);
+        assert_eq!(server.accept(BIDI), Some(id));
+        assert_eq!(read_all(&mut server, id), (b"request".to_vec(), Ok(())));
+        let mut response = Bytes::from_static(b"response");
+        assert_eq!(server.send_stream(id).write_chunk(&mut response), Ok(8));
+        server.send_stream(id).finish().unwrap();
+        assert!(!server.is_flushed());
+        exchange(&mut client, &mut server);
+        assert_eq!(read_all(&mut client, id), (b"response".to_vec(), Ok(())));
+        assert_eq!(client.send_stream(id).finished(), Some(Finished::Acknowledged));
+        exchange(&mut client, &mut server);
+        for end in [&mut client, &mut server] {
+            assert!(events(end).contains(&StreamEvent::Finished(id)));
+            assert!(end.store.is_empty() && end.is_flushed());
+            assert_eq!(end.buffered_bytes(), 0);
+        }
+    }
+}
+
+#[test]
+fn reset_tells_the_reader_and_frees_the_data() {
+    let (mut client, mut server) = (client(), server());
+    let id = client.open(UNI).unwrap();
+    client.send_stream(id).write(&[1; 5000]).unwrap();
+    let first = packet(&mut client).unwrap();
+    deliver(&mut server, &first);
+    server.accept(UNI).unwrap();
+    assert_eq!(client.send_stream(id).reset(code(5)), Ok(()));
+    assert_eq!(client.send_stream(id).reset(code(5)), Err(WriteError::Closed));
+    assert_eq!(client.send_stream(id).write(&[1]), Err(WriteError::Closed));
+    assert_eq!(client.buffered_bytes(), 0);
+    exchange(&mut client, &mut server);
+    assert!(client.is_flushed() && client.store.is_empty());
+    assert_eq!(server.recv_stream(id).read(&mut [0; 9]), Err(ReadError::Reset(code(5))));
+    assert_eq!(server.recv_stream(id).read(&mut [0; 9]), Err(ReadError::Closed));
+    assert!(server.store.is_empty());
+    // What was sent counts at both ends alike.
+    assert_eq!(client.credit.written, server.received);
+    assert_eq!(server.window.consumed(), server.received);
+}
+
+#[test]
+fn a_stop_resets_the_stream_and_the_writer_hears_of_it() {
+    let (mut client, mut server) = (client(), server());
+    let id = client.open(BIDI).unwrap();
+    client.send_stream(id).write(&[1; 5000]).unwrap();
+    exchange(&mut client, &mut server);
+    server.accept(BIDI).unwrap();
+    server.recv_stream(id).stop(code(4)).unwrap();
+    assert_eq!(server.recv_stream(id).read(&mut [0]), Err(ReadError::Closed));
+    assert_eq!(server.recv_stream(id).stop(code(4)), Err(ReadError::Closed));
+    client.send_stream(id).write(&[1; 500]).unwrap();
+    exchange(&mut client, &mut server);
+    assert!(events(&mut client).contains(&StreamEvent::Stopped(id)));
+    assert_eq!(client.send_stream(id).stopped(), Some(code(4)));
+    assert_eq!(client.send_stream(id).finished(), Some(Finished::Stopped(code(4))));
+    assert_eq!(client.send_stream(id).write(&[1]), Err(WriteError::Stopped(code(4))));
+    assert_eq!(server.window.consumed(), server.received);
+    assert_eq!(server.received, client.credit.written);
+}
+
+#[test]
+fn data_after_a_stop_counts_and_is_thrown_away() {
+    let mut server = server();
+    data(&mut server, client_uni(0), 0, 100);
+    server.accept(UNI).unwrap();
+    server.recv_stream(client_uni(0)).stop(code(1)).unwrap();
+    data(&mut server, client_uni(0), 200, 100);
+    assert_eq!((server.received, server.window.consumed()), (300, 300));
+    assert_eq!(server.buffered_bytes(), 0);
+    assert_eq!(server.store.len(), 1);
+    stream_frame(&mut server, client_uni(0), 400, 0, true).unwrap();
+    assert_eq!((server.received, server.window.consumed()), (400, 400));
+    assert!(server.store.is_empty());
+}
+
+#[test]
+fn streams_reset_before_they_are_accepted_are_passed_over() {
+    let mut server = server();
+    for index in 0..5 {
+        data(&mut server, client_uni(index), 0, 10);
+        if index != 3 {
+            reset_frame(&mut server, client_uni(index), 10).unwrap();
+        }
+    }
+    assert_eq!(server.accept(UNI), Some(client_uni(3)));
+    assert_eq!(server.accept(UNI), None);
+    assert_eq!(server.store.len(), 1);
+}
+
+#[test]
+fn a_bidirectional_stream_is_passed_over_only_if_the_peer_wants_nothing_on_it_either() {
+    let mut server = server();
+    for index in 0..2 {
+        reset_frame(&mut server, client_bidi(index), 0).unwrap();
+    }
+    stop_frame(&mut server, client_bidi(0)).unwrap();
+    assert_eq!(server.accept(BIDI), Some(client_bidi(1)));
+    let reset = packet(&mut server).unwrap();
+    assert_eq!(reset.sent, [SentFrame::ResetStream { id: client_bidi(0) }]);
+    fate(&mut server, reset.sent[0], true);
+    assert_eq!(server.store.len(), 1);
+}
+
+#[test]
+fn a_stream_far_ahead_opens_those_before_it_without_making_them() {
+    let config =
+        TransportConfig { max_concurrent_uni_streams: 2_000_000, ..TransportConfig::default() };
+    let mut server = streams(Side::Server, &config);
+    data(&mut server, client_uni(1_000_000), 0, 1);
+    assert_eq!(server.store.len(), 1);
+    assert_eq!(events(&mut server), [StreamEvent::Opened(UNI)]);
+    for index in 0..3 {
+        assert_eq!(server.accept(UNI), Some(client_uni(index)));
+    }
+    assert_eq!(server.store.len(), 4);
+    data(&mut server, client_uni(2), 0, 1);
+    assert_eq!(events(&mut server), [StreamEvent::Readable(client_uni(2))]);
+}
+
+#[test]
+fn readable_is_said_once_until_a_read_blocks() {
+    let mut server = server();
+    let id = client_uni(0);
+    data(&mut server, id, 0, 10);
+    assert_eq!(events(&mut server), [StreamEvent::Opened(UNI)]);
+    server.accept(UNI).unwrap();
+    assert_eq!(events(&mut server), [StreamEvent::Readable(id)]);
+    data(&mut server, id, 10, 10);
+    assert_eq!(events(&mut server), []);
+    assert_eq!(server.recv_stream(id).read(&mut [0; 20]), Ok(ReadOutcome::Data(20)));
+    assert_eq!(server.recv_stream(id).read(&mut [0; 20]), Err(ReadError::Blocked));
+    data(&mut server, id, 30, 10);
+    assert_eq!(events(&mut server), []);
+    stream_frame(&mut server, id, 20, 20, true).unwrap();
+    assert_eq!(events(&mut server), [StreamEvent::Readable(id)]);
+}
+
+#[test]
+fn everything_fails_when_the_connection_is_over() {
+    let mut client = client();
+    let id = client.open(BIDI).unwrap();
+    client.send_stream(id).write(&[1; 100]).unwrap();
+    client.on_connection_over();
+    assert_eq!(client.open(BIDI), Err(OpenStreamError::ConnectionOver));
+    assert_eq!(client.accept(BIDI), None);
+    assert_eq!(client.send_stream(id).write(&[1]), Err(WriteError::Closed));
+    assert_eq!(client.send_stream(id).finish(), Err(WriteError::Closed));
+    assert_eq!(client.recv_stream(id).read(&mut [1]), Err(ReadError::Closed));
+    assert_eq!((client.buffered_bytes(), client.has_frames()), (0, false));
+}
+
+#[test]
+fn records_are_small() {
+    let size = size_of::<Stream>();
+    assert!(size <= 400, "{size} bytes");
+}

@@ -1,0 +1,163 @@
+use super::*;
+
+fn max_streams(packet: &Packet) -> Option<u64> {
+    frames(packet).into_iter().find_map(|frame| match frame {
+        Frame::MaxStreams(frame) => Some(frame.maximum),
+        _ => None,
+    })
+}
+
+#[test]
+fn opening_beyond_the_limit_blocks_and_says_so_once() {
+    let config = TransportConfig { max_concurrent_bidi_streams: 1, ..TransportConfig::default() };
+    let mut client = streams(Side::Client, &config);
+    client.open(BIDI).unwrap();
+    assert_eq!(client.open(BIDI), Err(OpenStreamError::Blocked));
+    assert_eq!(client.open(BIDI), Err(OpenStreamError::Blocked));
+    let blocked = packet(&mut client).unwrap();
+    assert_eq!(blocked.sent, [SentFrame::StreamsBlocked { direction: BIDI }]);
+    assert!(packet(&mut client).is_none());
+    fate(&mut client, blocked.sent[0], false);
+    assert!(packet(&mut client).is_some());
+    let raise = frame::MaxStreams { direction: BIDI, maximum: 2 };
+    client.handle_max_streams(raise).unwrap();
+    client.handle_max_streams(raise).unwrap();
+    assert_eq!(events(&mut client), [StreamEvent::Available(BIDI)]);
+    assert!(client.open(BIDI).is_ok());
+}
+
+#[test]
+fn streams_come_back_only_when_the_application_has_seen_the_end() {
+    let config = TransportConfig { max_concurrent_uni_streams: 4, ..TransportConfig::default() };
+    let mut server = streams(Side::Server, &config);
+    for index in 0..4 {
+        stream_frame(&mut server, client_uni(index), 0, 5, true).unwrap();
+    }
+    assert!(packet(&mut server).is_none());
+    server.accept(UNI).unwrap();
+    server.recv_stream(client_uni(0)).read(&mut [0; 5]).unwrap();
+    assert!(packet(&mut server).is_none());
+    assert_eq!(server.recv_stream(client_uni(0)).read(&mut [0]), Ok(ReadOutcome::Finished));
+    let raised = packet(&mut server).unwrap();
+    assert_eq!(max_streams(&raised), Some(5));
+    server.accept(UNI).unwrap();
+    server.recv_stream(client_uni(1)).stop(code(0)).unwrap();
+    fate(&mut server, raised.sent[0], false);
+    assert_eq!(max_streams(&packet(&mut server).unwrap()), Some(6));
+}
+
+#[test]
+fn blocked_frames_of_the_peer_give_it_nothing() {
+    let mut server = server();
+    data(&mut server, client_uni(0), 0, 10);
+    server.handle_data_blocked(0).unwrap();
+    server.handle_streams_blocked(frame::StreamsBlocked { direction: UNI, limit: 0 }).unwrap();
+    let blocked = frame::StreamDataBlocked { stream_id: client_uni(0), limit: 0 };
+    server.handle_stream_data_blocked(blocked).unwrap();
+    assert!(!server.has_frames());
+}
+
+#[test]
+fn writing_stops_at_the_limit_of_the_stream_and_goes_on_after() {
+    let config = TransportConfig { stream_receive_window: 100, ..TransportConfig::default() };
+    let mut client = streams(Side::Client, &config);
+    let id = client.open(UNI).unwrap();
+    assert_eq!(client.send_stream(id).write(&[0; 150]), Ok(100));
+    assert_eq!(client.send_stream(id).write(&[0; 50]), Err(WriteError::Blocked));
+    assert_eq!(client.send_stream(id).write(&[0; 50]), Err(WriteError::Blocked));
+    let sent = packet(&mut client).unwrap().sent;
+    assert!(sent.contains(&SentFrame::StreamDataBlocked { id }));
+    client.handle_max_stream_data(frame::MaxStreamData { stream_id: id, maximum: 120 }).unwrap();
+    assert_eq!(events(&mut client), [StreamEvent::Writable(id)]);
+    assert_eq!(client.send_stream(id).write(&[0; 50]), Ok(20));
+}
+
+#[test]
+fn writing_stops_at_the_limit_of_the_connection_and_goes_on_after() {
+    let config = TransportConfig { receive_window: 100, ..TransportConfig::default() };
+    let mut client = streams(Side::Client, &config);
+    let (a, b) = (client.open(UNI).unwrap(), client.open(UNI).unwrap());
+    assert_eq!(client.send_stream(a).write(&[0; 60]), Ok(60));
+    assert_eq!(client.send_stream(b).write(&[0; 60]), Ok(40));
+    assert_eq!(client.send_stream(b).write(&[0; 20]), Err(WriteError::Blocked));
+    assert!(packet(&mut client).unwrap().sent.contains(&SentFrame::DataBlocked));
+    client.handle_max_data(110).unwrap();
+    assert_eq!(events(&mut client), [StreamEvent::Writable(b)]);
+    assert_eq!(client.send_stream(b).write(&[0; 20]), Ok(10));
+}
+
+#[test]
+fn writing_stops_at_the_send_window_and_goes_on_after_acknowledgments() {
+    let config = TransportConfig { send_window: 1000, ..TransportConfig::default() };
+    let mut client = streams(Side::Client, &config);
+    let id = client.open(UNI).unwrap();
+    assert_eq!(client.send_stream(id).write(&[0; 1500]), Ok(1000));
+    assert_eq!(client.send_stream(id).write(&[0; 500]), Err(WriteError::Blocked));
+    let sent = packet(&mut client).unwrap().sent;
+    assert_eq!(sent.len(), 1);
+    fate(&mut client, sent[0], true);
+    assert_eq!(events(&mut client), [StreamEvent::Writable(id)]);
+    assert_eq!(client.send_stream(id).write(&[0; 1500]), Ok(1000));
+}
+
+#[test]
+fn limits_of_the_peer_reach_streams_that_are_open_already() {
+    let config = TransportConfig::default();
+    let mut client = Streams::new(Side::Client, &Arc::new(config.clone()), (1, 2));
+    assert_eq!(client.open(UNI), Err(OpenStreamError::Blocked));
+    client.raise_stream_count(UNI, 1);
+    let id = client.open(UNI).unwrap();
+    assert_eq!(client.send_stream(id).write(&[0; 10]), Err(WriteError::Blocked));
+    client.set_peer_parameters(&parameters(&config));
+    assert!(events(&mut client).contains(&StreamEvent::Writable(id)));
+    assert_eq!(client.send_stream(id).write(&[0; 10]), Ok(10));
+}
+
+#[test]
+fn reading_half_a_window_gives_credit_and_fast_reading_a_larger_window() {
+    let mut server = server();
+    let window = TransportConfig::default().stream_receive_window;
+    let id = client_uni(0);
+    let (mut offset, mut now, mut largest) = (0, Instant::EPOCH + RTT, 0);
+    data(&mut server, id, 0, 1);
+    server.accept(UNI).unwrap();
+    for _ in 0..20 {
+        data(&mut server, id, offset, usize::try_from(window / 2).unwrap());
+        offset += window / 2;
+        while let Ok(ReadOutcome::Data(_)) = server.recv_stream(id).read_chunk(usize::MAX) {}
+        now += RTT / 4;
+        for frame in packet_of(&mut server, now, 1200).iter().flat_map(frames) {
+            if let Frame::MaxStreamData(frame) = frame {
+                assert!(frame.maximum > offset);
+                largest = largest.max(frame.maximum - offset);
+            }
+        }
+    }
+    assert!(largest > 2 * window, "the window grew to {largest}");
+}
+
+#[test]
+fn memory_for_received_data_is_bounded_over_all_streams() {
+    let config =
+        TransportConfig { max_concurrent_uni_streams: 10_000, ..TransportConfig::default() };
+    let mut server = streams(Side::Server, &config);
+    for index in 0..10_000 {
+        data(&mut server, client_uni(index), 3, 7);
+    }
+    let bound = 2 * config.receive_window + (64 << 10);
+    let heap = server.buffered_bytes() as u64;
+    assert!(heap <= bound, "{heap} bytes for {} of the window", server.received);
+}
+
+#[test]
+fn a_stream_that_ends_gets_no_more_credit() {
+    let mut server = server();
+    let window = TransportConfig::default().stream_receive_window;
+    data(&mut server, client_uni(0), 0, usize::try_from(window / 2).unwrap());
+    server.accept(UNI).unwrap();
+    assert_eq!(read_all(&mut server, client_uni(0)).1, Err(ReadError::Blocked));
+    assert!(server.store.iter().any(|stream| stream.recv.credit_pending));
+    stream_frame(&mut server, client_uni(0), window / 2, 0, true).unwrap();
+    let sent = packet(&mut server).map(|packet| packet.sent).unwrap_or_default();
+    assert!(!sent.contains(&SentFrame::MaxStreamData { id: client_uni(0) }));
+}
