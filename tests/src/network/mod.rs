@@ -34,6 +34,8 @@ use setup::START;
 
 /// Steps within one millisecond, beyond which an end is taken to poll without end.
 const STEPS_PER_MILLISECOND: u32 = 20_000;
+/// Timeouts that an end may have without time passing.
+const TIMEOUTS_AT_ONCE: u32 = 4;
 /// Batches that an end may send without time passing.
 const BATCHES_AT_ONCE: u32 = 20_000;
 
@@ -220,23 +222,31 @@ impl Pair {
         if next.is_none() {
             return false;
         }
-        for side in [Side::Client, Side::Server] {
-            let now = self.now;
-            let end = self.end(side);
-            if end.sockets.poll_timeout().is_some_and(|at| at <= now) {
-                end.sockets.handle_timeout(now);
-                self.settle_end(side);
-                let next = self.end(side).sockets.poll_timeout();
-                assert!(
-                    next.is_none_or(|at| at > now),
-                    "{side:?} is still due after a timeout was handled at {:?}",
-                    self.elapsed(),
-                );
-            }
-        }
+        self.handle_timeout(Side::Client);
+        self.handle_timeout(Side::Server);
         self.deliver();
         self.settle();
         true
+    }
+
+    /// Does what is due at one end. One timer may make another one due, but not without end.
+    fn handle_timeout(&mut self, side: Side) {
+        let now = self.now;
+        let is_due = |pair: &mut Self| {
+            pair.end(side).sockets.poll_timeout().is_some_and(|at| at <= now)
+        };
+        for turn in 0.. {
+            if !is_due(self) {
+                return;
+            }
+            assert!(
+                turn < TIMEOUTS_AT_ONCE,
+                "{side:?} is still due after {turn} timeouts were handled at {:?}",
+                self.elapsed(),
+            );
+            self.end(side).sockets.handle_timeout(now);
+            self.settle_end(side);
+        }
     }
 
     fn next(&self) -> Option<Instant> {
