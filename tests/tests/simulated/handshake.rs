@@ -84,7 +84,7 @@ fn a_server_sends_at_most_three_times_what_came_before_the_address_is_validated(
             let (sent, came) = (pair.server.bytes_sent, pair.server.bytes_received);
             assert!(sent <= 3 * came, "{sent} bytes sent after {came} came");
         }
-        assert!(pair.server.bytes_sent > 2 * pair.server.bytes_received);
+        assert!(pair.server.bytes_sent >= 3600, "{} bytes sent", pair.server.bytes_sent);
         assert!(pair.server.bytes_received >= if client_hears { 1200 } else { 3 * 1200 });
         assert!(pair.server.connected.is_empty());
     }

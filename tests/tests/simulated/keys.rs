@@ -57,11 +57,15 @@ fn both_ends_update_keys_under_traffic_and_loss() {
 
 #[test]
 fn keys_are_updated_before_their_limit() {
-    let tls = Arc::new(NullTls { confidentiality_limit: 400, ..NullTls::default() });
-    let mut pair = Setup::with_tls(4, tls.clone(), tls).build();
+    let tls = Arc::new(NullTls { confidentiality_limit: 2000, ..NullTls::default() });
+    let mut pair = Setup::with_tls(4, tls.clone(), tls)
+        .link(|link| {
+            link.rate_bytes_per_second = Some(2_000_000);
+            link.queue_bytes = 50_000;
+        })
+        .build();
     let (client, server) = pair.connect();
-    pair.server.application.echo = true;
-    super::echo(&mut pair, client, 3 << 20, seconds(20));
+    super::echo(&mut pair, client, 6_000_000, seconds(20));
     assert!(pair.client.with(client, |c| c.statistics().key_updates) >= 4);
     assert!(pair.server.with(server, |c| c.statistics().key_updates) >= 4);
 }

@@ -77,17 +77,17 @@ fn more_streams_than_are_allowed_at_a_time_come_one_after_the_other() {
 }
 
 #[test]
-fn a_hundred_streams_share_the_connection_fairly() {
+fn streams_share_the_connection_fairly() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
-    let sent = noise(20_000, 5);
-    let ids: Vec<_> = (0..100)
+    let sent = noise(300_000, 5);
+    let ids: Vec<_> = (0..10)
         .map(|_| pair.client.send_all(client, Direction::Unidirectional, sent.clone()))
         .collect();
-    pair.wait("half way", seconds(5), |pair| pair.server.bytes_read(server) > 1_000_000);
+    pair.wait("half way", seconds(5), |pair| pair.server.bytes_read(server) > 1_500_000);
     let lengths = ids.iter().map(|id| pair.server.received(server, *id).len());
     let (least, most) = (lengths.clone().min().unwrap(), lengths.max().unwrap());
-    assert!(most - least < 10_000, "{least} to {most}");
+    assert!(most - least < 40_000, "{least} to {most}");
     for id in ids {
         arrives(&mut pair, true, (server, id), &sent, 5);
     }

@@ -101,7 +101,7 @@ pub(crate) fn write_long_header(
     number: u64,
     number_length: PacketNumberLength,
 ) -> Result<LengthField, Full> {
-    debug_assert_eq!(parts.version, VERSION_1, "the layout is that of version 1");
+    debug_assert_ne!(parts.version, 0, "version 0 is for Version Negotiation");
     let first = LONG_FORM | FIXED_BIT | ((parts.ty as u8) << 4) | number_length.bits();
     let invariant = InvariantHeader {
         version: parts.version,
