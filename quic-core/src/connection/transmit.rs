@@ -145,8 +145,10 @@ impl Connection {
 
     /// Asks the path what may be sent.
     pub(super) fn budget(&mut self, now: Instant, socket: SocketId) -> Option<Budget> {
+        // A path whose window is full of what was lost with the last one has to be validated, too.
+        let validates = self.paths.active().validation.wants_padding();
         let wish = Wish {
-            probe: self.spaces.iter().any(|space| space.probes > 0),
+            probe: validates || self.spaces.iter().any(|space| space.probes > 0),
             close: self.ending.close.is_some(),
         };
         let mtu = self.paths.active().mtu.current().into();
