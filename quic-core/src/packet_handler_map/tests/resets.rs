@@ -50,11 +50,7 @@ fn late_packets_of_a_retired_id_are_not_answered() {
     let mut world = World::with_reset_key();
     world.map.book.retired.add(world.now, id(0xab));
     assert_eq!(world.answer(path(1), &short(1000)), None);
-<<<<<<< HEAD
-    world.pass(Duration::from_secs(60));
-=======
     world.pass(Duration::from_mins(1));
->>>>>>> main
     assert!(world.answer(path(1), &short(1000)).is_some());
 }
 
