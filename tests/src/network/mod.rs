@@ -99,10 +99,8 @@ impl Pair {
 
     fn from_setup(setup: Setup) -> Self {
         let mut random = Random::new(setup.seed, 0);
-        let client =
-            Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
-        let mut server =
-            Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
+        let client = Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
+        let mut server = Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
         server.listen(setup.server_config());
         Self {
             client,
@@ -184,12 +182,7 @@ impl Pair {
 
     /// Runs until `condition` holds, and fails the test if it does not within this time.
     #[track_caller]
-    pub fn wait(
-        &mut self,
-        what: &str,
-        within: Duration,
-        condition: impl FnMut(&mut Self) -> bool,
-    ) {
+    pub fn wait(&mut self, what: &str, within: Duration, condition: impl FnMut(&mut Self) -> bool) {
         let start = self.now;
         let done = self.run_until(within, condition);
         assert!(
@@ -232,9 +225,8 @@ impl Pair {
     /// Does what is due at one end. One timer may make another one due, but not without end.
     fn handle_timeout(&mut self, side: Side) {
         let now = self.now;
-        let is_due = |pair: &mut Self| {
-            pair.end(side).sockets.poll_timeout().is_some_and(|at| at <= now)
-        };
+        let is_due =
+            |pair: &mut Self| pair.end(side).sockets.poll_timeout().is_some_and(|at| at <= now);
         for turn in 0.. {
             if !is_due(self) {
                 return;

@@ -48,9 +48,10 @@ const fn mix(mut value: u64) -> u64 {
 /// A number that differs, as far as tests can see, for bytes that differ.
 pub fn hash(bytes: &[u8]) -> u64 {
     let chunks = bytes.chunks_exact(8);
-    let rest = chunks.remainder().iter().fold(bytes.len() as u64, |sum, byte| {
-        sum.wrapping_mul(257).wrapping_add(u64::from(*byte))
-    });
+    let rest = chunks
+        .remainder()
+        .iter()
+        .fold(bytes.len() as u64, |sum, byte| sum.wrapping_mul(257).wrapping_add(u64::from(*byte)));
     chunks.fold(mix(rest), |sum, chunk| {
         let word = chunk.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
         (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)

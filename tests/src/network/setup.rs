@@ -17,9 +17,11 @@ use crate::null_tls::NullTls;
 /// The name of the server.
 pub const SERVER_NAME: &str = "server.example";
 /// The address of the client.
-pub const CLIENT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_001);
+pub const CLIENT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 50_001);
 /// The address of the server.
-pub const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 443);
+pub const SERVER: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), 443);
 
 /// What a simulation starts from. Change fields, then [`build`](Self::build).
 #[derive(Clone, Debug)]

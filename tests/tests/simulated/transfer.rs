@@ -78,7 +78,11 @@ fn more_streams_than_are_allowed_at_a_time_come_one_after_the_other() {
 
 #[test]
 fn streams_share_the_connection_fairly() {
-    let mut pair = Pair::new(1);
+    let setup = Setup::new(1).transport(|transport| {
+        transport.receive_window = 4 << 20;
+        transport.stream_receive_window = 1 << 20;
+    });
+    let mut pair = setup.build();
     let (client, server) = pair.connect();
     let sent = noise(300_000, 5);
     let ids: Vec<_> = (0..10)
