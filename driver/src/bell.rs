@@ -64,20 +64,22 @@ impl Bell {
     }
 
     /// Moves the changed connections to `changed`, which is empty, if the bell was rung.
+    ///
+    /// The next ring wakes the task in either case: who finds it rung need not ask again.
     pub(crate) fn poll_rung(
         &self,
         cx: &mut Context<'_>,
         changed: &mut Vec<ConnectionHandle>,
     ) -> Poll<()> {
         let mut inner = self.lock();
-        if mem::take(&mut inner.rung) {
-            mem::swap(&mut inner.changed, changed);
-            return Poll::Ready(());
-        }
         if !inner.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             inner.waker = Some(cx.waker().clone());
         }
-        Poll::Pending
+        if !mem::take(&mut inner.rung) {
+            return Poll::Pending;
+        }
+        mem::swap(&mut inner.changed, changed);
+        Poll::Ready(())
     }
 
     /// Whether the application holds nothing of the endpoint any more.

@@ -50,3 +50,15 @@ fn the_last_user_to_go_rings() {
     assert!(bell.is_abandoned());
     assert!(bell.poll_rung(&mut cx, &mut Vec::new()).is_ready());
 }
+
+#[test]
+fn a_loop_that_found_the_bell_rung_is_woken_by_the_next_ring() {
+    let bell = Bell::new();
+    let counter = Arc::new(Counter::default());
+    let waker = Waker::from(Arc::clone(&counter));
+    let mut cx = Context::from_waker(&waker);
+    bell.ring();
+    assert!(bell.poll_rung(&mut cx, &mut Vec::new()).is_ready());
+    bell.ring();
+    assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+}

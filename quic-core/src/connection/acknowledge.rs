@@ -196,9 +196,14 @@ impl Connection {
     /// Puts what the oldest packets carried into the probes to come (RFC 9002 §6.2.4).
     pub(super) fn prepare_probes(&mut self, space: SpaceId, count: u8) {
         self.statistics.probe_timeouts += 1;
-        let (sent, mut owners) = self.split(space);
-        sent.requeue_for_probe(count.into(), |frame| owners.on_lost(frame));
+        self.requeue_oldest(space, count);
         self.space_mut(space).probes = count;
+    }
+
+    /// Hands back what the oldest packets in flight carry, to be sent once more.
+    pub(super) fn requeue_oldest(&mut self, space: SpaceId, packets: u8) {
+        let (sent, mut owners) = self.split(space);
+        sent.requeue_for_probe(packets.into(), |frame| owners.on_lost(frame));
     }
 
     /// Hands back everything in flight of a space, as if lost, without calling it congestion: the

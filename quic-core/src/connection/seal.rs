@@ -77,6 +77,11 @@ impl Connection {
     ) -> Option<Written> {
         let Scope { now, space, acks_only } = scope;
         self.skip_a_number_sometimes(space);
+        // A probe says something useful rather than PING (RFC 9002 §6.2.4): any of them may be
+        // the first packet that the peer receives.
+        if !acks_only && self.space(space).probes > 0 && !self.has_frames(space) {
+            self.requeue_oldest(space, 1);
+        }
         let header = self.write_header(space, memory).ok()?;
         let validates = space == SpaceId::Application
             && !acks_only

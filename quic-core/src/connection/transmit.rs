@@ -244,11 +244,13 @@ impl Connection {
         if state.received.should_ack_now() {
             return true;
         }
-        !acks_only
-            && (state.probes > 0
-                || state.ping
-                || self.handshake.has_frames(space)
-                || (space == SpaceId::Application && self.has_application_frames()))
+        !acks_only && (state.probes > 0 || state.ping || self.has_frames(space))
+    }
+
+    /// Whether any component has a frame for `space`.
+    pub(super) fn has_frames(&self, space: SpaceId) -> bool {
+        self.handshake.has_frames(space)
+            || (space == SpaceId::Application && self.has_application_frames())
     }
 
     fn has_application_frames(&self) -> bool {
