@@ -102,7 +102,7 @@ fn bad_network(seed: u64, loss: f64) -> Pair {
     Setup::new(seed)
         .transport(|transport| {
             transport.handshake_timeout = seconds(300);
-            transport.max_idle_timeout = Some(seconds(300));
+            transport.max_idle_timeout = Some(seconds(1000));
         })
         .link(|link| {
             link.loss = loss;
@@ -153,12 +153,12 @@ fn transfers_finish_under_10_percent_loss() {
 
 #[test]
 fn transfers_finish_under_20_percent_loss() {
-    transfers_under_loss(0.20, 100_000, 120);
+    transfers_under_loss(0.20, 100_000, 500);
 }
 
 #[test]
 fn transfers_finish_under_30_percent_loss() {
-    transfers_under_loss(0.30, 50_000, 200);
+    transfers_under_loss(0.30, 50_000, 1000);
 }
 
 #[test]
