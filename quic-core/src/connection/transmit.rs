@@ -14,6 +14,8 @@ use crate::wire::{Full, Side, SpaceId};
 pub(super) const MINIMUM_DATAGRAM: usize = 1200;
 /// Another packet is started in a datagram only if this many bytes are left.
 const WORTH_A_PACKET: usize = 128;
+/// Probe timeouts in a row from which on datagrams are small.
+const SMALL_PROBES_FROM: u32 = 2;
 
 /// What may be sent in this batch.
 #[derive(Clone, Copy, Debug)]
@@ -145,8 +147,10 @@ impl Connection {
 
     /// Asks the path what may be sent.
     pub(super) fn budget(&mut self, now: Instant, socket: SocketId) -> Option<Budget> {
+        // A path whose window is full of what was lost with the last one has to be validated, too.
+        let validates = self.paths.active().validation.wants_padding();
         let wish = Wish {
-            probe: self.spaces.iter().any(|space| space.probes > 0),
+            probe: validates || self.spaces.iter().any(|space| space.probes > 0),
             close: self.ending.close.is_some(),
         };
         let mtu = self.paths.active().mtu.current().into();
@@ -155,10 +159,19 @@ impl Connection {
             Permit::AcksOnly { bytes, .. } => {
                 Some(Budget { acks_only: true, bytes, datagram_length: mtu })
             }
-            Permit::Any { bytes, datagram_length } => {
-                Some(Budget { acks_only: false, bytes, datagram_length })
-            }
+            Permit::Any { bytes, datagram_length } => Some(Budget {
+                acks_only: false,
+                bytes,
+                datagram_length: self.probed(datagram_length),
+            }),
         }
+    }
+
+    /// Probes that follow unanswered ones are of a length that the path is sure to carry: their
+    /// length may be why nothing arrives (RFC 8899 §4.3).
+    fn probed(&self, datagram_length: usize) -> usize {
+        let floor = self.paths.active().mtu.floor().into();
+        if self.recovery.pto_count() >= SMALL_PROBES_FROM { floor } else { datagram_length }
     }
 
     /// Writes one datagram: a packet of each space that has something to say, as far as they fit.

@@ -89,6 +89,13 @@ fn agreed(connection: &Connection) -> HandshakeData {
     }
 }
 
+/// The peer's transport parameters. A client that resumes a session has those of the last
+/// connection first, and cannot tell them from the new ones until the handshake is complete.
+fn peer_parameters(connection: &Connection) -> Option<&[u8]> {
+    let remembered = matches!(connection, Connection::Client(_)) && connection.is_handshaking();
+    connection.quic_transport_parameters().filter(|_| !remembered)
+}
+
 impl Session for RustlsSession {
     fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), TransportError> {
         let Tls::Live(connection) = &mut self.tls else {
@@ -128,7 +135,7 @@ impl Session for RustlsSession {
 
     fn peer_parameters(&self) -> Option<&[u8]> {
         match &self.tls {
-            Tls::Live(connection) => connection.quic_transport_parameters(),
+            Tls::Live(connection) => peer_parameters(connection),
             Tls::Confirmed { .. } => None,
         }
     }
@@ -148,9 +155,7 @@ impl Session for RustlsSession {
     fn handshake_data(&self) -> Option<HandshakeData> {
         match &self.tls {
             // Both come in the message that carries the transport parameters.
-            Tls::Live(connection) => {
-                connection.quic_transport_parameters().map(|_| agreed(connection))
-            }
+            Tls::Live(connection) => peer_parameters(connection).map(|_| agreed(connection)),
             Tls::Confirmed { data, .. } => Some(data.clone()),
         }
     }

@@ -384,21 +384,24 @@ impl Paths {
     }
 }
 
-/// What congestion window and pacing leave; less than a full datagram is nothing.
+/// What congestion window and pacing leave, in whole datagrams: what is left over for a shorter one
+/// waits until it has grown, so that no batch ends in one.
 fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     let window = path.window_available();
+    let mtu = u64::from(path.mtu.current());
+    let whole = |bytes: u64| bytes.checked_div(mtu).unwrap_or(0).saturating_mul(mtu);
     if path.is_window_limited() {
         return Err(Blocked::Congestion);
     }
     // RFC 9002 §7.7: a burst of the initial window needs no pacing, and until there is a sample of
     // the round-trip time, there is nothing to pace by.
     if !paced || path.rtt.first_sample().is_none() {
-        return Ok(window);
+        return Ok(whole(window));
     }
     let rate = Pacer::rate(&*path.congestion, &path.rtt);
     match path.pacer.budget(now, rate) {
         0 => Err(Blocked::Pacing(path.pacer.next_send_time(rate))),
-        budget => Ok(window.min(budget)),
+        budget => Ok(whole(window.min(budget))),
     }
 }
 

@@ -188,7 +188,7 @@ impl MtuDiscovery {
     }
 
     /// The largest size that is trusted more than the current one.
-    fn floor(&self) -> u16 {
+    pub(crate) fn floor(&self) -> u16 {
         if self.current > self.base { self.base } else { MINIMUM_MTU }
     }
 

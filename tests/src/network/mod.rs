@@ -1,7 +1,8 @@
 //! A network of two ends in virtual time, in which everything follows from one seed.
 //!
 //! Time stands still while anything happens, and jumps to the earliest deadline or arrival. When a
-//! test fails, the seed is printed; `QUIC_SEED=… cargo test …` plays that one again.
+//! test fails, the seed is printed; `QUIC_SEED=… cargo test …` plays that one again. `QUIC_SEEDS=…`
+//! plays more than the usual ones.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "test code")]
 
 mod application;
@@ -39,12 +40,17 @@ const TIMEOUTS_AT_ONCE: u32 = 4;
 /// Batches that an end may send without time passing.
 const BATCHES_AT_ONCE: u32 = 20_000;
 
-/// The seeds to run: those of `range`, or only the one in the environment variable `QUIC_SEED`.
-pub fn seeds(range: std::ops::Range<u64>) -> impl Iterator<Item = u64> {
-    let given = std::env::var("QUIC_SEED").ok();
-    let only = given.map(|seed| seed.parse().expect("QUIC_SEED is a number"));
-    let range = if only.is_some() { 0..0 } else { range };
-    only.into_iter().chain(range)
+/// The seeds to run: as many as the environment variable `QUIC_SEEDS` says, or else `number`; or
+/// only the one in the environment variable `QUIC_SEED`.
+pub fn seeds(number: u64) -> std::ops::Range<u64> {
+    let variable = |name| {
+        let value = std::env::var(name).ok()?;
+        Some(value.parse::<u64>().expect("QUIC_SEED and QUIC_SEEDS are numbers"))
+    };
+    match variable("QUIC_SEED") {
+        Some(seed) => seed..seed.saturating_add(1),
+        None => 0..variable("QUIC_SEEDS").unwrap_or(number),
+    }
 }
 
 /// A client, a server and the link between them.

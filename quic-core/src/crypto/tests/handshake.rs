@@ -115,6 +115,22 @@ fn complete(client: &TlsClientConfig, server: &TlsServerConfig) -> (End, End) {
 }
 
 #[test]
+fn a_client_that_resumes_a_session_does_not_take_the_last_parameters_for_new_ones() {
+    let (client_config, server_config) = (client(&[b"h3"]), server(&[b"h3"]));
+    let (mut first, mut server) = complete(&client_config, &server_config);
+    // Tickets come after the handshake.
+    for flight in server.write() {
+        first.read(&flight).unwrap();
+    }
+    let mut second = End::client(&client_config);
+    second.write();
+    assert_eq!(second.session.peer_parameters(), None);
+    assert_eq!(second.session.handshake_data(), None);
+    let (second, _) = complete(&client_config, &server_config);
+    assert_eq!(second.session.peer_parameters(), Some(&b"of the server"[..]));
+}
+
+#[test]
 fn both_ends_agree_on_everything() {
     let Certified { chain, key } = certified();
     let mut roots = RootCertStore::empty();
