@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::StatelessResetKey;
+use crate::recorder::{Record, Recorder, SharedRecorder};
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
 
