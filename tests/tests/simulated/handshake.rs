@@ -200,3 +200,12 @@ fn many_clients_of_one_socket_connect_at_once() {
     }
     assert!(SERVER_NAME.len() > 1);
 }
+
+#[test]
+fn a_session_is_resumed() {
+    let mut pair = Pair::with_rustls(1);
+    let (first, _) = pair.connect();
+    echo(&mut pair, first, 1000, seconds(1));
+    let (second, _) = pair.connect();
+    echo(&mut pair, second, 1000, seconds(1));
+}
