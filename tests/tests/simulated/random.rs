@@ -119,7 +119,8 @@ impl Run {
             link.delay = millis(1 + random.below(60));
             link.jitter = millis(random.below(10));
             link.mtu = 1200 + random.below(300) as usize;
-            link.rate_bytes_per_second = random.chance(0.5).then(|| 200_000 + random.below(1 << 22));
+            link.rate_bytes_per_second =
+                random.chance(0.5).then(|| 200_000 + random.below(1 << 22));
             link.queue_bytes = 20_000 + random.below(100_000);
         }
     }
@@ -127,14 +128,16 @@ impl Run {
     /// Everything that was written and not given up has arrived.
     fn has_arrived(&self) -> bool {
         self.written.iter().filter(|written| !written.given_up).all(|written| {
-            let end = if written.by == Side::Client { &self.pair.server } else { &self.pair.client };
+            let end =
+                if written.by == Side::Client { &self.pair.server } else { &self.pair.client };
             end.is_finished(self.handle(!written.by), written.id)
         })
     }
 
     fn check(&self) {
         for written in self.written.iter().filter(|written| !written.given_up) {
-            let end = if written.by == Side::Client { &self.pair.server } else { &self.pair.client };
+            let end =
+                if written.by == Side::Client { &self.pair.server } else { &self.pair.client };
             let bytes = end.received(self.handle(!written.by), written.id);
             assert_eq!(bytes.len(), written.length, "{written:?}");
             assert_eq!(hash(bytes), written.hash, "{written:?}");
@@ -158,7 +161,9 @@ fn run(seed: u64) {
     }
     setup.client_endpoint.connection_id_length = random.below(21) as usize;
     setup.server_endpoint.connection_id_length = 4 + random.below(17) as usize;
-    if std::env::var("QUIC_DEBUG").is_ok() { eprintln!("{setup:#?}"); }
+    if std::env::var("QUIC_DEBUG").is_ok() {
+        eprintln!("{setup:#?}");
+    }
     let mut pair = setup.build();
     pair.coalesce = random.below(10) as f64 / 10.0;
     pair.client.maximum_segments = 1 + random.below(20) as usize;
@@ -176,8 +181,12 @@ fn run(seed: u64) {
         link.rate_bytes_per_second = None;
     }
     let done = run.pair.run_until(seconds(1000), |_| false);
-    assert!(!done && run.pair.client.lost.is_empty() && run.pair.server.lost.is_empty(),
-        "lost: {:?} {:?}", run.pair.client.lost, run.pair.server.lost);
+    assert!(
+        !done && run.pair.client.lost.is_empty() && run.pair.server.lost.is_empty(),
+        "lost: {:?} {:?}",
+        run.pair.client.lost,
+        run.pair.server.lost
+    );
     assert!(run.has_arrived(), "not everything arrived");
     run.check();
     for side in [Side::Client, Side::Server] {
