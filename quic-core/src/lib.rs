@@ -11,6 +11,7 @@ mod wire;
 
 mod error;
 mod event;
+mod recorder;
 
 pub mod congestion;
 pub mod crypto;
@@ -53,6 +54,7 @@ pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
 pub use packet_handler_map::PacketHandlerMap;
+pub use recorder::{PacketKind, Record, Recorder, SharedRecorder};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{

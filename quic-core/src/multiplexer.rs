@@ -73,6 +73,9 @@ pub enum AddSocketError {
     /// The address is in use with another stateless reset key, or one of the two has none.
     #[error("{0} is in use with another stateless reset key")]
     ResetKeyMismatch(SocketAddr),
+    /// The address is in use with another recorder, or one of the two has none.
+    #[error("{0} is in use with another recorder")]
+    RecorderMismatch(SocketAddr),
     /// The address is in use with other limits: on connections, or on stateless resets.
     #[error("{0} is in use with other limits")]
     LimitMismatch(SocketAddr),

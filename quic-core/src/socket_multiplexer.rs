@@ -204,5 +204,8 @@ fn compare(
     if in_use.reset_key != wanted.reset_key {
         return Err(AddSocketError::ResetKeyMismatch(local));
     }
+    if in_use.recorder != wanted.recorder {
+        return Err(AddSocketError::RecorderMismatch(local));
+    }
     Err(AddSocketError::LimitMismatch(local))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["instant", "deadline", "net", "transmit"],
     &["wire"],
-    &["error", "event"],
+    &["error", "event", "recorder"],
     &["crypto", "congestion"],
     &["config", "buffer", "packet"],
     COMPONENTS,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::recorder::SharedRecorder;
+
 /// QUIC version 1 (RFC 9000 §15).
 pub const QUIC_V1: u32 = 0x0000_0001;
 
@@ -21,6 +23,8 @@ pub struct EndpointConfig {
     pub max_connections: usize,
     /// Stateless resets sent per second at the most. Default: 1,000.
     pub max_resets_per_second: u32,
+    /// Is told what happens on every connection. Default: `None`.
+    pub recorder: Option<SharedRecorder>,
 }
 
 impl Default for EndpointConfig {
@@ -30,6 +34,7 @@ impl Default for EndpointConfig {
             reset_key: None,
             max_connections: 1_000_000,
             max_resets_per_second: 1000,
+            recorder: None,
         }
     }
 }

@@ -11,12 +11,13 @@ use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
 use crate::packet::SentFrame;
+use crate::recorder::{Record, SharedRecorder};
 use crate::recovery::{
     AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPackets, TimeoutAction, TimerState,
 };
 use crate::streams::Streams;
-use crate::wire::SpaceId;
 use crate::wire::frame::Ack;
+use crate::wire::{ConnectionId, SpaceId};
 
 /// Everyone who wants to know what became of a frame.
 struct Owners<'a> {
@@ -26,11 +27,19 @@ struct Owners<'a> {
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut Streams,
+    recorder: Option<(&'a SharedRecorder, &'a ConnectionId)>,
 }
 
 impl Owners<'_> {
+    fn record(&self, now: Instant, record: Record) {
+        if let Some((recorder, connection)) = self.recorder {
+            recorder.record(now, connection, record);
+        }
+    }
+
     /// The one table of what an acknowledgment means.
-    fn on_acked(&mut self, frame: &SentFrame) {
+    fn on_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
+        self.record(now, Record::FrameAcked { frame_type: frame.frame_type().0, packet });
         match *frame {
             SentFrame::Ack { largest } => self.received.on_ack_acked(largest),
             SentFrame::Crypto { offset, length } => {
@@ -103,7 +112,7 @@ impl Connection {
         let mut largest_size = 0;
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
             largest_size = packet.size().max(largest_size);
-            owners.on_acked(frame);
+            owners.on_acked(now, packet.number(), frame);
         })?;
         if outcome.newly_acked == 0 {
             return Ok(());
@@ -158,6 +167,10 @@ impl Connection {
             if !packet.is_mtu_probe() {
                 largest_size = packet.size().max(largest_size);
             }
+            owners.record(
+                now,
+                Record::FrameLost { frame_type: frame.frame_type().0, packet: packet.number() },
+            );
             owners.on_lost(frame);
         });
         if outcome.packets > 0 {
@@ -280,8 +293,11 @@ impl Connection {
     }
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
-        let Self { spaces, handshake, local_ids, remote_ids, streams, .. } = self;
+        let Self { spaces, handshake, local_ids, remote_ids, streams, endpoint, ids_seen, .. } =
+            self;
+        let recorder = endpoint.recorder.as_ref();
+        let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
         let PacketNumberSpace { sent, received, .. } = space::of_mut(spaces, space);
-        (sent, Owners { space, received, handshake, local_ids, remote_ids, streams })
+        (sent, Owners { space, received, handshake, local_ids, remote_ids, streams, recorder })
     }
 }

@@ -4,6 +4,7 @@ use super::Connection;
 use super::close::peer_close;
 use crate::error::TransportError;
 use crate::instant::Instant;
+use crate::recorder::Record;
 use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
@@ -65,6 +66,7 @@ impl Connection {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
                     .in_frame(frame_type));
             }
+            self.record(received.now, Record::FrameReceived { frame_type: frame_type.0 });
             contents.ack_eliciting |= frame.is_ack_eliciting();
             contents.non_probing |= !frame.is_probing();
             contents.crypto |= matches!(frame, Frame::Crypto(_));

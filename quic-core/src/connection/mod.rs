@@ -15,6 +15,7 @@ mod lifecycle;
 mod lone_datagrams;
 mod parameters;
 mod receive;
+mod recording;
 mod seal;
 mod skipped_numbers;
 mod space;

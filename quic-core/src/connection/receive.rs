@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::frames::Received;
+use super::recording::packet_kind;
 use super::undecryptable::EarlyPacket;
 use super::{Connection, Role};
 use crate::crypto::{OpenError, Opened, is_retry_authentic, open};
@@ -10,6 +11,7 @@ use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
 use crate::paths::{self, PathChange, PathVerdict};
+use crate::recorder::Record;
 use crate::wire::frame::PacketType;
 use crate::wire::header::{
     Header, LongHeader, LongType, RetryHeader, VersionNegotiationHeader, parse,
@@ -65,7 +67,7 @@ impl Connection {
         self.statistics.datagrams_received += 1;
         self.statistics.bytes_received += datagram.len() as u64;
         if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
-            self.discard(DiscardReason::UnknownPath);
+            self.discard(arrival.now, DiscardReason::UnknownPath);
             return;
         }
         let mut rest = datagram;
@@ -90,14 +92,14 @@ impl Connection {
         let header = match parse(datagram, self.endpoint.connection_id_length) {
             Ok(header) => header,
             Err(_) => {
-                self.discard(DiscardReason::Malformed);
+                self.discard(arrival.now, DiscardReason::Malformed);
                 return None;
             }
         };
         let mut source_id = None;
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
-                self.check_long(&long)?;
+                self.check_long(arrival.now, &long)?;
                 source_id = Some(long.source_id);
                 (packet_type(long.ty), long.destination_id, long.number_offset, long.packet_length)
             }
@@ -113,7 +115,7 @@ impl Connection {
                 return None;
             }
             Header::UnknownVersion(_) => {
-                self.discard(DiscardReason::UnsupportedVersion);
+                self.discard(arrival.now, DiscardReason::UnsupportedVersion);
                 return None;
             }
         };
@@ -121,7 +123,7 @@ impl Connection {
         //# Receivers SHOULD ignore any subsequent packets with a different
         //# Destination Connection ID than the first packet in the datagram.
         if *first_destination.get_or_insert(destination_id) != destination_id {
-            self.discard(DiscardReason::UnknownConnection);
+            self.discard(arrival.now, DiscardReason::UnknownConnection);
             return Some(length);
         }
         let bytes = datagram.get_mut(..length)?;
@@ -131,9 +133,9 @@ impl Connection {
     }
 
     /// A long header has to fit the version and, on a client, the peer's connection ID.
-    fn check_long(&mut self, header: &LongHeader<'_>) -> Option<()> {
+    fn check_long(&mut self, now: Instant, header: &LongHeader<'_>) -> Option<()> {
         if header.version != self.version {
-            self.discard(DiscardReason::UnsupportedVersion);
+            self.discard(now, DiscardReason::UnsupportedVersion);
             return None;
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
@@ -141,7 +143,7 @@ impl Connection {
         //# discard any subsequent packet it receives on that connection with a
         //# different Source Connection ID.
         if self.ids_seen.peer_initial_source.is_some_and(|source| source != header.source_id) {
-            self.discard(DiscardReason::Unexpected);
+            self.discard(now, DiscardReason::Unexpected);
             return None;
         }
         Some(())
@@ -186,7 +188,7 @@ impl Connection {
     fn handle_opened(&mut self, arrival: Arrival, received: &Received, opened: &Opened<'_>) {
         let space = received.space();
         if self.space(space).received.is_duplicate(opened.number) {
-            self.discard(DiscardReason::Duplicate);
+            self.discard(arrival.now, DiscardReason::Duplicate);
             return;
         }
         if let Err(error) = self.handle_authentic(arrival, received, opened) {
@@ -202,6 +204,9 @@ impl Connection {
     ) -> Result<(), TransportError> {
         let (now, space) = (arrival.now, received.space());
         self.statistics.packets_received += 1;
+        let packet_type = packet_kind(received.packet_type);
+        let length = opened.payload.len();
+        self.record(now, Record::PacketReceived { packet_type, number: opened.number, length });
         let reserved = if received.packet_type == PacketType::OneRtt {
             RESERVED_BITS_SHORT
         } else {
@@ -295,7 +300,7 @@ impl Connection {
         } else if let Some(error) = error.transport_error() {
             self.fail(now, error);
         } else {
-            self.discard(DiscardReason::Authentication);
+            self.discard(now, DiscardReason::Authentication);
         }
     }
 
@@ -338,9 +343,9 @@ impl Connection {
             PacketType::Initial | PacketType::ZeroRtt => false,
         };
         if !may_come {
-            self.discard(DiscardReason::KeysUnavailable);
+            self.discard(arrival.now, DiscardReason::KeysUnavailable);
         } else if !self.undecryptable.keep(space, arrival.path, arrival.ecn, packet.bytes) {
-            self.discard(DiscardReason::BufferFull);
+            self.discard(arrival.now, DiscardReason::BufferFull);
         }
     }
 
@@ -370,7 +375,7 @@ impl Connection {
         if !expected
             || !is_retry_authentic(self.version, &self.ids_seen.original_destination, packet)
         {
-            self.discard(DiscardReason::Unexpected);
+            self.discard(now, DiscardReason::Unexpected);
             return;
         }
         let Role::Client(client) = &mut self.role else { return };
@@ -396,14 +401,10 @@ impl Connection {
         //# A client MUST discard a Version Negotiation packet that lists
         //# the QUIC version selected by the client.
         if !expected || header.versions.clone().any(|version| version == self.version) {
-            self.discard(DiscardReason::Unexpected);
+            self.discard(now, DiscardReason::Unexpected);
             return;
         }
         self.vanish(now, ConnectionError::VersionMismatch);
-    }
-
-    fn discard(&mut self, _reason: DiscardReason) {
-        self.statistics.packets_discarded += 1;
     }
 }
 

@@ -192,6 +192,9 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.statistics.packets_sent += 1;
+        if self.endpoint.recorder.is_some() {
+            self.record_sent(space, &packet);
+        }
         self.space_mut(space).sent.push(packet);
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);

@@ -1,5 +1,6 @@
 //! What is remembered of a frame that was sent, until its packet is acknowledged or lost.
 
+use crate::wire::frame::FrameType;
 use crate::wire::{Direction, StreamId};
 
 /// A frame in a packet in flight: who has to hear of its fate, and the least it needs to know.
@@ -55,6 +56,36 @@ pub(crate) enum SentFrame {
 }
 
 impl SentFrame {
+    /// The type it travels as; of STREAM frames without the bits for offset, length and end.
+    pub(crate) fn frame_type(self) -> FrameType {
+        match self {
+            Self::Ack { .. } => FrameType::ACK,
+            Self::Crypto { .. } => FrameType::CRYPTO,
+            Self::DataBlocked => FrameType::DATA_BLOCKED,
+            Self::HandshakeDone => FrameType::HANDSHAKE_DONE,
+            Self::MaxData => FrameType::MAX_DATA,
+            Self::MaxStreamData { .. } => FrameType::MAX_STREAM_DATA,
+            Self::MaxStreams { direction: Direction::Bidirectional } => FrameType::MAX_STREAMS_BIDI,
+            Self::MaxStreams { direction: Direction::Unidirectional } => FrameType::MAX_STREAMS_UNI,
+            Self::NewConnectionId { .. } => FrameType::NEW_CONNECTION_ID,
+            Self::NewToken => FrameType::NEW_TOKEN,
+            Self::PathChallenge => FrameType::PATH_CHALLENGE,
+            Self::PathResponse => FrameType::PATH_RESPONSE,
+            Self::Ping => FrameType::PING,
+            Self::ResetStream { .. } => FrameType::RESET_STREAM,
+            Self::RetireConnectionId { .. } => FrameType::RETIRE_CONNECTION_ID,
+            Self::StopSending { .. } => FrameType::STOP_SENDING,
+            Self::Stream { .. } => FrameType::STREAM,
+            Self::StreamDataBlocked { .. } => FrameType::STREAM_DATA_BLOCKED,
+            Self::StreamsBlocked { direction: Direction::Bidirectional } => {
+                FrameType::STREAMS_BLOCKED_BIDI
+            }
+            Self::StreamsBlocked { direction: Direction::Unidirectional } => {
+                FrameType::STREAMS_BLOCKED_UNI
+            }
+        }
+    }
+
     /// Whether the packet that carries it has to be acknowledged (RFC 9002 §2).
     pub(crate) fn is_ack_eliciting(self) -> bool {
         !matches!(self, Self::Ack { .. })

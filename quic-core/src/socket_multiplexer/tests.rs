@@ -48,6 +48,9 @@ fn an_address_added_again_with_another_configuration_is_refused_with_the_reason(
     let key = Some(StatelessResetKey::new([1; 32]));
     let reason = again(config(|c| c.reset_key = key));
     assert_eq!(reason, AddSocketError::ResetKeyMismatch(local(1)));
+    let recorder = SharedRecorder::new(Arc::new(Deaf));
+    let reason = again(config(|c| c.recorder = Some(recorder)));
+    assert_eq!(reason, AddSocketError::RecorderMismatch(local(1)));
     let reason = again(config(|c| c.max_connections = 1));
     assert_eq!(reason, AddSocketError::LimitMismatch(local(1)));
     let reason = again(config(|c| c.connection_id_length = 21));
@@ -67,4 +70,11 @@ fn the_last_socket_takes_its_manager_along_and_no_id_comes_back() {
     let three = sockets.add_socket(local(1), config(|_| ())).unwrap();
     assert!(three != one && three != two);
     assert_ne!(sockets.managers[0].id, first_manager);
+}
+
+#[derive(Debug)]
+struct Deaf;
+
+impl Recorder for Deaf {
+    fn record(&self, _: Instant, _: &ConnectionId, _: Record) {}
 }
