@@ -1,0 +1,1 @@
+//! Rules of RFC 9000 to 9002 that only whole connections can keep or break.
