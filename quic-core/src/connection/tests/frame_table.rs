@@ -30,7 +30,12 @@ const ROWS: &[Row] = &[
     same("PING", &[0x01], Ok(()), true),
     // Both ends have sent packet 0 in each space at the time.
     same("ACK", &[0x02, 0, 0, 0, 0], Ok(()), true),
-    same("ACK of what was not sent", &[0x02, 0x7f, 0xff, 0, 0, 0], Err(Code::PROTOCOL_VIOLATION), true),
+    same(
+        "ACK of what was not sent",
+        &[0x02, 0x7f, 0xff, 0, 0, 0],
+        Err(Code::PROTOCOL_VIOLATION),
+        true,
+    ),
     same("ACK below zero", &[0x02, 0, 0, 0, 1], Err(Code::FRAME_ENCODING_ERROR), true),
     same("ACK with ECN", &[0x03, 0, 0, 0, 0, 0, 0, 0], Ok(()), true),
     Row {
@@ -54,8 +59,18 @@ const ROWS: &[Row] = &[
         on_client: Err(Code::STREAM_STATE_ERROR),
         in_handshake: false,
     },
-    same("STOP_SENDING of a stream to receive on", &[0x05, 2, 0], Err(Code::STREAM_STATE_ERROR), false),
-    same("CRYPTO far ahead", &[0x06, 0x80, 0x10, 0, 0, 1, 0], Err(Code::CRYPTO_BUFFER_EXCEEDED), true),
+    same(
+        "STOP_SENDING of a stream to receive on",
+        &[0x05, 2, 0],
+        Err(Code::STREAM_STATE_ERROR),
+        false,
+    ),
+    same(
+        "CRYPTO far ahead",
+        &[0x06, 0x80, 0x10, 0, 0, 1, 0],
+        Err(Code::CRYPTO_BUFFER_EXCEEDED),
+        true,
+    ),
     Row {
         name: "NEW_TOKEN",
         frame: &[0x07, 1, 0],
@@ -141,7 +156,12 @@ const ROWS: &[Row] = &[
         on_client: Err(Code::STREAM_STATE_ERROR),
         in_handshake: false,
     },
-    same("MAX_STREAM_DATA of a stream to receive on", &[0x11, 2, 0], Err(Code::STREAM_STATE_ERROR), false),
+    same(
+        "MAX_STREAM_DATA of a stream to receive on",
+        &[0x11, 2, 0],
+        Err(Code::STREAM_STATE_ERROR),
+        false,
+    ),
     same("MAX_STREAMS (bidirectional)", &[0x12, 0], Ok(()), false),
     same("MAX_STREAMS (unidirectional)", &[0x13, 0], Ok(()), false),
     same(
@@ -185,7 +205,12 @@ const ROWS: &[Row] = &[
         false,
     ),
     same("RETIRE_CONNECTION_ID", &[0x19, 1], Ok(()), false),
-    same("RETIRE_CONNECTION_ID of the one in use", &[0x19, 0], Err(Code::PROTOCOL_VIOLATION), false),
+    same(
+        "RETIRE_CONNECTION_ID of the one in use",
+        &[0x19, 0],
+        Err(Code::PROTOCOL_VIOLATION),
+        false,
+    ),
     same("RETIRE_CONNECTION_ID of none", &[0x19, 9], Err(Code::PROTOCOL_VIOLATION), false),
     same("PATH_CHALLENGE", &[0x1a, 1, 2, 3, 4, 5, 6, 7, 8], Ok(()), false),
     // RFC 9000 §19.18: one that answers nothing MAY be an error.
@@ -199,7 +224,12 @@ const ROWS: &[Row] = &[
     },
     same("a frame of an unknown type", &[0x1f], Err(Code::FRAME_ENCODING_ERROR), true),
     same("a frame of a long unknown type", &[0x40, 0x52], Err(Code::FRAME_ENCODING_ERROR), true),
-    same("a type that is not in its shortest encoding", &[0x40, 0x01], Err(Code::PROTOCOL_VIOLATION), true),
+    same(
+        "a type that is not in its shortest encoding",
+        &[0x40, 0x01],
+        Err(Code::PROTOCOL_VIOLATION),
+        true,
+    ),
     same("a frame that is cut off", &[0x06, 0], Err(Code::FRAME_ENCODING_ERROR), true),
     same("nothing", &[], Err(Code::PROTOCOL_VIOLATION), true),
 ];
@@ -330,7 +360,10 @@ fn an_application_close_is_believed_in_1_rtt_packets_only() {
                 (SpaceId::Application, Some(ConnectionError::ApplicationClosed(close))) => {
                     assert_eq!(close.error_code.into_inner(), 7);
                 }
-                (SpaceId::Initial | SpaceId::Handshake, Some(ConnectionError::TransportError(error))) => {
+                (
+                    SpaceId::Initial | SpaceId::Handshake,
+                    Some(ConnectionError::TransportError(error)),
+                ) => {
                     assert_eq!(error.code, Code::PROTOCOL_VIOLATION);
                 }
                 (space, reason) => panic!("{victim:?} in {space:?}: {reason:?}"),

@@ -174,30 +174,38 @@ impl Connection {
 impl Connection {
     /// An authentic packet without any frame.
     pub(super) fn forge_empty(&mut self, space: SpaceId) -> Vec<u8> {
+        let token = self.token().to_vec();
+        self.forge_long(space, &token, &[])
+    }
+
+    /// An authentic packet with these frames, and with this token if it is an Initial.
+    pub(super) fn forge_long(&mut self, space: SpaceId, token: &[u8], frames: &[u8]) -> Vec<u8> {
         let number = self.space(space).sent.next_number();
         self.space_mut(space).sent.skip_number();
         // A packet number of four bytes, so that the tag alone is a sample.
         let number_length = PacketNumberLength::from_first_byte(3);
-        let (destination_id, token) = (*self.remote_ids.active(), self.token().to_vec());
-        let mut packet = vec![0; 100];
+        let destination_id = *self.remote_ids.active();
+        let mut packet = vec![0; 1500];
         let mut writer = Writer::new(&mut packet);
         if space == SpaceId::Application {
             let key_phase = self.keys.one_rtt.as_ref().unwrap().key_phase();
             let parts = ShortHeaderParts { destination_id, spin: false, key_phase };
             write_short_header(&mut writer, &parts, number, number_length).unwrap();
             let header = writer.length();
-            packet.truncate(header + TAG_LENGTH);
+            writer.bytes(frames).unwrap();
+            packet.truncate(header + frames.len() + TAG_LENGTH);
             let keys = self.keys.one_rtt.as_mut().unwrap();
             keys.seal(&mut packet, header - 4, 4, number).unwrap();
             return packet;
         }
         let ty = if space == SpaceId::Initial { LongType::Initial } else { LongType::Handshake };
         let source_id = self.ids_seen.local_source;
-        let parts = LongHeaderParts { ty, version: 1, destination_id, source_id, token: &token };
+        let parts = LongHeaderParts { ty, version: 1, destination_id, source_id, token };
         let field = write_long_header(&mut writer, &parts, number, number_length).unwrap();
         let header = writer.length();
-        packet.truncate(header + TAG_LENGTH);
-        patch_length(&mut packet, field, 4 + TAG_LENGTH);
+        writer.bytes(frames).unwrap();
+        packet.truncate(header + frames.len() + TAG_LENGTH);
+        patch_length(&mut packet, field, 4 + frames.len() + TAG_LENGTH);
         let keys = self.keys.long(space).unwrap();
         seal(&keys.local, &mut packet, header - 4, 4, number).unwrap();
         packet
