@@ -244,6 +244,14 @@ impl Connection {
         self.recovery.on_space_discarded();
     }
 
+    /// Another path is the active one now.
+    pub(super) fn on_path_changed(&mut self) {
+        self.recovery.on_path_changed();
+        let generation = self.paths.active().generation;
+        let in_flight = self.space(SpaceId::Application).sent.in_flight_on(generation);
+        self.paths.active_mut().set_in_flight(in_flight);
+    }
+
     /// Sets the loss and probe timers anew; once after each batch of anything.
     pub(super) fn update_recovery_timer(&mut self, now: Instant) {
         let (recovery, sent, state) = self.split_recovery();

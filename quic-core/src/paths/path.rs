@@ -134,6 +134,11 @@ impl Path {
         self.in_flight
     }
 
+    /// Counts anew: only the active path hears of what becomes of its packets.
+    pub(crate) fn set_in_flight(&mut self, bytes: u64) {
+        self.in_flight = bytes;
+    }
+
     /// Bytes that the congestion window has room for.
     pub(crate) fn window_available(&self) -> u64 {
         self.congestion.window().saturating_sub(self.in_flight)
