@@ -24,6 +24,9 @@ impl Connection {
                 Some(KeyChange::Handshake(keys)) => {
                     self.keys.handshake = Some(Box::new(keys));
                     self.replay_undecryptable(now, SpaceId::Handshake);
+                    if !self.lifecycle.is_alive() {
+                        return Ok(());
+                    }
                 }
                 Some(KeyChange::OneRtt(keys)) => {
                     let next = self.handshake.session_mut().next_keys();
