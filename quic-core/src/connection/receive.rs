@@ -261,10 +261,10 @@ impl Connection {
             self.judge_path(arrival, is_newest, !contents.non_probing)?;
         }
         // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
-        if let Some(challenge) = contents.challenge
-            && let Some(path) = self.paths.by_addresses(&arrival.path)
-        {
-            path.validation.handle_challenge(challenge);
+        for challenge in contents.challenges {
+            if let Some(path) = self.paths.by_addresses(&arrival.path) {
+                path.validation.handle_challenge(challenge);
+            }
         }
         if contents.crypto {
             self.drive_handshake(now)?;
