@@ -142,8 +142,6 @@ impl Connection {
         if undo {
             path.congestion.on_spurious_congestion(now);
         }
-        // Whether the window was the limit counts before the acknowledgment widens it.
-        let window_limited = path.is_window_limited();
         path.on_discarded(outcome.bytes);
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);
@@ -152,6 +150,7 @@ impl Connection {
         }
         let in_flight = path.in_flight();
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
+            let window_limited = path.was_limited_since(newest_sent);
             let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
             path.congestion.on_acked(now, &acked, &path.rtt);
         }
