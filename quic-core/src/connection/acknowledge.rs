@@ -107,11 +107,14 @@ impl Connection {
         space: SpaceId,
         ack: &Ack<'_>,
     ) -> Result<(), TransportError> {
-        let context = self.recovery.ack_context(self.paths.active().generation);
+        let path = self.paths.active().generation;
+        let context = self.recovery.ack_context(path);
         let (sent, mut owners) = self.split(space);
         let mut largest_size = 0;
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
-            largest_size = packet.size().max(largest_size);
+            if packet.path() == path {
+                largest_size = packet.size().max(largest_size);
+            }
             owners.on_acked(now, packet.number(), frame);
         })?;
         if outcome.newly_acked == 0 {
@@ -163,7 +166,7 @@ impl Connection {
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
-            if !packet.is_mtu_probe() {
+            if !packet.is_mtu_probe() && packet.path() == thresholds.path {
                 largest_size = packet.size().max(largest_size);
             }
             owners.record(
@@ -241,6 +244,15 @@ impl Connection {
         self.handshake.discard(space);
         self.undecryptable.discard(space);
         self.recovery.on_space_discarded();
+    }
+
+    /// Packets go another way now.
+    pub(super) fn on_path_changed(&mut self) {
+        self.recovery.on_path_changed();
+        // What was acknowledged or lost meanwhile was counted for the path that was active then.
+        let path = self.paths.active().generation;
+        let in_flight = self.spaces.iter().map(|space| space.sent.in_flight_on(path)).sum();
+        self.paths.active_mut().set_in_flight(in_flight);
     }
 
     /// Sets the loss and probe timers anew; once after each batch of anything.

@@ -284,7 +284,7 @@ impl Connection {
         match self.paths.on_authenticated(now, &judged, &mut self.random) {
             PathChange::Unchanged => {}
             PathChange::Moved => {
-                self.recovery.on_path_changed();
+                self.on_path_changed();
                 self.remote_ids.switch()?;
             }
         }

@@ -50,7 +50,7 @@ impl Connection {
         }
         match self.paths.handle_timeout(now) {
             PathTimeout::Nothing => {}
-            PathTimeout::Reverted => self.recovery.on_path_changed(),
+            PathTimeout::Reverted => self.on_path_changed(),
             PathTimeout::NoPath => return self.vanish(now, ConnectionError::TimedOut),
         }
         match self.expire_recovery_timer(now) {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Pair;
-use super::pair::{deliver, error_of, one_sent_by, sent_by};
+use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
 use crate::config::TransportConfig;
 use crate::error::TransportErrorCode;
 use crate::event::Event;
 use crate::wire::frame::{Frame, FrameType, Frames};
-use crate::wire::{Side, SpaceId, VarInt, Writer};
+use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
 
 const PING: &[u8] = &[0x01];
 
@@ -158,4 +158,33 @@ fn a_close_under_the_amplification_limit_is_kept_for_when_the_client_sends_more(
     let datagram = closing.datagram.expect("something to say to the client that asks");
     deliver(&mut pair.client, pair.now, &datagram);
     assert!(pair.client.is_over());
+}
+
+#[test]
+fn what_was_acknowledged_while_another_path_was_active_is_not_in_flight_after_a_return() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Uni).unwrap();
+    pair.server.send_stream(stream).write(&[7; 8000]).unwrap();
+    let flight = sent_by(&mut pair.server, pair.now);
+    assert!(pair.server.statistics().bytes_in_flight > 8000);
+    let elsewhere = path("203.0.113.9:1");
+    let ping = pair.client.forge(SpaceId::Application, PING);
+    deliver_from(&mut pair.server, pair.now, elsewhere, &ping);
+    assert_eq!(pair.server.path(), elsewhere);
+    for datagram in flight {
+        deliver(&mut pair.client, pair.now, &datagram);
+    }
+    for datagram in sent_by(&mut pair.client, pair.now) {
+        deliver_from(&mut pair.server, pair.now, elsewhere, &datagram);
+    }
+    // Nobody answers there.
+    while pair.server.path() == elsewhere {
+        let _lost = sent_by(&mut pair.server, pair.now);
+        pair.now = pair.server.poll_timeout().unwrap();
+        pair.server.handle_timeout(pair.now);
+    }
+    let generation = pair.server.paths.active().generation;
+    let in_flight = pair.server.space(SpaceId::Application).sent.in_flight_on(generation);
+    assert_eq!(pair.server.statistics().bytes_in_flight, in_flight);
+    assert!(in_flight < 8000);
 }

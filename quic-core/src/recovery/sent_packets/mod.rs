@@ -135,6 +135,14 @@ impl SentPackets {
         self.in_flight
     }
 
+    /// Bytes in flight on path `path`. Looks at every packet.
+    pub(crate) fn in_flight_on(&self, path: u32) -> u64 {
+        let counts = |packet: &&SentPacket| {
+            packet.state == State::Outstanding && packet.in_flight && packet.path == path
+        };
+        self.packets.iter().filter(counts).map(|packet| u64::from(packet.size)).sum()
+    }
+
     pub(crate) fn has_ack_eliciting_in_flight(&self) -> bool {
         self.ack_eliciting_in_flight > 0
     }
