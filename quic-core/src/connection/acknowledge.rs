@@ -246,12 +246,11 @@ impl Connection {
         self.recovery.on_space_discarded();
     }
 
-    /// Packets go another way now.
+    /// Another path is the active one now.
     pub(super) fn on_path_changed(&mut self) {
         self.recovery.on_path_changed();
-        // What was acknowledged or lost meanwhile was counted for the path that was active then.
-        let path = self.paths.active().generation;
-        let in_flight = self.spaces.iter().map(|space| space.sent.in_flight_on(path)).sum();
+        let generation = self.paths.active().generation;
+        let in_flight = self.space(SpaceId::Application).sent.in_flight_on(generation);
         self.paths.active_mut().set_in_flight(in_flight);
     }
 

@@ -154,7 +154,7 @@ impl Path {
         self.in_flight
     }
 
-    /// Takes what is in flight on the path after it was another's turn, while which nobody counted.
+    /// Counts anew: only the active path hears of what becomes of its packets.
     pub(crate) fn set_in_flight(&mut self, bytes: u64) {
         self.in_flight = bytes;
     }

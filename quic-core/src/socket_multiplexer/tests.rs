@@ -1,5 +1,7 @@
 use super::*;
 use crate::config::StatelessResetKey;
+use crate::recorder::{Record, Recorder, SharedRecorder};
+use crate::wire::ConnectionId;
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
 

@@ -11,6 +11,7 @@ mod handshake;
 mod keys;
 mod lossy_handshake;
 mod paths;
+mod random;
 mod replay;
 mod throughput;
 mod tokens;

@@ -27,6 +27,26 @@ fn a_transfer_survives_new_addresses_of_the_client() {
 }
 
 #[test]
+fn a_client_that_comes_back_finds_the_window_of_its_path_free() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(100));
+    let sent = noise(4 << 20, 1);
+    let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
+    let home = pair.client.address;
+    for _ in 0..4 {
+        pair.run_for(millis(100));
+        pair.client.address = ([203, 0, 113, 7], 7).into();
+        pair.run_for(millis(100));
+        pair.client.address = home;
+    }
+    pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
+    assert!(pair.client.received(client, id) == sent, "something else came");
+    pair.run_for(seconds(5));
+    assert_eq!(pair.server.with(server, |c| c.statistics().bytes_in_flight), 0);
+}
+
+#[test]
 fn a_download_survives_a_new_port_of_a_client_that_only_acknowledges() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();

@@ -135,12 +135,14 @@ impl SentPackets {
         self.in_flight
     }
 
-    /// Bytes in flight on path `path`. Looks at every packet.
+    /// Bytes in flight that were sent on the path with this generation. Counts them one by one.
     pub(crate) fn in_flight_on(&self, path: u32) -> u64 {
-        let counts = |packet: &&SentPacket| {
-            packet.state == State::Outstanding && packet.in_flight && packet.path == path
-        };
-        self.packets.iter().filter(counts).map(|packet| u64::from(packet.size)).sum()
+        let packets = self.packets.iter();
+        packets
+            .filter(|packet| packet.state == State::Outstanding && packet.in_flight)
+            .filter(|packet| packet.path == path)
+            .map(|packet| u64::from(packet.size))
+            .sum()
     }
 
     pub(crate) fn has_ack_eliciting_in_flight(&self) -> bool {
