@@ -107,11 +107,14 @@ impl Connection {
         space: SpaceId,
         ack: &Ack<'_>,
     ) -> Result<(), TransportError> {
-        let context = self.recovery.ack_context(self.paths.active().generation);
+        let path = self.paths.active().generation;
+        let context = self.recovery.ack_context(path);
         let (sent, mut owners) = self.split(space);
         let mut largest_size = 0;
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
-            largest_size = packet.size().max(largest_size);
+            if packet.path() == path {
+                largest_size = packet.size().max(largest_size);
+            }
             owners.on_acked(now, packet.number(), frame);
         })?;
         if outcome.newly_acked == 0 {
@@ -142,8 +145,6 @@ impl Connection {
         if undo {
             path.congestion.on_spurious_congestion(now);
         }
-        // Whether the window was the limit counts before the acknowledgment widens it.
-        let window_limited = path.is_window_limited();
         path.on_discarded(outcome.bytes);
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);
@@ -152,6 +153,7 @@ impl Connection {
         }
         let in_flight = path.in_flight();
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
+            let window_limited = path.was_limited_since(newest_sent);
             let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
             path.congestion.on_acked(now, &acked, &path.rtt);
         }
@@ -164,7 +166,7 @@ impl Connection {
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
-            if !packet.is_mtu_probe() {
+            if !packet.is_mtu_probe() && packet.path() == thresholds.path {
                 largest_size = packet.size().max(largest_size);
             }
             owners.record(

@@ -49,8 +49,8 @@ pub(super) enum Progress {
 
 /// CRYPTO frames of one space.
 #[derive(Debug, Default)]
-struct CryptoStream {
-    send: SendBuffer,
+pub(super) struct CryptoStream {
+    pub(super) send: SendBuffer,
     received: Reassembler,
 }
 
@@ -262,7 +262,7 @@ impl Handshake {
         &mut *self.session
     }
 
-    fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
+    pub(super) fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
         let [initial, handshake, application] = &mut self.streams;
         match space {
             SpaceId::Initial => initial,

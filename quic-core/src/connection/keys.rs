@@ -24,6 +24,9 @@ impl Connection {
                 Some(KeyChange::Handshake(keys)) => {
                     self.keys.handshake = Some(Box::new(keys));
                     self.replay_undecryptable(now, SpaceId::Handshake);
+                    if !self.lifecycle.is_alive() {
+                        return Ok(());
+                    }
                 }
                 Some(KeyChange::OneRtt(keys)) => {
                     let next = self.handshake.session_mut().next_keys();
@@ -130,7 +133,8 @@ impl Connection {
             //# PROTOCOL_VIOLATION.
             return Err(TransportError::protocol_violation("NEW_TOKEN from a client"));
         };
-        if client.new_tokens.len() < MAXIMUM_NEW_TOKENS {
+        let fits = frame.0.len() <= MAXIMUM_NEW_TOKEN_LENGTH;
+        if fits && client.new_tokens.len() < MAXIMUM_NEW_TOKENS {
             client.new_tokens.push_back(Bytes::copy_from_slice(frame.0));
         }
         Ok(())
@@ -162,6 +166,9 @@ impl Connection {
         }
     }
 }
+
+/// Longest token that is kept, in bytes: with more, an Initial has hardly room for a ClientHello.
+const MAXIMUM_NEW_TOKEN_LENGTH: usize = 900;
 
 /// The TLS alert for a missing extension (RFC 8446 §6).
 const MISSING_EXTENSION: u8 = 109;

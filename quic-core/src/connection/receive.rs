@@ -261,10 +261,10 @@ impl Connection {
             self.judge_path(arrival, is_newest, !contents.non_probing)?;
         }
         // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
-        if let Some(challenge) = contents.challenge
-            && let Some(path) = self.paths.by_addresses(&arrival.path)
-        {
-            path.validation.handle_challenge(challenge);
+        for challenge in contents.challenges {
+            if let Some(path) = self.paths.by_addresses(&arrival.path) {
+                path.validation.handle_challenge(challenge);
+            }
         }
         if contents.crypto {
             self.drive_handshake(now)?;
@@ -397,6 +397,7 @@ impl Connection {
             && self.ids_seen.retry_source.is_none()
             && !retry.token.is_empty()
             && retry.source_id != self.ids_seen.original_destination
+            && retry.destination_id == self.ids_seen.local_source
             && retry.version == self.version;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
         //# Clients MUST discard Retry packets that have a
@@ -413,6 +414,8 @@ impl Connection {
         self.ids_seen.retry_source = Some(retry.source_id);
         self.remote_ids.set_first(retry.source_id);
         self.resend_initial();
+        // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
+        self.recovery.on_space_discarded();
         if self.install_initial_keys(retry.source_id).is_err() {
             self.fail(now, TransportError::internal("no keys for the version in use"));
         }
