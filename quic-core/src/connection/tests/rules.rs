@@ -163,7 +163,7 @@ fn a_close_under_the_amplification_limit_is_kept_for_when_the_client_sends_more(
 #[test]
 fn what_was_acknowledged_while_another_path_was_active_is_not_in_flight_after_a_return() {
     let mut pair = Pair::confirmed();
-    let stream = pair.server.open_stream(Direction::Uni).unwrap();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
     pair.server.send_stream(stream).write(&[7; 8000]).unwrap();
     let flight = sent_by(&mut pair.server, pair.now);
     assert!(pair.server.statistics().bytes_in_flight > 8000);
