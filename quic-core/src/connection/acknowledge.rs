@@ -143,7 +143,7 @@ impl Connection {
             path.congestion.on_spurious_congestion(now);
         }
         // Whether the window was the limit counts before the acknowledgment widens it.
-        let window_limited = path.is_window_limited();
+        let window_limited = path.is_held_back();
         path.on_discarded(outcome.bytes);
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);

@@ -185,6 +185,7 @@ impl Paths {
     /// `budget` is what congestion window and pacing leave.
     fn grant(&mut self, budget: Result<u64, Blocked>, allowance: u64, wish: Wish) -> Permit {
         self.pacing.cancel();
+        self.active.held_back = budget.is_err();
         let mtu = self.active.mtu.current();
         let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
         match budget {

@@ -28,6 +28,8 @@ pub(crate) struct Path {
     pub(crate) validation: Validation,
     /// Bytes of packets that count as in flight (RFC 9002 §2).
     in_flight: u64,
+    /// Congestion window or pacing left something unsent when it was last tried.
+    pub(super) held_back: bool,
 }
 
 impl Path {
@@ -54,6 +56,7 @@ impl Path {
             amplification,
             validation: Validation::default(),
             in_flight: 0,
+            held_back: false,
         }
     }
 
@@ -147,6 +150,12 @@ impl Path {
     /// Whether the congestion window has no room for a full datagram (RFC 9002 §7.8).
     pub(crate) fn is_window_limited(&self) -> bool {
         self.window_available() < u64::from(self.mtu.current())
+    }
+
+    /// Whether congestion window or pacing, and not the lack of data, decides how much is sent: only
+    /// then does the window grow (RFC 9002 §7.8). Pacing leaves room in a window that is used.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.held_back || self.is_window_limited()
     }
 
     /// How long path validation waits for an answer, at least.
