@@ -25,6 +25,9 @@ mod timeouts;
 mod transmit;
 mod undecryptable;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use ending::Closing;
 pub(crate) use start::{ClientStart, ServerStart};
 pub use statistics::Statistics;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::frames::Received;
 use super::recording::packet_kind;
+use super::transmit::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::{Connection, Role};
 use crate::crypto::{OpenError, Opened, is_retry_authentic, open};
@@ -100,6 +101,10 @@ impl Connection {
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
                 self.check_long(arrival.now, &long)?;
+                if let Some(reason) = self.reason_to_discard_initial(&arrival, &long) {
+                    self.discard(arrival.now, reason);
+                    return Some(long.packet_length);
+                }
                 source_id = Some(long.source_id);
                 (packet_type(long.ty), long.destination_id, long.number_offset, long.packet_length)
             }
@@ -147,6 +152,31 @@ impl Connection {
             return None;
         }
         Some(())
+    }
+
+    /// Why an Initial packet cannot be one of an honest peer.
+    fn reason_to_discard_initial(
+        &self,
+        arrival: &Arrival,
+        header: &LongHeader<'_>,
+    ) -> Option<DiscardReason> {
+        if header.ty != LongType::Initial {
+            return None;
+        }
+        match self.side() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.2
+            //# Initial packets sent by the server MUST set
+            //# the Token Length field to 0; clients that receive an Initial
+            //# packet with a non-zero Token Length field MUST either discard the
+            //# packet or generate a connection error of type PROTOCOL_VIOLATION.
+            Side::Client => (!header.token.is_empty()).then_some(DiscardReason::Unexpected),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+            //# A server MUST discard an Initial packet that is carried in a UDP
+            //# datagram with a payload that is smaller than the smallest allowed
+            //# maximum datagram size of 1200 bytes.
+            Side::Server => (arrival.datagram_bytes < MINIMUM_DATAGRAM as u64)
+                .then_some(DiscardReason::TooSmall),
+        }
     }
 
     /// Opens a packet, and does what its frames say.
