@@ -9,6 +9,8 @@ use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
 use crate::config::TransportConfig;
 use crate::error::TransportErrorCode;
 use crate::event::Event;
+use crate::net::SocketId;
+use crate::transmit::TransmitBuffer;
 use crate::wire::frame::{Frame, FrameType, Frames};
 use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
 
@@ -187,4 +189,61 @@ fn what_was_acknowledged_while_another_path_was_active_is_not_in_flight_after_a_
     let in_flight = pair.server.space(SpaceId::Application).sent.in_flight_on(generation);
     assert_eq!(pair.server.statistics().bytes_in_flight, in_flight);
     assert!(in_flight < 8000);
+}
+
+#[test]
+fn a_probe_brings_along_what_other_spaces_have_in_flight() {
+    let mut pair = Pair::started();
+    let lost = sent_by(&mut pair.server, pair.now);
+    assert!(!lost.is_empty());
+    pair.now = pair.server.recovery.deadline().unwrap();
+    pair.server.handle_timeout(pair.now);
+    pair.to_client();
+    assert!(!pair.client.is_handshaking(), "one probe timeout repairs the whole flight");
+}
+
+#[test]
+fn a_peer_that_asks_for_path_responses_gets_no_data_past_the_window() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
+    pair.server.send_stream(stream).write(&[7; 60_000]).unwrap();
+    let window = pair.server.statistics().congestion_window;
+    pair.server.paths.active_mut().on_sent(pair.now, window, true);
+    let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
+    for _ in 0..20 {
+        pair.attack(Side::Server, SpaceId::Application, &challenge);
+        let said: usize = sent_by(&mut pair.server, pair.now).iter().map(Vec::len).sum();
+        assert!(said < 100, "{said} bytes past the window");
+    }
+}
+
+#[test]
+fn a_receiver_elicits_an_acknowledgment_of_its_own_now_and_then() {
+    let mut pair = Pair::confirmed();
+    let mut pings = 0;
+    for _ in 0..200 {
+        for _ in 0..2 {
+            pair.attack(Side::Client, SpaceId::Application, PING);
+        }
+        let frames = next_frames_of_client(&mut pair);
+        assert!(frames.contains(&FrameType::ACK.0), "{frames:?}");
+        pings += u32::from(frames.contains(&FrameType::PING.0));
+    }
+    assert!((3..=7).contains(&pings), "{pings} of 200");
+}
+
+#[test]
+fn the_window_does_not_end_in_a_short_datagram() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
+    pair.server.send_stream(stream).write(&[7; 100_000]).unwrap();
+    let mut memory = [0; 64 * 1024];
+    let mut buffer = TransmitBuffer::new(&mut memory, 64);
+    let mut lengths = Vec::new();
+    while let Some(transmit) = pair.server.poll_transmit(pair.now, SocketId(0), &mut buffer) {
+        let segment = transmit.segment_length.unwrap_or(transmit.length);
+        assert_eq!(transmit.length % segment, 0, "{transmit:?}");
+        lengths.push(segment);
+    }
+    assert!(lengths.iter().all(|length| *length >= 1200), "{lengths:?}");
 }
