@@ -221,12 +221,13 @@ impl Connection {
     }
 
     /// Starts a key update (RFC 9001 §6). Keys are updated as often as the protocol demands
-    /// without it. No effect while an update is going on.
-    pub fn force_key_update(&self) {
+    /// without it. Returns whether it could: not before the handshake is confirmed, nor while an
+    /// update is going on.
+    pub fn force_key_update(&self) -> bool {
         let mut state = self.inner.lock();
-        if state.connection.update_keys(self.inner.now()) {
-            self.inner.changed(state);
-        }
+        let updated = state.connection.update_keys(self.inner.now());
+        self.inner.changed(state);
+        updated
     }
 
     /// A number that all handles of this connection share and no other living connection has.
