@@ -30,7 +30,11 @@ impl Connection {
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         if !self.lifecycle.is_alive() {
-            self.lifecycle.handle_timeout(now);
+            if self.lifecycle.handle_timeout(now) {
+                // The closing period is over, even if the close could never be sent.
+                self.ending.close = None;
+                self.leave(None);
+            }
             return;
         }
         match self.idle_timeout.handle_timeout(now) {

@@ -400,7 +400,10 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     }
     let rate = Pacer::rate(&*path.congestion, &path.rtt);
     match path.pacer.budget(now, rate) {
-        0 => Err(Blocked::Pacing(path.pacer.next_send_time(rate))),
+        0 => {
+            path.on_paced(now);
+            Err(Blocked::Pacing(path.pacer.next_send_time(rate)))
+        }
         budget => Ok(whole(window.min(budget))),
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Path {
     pub(crate) validation: Validation,
     /// Bytes of packets that count as in flight (RFC 9002 §2).
     in_flight: u64,
+    /// When the window, or the pacer on its behalf, last was what limited sending.
+    limited_at: Option<Instant>,
 }
 
 impl Path {
@@ -54,6 +56,7 @@ impl Path {
             amplification,
             validation: Validation::default(),
             in_flight: 0,
+            limited_at: None,
         }
     }
 
@@ -64,7 +67,24 @@ impl Path {
             self.in_flight = self.in_flight.saturating_add(bytes);
             self.congestion.on_sent(now, bytes, self.in_flight);
             self.pacer.on_sent(bytes);
+            if self.is_window_limited() {
+                self.limited_at = Some(now);
+            }
         }
+    }
+
+    /// The pacer held back what was to be sent.
+    pub(super) fn on_paced(&mut self, now: Instant) {
+        // A burst that the pacer spreads uses up no window by that alone.
+        if self.in_flight >= self.congestion.window() / 2 {
+            self.limited_at = Some(now);
+        }
+    }
+
+    /// Whether sending was limited by the window since a packet was sent, at `sent`: if it was
+    /// not, the packet's acknowledgment is no reason for a larger one (RFC 9002 §7.8).
+    pub(crate) fn was_limited_since(&self, sent: Instant) -> bool {
+        self.limited_at.is_some_and(|at| at >= sent)
     }
 
     /// A datagram with a payload of `bytes` bytes was sent, padding included.
@@ -144,7 +164,7 @@ impl Path {
         self.congestion.window().saturating_sub(self.in_flight)
     }
 
-    /// Whether the congestion window has no room for a full datagram (RFC 9002 §7.8).
+    /// Whether the congestion window has no room for a full datagram.
     pub(crate) fn is_window_limited(&self) -> bool {
         self.window_available() < u64::from(self.mtu.current())
     }
@@ -163,6 +183,7 @@ impl Path {
         mem::swap(&mut self.pacer, &mut other.pacer);
         mem::swap(&mut self.mtu, &mut other.mtu);
         mem::swap(&mut self.in_flight, &mut other.in_flight);
+        mem::swap(&mut self.limited_at, &mut other.limited_at);
     }
 }
 

@@ -57,6 +57,26 @@ fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
     assert_eq!(path.mtu.current(), 1452);
 }
 
+#[test]
+fn the_window_was_the_limit_if_it_was_used_up_at_any_time_since_the_packet_was_sent() {
+    let at = |millis| Instant::EPOCH + Duration::from_millis(millis);
+    let mut path = path(&TransportConfig::default());
+    let window = path.congestion.window();
+    path.on_sent(at(1), window / 2, true);
+    assert!(!path.was_limited_since(at(1)), "half of the window is free");
+    path.on_sent(at(2), window / 2, true);
+    path.on_discarded(window);
+    assert!(path.was_limited_since(at(1)), "it was used up while the first packet was in flight");
+    assert!(path.was_limited_since(at(2)));
+    path.on_sent(at(3), 1200, true);
+    assert!(!path.was_limited_since(at(3)), "after that, little was sent");
+    path.on_paced(at(4));
+    assert!(!path.was_limited_since(at(3)), "the pacer spread a small burst");
+    path.on_sent(at(5), window / 2, true);
+    path.on_paced(at(6));
+    assert!(path.was_limited_since(at(5)), "the pacer held back what would have used it up");
+}
+
 /// Writes down the maximum datagram size that it was told last.
 #[derive(Debug)]
 struct Told(Arc<AtomicU16>);

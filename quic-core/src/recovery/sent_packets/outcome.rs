@@ -142,7 +142,7 @@ pub(crate) struct AckOutcome {
     /// A sample of the current path's round-trip time, not adjusted (RFC 9002 §5.1).
     pub(crate) rtt_sample: Option<Duration>,
     pub(crate) spurious: SpuriousLoss,
-    /// Size of the largest MTU probe that arrived.
+    /// Size of the largest MTU probe of the current path that arrived.
     pub(crate) mtu_probe_acked: Option<u16>,
 }
 
@@ -161,7 +161,7 @@ pub(crate) struct LossOutcome {
     pub(crate) newest_sent: Option<Instant>,
     /// The largest number among all lost packets.
     pub(crate) newest_number: Option<u64>,
-    /// Size of the smallest MTU probe that was lost; no sign of congestion (RFC 9000 §14.4).
+    /// Size of the smallest MTU probe of the current path that was lost; no sign of congestion (RFC 9000 §14.4).
     pub(crate) mtu_probe_lost: Option<u16>,
     /// When the first and the last of the ack-eliciting packets were sent that were lost in a row,
     /// with none acknowledged in between (RFC 9002 §7.6.2).
