@@ -20,6 +20,7 @@ impl<'a> Crypto<'a> {
         Ok(Self { offset, data })
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::CRYPTO.0)?;
         writer.varint(self.offset)?;
