@@ -1,5 +1,11 @@
 //! What connections cost in memory.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "test code")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "test code, which panics where something is wrong"
+)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;

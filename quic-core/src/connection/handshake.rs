@@ -40,7 +40,7 @@ pub(super) struct Handshake {
 /// How far the handshake has come (RFC 9001 §4.1).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Progress {
-    InProgress,
+    Running,
     /// TLS has finished on this end.
     Complete,
     /// The peer is known to have finished, too.
@@ -80,7 +80,7 @@ impl Handshake {
             streams: Default::default(),
             write_space: SpaceId::Initial,
             has_data: false,
-            progress: Progress::InProgress,
+            progress: Progress::Running,
             deadline,
             done: Announcement::NotDue,
             tokens: Tokens::default(),
@@ -145,7 +145,7 @@ impl Handshake {
 
     /// Whether TLS finished just now.
     pub(super) fn complete(&mut self) -> bool {
-        let completes = self.progress == Progress::InProgress && !self.session.is_handshaking();
+        let completes = self.progress == Progress::Running && !self.session.is_handshaking();
         if completes {
             self.progress = Progress::Complete;
             self.deadline.cancel();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::quic::Keys;
 
 use super::Connection;
 use super::parameters::check;
@@ -24,26 +25,31 @@ impl Connection {
                 Some(KeyChange::Handshake(keys)) => {
                     self.keys.handshake = Some(Box::new(keys));
                     self.replay_undecryptable(now, SpaceId::Handshake);
-                    if !self.lifecycle.is_alive() {
-                        return Ok(());
-                    }
                 }
                 Some(KeyChange::OneRtt(keys)) => {
-                    let next = self.handshake.session_mut().next_keys();
-                    let next = next.ok_or(TransportError::internal("TLS has no next keys"))?;
-                    let mut keys = OneRttKeys::new(keys, next);
-                    keys.set_retention(self.pto().saturating_mul(3));
-                    self.keys.one_rtt = Some(Box::new(keys));
+                    self.install_one_rtt_keys(keys)?;
                 }
                 None if !more => break,
                 None => {}
             }
+        }
+        if !self.lifecycle.is_alive() {
+            return Ok(());
         }
         self.announce_handshake_data();
         self.apply_peer_parameters()?;
         if self.handshake.complete() {
             self.on_handshake_complete(now)?;
         }
+        Ok(())
+    }
+
+    fn install_one_rtt_keys(&mut self, keys: Keys) -> Result<(), TransportError> {
+        let next = self.handshake.session_mut().next_keys();
+        let next = next.ok_or(TransportError::internal("TLS has no next keys"))?;
+        let mut keys = OneRttKeys::new(keys, next);
+        keys.set_retention(self.pto().saturating_mul(3));
+        self.keys.one_rtt = Some(Box::new(keys));
         Ok(())
     }
 

@@ -51,10 +51,9 @@ impl Connection {
     /// What cannot be processed is dropped and counted; what breaks the protocol closes the
     /// connection.
     pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
-        let (path, ecn) = (datagram.path, datagram.ecn);
-        let length = datagram.payload.len();
-        let segment_length = datagram.segment_length.unwrap_or(length).max(1);
-        for segment in datagram.payload.chunks_mut(segment_length) {
+        let UdpDatagram { path, ecn, payload, segment_length } = datagram;
+        let segment_length = segment_length.unwrap_or(payload.len()).max(1);
+        for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {
                 break;
             }
@@ -90,12 +89,9 @@ impl Connection {
         datagram: &mut [u8],
         first_destination: &mut Option<ConnectionId>,
     ) -> Option<usize> {
-        let header = match parse(datagram, self.endpoint.connection_id_length) {
-            Ok(header) => header,
-            Err(_) => {
-                self.discard(arrival.now, DiscardReason::Malformed);
-                return None;
-            }
+        let Ok(header) = parse(datagram, self.endpoint.connection_id_length) else {
+            self.discard(arrival.now, DiscardReason::Malformed);
+            return None;
         };
         let mut source_id = None;
         let (packet_type, destination_id, number_offset, length) = match header {
@@ -132,8 +128,8 @@ impl Connection {
             return Some(length);
         }
         let bytes = datagram.get_mut(..length)?;
-        let packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
-        self.handle_protected(arrival, packet);
+        let mut packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
+        self.handle_protected(arrival, &mut packet);
         Some(length)
     }
 
@@ -180,7 +176,7 @@ impl Connection {
     }
 
     /// Opens a packet, and does what its frames say.
-    fn handle_protected(&mut self, arrival: Arrival, packet: Protected<'_>) {
+    fn handle_protected(&mut self, arrival: Arrival, packet: &mut Protected<'_>) {
         let packet_type = packet.packet_type;
         let received = Received {
             now: arrival.now,
@@ -190,10 +186,10 @@ impl Connection {
         };
         let space = received.space();
         if !self.can_open(packet_type) {
-            self.keep_for_later(arrival, space, &packet);
+            self.keep_for_later(arrival, space, packet);
             return;
         }
-        let token = self.possible_reset_token(packet_type, packet.bytes);
+        let token = possible_reset_token(packet_type, packet.bytes);
         let largest = self.space(space).received.largest();
         let opened = if packet_type == PacketType::OneRtt {
             match &mut self.keys.one_rtt {
@@ -339,18 +335,6 @@ impl Connection {
         self.drain(now, ConnectionError::Reset);
     }
 
-    /// The last bytes of what looks like a short header, before opening destroys them.
-    fn possible_reset_token(
-        &self,
-        packet_type: PacketType,
-        bytes: &[u8],
-    ) -> Option<StatelessResetToken> {
-        if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
-            return None;
-        }
-        bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
-    }
-
     /// Whether packets of this type can be opened now.
     fn can_open(&self, packet_type: PacketType) -> bool {
         match packet_type {
@@ -447,4 +431,12 @@ fn packet_type(ty: LongType) -> PacketType {
         LongType::ZeroRtt => PacketType::ZeroRtt,
         LongType::Handshake => PacketType::Handshake,
     }
+}
+
+/// The last bytes of what looks like a short header, before opening destroys them.
+fn possible_reset_token(packet_type: PacketType, bytes: &[u8]) -> Option<StatelessResetToken> {
+    if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
+        return None;
+    }
+    bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
 }

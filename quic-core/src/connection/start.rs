@@ -15,7 +15,7 @@ use super::space::{Keychain, PacketNumberSpace};
 use super::undecryptable::Undecryptable;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState, Statistics};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig, TransportConfig};
-use crate::crypto::{SeededRandom, Session, SessionFactory, StartSessionError, reset_token};
+use crate::crypto::{SeededRandom, Session, SessionFactory as _, StartSessionError, reset_token};
 use crate::ids::{LocalIds, Registration, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;

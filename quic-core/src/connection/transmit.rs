@@ -245,7 +245,7 @@ impl Connection {
     }
 
     /// Whether a packet of `space` is to be sent.
-    fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
+    pub(super) fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
         if !self.keys.can_seal(space) {
             return false;
         }

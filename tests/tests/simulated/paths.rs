@@ -12,6 +12,8 @@ fn a_transfer_survives_new_addresses_of_the_client() {
         let mut pair = setup.link(slow).build();
         let (client, server) = pair.connect();
         pair.run_for(millis(100));
+        pair.to_server.rate_bytes_per_second = Some(2_000_000);
+        pair.to_server.queue_bytes = 100_000;
         pair.server.application.echo = true;
         let sent = noise(2 << 20, 1);
         let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
