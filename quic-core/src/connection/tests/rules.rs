@@ -9,7 +9,8 @@ use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
 use crate::config::TransportConfig;
 use crate::error::TransportErrorCode;
 use crate::event::Event;
-use crate::net::SocketId;
+use crate::net::{PathAddresses, SocketId};
+use crate::paths::MtuDiscovery;
 use crate::transmit::TransmitBuffer;
 use crate::wire::frame::{Frame, FrameType, Frames};
 use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
@@ -246,4 +247,29 @@ fn the_window_does_not_end_in_a_short_datagram() {
         lengths.push(segment);
     }
     assert!(lengths.iter().all(|length| *length >= 1200), "{lengths:?}");
+}
+
+#[test]
+fn the_last_datagram_leaves_by_the_socket_of_the_active_path() {
+    let mut pair = Pair::confirmed();
+    let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
+    let datagram = pair.client.forge(SpaceId::Application, &challenge);
+    let elsewhere = PathAddresses { socket: SocketId(1), ..path("203.0.113.9:1") };
+    deliver_from(&mut pair.server, pair.now, elsewhere, &datagram);
+    assert_eq!(pair.server.transmit_socket(), Some(SocketId(1)), "an answer is due there");
+    pair.server.close(pair.now, VarInt::from_u32(1), Bytes::new());
+    assert_eq!(pair.server.transmit_socket(), Some(SocketId(0)));
+    assert_eq!(sent_by(&mut pair.server, pair.now).len(), 1);
+}
+
+#[test]
+fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
+    let mut pair = Pair::confirmed();
+    pair.server.paths.active_mut().mtu = MtuDiscovery::new(1200, 9000);
+    pair.server.paths.active_mut().mtu.enable();
+    for _ in 0..100 {
+        pair.settle();
+    }
+    let mtu = pair.server.statistics().mtu;
+    assert!((1480..=1500).contains(&mtu), "{mtu} bytes of 1,500");
 }
