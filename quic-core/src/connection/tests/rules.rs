@@ -95,7 +95,7 @@ fn nothing_follows_the_end_of_a_connection_that_failed_while_early_packets_were_
         let datagram = pair.server.forge(SpaceId::Handshake, &frames);
         deliver(&mut pair.client, pair.now, &datagram);
     }
-    pair.to_client();
+    pair.carry_to_client();
     assert_eq!(error_of(&pair.client), Some(TransportErrorCode::FRAME_ENCODING_ERROR));
     let mut events = Vec::new();
     while let Some(event) = pair.client.poll_event() {
@@ -199,7 +199,7 @@ fn a_probe_brings_along_what_other_spaces_have_in_flight() {
     assert!(!lost.is_empty());
     pair.now = pair.server.recovery.deadline().unwrap();
     pair.server.handle_timeout(pair.now);
-    pair.to_client();
+    pair.carry_to_client();
     assert!(!pair.client.is_handshaking(), "one probe timeout repairs the whole flight");
 }
 
@@ -207,7 +207,7 @@ fn a_probe_brings_along_what_other_spaces_have_in_flight() {
 fn a_peer_that_asks_for_path_responses_gets_no_data_past_the_window() {
     let mut pair = Pair::confirmed();
     let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
-    pair.server.send_stream(stream).write(&[7; 60_000]).unwrap();
+    pair.server.send_stream(stream).write(&vec![7; 60_000]).unwrap();
     let window = pair.server.statistics().congestion_window;
     pair.server.paths.active_mut().on_sent(pair.now, window, true);
     let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
@@ -237,8 +237,8 @@ fn a_receiver_elicits_an_acknowledgment_of_its_own_now_and_then() {
 fn the_window_does_not_end_in_a_short_datagram() {
     let mut pair = Pair::confirmed();
     let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
-    pair.server.send_stream(stream).write(&[7; 100_000]).unwrap();
-    let mut memory = [0; 64 * 1024];
+    pair.server.send_stream(stream).write(&vec![7; 100_000]).unwrap();
+    let mut memory = vec![0; 64 * 1024];
     let mut buffer = TransmitBuffer::new(&mut memory, 64);
     let mut lengths = Vec::new();
     while let Some(transmit) = pair.server.poll_transmit(pair.now, SocketId(0), &mut buffer) {
