@@ -242,10 +242,6 @@ impl Handshake {
         self.deadline.get()
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        self.progress
-    }
-
     pub(super) fn is_complete(&self) -> bool {
         self.progress >= Progress::Complete
     }

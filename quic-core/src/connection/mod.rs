@@ -169,13 +169,6 @@ impl Connection {
         }
     }
 
-    fn transport(&self) -> &TransportConfig {
-        match &self.role {
-            Role::Client(client) => &client.transport,
-            Role::Server(server) => &server.config.transport,
-        }
-    }
-
     fn crypto(&self) -> &dyn SessionFactory {
         match &self.role {
             Role::Client(client) => &*client.crypto,
@@ -183,6 +176,7 @@ impl Connection {
         }
     }
 
+    #[cfg(test)]
     fn token(&self) -> &[u8] {
         match &self.role {
             Role::Client(client) => &client.token,

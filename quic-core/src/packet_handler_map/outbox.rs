@@ -71,6 +71,7 @@ impl Outboxes {
     }
 
     /// Number of connections and responses that wait.
+    #[cfg(test)]
     pub(super) fn length(&self, socket: SocketId) -> (usize, usize) {
         let outbox = self.0.iter().find(|outbox| outbox.socket == socket);
         outbox.map_or((0, 0), |outbox| (outbox.ready.len(), outbox.responses.len()))

@@ -10,10 +10,9 @@ mod validation;
 mod tests;
 
 pub(crate) use amplification::Amplification;
-pub(crate) use mtu_discovery::{MINIMUM_MTU, MtuDiscovery};
 pub(crate) use path::Path;
 pub(crate) use permit::{Blocked, Permit, Wish};
-pub(crate) use validation::{Answer, Validation};
+pub(crate) use validation::Answer;
 
 use std::mem;
 use std::sync::Arc;

@@ -92,21 +92,8 @@ impl Path {
         self.amplification.sent(bytes);
     }
 
-    /// A packet in flight was acknowledged. The congestion controller hears of whole ACK frames,
-    /// from whoever handles them.
-    pub(crate) fn on_acked(&mut self, bytes: u64) {
-        self.on_discarded(bytes);
-        self.mtu.on_acked(size(bytes));
-    }
-
-    /// A packet in flight was lost; whether the MTU changed.
-    pub(crate) fn on_lost(&mut self, now: Instant, bytes: u64) -> bool {
-        self.on_discarded(bytes);
-        let changed = self.mtu.on_lost(size(bytes), now);
-        self.propagate_mtu(changed)
-    }
-
-    /// A packet in flight will neither be acknowledged nor lost: its keys are gone.
+    /// Packets in flight are not any more: acknowledged, lost, or their keys are gone. The
+    /// congestion controller hears of whole ACK frames, from whoever handles them.
     pub(crate) fn on_discarded(&mut self, bytes: u64) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
@@ -121,12 +108,6 @@ impl Path {
     pub(crate) fn on_size_lost(&mut self, now: Instant, size: u16) -> bool {
         let changed = self.mtu.on_lost(size, now);
         self.propagate_mtu(changed)
-    }
-
-    /// In place of [`Self::on_lost`] for a packet that probes the MTU; it is no congestion.
-    pub(crate) fn on_mtu_probe_lost(&mut self, bytes: u64) {
-        self.on_discarded(bytes);
-        self.mtu.on_probe_lost(size(bytes));
     }
 
     /// Nothing was acknowledged for several PTOs; whether the MTU changed.
@@ -185,9 +166,4 @@ impl Path {
         mem::swap(&mut self.in_flight, &mut other.in_flight);
         mem::swap(&mut self.limited_at, &mut other.limited_at);
     }
-}
-
-/// A packet's size; no datagram is longer than 65,527 bytes.
-fn size(bytes: u64) -> u16 {
-    u16::try_from(bytes).unwrap_or(u16::MAX)
 }

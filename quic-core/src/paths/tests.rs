@@ -151,7 +151,7 @@ fn pacing_begins_with_the_first_round_trip_time_and_sets_a_deadline() {
                 Permit::Any { bytes, .. } => {
                     assert!(bytes >= MTU);
                     paths.active_mut().on_sent(at(0), MTU, true);
-                    paths.active_mut().on_acked(MTU);
+                    paths.active_mut().on_discarded(MTU);
                 }
                 Permit::AcksOnly { blocked, .. } => return Some(blocked),
                 Permit::None(blocked) => return Some(blocked),

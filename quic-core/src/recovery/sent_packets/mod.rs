@@ -131,6 +131,7 @@ impl SentPackets {
     }
 
     /// Bytes in flight, on all paths.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight
     }

@@ -57,10 +57,6 @@ impl SentPacket {
         self.number
     }
 
-    pub(crate) fn time_sent(&self) -> Instant {
-        self.time_sent
-    }
-
     /// Bytes of the UDP payload that the packet took.
     pub(crate) fn size(&self) -> u16 {
         self.size
@@ -69,14 +65,6 @@ impl SentPacket {
     /// Generation of the path that it was sent on.
     pub(crate) fn path(&self) -> u32 {
         self.path
-    }
-
-    pub(crate) fn is_ack_eliciting(&self) -> bool {
-        self.ack_eliciting
-    }
-
-    pub(crate) fn is_in_flight(&self) -> bool {
-        self.in_flight
     }
 
     pub(crate) fn is_mtu_probe(&self) -> bool {
