@@ -10,7 +10,6 @@ use crate::config::TransportConfig;
 use crate::error::TransportErrorCode;
 use crate::event::Event;
 use crate::net::{PathAddresses, SocketId};
-use crate::paths::MtuDiscovery;
 use crate::transmit::TransmitBuffer;
 use crate::wire::frame::{Frame, FrameType, Frames};
 use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
@@ -264,9 +263,8 @@ fn the_last_datagram_leaves_by_the_socket_of_the_active_path() {
 
 #[test]
 fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
-    let mut pair = Pair::confirmed();
-    pair.server.paths.active_mut().mtu = MtuDiscovery::new(1200, 9000);
-    pair.server.paths.active_mut().mtu.enable();
+    let of_server = TransportConfig { max_mtu: 9000, ..TransportConfig::default() };
+    let mut pair = Pair::confirmed_with(TransportConfig::default(), of_server);
     for _ in 0..100 {
         pair.settle();
     }
