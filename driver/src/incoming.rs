@@ -76,18 +76,18 @@ impl Incoming {
         state.unsent = true;
         drop(state);
         inner.bell.ring();
-        connecting.map_err(connection_error)
+        connecting.map_err(|error| connection_error(&error))
     }
 
     /// Refuses the attempt: the client hears of it (CONNECTION_REFUSED, RFC 9000 §5.2.2).
     pub fn refuse(mut self) {
-        self.answer(|manager, handle| manager.refuse(handle));
+        self.answer(quic_core::PacketHandlerManager::refuse);
     }
 
     /// Drops the attempt without an answer. The client will try again until its handshake times
     /// out.
     pub fn ignore(mut self) {
-        self.answer(|manager, handle| manager.ignore(handle));
+        self.answer(quic_core::PacketHandlerManager::ignore);
     }
 
     /// Lets the client prove that it receives at its address, by a Retry (RFC 9000 §8.1.2). Its
@@ -141,7 +141,7 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         if !self.answered {
-            self.answer(|manager, handle| manager.refuse(handle));
+            self.answer(quic_core::PacketHandlerManager::refuse);
         }
     }
 }
@@ -171,11 +171,11 @@ impl Future for IncomingFuture {
     }
 }
 
-fn connection_error(error: AcceptError) -> ConnectionError {
-    let code = match &error {
+fn connection_error(error: &AcceptError) -> ConnectionError {
+    let code = match error {
         AcceptError::Gone => return ConnectionError::HandshakeTimedOut,
         AcceptError::Invalid => TransportErrorCode::PROTOCOL_VIOLATION,
-        _ => TransportErrorCode::INTERNAL_ERROR,
+        AcceptError::Session(_) | _ => TransportErrorCode::INTERNAL_ERROR,
     };
     ConnectionError::TransportError(TransportError {
         code,

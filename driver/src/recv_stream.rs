@@ -210,13 +210,14 @@ impl RecvStream {
         let mut state = self.connection.lock();
         let outcome = match read(&mut state.connection.recv_stream(self.id)) {
             // What arrived before the connection ended can still be read.
-            Err(CoreReadError::Blocked) => match state.lost() {
-                Some(error) => Poll::Ready(Err(ReadError::ConnectionLost(error))),
-                None => {
+            Err(CoreReadError::Blocked) => {
+                if let Some(error) = state.lost() {
+                    Poll::Ready(Err(ReadError::ConnectionLost(error)))
+                } else {
                     state.waiting.wait_readable(self.id, cx);
                     Poll::Pending
                 }
-            },
+            }
             Err(CoreReadError::Reset(code)) => {
                 self.progress = Progress::Reset(code);
                 Poll::Ready(Err(ReadError::Reset(code)))

@@ -224,7 +224,7 @@ impl SendStream {
         self.connection.changed(state);
         Poll::Ready(ready!(result).map_err(|error| match error {
             CoreWriteError::Stopped(code) => WriteError::Stopped(code),
-            _ => WriteError::ClosedStream,
+            CoreWriteError::Blocked | CoreWriteError::Closed | _ => WriteError::ClosedStream,
         }))
     }
 }

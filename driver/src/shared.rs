@@ -82,7 +82,8 @@ impl ConnectionState {
             Event::HandshakeDataReady => self.waiting.take(Topic::HandshakeData, woken),
             Event::Lost(error) => self.end(error, woken),
             Event::Stream(event) => self.handle_stream_event(event, woken),
-            _ => {}
+            // Attempts are no connections yet.
+            Event::Incoming | _ => {}
         }
     }
 

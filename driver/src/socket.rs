@@ -54,7 +54,7 @@ impl<'a> Outgoing<'a> {
 
 /// Memory for datagrams that arrive, used again and again so that it stays in the cache.
 pub struct Arrivals {
-    memory: Vec<[u8; TRAIN_LENGTH]>,
+    memory: Vec<Box<[u8]>>,
     trains: [RecvMeta; TRAINS],
     count: usize,
 }
@@ -63,7 +63,7 @@ impl Arrivals {
     /// Memory for a few trains.
     pub fn new() -> Self {
         Self {
-            memory: vec![[0; TRAIN_LENGTH]; TRAINS],
+            memory: (0..TRAINS).map(|_| vec![0; TRAIN_LENGTH].into_boxed_slice()).collect(),
             trains: [RecvMeta::default(); TRAINS],
             count: 0,
         }
@@ -163,7 +163,7 @@ impl UdpOffload {
         arrivals.count = 0;
         let mut memory = arrivals.memory.iter_mut();
         let mut slices: [IoSliceMut<'_>; TRAINS] = std::array::from_fn(|_| {
-            IoSliceMut::new(memory.next().map_or(&mut [][..], |memory| memory.as_mut_slice()))
+            IoSliceMut::new(memory.next().map_or(&mut [][..], |memory| &mut **memory))
         });
         arrivals.count = self.state.recv(socket, &mut slices, &mut arrivals.trains)?;
         Ok(())

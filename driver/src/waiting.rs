@@ -80,9 +80,10 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// Lets `ticket` wait for `topic`.
     pub(crate) fn wait(&mut self, topic: Topic, ticket: &mut Option<Ticket>, cx: &Context<'_>) {
-        match topic {
-            Topic::Stopped(id) => self.stopped.entry(id).or_default().wait(ticket, cx),
-            _ => self.list(topic).wait(ticket, cx),
+        if let Topic::Stopped(id) = topic {
+            self.stopped.entry(id).or_default().wait(ticket, cx);
+        } else {
+            self.list(topic).wait(ticket, cx);
         }
     }
 
@@ -101,13 +102,11 @@ impl Waiting {
 
     /// Moves those who wait for `topic` to `woken`.
     pub(crate) fn take(&mut self, topic: Topic, woken: &mut Vec<Waker>) {
-        match topic {
-            Topic::Stopped(id) => {
-                if let Some(mut list) = self.stopped.remove(&id) {
-                    list.take(woken);
-                }
-            }
-            _ => self.list(topic).take(woken),
+        let Topic::Stopped(id) = topic else {
+            return self.list(topic).take(woken);
+        };
+        if let Some(mut list) = self.stopped.remove(&id) {
+            list.take(woken);
         }
     }
 
@@ -146,9 +145,8 @@ impl Waiting {
         }
         woken.extend(self.readers.drain().map(|(_, waker)| waker));
         woken.extend(self.writers.drain().map(|(_, waker)| waker));
-        for (_, mut list) in self.stopped.drain() {
-            list.take(woken);
-        }
+        // Tasks are woken in no particular order.
+        self.stopped.drain().for_each(|(_, mut list)| list.take(woken));
     }
 
     fn list(&mut self, topic: Topic) -> &mut WaitList {

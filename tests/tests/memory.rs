@@ -65,7 +65,7 @@ type Slot = (usize, [u8; MTU]);
 
 /// Two ends and wires of memory that is used over and over.
 struct Ends {
-    ends: [End; 2],
+    both: [End; 2],
     wires: [VecDeque<Slot>; 2],
     now: Instant,
     buffer: Vec<u8>,
@@ -86,7 +86,7 @@ impl Ends {
         let config = setup.server_config();
         server.watch(|manager| manager.listen(config));
         Self {
-            ends: [client, server],
+            both: [client, server],
             wires: [(); 2].map(|()| VecDeque::with_capacity(4096)),
             now: Instant::from_nanos(1_000_000_000_000),
             buffer: vec![0; MTU * SEGMENTS],
@@ -100,7 +100,7 @@ impl Ends {
 
     fn connect(&mut self, setup: &Setup) -> ConnectionHandle {
         let (now, config) = (self.now, setup.client_config());
-        let client = &mut self.ends[CLIENT_END];
+        let client = &mut self.both[CLIENT_END];
         let path = PathAddresses { socket: client.socket, local_ip: None, remote: SERVER };
         client.watch(|manager| {
             manager.connect(now, Connect { path, server_name: SERVER_NAME, config }).unwrap()
@@ -114,15 +114,15 @@ impl Ends {
         for side in [CLIENT_END, SERVER_END] {
             for _ in 0..self.wires[1 - side].len() {
                 let (length, mut bytes) = self.wires[1 - side].pop_front().unwrap();
-                let end = &mut self.ends[side];
+                let end = &mut self.both[side];
                 let remote = if side == CLIENT_END { SERVER } else { CLIENT };
                 let path = PathAddresses { socket: end.socket, local_ip: None, remote };
                 end.watch(|manager| {
                     manager.handle_datagram(now, UdpDatagram::new(path, &mut bytes[..length]));
                 });
             }
-            if self.ends[side].sockets.poll_timeout().is_some_and(|at| at <= now) {
-                self.ends[side].watch(|manager| manager.handle_timeout(now));
+            if self.both[side].sockets.poll_timeout().is_some_and(|at| at <= now) {
+                self.both[side].watch(|manager| manager.handle_timeout(now));
             }
             self.handle_events(side);
             self.transmit(side);
@@ -135,7 +135,7 @@ impl Ends {
 
     fn transmit(&mut self, side: usize) {
         let (now, buffer) = (self.now, &mut self.buffer);
-        let end = &mut self.ends[side];
+        let end = &mut self.both[side];
         let socket = end.socket;
         while let Some(transmit) = end.watch(|manager| {
             manager.poll_transmit(now, socket, &mut TransmitBuffer::new(buffer, SEGMENTS))
@@ -151,10 +151,12 @@ impl Ends {
 
     fn handle_events(&mut self, side: usize) {
         let now = self.now;
-        while let Some((handle, event)) = self.ends[side].watch(|manager| manager.poll_event()) {
+        while let Some((handle, event)) =
+            self.both[side].watch(quic_core::PacketHandlerManager::poll_event)
+        {
             match event {
                 Event::Incoming if self.accepts => {
-                    self.ends[side].watch(|manager| manager.accept(now, handle, None).unwrap());
+                    self.both[side].watch(|manager| manager.accept(now, handle, None).unwrap());
                 }
                 Event::Connected => self.connected += 1,
                 Event::Stream(event) => self.handle_stream_event(side, handle, event),
@@ -168,7 +170,7 @@ impl Ends {
         let (now, data, read) = (self.now, &mut self.data, &mut self.read);
         let id = match event {
             StreamEvent::Opened(direction) => {
-                let end = &mut self.ends[side];
+                let end = &mut self.both[side];
                 let accept = |c: &mut quic_core::Connection| c.accept_stream(direction);
                 end.watch(|manager| manager.with_connection(now, handle, accept).unwrap())
             }
@@ -176,7 +178,7 @@ impl Ends {
             _ => None,
         };
         let Some(id) = id else { return };
-        self.ends[side].watch(|manager| {
+        self.both[side].watch(|manager| {
             manager.with_connection(now, handle, |connection| {
                 while let Ok(quic_core::ReadOutcome::Data(length)) =
                     connection.recv_stream(id).read(data)
@@ -190,7 +192,7 @@ impl Ends {
     /// The client writes up to `length` bytes.
     fn write(&mut self, handle: ConnectionHandle, id: StreamId, length: usize) {
         let (now, data) = (self.now, &self.data);
-        self.ends[CLIENT_END].watch(|manager| {
+        self.both[CLIENT_END].watch(|manager| {
             manager.with_connection(now, handle, |connection| {
                 let _: Result<_, _> = connection.send_stream(id).write(&data[..length]);
             });
@@ -199,7 +201,7 @@ impl Ends {
 
     fn packets_sent(&mut self, handle: ConnectionHandle) -> u64 {
         let now = self.now;
-        let manager = self.ends[CLIENT_END].sockets.manager(self.ends[CLIENT_END].socket).unwrap();
+        let manager = self.both[CLIENT_END].sockets.manager(self.both[CLIENT_END].socket).unwrap();
         manager.with_connection(now, handle, |c| c.statistics().packets_sent).unwrap()
     }
 }
@@ -213,7 +215,7 @@ fn an_established_transfer_allocates_next_to_nothing() {
         ends.run(100);
         assert_eq!(ends.connected, 2);
         let now = ends.now;
-        let id = ends.ends[CLIENT_END].watch(|manager| {
+        let id = ends.both[CLIENT_END].watch(|manager| {
             let open = |c: &mut quic_core::Connection| c.open_stream(Direction::Unidirectional);
             manager.with_connection(now, client, open).unwrap().unwrap()
         });
@@ -225,12 +227,12 @@ fn an_established_transfer_allocates_next_to_nothing() {
         };
         transfer(&mut ends, 500);
         let (packets, read) = (ends.packets_sent(client), ends.read);
-        let before = [CLIENT_END, SERVER_END].map(|side| ends.ends[side].heap);
+        let before = [CLIENT_END, SERVER_END].map(|side| ends.both[side].heap);
         transfer(&mut ends, 500);
         let packets = ends.packets_sent(client) - packets;
         assert!(packets > 20_000, "{packets} packets, {} bytes", ends.read - read);
         for (side, before) in [CLIENT_END, SERVER_END].into_iter().zip(before) {
-            let allocations = ends.ends[side].heap.allocations - before.allocations;
+            let allocations = ends.both[side].heap.allocations - before.allocations;
             assert!(
                 allocations * 20 < packets,
                 "end {side}: {allocations} allocations for {packets} packets (rustls: {rustls})",
@@ -247,12 +249,12 @@ fn per_connection(setup: &Setup, run: impl Fn(&mut Ends)) -> [i64; 2] {
         ends.connect(setup);
     }
     run(&mut ends);
-    let before = [CLIENT_END, SERVER_END].map(|side| ends.ends[side].heap.bytes);
+    let before = [CLIENT_END, SERVER_END].map(|side| ends.both[side].heap.bytes);
     for _ in 0..56 {
         ends.connect(setup);
     }
     run(&mut ends);
-    [CLIENT_END, SERVER_END].map(|side| (ends.ends[side].heap.bytes - before[side]) / 56)
+    [CLIENT_END, SERVER_END].map(|side| (ends.both[side].heap.bytes - before[side]) / 56)
 }
 
 #[test]
@@ -306,7 +308,7 @@ fn connections_that_are_over_leave_nothing() {
         ends.run(200);
         let now = ends.now;
         for handle in handles {
-            ends.ends[CLIENT_END].watch(|manager| {
+            ends.both[CLIENT_END].watch(|manager| {
                 manager.with_connection(now, handle, |connection| {
                     connection.close(now, quic_core::VarInt::from_u32(0), bytes::Bytes::new());
                 });
@@ -316,12 +318,12 @@ fn connections_that_are_over_leave_nothing() {
         ends.run(10_000);
     };
     round(&mut ends);
-    let before = [CLIENT_END, SERVER_END].map(|side| ends.ends[side].heap.bytes);
+    let before = [CLIENT_END, SERVER_END].map(|side| ends.both[side].heap.bytes);
     for _ in 0..5 {
         round(&mut ends);
     }
     for side in [CLIENT_END, SERVER_END] {
-        let grown = ends.ends[side].heap.bytes - before[side];
+        let grown = ends.both[side].heap.bytes - before[side];
         // Tokens and retired connection IDs are remembered, within bounds.
         assert!(grown < 60_000, "end {side} has grown by {grown} bytes");
     }

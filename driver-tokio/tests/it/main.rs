@@ -1,5 +1,10 @@
 //! Promises of the handles, kept over real sockets on the loopback interface.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::similar_names,
+    clippy::excessive_nesting,
+    reason = "test code"
+)]
 
 mod cancellation;
 mod closing;

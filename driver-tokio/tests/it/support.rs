@@ -103,7 +103,7 @@ pub(crate) async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
 
 /// Bytes that differ enough to show a gap or a repetition.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index % 251) as u8 ^ (index >> 12) as u8).collect()
+    (0..length).map(|index| ((index % 251) ^ ((index >> 12) % 256)).to_le_bytes()[0]).collect()
 }
 
 fn any_port() -> SocketAddr {

@@ -89,7 +89,7 @@ impl LinkState {
         let twice = random.chance(link.duplicate);
         let held = random.chance(link.reorder);
         let jitter = random.below(nanos(link.jitter).saturating_add(1));
-        let hold = random.below(nanos(link.reorder_delay).saturating_add(1));
+        let delay = random.below(nanos(link.reorder_delay).saturating_add(1));
         let flip = random.chance(link.corrupt);
         let bit = random.below(8 * payload.len() as u64);
         if lost || link.cut || link.drops.contains(&index) || payload.len() > link.mtu {
@@ -101,12 +101,12 @@ impl LinkState {
         }
         let in_order = (left + link.delay + Duration::from_nanos(jitter)).max(self.last_arrival);
         let arrival = if held {
-            in_order + Duration::from_nanos(hold)
+            in_order + Duration::from_nanos(delay)
         } else {
             self.last_arrival = in_order;
             in_order
         };
-        [Some(arrival), twice.then(|| arrival + Duration::from_nanos(hold / 2))]
+        [Some(arrival), twice.then(|| arrival + Duration::from_nanos(delay / 2))]
     }
 
     /// When a datagram that enters the queue now leaves it; `None` if it finds no room.

@@ -10,10 +10,10 @@ use super::{echo, millis, seconds};
 
 /// The code that the peer closed the connection with.
 pub(crate) fn close_code(error: &ConnectionError) -> TransportErrorCode {
-    match error {
-        ConnectionError::ConnectionClosed(error) => error.code,
-        other => panic!("closed otherwise: {other:?}"),
-    }
+    let ConnectionError::ConnectionClosed(error) = error else {
+        panic!("closed otherwise: {error:?}");
+    };
+    error.code
 }
 
 #[test]
