@@ -1,22 +1,23 @@
 //! Keys for the records of TLS. QUIC sends none, but a session makes such keys nevertheless.
 
+use std::mem;
+
 use rustls::crypto::cipher::{
     AeadKey, InboundOpaqueMessage, InboundPlainMessage, Iv, MessageDecrypter, MessageEncrypter,
     OutboundOpaqueMessage, OutboundPlainMessage, Tls13AeadAlgorithm, UnsupportedOperationError,
 };
 use rustls::{ConnectionTrafficSecrets, Error};
 
-use super::CompactSuite;
+use super::{CompactSuite, Details};
 use crate::crypto::packet_protection::TAG_LENGTH;
 
 /// Length of the content type inside of every protected record (RFC 8446 §5.2).
 const CONTENT_TYPE_LENGTH: usize = 1;
 
 /// A key that is expanded when the first record needs it.
-struct RecordKey<K> {
-    algorithm: &'static dyn Tls13AeadAlgorithm,
-    unused: Option<(AeadKey, Iv)>,
-    expanded: Option<K>,
+enum RecordKey<K> {
+    Unused(&'static Details, AeadKey, Iv),
+    Expanded(Option<K>),
 }
 
 impl<K> RecordKey<K> {
@@ -24,10 +25,15 @@ impl<K> RecordKey<K> {
         &mut self,
         expand: impl FnOnce(&dyn Tls13AeadAlgorithm, AeadKey, Iv) -> K,
     ) -> Option<&mut K> {
-        if let Some((key, iv)) = self.unused.take() {
-            self.expanded = Some(expand(self.algorithm, key, iv));
+        let expanded = match mem::replace(self, Self::Expanded(None)) {
+            Self::Unused(details, key, iv) => Some(expand(details.plain.aead_alg, key, iv)),
+            Self::Expanded(key) => key,
+        };
+        *self = Self::Expanded(expanded);
+        match self {
+            Self::Unused(..) => None,
+            Self::Expanded(key) => key.as_mut(),
         }
-        self.expanded.as_mut()
     }
 }
 
@@ -59,19 +65,11 @@ impl MessageDecrypter for RecordKey<Box<dyn MessageDecrypter>> {
 
 impl Tls13AeadAlgorithm for CompactSuite {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(RecordKey::<Box<dyn MessageEncrypter>> {
-            algorithm: self.0.plain.aead_alg,
-            unused: Some((key, iv)),
-            expanded: None,
-        })
+        Box::new(RecordKey::<Box<dyn MessageEncrypter>>::Unused(self.0, key, iv))
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(RecordKey::<Box<dyn MessageDecrypter>> {
-            algorithm: self.0.plain.aead_alg,
-            unused: Some((key, iv)),
-            expanded: None,
-        })
+        Box::new(RecordKey::<Box<dyn MessageDecrypter>>::Unused(self.0, key, iv))
     }
 
     fn key_len(&self) -> usize {
