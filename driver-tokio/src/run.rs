@@ -111,8 +111,10 @@ impl Future for Run {
             match self.turn(cx) {
                 Turn::Awaited => break,
                 Turn::Busy => {}
+                // Asked again, since only the answer that there is nothing makes the application's
+                // next act wake this task.
                 Turn::Idle => {
-                    if !self.poll_timer(cx) {
+                    if !self.poll_timer(cx) && self.pump.poll_changed(cx).is_pending() {
                         return Poll::Pending;
                     }
                 }

@@ -45,17 +45,18 @@ impl Bell {
 
     /// Wakes the loop.
     pub(crate) fn ring(&self) {
-        self.ring_with(None);
+        self.ring_for_all(&[]);
     }
 
     /// Wakes the loop because the application acted on a connection.
     pub(crate) fn ring_for(&self, handle: ConnectionHandle) {
-        self.ring_with(Some(handle));
+        self.ring_for_all(&[handle]);
     }
 
-    fn ring_with(&self, handle: Option<ConnectionHandle>) {
+    /// Wakes the loop because the application acted on all of these connections.
+    pub(crate) fn ring_for_all(&self, handles: &[ConnectionHandle]) {
         let mut inner = self.lock();
-        inner.changed.extend(handle);
+        inner.changed.extend_from_slice(handles);
         let waker = if mem::replace(&mut inner.rung, true) { None } else { inner.waker.take() };
         drop(inner);
         if let Some(waker) = waker {

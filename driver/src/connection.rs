@@ -63,9 +63,11 @@ impl Future for Connecting {
     type Output = Result<Connection, ConnectionError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A peer that has what it wants may have closed already; what it sent can still be read.
         let result = self.place.poll(cx, |state| match &state.over {
+            _ if state.connected => Some(Ok(())),
             Some(error) => Some(Err(error.clone())),
-            None => state.connected.then_some(Ok(())),
+            None => None,
         });
         let connection = &self.place.connection;
         result.map(|result| result.map(|()| Connection { inner: Arc::clone(connection) }))
@@ -146,9 +148,12 @@ impl Connection {
     /// # Errors
     /// How the connection ended, if it did before everything was acknowledged.
     pub async fn shutdown(&self, code: VarInt, reason: &[u8]) -> Result<(), ConnectionError> {
-        let flushed = self.inner.wait_for(Topic::Flushed, |state| match state.check() {
-            Ok(()) => state.connection.is_flushed().then_some(Ok(())),
-            Err(error) => Some(Err(error)),
+        let flushed = self.inner.wait_for(Topic::Flushed, |state| {
+            if state.connection.is_flushed() {
+                return Some(Ok(()));
+            }
+            state.connection.notify_when_flushed();
+            state.check().err().map(Err)
         });
         flushed.await?;
         self.close(code, reason);
@@ -216,12 +221,13 @@ impl Connection {
     }
 
     /// Starts a key update (RFC 9001 §6). Keys are updated as often as the protocol demands
-    /// without it. No effect while an update is going on.
-    pub fn force_key_update(&self) {
+    /// without it. Returns whether it could: not before the handshake is confirmed, nor while an
+    /// update is going on.
+    pub fn force_key_update(&self) -> bool {
         let mut state = self.inner.lock();
-        if state.connection.update_keys(self.inner.now()) {
-            self.inner.changed(state);
-        }
+        let updated = state.connection.update_keys(self.inner.now());
+        self.inner.changed(state);
+        updated
     }
 
     /// A number that all handles of this connection share and no other living connection has.

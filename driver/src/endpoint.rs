@@ -189,6 +189,8 @@ impl Endpoint {
             .with_manager(|manager| manager.connect(now, Connect { path, server_name, config }))
             .ok_or(ConnectError::EndpointClosed)?;
         let connecting = self.start(&mut state, connected?);
+        drop(state);
+        self.inner().bell.ring();
         connecting.ok_or(ConnectError::EndpointClosed)
     }
 
@@ -264,7 +266,8 @@ impl Endpoint {
         self.inner().counters.snapshot()
     }
 
-    /// Takes a connection that the manager has just made into the table.
+    /// Takes a connection that the manager has just made into the table. The caller rings the bell
+    /// once it let go of the lock.
     pub(crate) fn start(
         &self,
         state: &mut EndpointState,
@@ -273,9 +276,8 @@ impl Endpoint {
         let cell = state.with_manager(|manager| manager.cell(handle).cloned()).flatten()?;
         state.connections.insert(handle, cell.clone());
         state.unsent = true;
-        let bell = &self.inner().bell;
-        bell.ring();
-        Some(Connecting::new(Arc::new(ConnectionRef::new(cell, Arc::clone(bell)))))
+        let bell = Arc::clone(&self.inner().bell);
+        Some(Connecting::new(Arc::new(ConnectionRef::new(cell, bell))))
     }
 
     pub(crate) fn inner(&self) -> &EndpointInner {
@@ -308,7 +310,7 @@ impl EndpointInner {
     }
 
     fn close(&self, code: VarInt, reason: &Bytes) {
-        let mut woken = Vec::new();
+        let (mut woken, mut changed) = (Vec::new(), Vec::new());
         let mut state = self.lock();
         if state.lifecycle != Lifecycle::Open {
             return;
@@ -322,10 +324,11 @@ impl EndpointInner {
             }
             shared::close(&mut connection, &self.bell, code, reason.clone(), &mut woken);
             if shared::queue(&mut connection) {
-                self.bell.ring_for(cell.handle());
+                changed.push(cell.handle());
             }
         }
         drop(state);
+        self.bell.ring_for_all(&changed);
         shared::wake(&mut woken);
     }
 }
@@ -400,9 +403,14 @@ impl EndpointState {
         self.idling.take(woken);
     }
 
-    /// Whether no connection is left and everything was sent.
+    /// Whether no connection is left and everything was sent, or nothing will be sent any more.
     pub(crate) fn is_idle(&self) -> bool {
-        self.connections.is_empty() && !self.unsent
+        self.lifecycle == Lifecycle::Gone || (self.connections.is_empty() && !self.unsent)
+    }
+
+    /// Whether connections can be opened and accepted.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lifecycle == Lifecycle::Open
     }
 
     fn remove(&mut self, handle: ConnectionHandle) {

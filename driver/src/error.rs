@@ -124,7 +124,7 @@ impl From<WriteError> for io::Error {
     fn from(error: WriteError) -> Self {
         let kind = match &error {
             WriteError::Stopped(_) => io::ErrorKind::ConnectionReset,
-            WriteError::ConnectionLost(lost) => kind_of(lost),
+            WriteError::ConnectionLost(lost) => lost.io_kind(),
             WriteError::ClosedStream => io::ErrorKind::NotConnected,
         };
         Self::new(kind, error)
@@ -135,7 +135,7 @@ impl From<ReadError> for io::Error {
     fn from(error: ReadError) -> Self {
         let kind = match &error {
             ReadError::Reset(_) => io::ErrorKind::ConnectionReset,
-            ReadError::ConnectionLost(lost) => kind_of(lost),
+            ReadError::ConnectionLost(lost) => lost.io_kind(),
             ReadError::ClosedStream => io::ErrorKind::NotConnected,
         };
         Self::new(kind, error)
@@ -163,7 +163,7 @@ impl From<ReadToEndError> for io::Error {
 impl From<StoppedError> for io::Error {
     fn from(error: StoppedError) -> Self {
         let StoppedError::ConnectionLost(lost) = &error;
-        Self::new(kind_of(lost), error)
+        Self::new(lost.io_kind(), error)
     }
 }
 
@@ -174,18 +174,5 @@ impl From<ConnectError> for io::Error {
             ConnectError::NoClientConfig | ConnectError::Refused(_) => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
-    }
-}
-
-/// The kind of I/O error that comes closest to how a connection ended.
-fn kind_of(error: &ConnectionError) -> io::ErrorKind {
-    match error {
-        ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut => io::ErrorKind::TimedOut,
-        ConnectionError::Reset => io::ErrorKind::ConnectionReset,
-        ConnectionError::ApplicationClosed(_) | ConnectionError::ConnectionClosed(_) => {
-            io::ErrorKind::ConnectionAborted
-        }
-        ConnectionError::LocallyClosed => io::ErrorKind::NotConnected,
-        _ => io::ErrorKind::Other,
     }
 }

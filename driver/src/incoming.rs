@@ -42,7 +42,8 @@ impl Incoming {
     ///
     /// # Errors
     /// [`ConnectionError::HandshakeTimedOut`] if the attempt is gone,
-    /// [`ConnectionError::TransportError`] if it is not valid or TLS cannot start.
+    /// [`ConnectionError::TransportError`] if it is not valid or TLS cannot start,
+    /// [`ConnectionError::LocallyClosed`] if the endpoint was closed or its loop ended.
     pub fn accept(self) -> Result<Connecting, ConnectionError> {
         self.accept_maybe_with(None)
     }
@@ -63,14 +64,19 @@ impl Incoming {
         let inner = self.endpoint.inner();
         let now = inner.bell.now();
         let mut state = inner.lock();
-        let accepted = state.with_manager(|manager| manager.accept(now, self.handle, config));
+        if !state.is_open() {
+            return Err(ConnectionError::LocallyClosed);
+        }
+        let accepted = state
+            .with_manager(|manager| manager.accept(now, self.handle, config))
+            .unwrap_or(Err(AcceptError::Gone));
+        let connecting = accepted
+            .and_then(|()| self.endpoint.start(&mut state, self.handle).ok_or(AcceptError::Gone));
         // Also a failure can have an answer that has to be sent.
         state.unsent = true;
+        drop(state);
         inner.bell.ring();
-        accepted.unwrap_or(Err(AcceptError::Gone)).map_err(connection_error)?;
-        self.endpoint
-            .start(&mut state, self.handle)
-            .ok_or_else(|| connection_error(AcceptError::Gone))
+        connecting.map_err(connection_error)
     }
 
     /// Refuses the attempt: the client hears of it (CONNECTION_REFUSED, RFC 9000 §5.2.2).

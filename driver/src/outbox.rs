@@ -85,6 +85,7 @@ impl Outbox {
     /// Sends what is in the memory.
     pub(crate) fn send(&mut self, socket: &impl Socket, counters: &SocketCounters) -> Sent {
         let (mut taken, mut refused) = (0_usize, 0_usize);
+        let mut unsupported = false;
         while let Some(departure) = &mut self.departure {
             let outgoing = departure.outgoing(&self.memory);
             let length = outgoing.contents.len();
@@ -99,7 +100,8 @@ impl Outbox {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Blocked,
                 // What was refused as a whole may pass in parts: drivers without segmentation
                 // offload answer with EIO or EINVAL, a path that became narrow with EMSGSIZE.
-                Err(_) if outgoing.segment_length.is_some() => {
+                Err(error) if outgoing.segment_length.is_some() => {
+                    unsupported = means_unsupported(&error);
                     counters.trains_split.fetch_add(1, Ordering::Relaxed);
                     departure.split = true;
                 }
@@ -112,7 +114,7 @@ impl Outbox {
             }
         }
         self.departure = None;
-        if taken > 0 && refused == 0 {
+        if unsupported && taken > 0 && refused == 0 {
             self.trains = Trains::Never;
         }
         Sent::Gone
@@ -135,6 +137,15 @@ impl Departure {
             segment_length,
         }
     }
+}
+
+/// Whether an error can mean that trains are not supported. Others strike any call: news of an
+/// earlier datagram, a filter's verdict, a lack of memory.
+fn means_unsupported(error: &io::Error) -> bool {
+    /// What Linux says where a network driver cannot do it.
+    const EIO: i32 = 5;
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+        || error.raw_os_error() == Some(EIO)
 }
 
 /// The longest UDP payload that IPv4 and IPv6 both carry, a little less than 64 KiB.

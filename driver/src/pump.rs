@@ -1,6 +1,7 @@
 //! What moves datagrams between the core and a socket.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -123,7 +124,7 @@ impl Pump {
 
     /// Carries out what the application did, and sends one batch of datagrams.
     pub fn send(&mut self, now: Instant, socket: &impl Socket) -> Progress {
-        if std::mem::take(&mut self.rung) {
+        if mem::take(&mut self.rung) {
             self.endpoint.lock().settle(now, &mut self.changed, &mut self.woken);
             shared::wake(&mut self.woken);
         }
@@ -170,8 +171,9 @@ impl Pump {
         self.endpoint.bell.to_std(instant)
     }
 
-    /// Ready with `true` once the application did something: [`send`](Self::send) sees to it.
-    /// Ready with `false` when the application holds nothing of the endpoint any more and
+    /// Ready with `true` once the application did something: [`send`](Self::send) sees to it. Only
+    /// after pending does the application's next act wake the task, so a loop has to see that
+    /// before it waits. Ready with `false` when the application holds nothing of the endpoint any more and
     /// everything was sent: the loop has to end.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.rung || self.endpoint.bell.poll_rung(cx, &mut self.changed).is_ready() {

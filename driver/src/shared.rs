@@ -48,10 +48,7 @@ impl ConnectionCell for SharedConnection {
     }
 
     fn with<R>(&mut self, act: impl FnOnce(&mut Connection) -> R) -> R {
-        let mut state = self.lock();
-        let result = act(&mut state.connection);
-        state.wake_if_flushed();
-        result
+        act(&mut self.lock().connection)
     }
 }
 
@@ -92,6 +89,7 @@ impl ConnectionState {
     fn handle_stream_event(&mut self, event: StreamEvent, woken: &mut Vec<Waker>) {
         match event {
             StreamEvent::Available(direction) => self.waiting.take(Topic::Open(direction), woken),
+            StreamEvent::Flushed => self.waiting.take(Topic::Flushed, woken),
             StreamEvent::Finished(id) => self.waiting.take(Topic::Stopped(id), woken),
             StreamEvent::Opened(direction) => self.waiting.take(Topic::Accept(direction), woken),
             StreamEvent::Readable(id) => self.waiting.take_reader(id, woken),
@@ -117,16 +115,6 @@ impl ConnectionState {
             None => Ok(()),
         }
     }
-
-    /// There is no event for acknowledgments; so whoever waits for the last one is checked for
-    /// here, after everything that happens to the connection.
-    fn wake_if_flushed(&mut self) {
-        if !self.waiting.is_idle(Topic::Flushed) && self.connection.is_flushed() {
-            let mut woken = Vec::new();
-            self.waiting.take(Topic::Flushed, &mut woken);
-            wake(&mut woken);
-        }
-    }
 }
 
 /// The application's share of a connection: the last one to go closes it.
@@ -146,8 +134,11 @@ impl ConnectionRef {
         self.user.bell().now()
     }
 
-    /// Unlocks, and tells the loop that something may have to be sent.
+    /// Unlocks, and tells the loop if something has to be sent.
     pub(crate) fn changed(&self, mut state: MutexGuard<'_, ConnectionState>) {
+        if !state.connection.wants_transmit() {
+            return;
+        }
         let queued = mem::replace(&mut state.queued, true);
         drop(state);
         if !queued {

@@ -111,11 +111,6 @@ impl Waiting {
         }
     }
 
-    /// Whether nobody waits for `topic`, which is not `Stopped`.
-    pub(crate) fn is_idle(&mut self, topic: Topic) -> bool {
-        self.list(topic).is_empty()
-    }
-
     /// Lets the reader of a stream wait for data; there is one reader at most.
     pub(crate) fn wait_readable(&mut self, id: StreamId, cx: &Context<'_>) {
         put(&mut self.readers, id, cx);

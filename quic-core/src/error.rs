@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 
 use bytes::Bytes;
 
@@ -237,4 +238,38 @@ pub struct ApplicationClose {
     pub error_code: VarInt,
     /// The application's reason; any bytes.
     pub reason: Bytes,
+}
+
+impl ConnectionError {
+    /// The kind of I/O error that comes closest to how the connection ended.
+    pub fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            Self::HandshakeTimedOut | Self::TimedOut => io::ErrorKind::TimedOut,
+            Self::Reset => io::ErrorKind::ConnectionReset,
+            Self::ApplicationClosed(_) | Self::ConnectionClosed(_) => {
+                io::ErrorKind::ConnectionAborted
+            }
+            Self::LocallyClosed => io::ErrorKind::NotConnected,
+            Self::TransportError(_) | Self::VersionMismatch => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl From<ConnectionError> for io::Error {
+    fn from(error: ConnectionError) -> Self {
+        Self::new(error.io_kind(), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_an_io_error_a_connection_error_keeps_its_kind_and_itself() {
+        let error = io::Error::from(ConnectionError::TimedOut);
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ConnectionError>());
+        assert_eq!(inner, Some(&ConnectionError::TimedOut));
+    }
 }

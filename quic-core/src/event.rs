@@ -43,6 +43,9 @@ pub enum StreamEvent {
     Writable(StreamId),
     /// Everything written was acknowledged, and so was the end.
     Finished(StreamId),
+    /// Everything written to all streams was acknowledged, and every end and reset, after
+    /// `notify_when_flushed` asked for this.
+    Flushed,
     /// The peer asked to stop sending (RFC 9000 §3.5); writes fail from now on.
     Stopped(StreamId),
 }

@@ -1,6 +1,5 @@
 //! QUIC as a pure state machine.
 #![forbid(unsafe_code)]
-#![allow(dead_code, unused_imports, reason = "the layers above are being built")]
 
 mod deadline;
 mod instant;

@@ -1,5 +1,11 @@
 //! What connections cost in memory.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "test code")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "test code, which panics where something is wrong"
+)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -257,25 +263,28 @@ fn an_idle_connection_is_small() {
         transport.max_concurrent_uni_streams = 1 << 60;
     });
     let [client, server] = per_connection(&setup, |ends| ends.run(5000));
-    assert!(server <= 24 << 10, "{server} bytes at the server");
+    assert!(server <= 12 << 10, "{server} bytes at the server");
     assert!(client <= 40 << 10, "{client} bytes at the client");
 }
 
 #[test]
 fn a_half_open_connection_is_small() {
-    let setup = Setup::with_rustls(1).transport(|transport| {
-        transport.handshake_timeout = Duration::from_secs(1000);
-        transport.max_concurrent_bidi_streams = 1 << 60;
-        transport.max_concurrent_uni_streams = 1 << 60;
-    });
-    let [_, server] = per_connection(&setup, |ends| {
-        // The server's answers are lost.
-        for _ in 0..20 {
-            ends.turn();
-            ends.wires[SERVER_END].clear();
-        }
-    });
-    assert!(server <= 8 << 10, "{server} bytes at the server");
+    // With TLS as it is, most of it is the state of TLS and six keys.
+    for (setup, bound) in [(Setup::new(1), 10 << 10), (Setup::with_rustls(1), 20 << 10)] {
+        let setup = setup.transport(|transport| {
+            transport.handshake_timeout = Duration::from_secs(1000);
+            transport.max_concurrent_bidi_streams = 1 << 60;
+            transport.max_concurrent_uni_streams = 1 << 60;
+        });
+        let [_, server] = per_connection(&setup, |ends| {
+            // The server's answers are lost.
+            for _ in 0..20 {
+                ends.turn();
+                ends.wires[SERVER_END].clear();
+            }
+        });
+        assert!(server <= bound, "{server} bytes at the server, not {bound}");
+    }
 }
 
 #[test]

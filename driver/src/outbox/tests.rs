@@ -120,6 +120,20 @@ fn a_path_that_is_too_narrow_does_not_end_trains() {
 }
 
 #[test]
+fn an_error_that_is_not_about_trains_does_not_end_them() {
+    // EPERM, ENOBUFS, ECONNREFUSED on Linux.
+    for number in [1, 105, 111] {
+        let socket = Scripted::default();
+        socket.errors.borrow_mut().push(Some(io::Error::from_raw_os_error(number)));
+        let mut outbox = loaded();
+        let counters = SocketCounters::default();
+        assert_eq!(outbox.send(&socket, &counters), Sent::Gone);
+        assert_eq!(*socket.taken.borrow(), [(1200, None), (1200, None), (500, None)]);
+        assert_eq!(outbox.trains, Trains::Whole);
+    }
+}
+
+#[test]
 fn no_error_is_more_than_a_loss() {
     // EPERM, EIO, EBADF, EINVAL, EMSGSIZE, ENETDOWN, ENETUNREACH, ENOBUFS, ECONNREFUSED,
     // EHOSTUNREACH on Linux; any other number does as well.

@@ -62,7 +62,7 @@ impl ServerConfig {
             validation: AddressValidation::AboveHalfOpen(1000),
             accept_backlog: 1024,
             retry_token_lifetime: Duration::from_secs(15),
-            new_token_lifetime: Duration::from_secs(14 * 24 * 3600),
+            new_token_lifetime: Duration::from_hours(14 * 24),
             new_tokens: 1,
         })
     }

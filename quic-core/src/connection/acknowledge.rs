@@ -107,11 +107,14 @@ impl Connection {
         space: SpaceId,
         ack: &Ack<'_>,
     ) -> Result<(), TransportError> {
-        let context = self.recovery.ack_context(self.paths.active().generation);
+        let path = self.paths.active().generation;
+        let context = self.recovery.ack_context(path);
         let (sent, mut owners) = self.split(space);
         let mut largest_size = 0;
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
-            largest_size = packet.size().max(largest_size);
+            if packet.path() == path {
+                largest_size = packet.size().max(largest_size);
+            }
             owners.on_acked(now, packet.number(), frame);
         })?;
         if outcome.newly_acked == 0 {
@@ -142,16 +145,15 @@ impl Connection {
         if undo {
             path.congestion.on_spurious_congestion(now);
         }
-        // Whether the window was the limit counts before the acknowledgment widens it.
-        let window_limited = path.is_window_limited();
         path.on_discarded(outcome.bytes);
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);
-        } else {
+        } else if largest_size > 0 {
             path.mtu.on_acked(largest_size);
         }
         let in_flight = path.in_flight();
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
+            let window_limited = path.was_limited_since(newest_sent);
             let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
             path.congestion.on_acked(now, &acked, &path.rtt);
         }
@@ -164,7 +166,7 @@ impl Connection {
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
-            if !packet.is_mtu_probe() {
+            if !packet.is_mtu_probe() && packet.path() == thresholds.path {
                 largest_size = packet.size().max(largest_size);
             }
             owners.record(
@@ -191,7 +193,7 @@ impl Connection {
             path.on_size_lost(now, largest_size);
         }
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| verdict.congestion) {
-            self.statistics.congestion_events += 1;
+            let window = path.congestion.window();
             let event = Congestion {
                 newest_sent,
                 lost_bytes: outcome.congestion_bytes,
@@ -199,6 +201,8 @@ impl Connection {
                 ecn: false,
             };
             path.congestion.on_congestion(now, &event);
+            // Losses of one round trip are one event.
+            self.statistics.congestion_events += u64::from(path.congestion.window() < window);
         }
         if verdict.persistent {
             path.congestion.on_persistent_congestion(now);
@@ -211,6 +215,16 @@ impl Connection {
         self.statistics.probe_timeouts += 1;
         self.requeue_oldest(space, count);
         self.space_mut(space).probes = count;
+        // The peer may have no keys for this space yet, but for another one, or lack those that
+        // another one brings: what is in flight there goes along (RFC 9002 §6.2.4).
+        for other in SpaceId::ALL.into_iter().filter(|other| *other != space) {
+            let state = self.space(other);
+            let waits = state.sent.has_ack_eliciting_in_flight() && self.keys.can_seal(other);
+            if waits && state.probes == 0 {
+                self.requeue_oldest(other, 1);
+                self.space_mut(other).probes = 1;
+            }
+        }
     }
 
     /// Hands back what the oldest packets in flight carry, to be sent once more.
@@ -241,6 +255,14 @@ impl Connection {
         self.handshake.discard(space);
         self.undecryptable.discard(space);
         self.recovery.on_space_discarded();
+    }
+
+    /// Another path is the active one now.
+    pub(super) fn on_path_changed(&mut self) {
+        self.recovery.on_path_changed();
+        let generation = self.paths.active().generation;
+        let in_flight = self.space(SpaceId::Application).sent.in_flight_on(generation);
+        self.paths.active_mut().set_in_flight(in_flight);
     }
 
     /// Sets the loss and probe timers anew; once after each batch of anything.

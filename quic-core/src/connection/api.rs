@@ -67,6 +67,23 @@ impl Connection {
         self.streams.is_flushed()
     }
 
+    /// Asks for `StreamEvent::Flushed` once [`is_flushed`](Self::is_flushed) is true, which may be
+    /// at once.
+    pub fn notify_when_flushed(&mut self) {
+        self.streams.notify_when_flushed();
+    }
+
+    /// Whether there is something to send, as soon as congestion control and pacing permit it.
+    ///
+    /// After an action that leaves this false, [`poll_transmit`](Self::poll_transmit) gives
+    /// nothing because of that action.
+    pub fn wants_transmit(&self) -> bool {
+        self.ending.close.is_some()
+            || (self.lifecycle.is_alive()
+                && (self.paths.off_path_socket().is_some()
+                    || SpaceId::ALL.into_iter().any(|space| self.wants(space, false))))
+    }
+
     /// How the connection ended, if it did.
     pub fn close_reason(&self) -> Option<&ConnectionError> {
         self.lifecycle.reason()

@@ -40,7 +40,7 @@ impl Connection {
         let pto = self.pto();
         if self.lifecycle.close(now, pto, error) {
             self.ending.close = Some(reason);
-            self.on_over();
+            self.on_over(false);
         }
     }
 
@@ -48,7 +48,7 @@ impl Connection {
     pub(super) fn drain(&mut self, now: Instant, error: ConnectionError) {
         let pto = self.pto();
         if self.lifecycle.drain(now, pto, error) {
-            self.on_over();
+            self.on_over(true);
         }
         self.ending.close = None;
         self.leave(None);
@@ -57,16 +57,17 @@ impl Connection {
     /// The connection ends without a word.
     pub(super) fn vanish(&mut self, now: Instant, error: ConnectionError) {
         if self.lifecycle.vanish(now, error) {
-            self.on_over();
+            self.on_over(true);
             self.leave(None);
         }
     }
 
-    fn on_over(&mut self) {
+    /// What arrived stays `readable`, unless it was this end that gave up.
+    fn on_over(&mut self, readable: bool) {
         if let Some(reason) = self.lifecycle.reason() {
             self.events.push_back(Event::Lost(reason.clone()));
         }
-        self.streams.on_connection_over();
+        self.streams.on_connection_over(readable);
     }
 
     /// Leaves the rest to the manager: `datagram` is repeated when the peer still sends.

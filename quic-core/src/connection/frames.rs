@@ -1,5 +1,7 @@
 //! Table 1: what arrives, and whose it is (RFC 9000 §12.4, §19).
 
+use smallvec::SmallVec;
+
 use super::Connection;
 use super::close::peer_close;
 use crate::error::TransportError;
@@ -7,6 +9,9 @@ use crate::instant::Instant;
 use crate::recorder::Record;
 use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
 use crate::wire::{ConnectionId, Side, SpaceId};
+
+/// PATH_CHALLENGE frames of one packet that are answered; as many answers may wait on a path.
+const MAXIMUM_CHALLENGES: usize = 4;
 
 /// An authentic packet, as far as its frames need to know it.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +35,7 @@ impl Received {
 }
 
 /// What the frames of a packet came to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Contents {
     pub(super) ack_eliciting: bool,
     /// Whether any frame is not a probing one (RFC 9000 §9.1).
@@ -38,7 +43,7 @@ pub(super) struct Contents {
     /// Whether TLS has something new to work on.
     pub(super) crypto: bool,
     /// To be answered on the path it came on, once that path is judged.
-    pub(super) challenge: Option<PathChallenge>,
+    pub(super) challenges: SmallVec<[PathChallenge; MAXIMUM_CHALLENGES]>,
 }
 
 impl Connection {
@@ -70,8 +75,10 @@ impl Connection {
             contents.ack_eliciting |= frame.is_ack_eliciting();
             contents.non_probing |= !frame.is_probing();
             contents.crypto |= matches!(frame, Frame::Crypto(_));
-            if let Frame::PathChallenge(challenge) = frame {
-                contents.challenge = Some(challenge);
+            if let Frame::PathChallenge(challenge) = frame
+                && contents.challenges.len() < MAXIMUM_CHALLENGES
+            {
+                contents.challenges.push(challenge);
             }
             self.handle_frame(received, frame).map_err(|error| error.in_frame(frame_type))?;
             if !self.lifecycle.is_alive() {

@@ -41,7 +41,7 @@ pub(super) struct Handshake {
 /// How far the handshake has come (RFC 9001 §4.1).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Progress {
-    InProgress,
+    Running,
     /// TLS has finished on this end.
     Complete,
     /// The peer is known to have finished, too.
@@ -50,8 +50,8 @@ pub(super) enum Progress {
 
 /// CRYPTO frames of one space.
 #[derive(Debug, Default)]
-struct CryptoStream {
-    send: SendBuffer,
+pub(super) struct CryptoStream {
+    pub(super) send: SendBuffer,
     received: Reassembler,
 }
 
@@ -81,7 +81,7 @@ impl Handshake {
             streams: Default::default(),
             write_space: SpaceId::Initial,
             has_data: false,
-            progress: Progress::InProgress,
+            progress: Progress::Running,
             deadline,
             done: Announcement::NotDue,
             tokens: Tokens::default(),
@@ -146,7 +146,7 @@ impl Handshake {
 
     /// Whether TLS finished just now.
     pub(super) fn complete(&mut self) -> bool {
-        let completes = self.progress == Progress::InProgress && !self.session.is_handshaking();
+        let completes = self.progress == Progress::Running && !self.session.is_handshaking();
         if completes {
             self.progress = Progress::Complete;
             self.deadline.cancel();
@@ -245,10 +245,6 @@ impl Handshake {
         self.deadline.get()
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        self.progress
-    }
-
     pub(super) fn is_complete(&self) -> bool {
         self.progress >= Progress::Complete
     }
@@ -265,7 +261,7 @@ impl Handshake {
         &mut *self.session
     }
 
-    fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
+    pub(super) fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
         self.slot(space).get_or_insert_default()
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::quic::Keys;
 
 use super::Connection;
 use super::parameters::check;
@@ -26,13 +27,14 @@ impl Connection {
                     self.replay_undecryptable(now, SpaceId::Handshake);
                 }
                 Some(KeyChange::OneRtt(keys)) => {
-                    let mut keys = OneRttKeys::new(keys);
-                    keys.set_retention(self.pto().saturating_mul(3));
-                    self.keys.one_rtt = Some(Box::new(keys));
+                    self.install_one_rtt_keys(keys);
                 }
                 None if !more => break,
                 None => {}
             }
+        }
+        if !self.lifecycle.is_alive() {
+            return Ok(());
         }
         self.announce_handshake_data();
         self.apply_peer_parameters()?;
@@ -40,6 +42,12 @@ impl Connection {
             self.on_handshake_complete(now)?;
         }
         Ok(())
+    }
+
+    fn install_one_rtt_keys(&mut self, keys: Keys) {
+        let mut keys = OneRttKeys::new(keys);
+        keys.set_retention(self.pto().saturating_mul(3));
+        self.keys.one_rtt = Some(Box::new(keys));
     }
 
     fn announce_handshake_data(&mut self) {
@@ -129,7 +137,8 @@ impl Connection {
             //# PROTOCOL_VIOLATION.
             return Err(TransportError::protocol_violation("NEW_TOKEN from a client"));
         };
-        if client.new_tokens.len() < MAXIMUM_NEW_TOKENS {
+        let fits = frame.0.len() <= MAXIMUM_NEW_TOKEN_LENGTH;
+        if fits && client.new_tokens.len() < MAXIMUM_NEW_TOKENS {
             client.new_tokens.push_back(Bytes::copy_from_slice(frame.0));
         }
         Ok(())
@@ -165,6 +174,9 @@ impl Connection {
         }
     }
 }
+
+/// Longest token that is kept, in bytes: with more, an Initial has hardly room for a ClientHello.
+const MAXIMUM_NEW_TOKEN_LENGTH: usize = 900;
 
 /// The TLS alert for a missing extension (RFC 8446 §6).
 const MISSING_EXTENSION: u8 = 109;

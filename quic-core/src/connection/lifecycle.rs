@@ -79,10 +79,13 @@ impl Lifecycle {
         true
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.over_at.expire(now) {
+    /// Returns whether closing or draining is over just now.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
+        let over = self.over_at.expire(now);
+        if over {
             self.state = State::Drained;
         }
+        over
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -94,6 +97,7 @@ impl Lifecycle {
         matches!(self.state, State::Handshaking | State::Established)
     }
 
+    #[cfg(test)]
     pub(super) fn state(&self) -> State {
         self.state
     }
@@ -124,7 +128,7 @@ mod tests {
         assert!(!lifecycle.drain(later, PTO, ConnectionError::Reset));
         assert_eq!(lifecycle.state(), State::Draining);
         assert_eq!(lifecycle.deadline(), over_at);
-        lifecycle.handle_timeout(Instant::EPOCH + 3 * PTO);
+        assert!(lifecycle.handle_timeout(Instant::EPOCH + 3 * PTO));
         assert_eq!(lifecycle.state(), State::Drained);
     }
 

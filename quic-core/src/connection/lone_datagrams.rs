@@ -2,6 +2,7 @@
 //! path, and the last one (RFC 9000 §8.2, §10.2, §14.4).
 
 use super::Connection;
+use super::close::CloseReason;
 use super::transmit::MINIMUM_DATAGRAM;
 use crate::crypto::TAG_LENGTH;
 use crate::instant::Instant;
@@ -109,21 +110,28 @@ impl Connection {
         if self.paths.active().addresses.socket != socket {
             return None;
         }
-        let room = self.budget(now, socket).map_or(0, |budget| budget.datagram());
+        let permitted = self.budget(now, socket).map_or(0, |budget| budget.datagram());
+        let reason = self.ending.close.take()?;
         let memory = buffer.memory();
-        let room = room.min(memory.len());
-        let length = self.write_close(memory.get_mut(..room).unwrap_or_default());
+        let room = permitted.min(memory.len());
+        let mut length = self.write_close(&reason, memory.get_mut(..room).unwrap_or_default());
+        let sends = length > 0;
+        if !sends {
+            // Under the amplification limit it has to wait until the peer sends more: it is kept.
+            let room = MINIMUM_DATAGRAM.min(memory.len());
+            length = self.write_close(&reason, memory.get_mut(..room).unwrap_or_default());
+        }
         let datagram = memory.get(..length).filter(|datagram| !datagram.is_empty());
         self.leave(datagram.map(Box::from));
-        if length > 0 {
-            self.on_datagram_sent(length);
+        if !sends {
+            return None;
         }
+        self.on_datagram_sent(length);
         self.transmit(length, None)
     }
 
     /// Writes CONNECTION_CLOSE for every space that has keys; returns the datagram's length.
-    fn write_close(&mut self, memory: &mut [u8]) -> usize {
-        let Some(reason) = self.ending.close.take() else { return 0 };
+    fn write_close(&mut self, reason: &CloseReason, memory: &mut [u8]) -> usize {
         // A datagram with an Initial packet has to be a full one.
         let room = memory.len();
         let usable = |space: &SpaceId| *space != SpaceId::Initial || room >= MINIMUM_DATAGRAM;
@@ -136,7 +144,8 @@ impl Connection {
             else {
                 continue;
             };
-            let Ok(header) = self.write_header(space, rest) else { break };
+            // A packet that does not fit, as one with a long token, leaves the room to others.
+            let Ok(header) = self.write_header(space, rest) else { continue };
             let end = rest.len().saturating_sub(TAG_LENGTH);
             let Some(payload) = rest.get_mut(header.length()..end) else { break };
             let mut writer = Writer::new(payload);

@@ -25,6 +25,9 @@ mod timeouts;
 mod transmit;
 mod undecryptable;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use ending::Closing;
 pub(crate) use start::{ClientStart, ServerStart};
 pub use statistics::Statistics;
@@ -170,13 +173,6 @@ impl Connection {
         }
     }
 
-    fn transport(&self) -> &TransportConfig {
-        match &self.role {
-            Role::Client(client) => &client.transport,
-            Role::Server(server) => &server.config.transport,
-        }
-    }
-
     fn crypto(&self) -> &dyn SessionFactory {
         match &self.role {
             Role::Client(client) => &*client.crypto,
@@ -184,6 +180,7 @@ impl Connection {
         }
     }
 
+    #[cfg(test)]
     fn token(&self) -> &[u8] {
         match &self.role {
             Role::Client(client) => &client.token,

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::frames::Received;
 use super::recording::packet_kind;
+use super::transmit::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::{Connection, Role};
 use crate::crypto::{OpenError, Opened, is_retry_authentic, open};
@@ -50,10 +51,9 @@ impl Connection {
     /// What cannot be processed is dropped and counted; what breaks the protocol closes the
     /// connection.
     pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
-        let (path, ecn) = (datagram.path, datagram.ecn);
-        let length = datagram.payload.len();
-        let segment_length = datagram.segment_length.unwrap_or(length).max(1);
-        for segment in datagram.payload.chunks_mut(segment_length) {
+        let UdpDatagram { path, ecn, payload, segment_length } = datagram;
+        let segment_length = segment_length.unwrap_or(payload.len()).max(1);
+        for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {
                 break;
             }
@@ -89,17 +89,18 @@ impl Connection {
         datagram: &mut [u8],
         first_destination: &mut Option<ConnectionId>,
     ) -> Option<usize> {
-        let header = match parse(datagram, self.endpoint.connection_id_length) {
-            Ok(header) => header,
-            Err(_) => {
-                self.discard(arrival.now, DiscardReason::Malformed);
-                return None;
-            }
+        let Ok(header) = parse(datagram, self.endpoint.connection_id_length) else {
+            self.discard(arrival.now, DiscardReason::Malformed);
+            return None;
         };
         let mut source_id = None;
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
                 self.check_long(arrival.now, &long)?;
+                if let Some(reason) = self.reason_to_discard_initial(&arrival, &long) {
+                    self.discard(arrival.now, reason);
+                    return Some(long.packet_length);
+                }
                 source_id = Some(long.source_id);
                 (packet_type(long.ty), long.destination_id, long.number_offset, long.packet_length)
             }
@@ -127,8 +128,8 @@ impl Connection {
             return Some(length);
         }
         let bytes = datagram.get_mut(..length)?;
-        let packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
-        self.handle_protected(arrival, packet);
+        let mut packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
+        self.handle_protected(arrival, &mut packet);
         Some(length)
     }
 
@@ -149,8 +150,33 @@ impl Connection {
         Some(())
     }
 
+    /// Why an Initial packet cannot be one of an honest peer.
+    fn reason_to_discard_initial(
+        &self,
+        arrival: &Arrival,
+        header: &LongHeader<'_>,
+    ) -> Option<DiscardReason> {
+        if header.ty != LongType::Initial {
+            return None;
+        }
+        match self.side() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.2
+            //# Initial packets sent by the server MUST set
+            //# the Token Length field to 0; clients that receive an Initial
+            //# packet with a non-zero Token Length field MUST either discard the
+            //# packet or generate a connection error of type PROTOCOL_VIOLATION.
+            Side::Client => (!header.token.is_empty()).then_some(DiscardReason::Unexpected),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+            //# A server MUST discard an Initial packet that is carried in a UDP
+            //# datagram with a payload that is smaller than the smallest allowed
+            //# maximum datagram size of 1200 bytes.
+            Side::Server => (arrival.datagram_bytes < MINIMUM_DATAGRAM as u64)
+                .then_some(DiscardReason::TooSmall),
+        }
+    }
+
     /// Opens a packet, and does what its frames say.
-    fn handle_protected(&mut self, arrival: Arrival, packet: Protected<'_>) {
+    fn handle_protected(&mut self, arrival: Arrival, packet: &mut Protected<'_>) {
         let packet_type = packet.packet_type;
         let received = Received {
             now: arrival.now,
@@ -160,10 +186,10 @@ impl Connection {
         };
         let space = received.space();
         if !self.can_open(packet_type) {
-            self.keep_for_later(arrival, space, &packet);
+            self.keep_for_later(arrival, space, packet);
             return;
         }
-        let token = self.possible_reset_token(packet_type, packet.bytes);
+        let token = possible_reset_token(packet_type, packet.bytes);
         let largest = self.space(space).received.largest();
         let opened = if packet_type == PacketType::OneRtt {
             match &mut self.keys.one_rtt {
@@ -231,10 +257,10 @@ impl Connection {
             self.judge_path(arrival, is_newest, !contents.non_probing)?;
         }
         // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
-        if let Some(challenge) = contents.challenge
-            && let Some(path) = self.paths.by_addresses(&arrival.path)
-        {
-            path.validation.handle_challenge(challenge);
+        for challenge in contents.challenges {
+            if let Some(path) = self.paths.by_addresses(&arrival.path) {
+                path.validation.handle_challenge(challenge);
+            }
         }
         if contents.crypto {
             self.drive_handshake(now)?;
@@ -254,7 +280,7 @@ impl Connection {
         match self.paths.on_authenticated(now, &judged, &mut self.random) {
             PathChange::Unchanged => {}
             PathChange::Moved => {
-                self.recovery.on_path_changed();
+                self.on_path_changed();
                 self.remote_ids.switch()?;
             }
         }
@@ -309,18 +335,6 @@ impl Connection {
         self.drain(now, ConnectionError::Reset);
     }
 
-    /// The last bytes of what looks like a short header, before opening destroys them.
-    fn possible_reset_token(
-        &self,
-        packet_type: PacketType,
-        bytes: &[u8],
-    ) -> Option<StatelessResetToken> {
-        if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
-            return None;
-        }
-        bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
-    }
-
     /// Whether packets of this type can be opened now.
     fn can_open(&self, packet_type: PacketType) -> bool {
         match packet_type {
@@ -367,6 +381,7 @@ impl Connection {
             && self.ids_seen.retry_source.is_none()
             && !retry.token.is_empty()
             && retry.source_id != self.ids_seen.original_destination
+            && retry.destination_id == self.ids_seen.local_source
             && retry.version == self.version;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
         //# Clients MUST discard Retry packets that have a
@@ -383,6 +398,8 @@ impl Connection {
         self.ids_seen.retry_source = Some(retry.source_id);
         self.remote_ids.set_first(retry.source_id);
         self.resend_initial();
+        // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
+        self.recovery.on_space_discarded();
         if self.install_initial_keys(retry.source_id).is_err() {
             self.fail(now, TransportError::internal("no keys for the version in use"));
         }
@@ -414,4 +431,12 @@ fn packet_type(ty: LongType) -> PacketType {
         LongType::ZeroRtt => PacketType::ZeroRtt,
         LongType::Handshake => PacketType::Handshake,
     }
+}
+
+/// The last bytes of what looks like a short header, before opening destroys them.
+fn possible_reset_token(packet_type: PacketType, bytes: &[u8]) -> Option<StatelessResetToken> {
+    if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
+        return None;
+    }
+    bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
 }

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::transmit::MINIMUM_DATAGRAM;
 use super::{Connection, Role};
 use crate::crypto::{SAMPLE_OFFSET, SealError, TAG_LENGTH, seal};
@@ -133,7 +134,9 @@ impl Connection {
         // Full is how most packets end.
         let _full: Result<(), Full> = self.write_frames(scope, padded, &mut packet);
         let state = self.space_mut(space);
-        let owes_a_ping = (state.probes > 0 || state.ping) && !scope.acks_only;
+        // So that the peer's packets need not be acknowledged for ever (RFC 9000 §13.2.4).
+        let is_one_sided = state.acks_in_a_row >= MAXIMUM_ACKS_IN_A_ROW;
+        let owes_a_ping = (state.probes > 0 || state.ping || is_one_sided) && !scope.acks_only;
         if owes_a_ping && !packet.is_ack_eliciting() {
             let _full: Result<(), Full> =
                 packet.write(SentFrame::Ping, |writer| writer.varint(FrameType::PING.0));
@@ -148,6 +151,9 @@ impl Connection {
         if payload.ack_eliciting {
             state.probes = state.probes.saturating_sub(1);
             state.ping = false;
+            state.acks_in_a_row = 0;
+        } else if payload.length > 0 {
+            state.acks_in_a_row = state.acks_in_a_row.saturating_add(1);
         }
         (payload.length > 0).then_some(payload)
     }

@@ -19,7 +19,12 @@ pub(super) struct PacketNumberSpace {
     pub(super) probes: u8,
     /// A PING is to be sent.
     pub(super) ping: bool,
+    /// Packets in a row that the peer will not acknowledge.
+    pub(super) acks_in_a_row: u8,
 }
+
+/// Packets in a row that only acknowledge, after which one elicits an acknowledgment itself.
+pub(super) const MAXIMUM_ACKS_IN_A_ROW: u8 = 32;
 
 impl PacketNumberSpace {
     fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
@@ -28,6 +33,7 @@ impl PacketNumberSpace {
             received: ReceivedPackets::new(space, max_ack_delay),
             probes: 0,
             ping: false,
+            acks_in_a_row: 0,
         }
     }
 }

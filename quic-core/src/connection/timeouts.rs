@@ -31,7 +31,11 @@ impl Connection {
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         if !self.lifecycle.is_alive() {
-            self.lifecycle.handle_timeout(now);
+            if self.lifecycle.handle_timeout(now) {
+                // The closing period is over, even if the close could never be sent.
+                self.ending.close = None;
+                self.leave(None);
+            }
             return;
         }
         match self.idle_timeout.handle_timeout(now) {
@@ -47,7 +51,7 @@ impl Connection {
         }
         match self.paths.handle_timeout(now) {
             PathTimeout::Nothing => {}
-            PathTimeout::Reverted => self.recovery.on_path_changed(),
+            PathTimeout::Reverted => self.on_path_changed(),
             PathTimeout::NoPath => return self.vanish(now, ConnectionError::TimedOut),
         }
         match self.expire_recovery_timer(now) {

@@ -108,6 +108,10 @@ impl Connection {
         let mut segments = 0;
         while segments < maximum_segments {
             let room = segment_length.min(budget.datagram());
+            // What is left over makes no short datagram, but part of a later full one.
+            if segments > 0 && room < segment_length {
+                break;
+            }
             let Some(datagram) = memory.get_mut(length..).and_then(|rest| {
                 let room = room.min(rest.len());
                 rest.get_mut(..room)
@@ -148,7 +152,8 @@ impl Connection {
     /// Asks the path what may be sent.
     pub(super) fn budget(&mut self, now: Instant, socket: SocketId) -> Option<Budget> {
         // A path whose window is full of what was lost with the last one has to be validated, too.
-        let validates = self.paths.active().validation.wants_padding();
+        // Answers wait: a peer that asks often must not get ever more past the window.
+        let validates = self.paths.active().validation.is_challenge_due();
         let wish = Wish {
             probe: validates || self.spaces.iter().any(|space| space.probes > 0),
             close: self.ending.close.is_some(),
@@ -179,9 +184,7 @@ impl Connection {
     fn write_datagram(&mut self, now: Instant, memory: &mut [u8], acks_only: bool) -> usize {
         let [initial, handshake, application] =
             SpaceId::ALL.map(|space| self.wants(space, acks_only));
-        if initial && memory.len() < MINIMUM_DATAGRAM {
-            return 0;
-        }
+        let initial = initial && memory.len() >= MINIMUM_DATAGRAM;
         let spaces = [
             (SpaceId::Initial, initial, handshake || application),
             (SpaceId::Handshake, handshake, application),
@@ -205,6 +208,12 @@ impl Connection {
             };
             length += written.length;
             must_pad = written.must_pad;
+        }
+        // The packet that was to do the padding came to nothing: an invalid one does
+        // (RFC 9000 §14.1).
+        if must_pad && let Some(rest) = memory.get_mut(length..MINIMUM_DATAGRAM) {
+            rest.fill(0);
+            length = MINIMUM_DATAGRAM;
         }
         length
     }
@@ -236,7 +245,7 @@ impl Connection {
     }
 
     /// Whether a packet of `space` is to be sent.
-    fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
+    pub(super) fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
         if !self.keys.can_seal(space) {
             return false;
         }

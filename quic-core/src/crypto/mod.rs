@@ -29,16 +29,14 @@ pub use random::{RandomSource, SeededRandom};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
-pub(crate) use one_rtt_keys::{KEY_PHASE_BIT, OneRttKeys};
+pub(crate) use one_rtt_keys::OneRttKeys;
 pub(crate) use packet_protection::{
     OpenError, Opened, SAMPLE_OFFSET, SealError, TAG_LENGTH, open, seal,
 };
 pub(crate) use retry_tag::{is_retry_authentic, retry_tag};
 pub(crate) use stateless_reset::reset_token;
 pub(crate) use token_log::SingleUse;
-pub(crate) use tokens::{
-    MAXIMUM_TOKEN_LENGTH, Token, TokenBytes, seal as seal_token, unseal as open_token,
-};
+pub(crate) use tokens::{Token, seal as seal_token, unseal as open_token};
 
 /// Compares in a time that depends on nothing but the lengths.
 fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {

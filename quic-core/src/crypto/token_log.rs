@@ -61,6 +61,7 @@ impl SingleUse {
     }
 
     /// How many tokens are remembered.
+    #[cfg(test)]
     pub(crate) fn length(&self) -> usize {
         self.recent.identities.len() + self.older.identities.len()
     }

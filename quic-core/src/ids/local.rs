@@ -50,10 +50,7 @@ struct Issued {
 impl LocalIds {
     /// `first` is the ID of the handshake, and is registered; later ones are `length` bytes long.
     pub(crate) fn new(first: ConnectionId, length: usize) -> Self {
-        let mut registrations = VecDeque::new();
-        if !first.is_empty() {
-            registrations.push_back(Registration::AddId(first));
-        }
+        let registrations = VecDeque::from([Registration::AddId(first)]);
         let mut issued = SmallVec::new();
         issued.push(Issued { sequence: 0, id: first, pending: None, token: None });
         Self {

@@ -195,6 +195,7 @@ impl RemoteIds {
     }
 
     /// The ID that [`Self::switch`] would make active.
+    #[cfg(test)]
     pub(crate) fn next_unused(&self) -> Option<&ConnectionId> {
         self.unused.first().map(|entry| &entry.id)
     }
@@ -261,6 +262,7 @@ impl RemoteIds {
     }
 
     /// The token that is registered, to be removed at the end.
+    #[cfg(test)]
     pub(crate) fn reset_token(&self) -> Option<&StatelessResetToken> {
         self.active.reset_token.as_ref()
     }

@@ -41,20 +41,6 @@ impl<'a> PacketWriter<'a> {
         Ok(())
     }
 
-    /// Writes a frame of which nobody needs to hear again, and which is not acknowledged:
-    /// CONNECTION_CLOSE, PADDING.
-    pub(crate) fn write_untracked(
-        &mut self,
-        encode: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
-    ) -> Result<(), Full> {
-        let start = self.writer.length();
-        let written = encode(&mut self.writer);
-        if written.is_err() {
-            self.writer.rewind(start);
-        }
-        written
-    }
-
     /// Bytes of payload written so far.
     pub(crate) fn length(&self) -> usize {
         self.writer.length()
@@ -63,10 +49,6 @@ impl<'a> PacketWriter<'a> {
     /// Bytes of payload that still fit.
     pub(crate) fn remaining(&self) -> usize {
         self.writer.remaining()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.writer.length() == 0
     }
 
     pub(crate) fn is_ack_eliciting(&self) -> bool {

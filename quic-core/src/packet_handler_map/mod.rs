@@ -304,7 +304,9 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         if remote.port() == 0 || remote.ip().is_unspecified() || remote.ip().is_multicast() {
             return Err(ConnectError::InvalidRemoteAddress(remote));
         }
-        let room = self.slots.length() < self.config.max_connections;
+        // Packets with an empty connection ID can be of one connection only.
+        let room = self.slots.length() < self.config.max_connections
+            && self.book.routes.get(&ConnectionId::EMPTY).is_none();
         let handle = room.then(|| self.slots.next_handle()).flatten();
         let handle = handle.ok_or(ConnectError::TooManyConnections)?;
         let token = self.book.tokens.take(target.server_name).unwrap_or_default();

@@ -101,6 +101,7 @@ impl Routes {
     }
 
     /// Number of connection IDs and of tokens.
+    #[cfg(test)]
     pub(super) fn length(&self) -> (usize, usize) {
         (self.ids.len(), self.tokens.len())
     }

@@ -46,6 +46,7 @@ impl ZeroRttQueue {
         if path.remote == self.path.remote { datagrams } else { HeldDatagrams::default() }
     }
 
+    #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
         self.datagrams.size()
     }

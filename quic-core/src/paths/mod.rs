@@ -10,10 +10,9 @@ mod validation;
 mod tests;
 
 pub(crate) use amplification::Amplification;
-pub(crate) use mtu_discovery::{MINIMUM_MTU, MtuDiscovery};
 pub(crate) use path::Path;
 pub(crate) use permit::{Blocked, Permit, Wish};
-pub(crate) use validation::{Answer, Validation};
+pub(crate) use validation::Answer;
 
 use std::mem;
 use std::sync::Arc;
@@ -400,7 +399,10 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     }
     let rate = Pacer::rate(&*path.congestion, &path.rtt);
     match path.pacer.budget(now, rate) {
-        0 => Err(Blocked::Pacing(path.pacer.next_send_time(rate))),
+        0 => {
+            path.on_paced(now);
+            Err(Blocked::Pacing(path.pacer.next_send_time(rate)))
+        }
         budget => Ok(whole(window.min(budget))),
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Path {
     pub(crate) validation: Validation,
     /// Bytes of packets that count as in flight (RFC 9002 §2).
     in_flight: u64,
+    /// When the window, or the pacer on its behalf, last was what limited sending.
+    limited_at: Option<Instant>,
 }
 
 impl Path {
@@ -54,6 +56,7 @@ impl Path {
             amplification,
             validation: Validation::default(),
             in_flight: 0,
+            limited_at: None,
         }
     }
 
@@ -64,7 +67,24 @@ impl Path {
             self.in_flight = self.in_flight.saturating_add(bytes);
             self.congestion.on_sent(now, bytes, self.in_flight);
             self.pacer.on_sent(bytes);
+            if self.is_window_limited() {
+                self.limited_at = Some(now);
+            }
         }
+    }
+
+    /// The pacer held back what was to be sent.
+    pub(super) fn on_paced(&mut self, now: Instant) {
+        // A burst that the pacer spreads uses up no window by that alone.
+        if self.in_flight >= self.congestion.window() / 2 {
+            self.limited_at = Some(now);
+        }
+    }
+
+    /// Whether sending was limited by the window since a packet was sent, at `sent`: if it was
+    /// not, the packet's acknowledgment is no reason for a larger one (RFC 9002 §7.8).
+    pub(crate) fn was_limited_since(&self, sent: Instant) -> bool {
+        self.limited_at.is_some_and(|at| at >= sent)
     }
 
     /// A datagram with a payload of `bytes` bytes was sent, padding included.
@@ -72,21 +92,8 @@ impl Path {
         self.amplification.sent(bytes);
     }
 
-    /// A packet in flight was acknowledged. The congestion controller hears of whole ACK frames,
-    /// from whoever handles them.
-    pub(crate) fn on_acked(&mut self, bytes: u64) {
-        self.on_discarded(bytes);
-        self.mtu.on_acked(size(bytes));
-    }
-
-    /// A packet in flight was lost; whether the MTU changed.
-    pub(crate) fn on_lost(&mut self, now: Instant, bytes: u64) -> bool {
-        self.on_discarded(bytes);
-        let changed = self.mtu.on_lost(size(bytes), now);
-        self.propagate_mtu(changed)
-    }
-
-    /// A packet in flight will neither be acknowledged nor lost: its keys are gone.
+    /// Packets in flight are not any more: acknowledged, lost, or their keys are gone. The
+    /// congestion controller hears of whole ACK frames, from whoever handles them.
     pub(crate) fn on_discarded(&mut self, bytes: u64) {
         self.in_flight = self.in_flight.saturating_sub(bytes);
     }
@@ -101,12 +108,6 @@ impl Path {
     pub(crate) fn on_size_lost(&mut self, now: Instant, size: u16) -> bool {
         let changed = self.mtu.on_lost(size, now);
         self.propagate_mtu(changed)
-    }
-
-    /// In place of [`Self::on_lost`] for a packet that probes the MTU; it is no congestion.
-    pub(crate) fn on_mtu_probe_lost(&mut self, bytes: u64) {
-        self.on_discarded(bytes);
-        self.mtu.on_probe_lost(size(bytes));
     }
 
     /// Nothing was acknowledged for several PTOs; whether the MTU changed.
@@ -134,12 +135,17 @@ impl Path {
         self.in_flight
     }
 
+    /// Counts anew: only the active path hears of what becomes of its packets.
+    pub(crate) fn set_in_flight(&mut self, bytes: u64) {
+        self.in_flight = bytes;
+    }
+
     /// Bytes that the congestion window has room for.
     pub(crate) fn window_available(&self) -> u64 {
         self.congestion.window().saturating_sub(self.in_flight)
     }
 
-    /// Whether the congestion window has no room for a full datagram (RFC 9002 §7.8).
+    /// Whether the congestion window has no room for a full datagram.
     pub(crate) fn is_window_limited(&self) -> bool {
         self.window_available() < u64::from(self.mtu.current())
     }
@@ -158,10 +164,6 @@ impl Path {
         mem::swap(&mut self.pacer, &mut other.pacer);
         mem::swap(&mut self.mtu, &mut other.mtu);
         mem::swap(&mut self.in_flight, &mut other.in_flight);
+        mem::swap(&mut self.limited_at, &mut other.limited_at);
     }
-}
-
-/// A packet's size; no datagram is longer than 65,527 bytes.
-fn size(bytes: u64) -> u16 {
-    u16::try_from(bytes).unwrap_or(u16::MAX)
 }

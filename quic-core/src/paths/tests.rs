@@ -96,11 +96,12 @@ fn remote(paths: &Paths) -> SocketAddr {
 #[test]
 fn permits_follow_window_amplification_and_socket() {
     let any = |bytes| Permit::Any { bytes, datagram_length: 1200 };
+    let whole = WINDOW / MTU * MTU;
     let acks = |bytes| Permit::AcksOnly { bytes, blocked: Blocked::Congestion };
     let blocked = Permit::None(Blocked::Amplification);
     // in flight, received, and what a normal packet, a probe and a close may.
     let table = [
-        (0, None, any(WINDOW), any(WINDOW), any(WINDOW)),
+        (0, None, any(whole), any(whole), any(whole)),
         (0, Some(1200), any(3600), any(3600), any(3600)),
         (0, Some(0), blocked, blocked, blocked),
         (0, Some(21), blocked, blocked, blocked),
@@ -150,7 +151,7 @@ fn pacing_begins_with_the_first_round_trip_time_and_sets_a_deadline() {
                 Permit::Any { bytes, .. } => {
                     assert!(bytes >= MTU);
                     paths.active_mut().on_sent(at(0), MTU, true);
-                    paths.active_mut().on_acked(MTU);
+                    paths.active_mut().on_discarded(MTU);
                 }
                 Permit::AcksOnly { blocked, .. } => return Some(blocked),
                 Permit::None(blocked) => return Some(blocked),

@@ -116,7 +116,8 @@ impl Validation {
         !self.responses.is_empty() || self.is_challenge_due()
     }
 
-    fn is_challenge_due(&self) -> bool {
+    /// Whether a challenge of this end is due.
+    pub(crate) fn is_challenge_due(&self) -> bool {
         self.attempt.as_ref().is_some_and(|attempt| {
             attempt.challenges.iter().any(|challenge| challenge.state == ChallengeState::Due)
         })

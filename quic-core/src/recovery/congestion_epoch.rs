@@ -31,14 +31,6 @@ impl CongestionEpoch {
         }
     }
 
-    /// A congestion event for which there is other evidence than loss: it stands.
-    pub(super) fn on_ecn(&mut self, now: Instant, newest_sent: Instant) {
-        if self.started.is_none_or(|started| newest_sent > started) {
-            self.started = Some(now);
-        }
-        self.missing = None;
-    }
-
     /// So many packets of the event turned up; returns whether they were the last.
     pub(super) fn on_spurious(&mut self, packets: u32) -> bool {
         let Some(missing) = self.missing.filter(|_| packets > 0) else { return false };

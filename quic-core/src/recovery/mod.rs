@@ -10,8 +10,7 @@ mod tests;
 
 pub(crate) use received_packets::ReceivedPackets;
 pub(crate) use sent_packets::{
-    AckContext, AckOutcome, LargestAcked, LossOutcome, LossThresholds, NewPacket, SentPacket,
-    SentPackets, SpuriousLoss,
+    AckContext, AckOutcome, LossOutcome, LossThresholds, NewPacket, SentPackets, SpuriousLoss,
 };
 
 use std::time::Duration;
@@ -179,6 +178,7 @@ impl Recovery {
 
     /// ECN-CE marks began a congestion event, or confirmed the one that there is; that is not
     /// undone.
+    #[cfg(test)]
     pub(crate) fn on_ecn_congestion(&mut self, now: Instant, newest_sent: Instant) {
         self.epoch.on_ecn(now, newest_sent);
     }

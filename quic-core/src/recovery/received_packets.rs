@@ -102,11 +102,7 @@ impl ReceivedPackets {
         self.largest.map(|(number, _)| number)
     }
 
-    /// When the packet with the largest number arrived.
-    pub(crate) fn largest_received_at(&self) -> Option<Instant> {
-        self.largest.map(|(_, at)| at)
-    }
-
+    #[cfg(test)]
     pub(crate) fn ecn_counts(&self) -> EcnCounts {
         self.ecn
     }

@@ -50,6 +50,7 @@ impl HeldDatagrams {
     }
 
     /// Number of datagrams and bytes held.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.datagrams.len(), self.bytes)
     }

@@ -8,7 +8,7 @@ mod initial;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attempt::{ATTEMPT_LIFETIME, ATTEMPT_LIMIT, Attempt, InitialFacts};
+pub(crate) use attempt::{Attempt, InitialFacts};
 pub(crate) use held::{HeldDatagrams, HoldLimit};
 pub(crate) use initial::MINIMUM_ID_LENGTH;
 

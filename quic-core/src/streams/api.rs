@@ -42,7 +42,7 @@ pub enum WriteError {
     /// Nothing can be taken now. `StreamEvent::Writable` follows.
     #[error("nothing can be taken now")]
     Blocked,
-    /// The stream was finished or reset, or never opened.
+    /// The stream was finished or reset, or never opened, or the connection is over.
     #[error("the stream is closed for writing")]
     Closed,
     /// The peer sent STOP_SENDING with this code.
@@ -57,7 +57,8 @@ pub enum ReadError {
     /// Nothing to read now. `StreamEvent::Readable` follows.
     #[error("nothing to read now")]
     Blocked,
-    /// The stream was stopped, read to its end or reset before, or never opened.
+    /// The stream was stopped, read to its end or reset before, or never opened; or the connection
+    /// is over, and what had arrived was read.
     #[error("the stream is closed for reading")]
     Closed,
     /// The peer reset the stream with this code.
@@ -138,8 +139,11 @@ impl SendStream<'_> {
     /// Of a stream that the peer stopped, this only takes notice.
     ///
     /// # Errors
-    /// [`WriteError::Closed`] if already reset or all was acknowledged.
+    /// [`WriteError::Closed`] if already reset or all was acknowledged, or the connection is over.
     pub fn reset(&mut self, code: VarInt) -> Result<(), WriteError> {
+        if self.streams.over {
+            return Err(WriteError::Closed);
+        }
         let key = self.streams.store.find(self.id).ok_or(WriteError::Closed)?;
         let stopped = self.take_notice_of_stop(key);
         if stopped.is_none() && !self.streams.reset(key, code) {
@@ -168,7 +172,8 @@ impl SendStream<'_> {
     }
 
     /// How far delivery has come; `None` if the stream is still being written, or was never
-    /// opened. A reset that the peer acknowledged counts as delivery.
+    /// opened, or the connection was over before. A reset that the peer acknowledged counts as
+    /// delivery.
     pub fn finished(&self) -> Option<Finished> {
         let Some(stream) = self.stream() else {
             return self.streams.is_gone(self.id).then_some(Finished::Acknowledged);
@@ -177,7 +182,7 @@ impl SendStream<'_> {
         match send.stopped {
             Some(code) => Some(Finished::Stopped(code)),
             None if send.state().is_terminal() => Some(Finished::Acknowledged),
-            None if send.is_writable() => None,
+            None if send.is_writable() || self.streams.over => None,
             None => Some(Finished::Pending),
         }
     }
@@ -198,7 +203,11 @@ impl SendStream<'_> {
             return Err(WriteError::Stopped(code));
         }
         let stream = self.streams.store.get(key).ok_or(WriteError::Closed)?;
-        if stream.send.is_writable() { Ok(key) } else { Err(WriteError::Closed) }
+        if stream.send.is_writable() && !self.streams.over {
+            Ok(key)
+        } else {
+            Err(WriteError::Closed)
+        }
     }
 
     /// The application hears of the peer's STOP_SENDING now, if there was one: with that the
@@ -334,7 +343,7 @@ impl RecvStream<'_> {
             return Err(ReadError::Reset(code));
         }
         recv.notified = false;
-        Err(ReadError::Blocked)
+        Err(if streams.over { ReadError::Closed } else { ReadError::Blocked })
     }
 }
 

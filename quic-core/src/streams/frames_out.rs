@@ -25,15 +25,18 @@ struct Piece {
 impl Streams {
     /// Whether [`write_frames`](Self::write_frames) has anything to write.
     pub(crate) fn has_frames(&self) -> bool {
-        !self.urgent.is_empty()
-            || self.max_data_pending
-            || !self.credits.is_empty()
-            || self.credit.blocked.pending().is_some()
-            || DIRECTIONS.into_iter().any(|direction| {
-                self.remote.get(direction).is_pending()
-                    || self.local.get(direction).blocked.pending().is_some()
-            })
-            || !self.scheduler.is_empty()
+        let pending = || {
+            !self.urgent.is_empty()
+                || self.max_data_pending
+                || !self.credits.is_empty()
+                || self.credit.blocked.pending().is_some()
+                || DIRECTIONS.into_iter().any(|direction| {
+                    self.remote.get(direction).is_pending()
+                        || self.local.get(direction).blocked.pending().is_some()
+                })
+                || !self.scheduler.is_empty()
+        };
+        !self.over && pending()
     }
 
     /// Writes what there is to say: resets and stops, limits, then data.

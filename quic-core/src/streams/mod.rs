@@ -31,6 +31,7 @@ use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
 use self::send::{Fin, SendPart, SendTransition};
 use self::store::{Key, Queued, Store, Stream, remove_key};
+use crate::buffer::{Reassembler, SendBuffer};
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;
 use crate::wire::transport_parameters::TransportParameters;
@@ -74,6 +75,8 @@ pub(crate) struct Streams {
     unacked_ends: usize,
     /// Heap of received data, in bytes.
     reassembly: usize,
+    /// The application waits for `StreamEvent::Flushed`.
+    flush_awaited: bool,
     over: bool,
 }
 
@@ -139,6 +142,7 @@ impl Streams {
             available: PerDirection::default(),
             unacked_ends: 0,
             reassembly: 0,
+            flush_awaited: false,
             over: false,
         }
     }
@@ -177,7 +181,7 @@ impl Streams {
     /// The next stream that the peer opened, in order. Streams that are over in both directions
     /// before they are accepted are passed over.
     pub(crate) fn accept(&mut self, direction: Direction) -> Option<StreamId> {
-        while !self.over {
+        loop {
             let remote = self.remote.get_mut(direction);
             if remote.next >= remote.opened {
                 return None;
@@ -185,6 +189,10 @@ impl Streams {
             let id = StreamId::new(!self.side, direction, remote.next);
             remote.next += 1;
             let Some(key) = self.store.find(id) else {
+                if self.over {
+                    // Nothing arrived on it, and nothing will.
+                    continue;
+                }
                 self.create(id);
                 return Some(id);
             };
@@ -193,12 +201,12 @@ impl Streams {
                 continue;
             }
             self.notify_readable(key);
-            if self.store.get(key).is_some_and(|stream| stream.send.stopped.is_some()) {
+            let stopped = self.store.get(key).is_some_and(|stream| stream.send.stopped.is_some());
+            if stopped && !self.over {
                 self.events.push_back((key, StreamEvent::Stopped(id)));
             }
             return Some(id);
         }
-        None
     }
 
     /// The sending part of a stream; its methods fail if there is none.
@@ -213,6 +221,10 @@ impl Streams {
 
     /// What the application should hear of next.
     pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
+        if self.flush_awaited && self.is_flushed() {
+            self.flush_awaited = false;
+            return Some(StreamEvent::Flushed);
+        }
         for direction in DIRECTIONS {
             if std::mem::take(self.opened.get_mut(direction)) {
                 return Some(StreamEvent::Opened(direction));
@@ -240,16 +252,46 @@ impl Streams {
         self.credit.unacked == 0 && self.unacked_ends == 0
     }
 
+    /// `StreamEvent::Flushed` is wanted once everything is acknowledged.
+    pub(crate) fn notify_when_flushed(&mut self) {
+        self.flush_awaited = !self.over;
+    }
+
     /// Heap of data that waits to be read, sent or acknowledged, in bytes.
     pub(crate) fn buffered_bytes(&self) -> usize {
         let sending = self.store.iter().map(|stream| stream.send.buffer.allocated_bytes());
         sending.sum::<usize>() + self.reassembly
     }
 
-    /// Lets go of everything; all later operations fail.
-    pub(crate) fn on_connection_over(&mut self) {
-        let side = self.side;
-        *self = Self { over: true, ..Self::new(side, &self.config, (0, 0)) };
+    /// Nothing is sent or received any more. What had arrived can still be accepted and read if
+    /// `readable`, and what was acknowledged stays known: a peer that has everything may close
+    /// before this end's application had its turn.
+    pub(crate) fn on_connection_over(&mut self, readable: bool) {
+        self.over = true;
+        self.flush_awaited = false;
+        self.max_data_pending = false;
+        for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
+            *queue = VecDeque::new();
+        }
+        self.scheduler = Scheduler::default();
+        self.events = VecDeque::new();
+        self.opened = PerDirection::default();
+        self.available = PerDirection::default();
+        for (_, stream) in self.store.iter_mut() {
+            stream.queued = Queued::default();
+            stream.send.buffer = SendBuffer::default();
+            if !readable {
+                stream.recv.data = Reassembler::default();
+                stream.recv.stopped = true;
+            }
+        }
+        if !readable {
+            self.reassembly = 0;
+            for direction in DIRECTIONS {
+                let remote = self.remote.get_mut(direction);
+                remote.next = remote.opened;
+            }
+        }
     }
 
     fn create(&mut self, id: StreamId) -> Key {
@@ -357,7 +399,7 @@ impl Streams {
     /// Announces that there is something to read, once until a read blocks. Streams that the
     /// application does not know yet wait for `accept`.
     fn notify_readable(&mut self, key: Key) {
-        if !self.is_accepted(key.id) {
+        if self.over || !self.is_accepted(key.id) {
             return;
         }
         let Some(stream) = self.store.get_mut(key) else { return };
@@ -403,6 +445,9 @@ impl Streams {
     /// Puts the stream into the queues where it has something to do, and takes it out of the
     /// others, so that the queues never promise frames that there are not.
     fn sync_queues(&mut self, key: Key) {
+        if self.over {
+            return;
+        }
         let Some(stream) = self.store.get_mut(key) else { return };
         let urgent = stream.send.reset_pending || stream.recv.stop_pending;
         let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();

@@ -4,7 +4,7 @@ mod codec;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
-pub(crate) use codec::{ParametersError, decode, encode};
+pub(crate) use codec::{decode, encode};
 
 use super::{ConnectionId, StatelessResetToken};
 

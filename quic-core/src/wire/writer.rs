@@ -98,6 +98,7 @@ impl<'a> Writer<'a> {
     }
 
     /// `length` zero bytes: PADDING frames (RFC 9000 §19.1).
+    #[cfg(test)]
     pub(crate) fn padding(&mut self, length: usize) -> Result<(), Full> {
         self.reserve(length)?.fill(0);
         Ok(())

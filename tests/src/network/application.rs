@@ -104,7 +104,9 @@ impl Application {
     /// Reads all that there is on streams that were seen before.
     pub fn read_all(&mut self, connection: &mut Connection, handle: ConnectionHandle) {
         let ids: Vec<_> = self.received.keys().filter(|key| key.0 == handle).copied().collect();
-        ids.into_iter().for_each(|key| self.read(connection, key));
+        for key in ids {
+            self.read(connection, key);
+        }
     }
 
     /// Does what an event asks for.
@@ -147,7 +149,10 @@ impl Application {
         let mut back = Vec::new();
         let mut ended = false;
         let received = self.received.entry((handle, id)).or_default();
-        while self.read {
+        if !self.read {
+            return;
+        }
+        loop {
             match connection.recv_stream(id).read_chunk(PIECE) {
                 Ok(ReadOutcome::Data(data)) => {
                     received.length += data.len() as u64;

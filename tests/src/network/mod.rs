@@ -3,7 +3,14 @@
 //! Time stands still while anything happens, and jumps to the earliest deadline or arrival. When a
 //! test fails, the seed is printed; `QUIC_SEED=… cargo test …` plays that one again. `QUIC_SEEDS=…`
 //! plays more than the usual ones.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "test code")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "test code, which panics where something is wrong"
+)]
 
 mod application;
 mod endpoint;
@@ -208,7 +215,7 @@ impl Pair {
 
     /// Runs until nothing is left to happen, for at most an hour.
     pub fn run_to_end(&mut self) {
-        self.run_for(Duration::from_secs(3600));
+        self.run_for(Duration::from_hours(1));
         assert!(self.next().is_none(), "something is still due");
     }
 

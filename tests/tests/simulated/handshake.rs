@@ -198,5 +198,28 @@ fn many_clients_of_one_socket_connect_at_once() {
     for client in clients {
         echo(&mut pair, client, 100, seconds(1));
     }
-    assert!(SERVER_NAME.len() > 1);
+}
+
+#[test]
+fn a_session_is_resumed() {
+    let mut pair = Pair::with_rustls(1);
+    let (first, _) = pair.connect();
+    echo(&mut pair, first, 1000, seconds(1));
+    let (second, _) = pair.connect();
+    echo(&mut pair, second, 1000, seconds(1));
+}
+
+#[test]
+fn a_client_can_do_without_connection_ids_for_one_connection() {
+    let mut setup = Setup::new(1);
+    setup.client_endpoint.connection_id_length = 0;
+    let mut pair = setup.build();
+    let (client, _) = pair.connect();
+    echo(&mut pair, client, 100_000, seconds(1));
+    let (server, config) = (pair.server.address, Arc::clone(&pair.client_config));
+    let second = pair.client.connect(server, SERVER_NAME, config);
+    assert_eq!(second, Err(quic_core::ConnectError::TooManyConnections));
+    pair.client.close(client, 0, b"");
+    pair.run_for(seconds(5));
+    pair.connect();
 }

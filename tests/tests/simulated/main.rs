@@ -1,6 +1,8 @@
 //! Two ends in virtual time.
 #![expect(
-    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test that finds something else has failed"
@@ -11,6 +13,7 @@ mod handshake;
 mod keys;
 mod lossy_handshake;
 mod paths;
+mod random;
 mod replay;
 mod throughput;
 mod tokens;

@@ -11,6 +11,8 @@ fn a_transfer_survives_new_addresses_of_the_client() {
         let mut pair = if rustls { Pair::with_rustls(1) } else { Pair::new(1) };
         let (client, server) = pair.connect();
         pair.run_for(millis(100));
+        pair.to_server.rate_bytes_per_second = Some(2_000_000);
+        pair.to_server.queue_bytes = 100_000;
         pair.server.application.echo = true;
         let sent = noise(2 << 20, 1);
         let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
@@ -24,6 +26,26 @@ fn a_transfer_survives_new_addresses_of_the_client() {
         let path = pair.server.with(server, |c| c.path());
         assert_eq!(path.remote, pair.client.address);
     }
+}
+
+#[test]
+fn a_client_that_comes_back_finds_the_window_of_its_path_free() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(100));
+    let sent = noise(4 << 20, 1);
+    let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
+    let home = pair.client.address;
+    for _ in 0..4 {
+        pair.run_for(millis(100));
+        pair.client.address = ([203, 0, 113, 7], 7).into();
+        pair.run_for(millis(100));
+        pair.client.address = home;
+    }
+    pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
+    assert!(pair.client.received(client, id) == sent, "something else came");
+    pair.run_for(seconds(5));
+    assert_eq!(pair.server.with(server, |c| c.statistics().bytes_in_flight), 0);
 }
 
 #[test]

@@ -26,10 +26,29 @@ fn windows_grow_to_fill_a_long_fast_link() {
     let (client, server) = pair.connect();
     pair.client.send_endlessly(client);
     let mut best = 0;
-    while pair.elapsed() < seconds(5) && best < 500_000_000 {
+    while pair.elapsed() < seconds(3) && best < 500_000_000 {
         best = best.max(rate(&mut pair, server, 250));
     }
     assert!(best > 500_000_000, "{best} bit/s at the best");
+}
+
+#[test]
+fn slow_start_doubles_what_is_sent_each_round_trip() {
+    let mut setup = Setup::new(1).link(|link| link.delay = millis(50));
+    setup.server_transport.stream_receive_window = 8 << 20;
+    setup.server_transport.receive_window = 8 << 20;
+    let mut pair = setup.build();
+    pair.server.application.keep = false;
+    let (client, _) = pair.connect();
+    pair.client.send_endlessly(client);
+    let window = |pair: &mut Pair| pair.client.with(client, |c| c.statistics().congestion_window);
+    pair.run_for(millis(210));
+    for _ in 0..4 {
+        let before = window(&mut pair);
+        pair.run_for(millis(100));
+        let after = window(&mut pair);
+        assert!(after * 10 > before * 17, "grew from {before} to {after} in a round trip");
+    }
 }
 
 /// How long 10 MB take on a link, by the ideal.

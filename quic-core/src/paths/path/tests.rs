@@ -36,9 +36,7 @@ fn only_packets_in_flight_are_counted() {
     path.on_sent(Instant::EPOCH, 1000, true);
     path.on_sent(Instant::EPOCH, 50, false);
     assert_eq!(path.in_flight(), 1000);
-    path.on_acked(400);
-    path.on_lost(Instant::EPOCH, 300);
-    path.on_discarded(200);
+    path.on_discarded(900);
     assert_eq!(path.in_flight(), 100);
 }
 
@@ -49,12 +47,32 @@ fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
     let window = path.congestion.window();
     let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
     path.on_sent(Instant::EPOCH, size.into(), true);
-    path.on_mtu_probe_lost(size.into());
-    assert_eq!((path.in_flight(), path.congestion.window()), (0, window));
+    path.mtu.on_probe_lost(size);
+    assert_eq!((path.mtu.current(), path.congestion.window()), (1200, window));
     let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
     path.on_sent(Instant::EPOCH, size.into(), true);
     assert!(path.on_mtu_probe_acked(size));
     assert_eq!(path.mtu.current(), 1452);
+}
+
+#[test]
+fn the_window_was_the_limit_if_it_was_used_up_at_any_time_since_the_packet_was_sent() {
+    let at = |millis| Instant::EPOCH + Duration::from_millis(millis);
+    let mut path = path(&TransportConfig::default());
+    let window = path.congestion.window();
+    path.on_sent(at(1), window / 2, true);
+    assert!(!path.was_limited_since(at(1)), "half of the window is free");
+    path.on_sent(at(2), window / 2, true);
+    path.on_discarded(window);
+    assert!(path.was_limited_since(at(1)), "it was used up while the first packet was in flight");
+    assert!(path.was_limited_since(at(2)));
+    path.on_sent(at(3), 1200, true);
+    assert!(!path.was_limited_since(at(3)), "after that, little was sent");
+    path.on_paced(at(4));
+    assert!(!path.was_limited_since(at(3)), "the pacer spread a small burst");
+    path.on_sent(at(5), window / 2, true);
+    path.on_paced(at(6));
+    assert!(path.was_limited_since(at(5)), "the pacer held back what would have used it up");
 }
 
 /// Writes down the maximum datagram size that it was told last.
@@ -89,11 +107,11 @@ fn the_congestion_controller_hears_of_every_change_of_the_mtu() {
     path.mtu.enable();
     path.set_peer_maximum(1400);
     let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
-    assert!(path.on_mtu_probe_acked(size.into()));
+    assert!(path.on_mtu_probe_acked(size));
     assert_eq!(last(), 1400);
     for loss in 1..=3 {
-        assert_eq!(path.on_lost(Instant::EPOCH, 1400), loss == 3);
-        path.on_acked(100);
+        assert_eq!(path.on_size_lost(Instant::EPOCH, 1400), loss == 3);
+        path.mtu.on_acked(100);
     }
     assert_eq!(last(), 1200);
 }
@@ -101,18 +119,18 @@ fn the_congestion_controller_hears_of_every_change_of_the_mtu() {
 proptest! {
     #[test]
     fn bytes_in_flight_never_underflow(
-        events in prop::collection::vec((0u8..4, 0u64..100_000), 0..100),
+        events in prop::collection::vec((any::<bool>(), 0u64..100_000), 0..100),
     ) {
         let mut path = path(&TransportConfig::default());
-        for (event, bytes) in events {
+        for (is_sent, bytes) in events {
             let before = path.in_flight();
-            match event {
-                0 => path.on_sent(Instant::EPOCH, bytes, true),
-                1 => path.on_acked(bytes),
-                2 => { path.on_lost(Instant::EPOCH, bytes); }
-                _ => path.on_discarded(bytes),
-            }
-            let expected = if event == 0 { before + bytes } else { before.saturating_sub(bytes) };
+            let expected = if is_sent {
+                path.on_sent(Instant::EPOCH, bytes, true);
+                before + bytes
+            } else {
+                path.on_discarded(bytes);
+                before.saturating_sub(bytes)
+            };
             prop_assert_eq!(path.in_flight(), expected);
             prop_assert!(path.window_available() <= path.congestion.window());
         }

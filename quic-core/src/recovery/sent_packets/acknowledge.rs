@@ -126,11 +126,11 @@ impl AckOutcome {
                 path: packet.path,
             });
         }
-        if packet.mtu_probe {
-            self.mtu_probe_acked = self.mtu_probe_acked.max(Some(packet.size));
-        }
         if packet.path != context.path || !packet.in_flight {
             return;
+        }
+        if packet.mtu_probe {
+            self.mtu_probe_acked = self.mtu_probe_acked.max(Some(packet.size));
         }
         match packet.state {
             State::Outstanding => {

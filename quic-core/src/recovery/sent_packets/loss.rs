@@ -119,12 +119,12 @@ impl LossOutcome {
     fn add(&mut self, packet: &SentPacket, path: u32) {
         self.packets += 1;
         self.newest_number = self.newest_number.max(Some(packet.number));
+        if packet.path != path || !packet.in_flight {
+            return;
+        }
         if packet.mtu_probe {
             let smallest = self.mtu_probe_lost.map_or(packet.size, |size| size.min(packet.size));
             self.mtu_probe_lost = Some(smallest);
-        }
-        if packet.path != path || !packet.in_flight {
-            return;
         }
         self.bytes += u64::from(packet.size);
         // A lost MTU probe says that the path is narrow, not that it is full (RFC 9000 §14.4).

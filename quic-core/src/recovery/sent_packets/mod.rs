@@ -141,8 +141,19 @@ impl SentPackets {
     }
 
     /// Bytes in flight, on all paths.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// Bytes in flight that were sent on the path with this generation. Counts them one by one.
+    pub(crate) fn in_flight_on(&self, path: u32) -> u64 {
+        let packets = self.packets.iter();
+        packets
+            .filter(|packet| packet.state == State::Outstanding && packet.in_flight)
+            .filter(|packet| packet.path == path)
+            .map(|packet| u64::from(packet.size))
+            .sum()
     }
 
     pub(crate) fn has_ack_eliciting_in_flight(&self) -> bool {

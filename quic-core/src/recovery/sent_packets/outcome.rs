@@ -57,10 +57,6 @@ impl SentPacket {
         self.number
     }
 
-    pub(crate) fn time_sent(&self) -> Instant {
-        self.time_sent
-    }
-
     /// Bytes of the UDP payload that the packet took.
     pub(crate) fn size(&self) -> u16 {
         self.size
@@ -69,14 +65,6 @@ impl SentPacket {
     /// Generation of the path that it was sent on.
     pub(crate) fn path(&self) -> u32 {
         self.path
-    }
-
-    pub(crate) fn is_ack_eliciting(&self) -> bool {
-        self.ack_eliciting
-    }
-
-    pub(crate) fn is_in_flight(&self) -> bool {
-        self.in_flight
     }
 
     pub(crate) fn is_mtu_probe(&self) -> bool {
@@ -142,7 +130,7 @@ pub(crate) struct AckOutcome {
     /// A sample of the current path's round-trip time, not adjusted (RFC 9002 §5.1).
     pub(crate) rtt_sample: Option<Duration>,
     pub(crate) spurious: SpuriousLoss,
-    /// Size of the largest MTU probe that arrived.
+    /// Size of the largest MTU probe of the current path that arrived.
     pub(crate) mtu_probe_acked: Option<u16>,
 }
 
@@ -161,7 +149,7 @@ pub(crate) struct LossOutcome {
     pub(crate) newest_sent: Option<Instant>,
     /// The largest number among all lost packets.
     pub(crate) newest_number: Option<u64>,
-    /// Size of the smallest MTU probe that was lost; no sign of congestion (RFC 9000 §14.4).
+    /// Size of the smallest MTU probe of the current path that was lost; no sign of congestion (RFC 9000 §14.4).
     pub(crate) mtu_probe_lost: Option<u16>,
     /// When the first and the last of the ack-eliciting packets were sent that were lost in a row,
     /// with none acknowledged in between (RFC 9002 §7.6.2).

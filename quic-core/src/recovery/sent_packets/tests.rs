@@ -76,6 +76,36 @@ fn lose(sent: &mut SentPackets, millis: u64) -> (LossOutcome, Vec<u64>) {
 }
 
 #[test]
+fn mtu_probes_of_another_path_say_nothing_of_this_one() {
+    let mut sent = SentPackets::new();
+    for path in [PATH + 1, PATH] {
+        let sequence = sent.next_number();
+        sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence });
+        sent.push(NewPacket { mtu_probe: true, size: 1400, path, ..packet(0) });
+    }
+    assert_eq!((sent.in_flight_on(PATH), sent.in_flight_on(PATH + 1)), (1400, 1400));
+    let (outcome, _) = ack(&mut sent, 10, [0]);
+    assert_eq!(outcome.mtu_probe_acked, None);
+    let (outcome, _) = ack(&mut sent, 10, [1]);
+    assert_eq!(outcome.mtu_probe_acked, Some(1400));
+    assert_eq!((sent.in_flight_on(PATH), sent.in_flight_on(PATH + 1)), (0, 0));
+    for path in [PATH + 1, PATH] {
+        let sequence = sent.next_number();
+        sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence });
+        sent.push(NewPacket { mtu_probe: true, size: 1300, path, ..packet(20) });
+        for _ in 0..3 {
+            send(&mut sent, 20);
+        }
+        let newest = sent.next_number() - 1;
+        let _acked = ack(&mut sent, 30, [newest]);
+        let (outcome, lost) = lose(&mut sent, 30);
+        assert_eq!(lost.first(), Some(&(newest - 3)));
+        assert_eq!(outcome.mtu_probe_lost, (path == PATH).then_some(1300));
+        sent.abandon(PATH, |_, _| {});
+    }
+}
+
+#[test]
 fn acknowledging_what_was_not_sent_is_a_violation_and_changes_nothing() {
     let mut sent = SentPackets::new();
     send(&mut sent, 0);

@@ -151,13 +151,60 @@ fn everything_fails_when_the_connection_is_over() {
     let mut client = client();
     let id = client.open(BIDI).unwrap();
     client.send_stream(id).write(&[1; 100]).unwrap();
-    client.on_connection_over();
+    client.on_connection_over(false);
     assert_eq!(client.open(BIDI), Err(OpenStreamError::ConnectionOver));
     assert_eq!(client.accept(BIDI), None);
     assert_eq!(client.send_stream(id).write(&[1]), Err(WriteError::Closed));
     assert_eq!(client.send_stream(id).finish(), Err(WriteError::Closed));
     assert_eq!(client.recv_stream(id).read(&mut [1]), Err(ReadError::Closed));
     assert_eq!((client.buffered_bytes(), client.has_frames()), (0, false));
+}
+
+#[test]
+fn what_arrived_before_the_peer_closed_can_be_accepted_and_read() {
+    let mut server = server();
+    let (first, second) = (client_uni(0), client_uni(2));
+    stream_frame(&mut server, first, 0, 10, true).unwrap();
+    stream_frame(&mut server, second, 0, 5, false).unwrap();
+    server.on_connection_over(true);
+    assert_eq!(server.accept(UNI), Some(first));
+    assert_eq!(server.recv_stream(first).read(&mut [0; 20]), Ok(ReadOutcome::Data(10)));
+    assert_eq!(server.recv_stream(first).read(&mut [0; 20]), Ok(ReadOutcome::Finished));
+    assert_eq!(server.accept(UNI), Some(second), "nothing arrived on the one between");
+    assert_eq!(server.recv_stream(second).read(&mut [0; 20]), Ok(ReadOutcome::Data(5)));
+    assert_eq!(server.recv_stream(second).read(&mut [0; 20]), Err(ReadError::Closed));
+    assert_eq!(server.accept(UNI), None);
+    assert!(!server.has_frames() && server.poll_event().is_none());
+}
+
+#[test]
+fn what_the_peer_acknowledged_before_it_closed_stays_known() {
+    let (mut client, mut server) = (client(), server());
+    let ids = [client.open(UNI).unwrap(), client.open(UNI).unwrap()];
+    let [delivered, lost] = ids;
+    client.send_stream(delivered).write(&[1; 100]).unwrap();
+    client.send_stream(delivered).finish().unwrap();
+    exchange(&mut client, &mut server);
+    client.send_stream(lost).write(&[1; 100]).unwrap();
+    client.send_stream(lost).finish().unwrap();
+    client.on_connection_over(true);
+    assert_eq!(client.send_stream(delivered).finished(), Some(Finished::Acknowledged));
+    assert_eq!(client.send_stream(lost).finished(), None);
+    assert!(!client.is_flushed());
+    assert_eq!(client.buffered_bytes(), 0);
+}
+
+#[test]
+fn the_flush_is_announced_once_to_who_asked_for_it() {
+    let (mut client, mut server) = (client(), server());
+    let id = client.open(UNI).unwrap();
+    client.send_stream(id).write(&[1; 100]).unwrap();
+    client.send_stream(id).finish().unwrap();
+    client.notify_when_flushed();
+    assert_eq!(events(&mut client), []);
+    exchange(&mut client, &mut server);
+    assert_eq!(events(&mut client), [StreamEvent::Flushed, StreamEvent::Finished(id)]);
+    assert_eq!(events(&mut client), []);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! CRYPTO (RFC 9000 §19.6).
 
-use super::{FrameType, Malformed};
-use crate::wire::{Full, Reader, VarInt, Writer};
+#[cfg(any(test, feature = "fuzzing"))]
+use super::FrameType;
+use super::Malformed;
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::wire::{Full, Writer};
+use crate::wire::{Reader, VarInt};
 
 /// Handshake bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,6 +24,7 @@ impl<'a> Crypto<'a> {
         Ok(Self { offset, data })
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::CRYPTO.0)?;
         writer.varint(self.offset)?;

@@ -13,7 +13,7 @@ mod token;
 #[cfg(any(test, feature = "fuzzing"))]
 mod encode;
 
-pub(crate) use ack::{Ack, AckRanges, EcnCounts, write_ack};
+pub(crate) use ack::{Ack, EcnCounts, write_ack};
 pub(crate) use close::ConnectionClose;
 pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
 pub(crate) use crypto::Crypto;

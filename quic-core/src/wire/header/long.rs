@@ -1,8 +1,7 @@
 //! Initial, 0-RTT and Handshake packets (RFC 9000 §17.2.2 to §17.2.4).
 
 use super::{
-    FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, VERSION_1, whole_or_not, write_invariant,
-    write_number,
+    FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, whole_or_not, write_invariant, write_number,
 };
 use crate::wire::{ConnectionId, Full, PacketNumberLength, Reader, Writer};
 

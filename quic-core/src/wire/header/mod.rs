@@ -12,11 +12,9 @@ mod tests;
 pub(crate) use long::{
     LengthField, LongHeader, LongHeaderParts, LongType, patch_length, write_long_header,
 };
-pub(crate) use retry::{RETRY_TAG_LENGTH, RetryHeader, RetryParts, write_retry_without_tag};
+pub(crate) use retry::{RetryHeader, RetryParts, write_retry_without_tag};
 pub(crate) use short::{ShortHeader, ShortHeaderParts, write_short_header};
-pub(crate) use version_negotiation::{
-    VersionNegotiationHeader, Versions, write_version_negotiation,
-};
+pub(crate) use version_negotiation::{VersionNegotiationHeader, write_version_negotiation};
 
 use super::{ConnectionId, Full, PacketNumberLength, Reader, Truncated, Writer};
 
@@ -150,6 +148,7 @@ pub(crate) fn destination_id(datagram: &[u8], local_id_length: usize) -> Option<
 
 /// The truncated packet number in the 1 to 4 `bytes` of its unprotected field.
 #[inline]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_truncated_number(bytes: &[u8]) -> u32 {
     debug_assert!((1..=4).contains(&bytes.len()), "a packet number field has 1 to 4 bytes");
     bytes.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))

@@ -1,0 +1,7 @@
+//! Two whole connections, wired without a network, one of which can be made to lie.
+
+mod frame_table;
+mod pair;
+mod rules;
+
+use pair::Pair;

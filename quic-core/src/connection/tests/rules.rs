@@ -1,0 +1,249 @@
+//! Rules of RFC 9000 to 9002 that only whole connections can keep or break.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Pair;
+use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
+use crate::config::TransportConfig;
+use crate::error::TransportErrorCode;
+use crate::event::Event;
+use crate::net::SocketId;
+use crate::transmit::TransmitBuffer;
+use crate::wire::frame::{Frame, FrameType, Frames};
+use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
+
+const PING: &[u8] = &[0x01];
+
+#[test]
+fn a_server_discards_initials_in_small_datagrams() {
+    let mut pair = Pair::started();
+    let before = pair.server.statistics().packets_received;
+    let small = pair.client.forge_with(SpaceId::Initial, PING, 1199, |_| {});
+    deliver(&mut pair.server, pair.now, &small);
+    assert_eq!(pair.server.statistics().packets_received, before);
+    let large = pair.client.forge_with(SpaceId::Initial, PING, 1200, |_| {});
+    deliver(&mut pair.server, pair.now, &large);
+    assert_eq!(pair.server.statistics().packets_received, before + 1);
+}
+
+#[test]
+fn a_client_discards_initials_with_a_token() {
+    let mut pair = Pair::started();
+    let with_token = pair.server.forge_long(SpaceId::Initial, &[1, 2, 3], PING);
+    deliver(&mut pair.client, pair.now, &with_token);
+    assert_eq!(pair.client.statistics().packets_received, 0);
+    let without = pair.server.forge_long(SpaceId::Initial, &[], PING);
+    deliver(&mut pair.client, pair.now, &without);
+    assert_eq!(pair.client.statistics().packets_received, 1);
+}
+
+#[test]
+fn reserved_bits_are_an_error_in_authentic_packets_only() {
+    for (space, bit) in
+        [(SpaceId::Initial, 0x08), (SpaceId::Handshake, 0x04), (SpaceId::Application, 0x10)]
+    {
+        for victim in [Side::Client, Side::Server] {
+            let mut pair = match space {
+                SpaceId::Initial => Pair::started(),
+                SpaceId::Handshake => Pair::answered(),
+                SpaceId::Application => Pair::confirmed(),
+            };
+            let mut datagram =
+                pair.end(!victim).forge_with(space, &[0; 20], 1200, |first| *first |= bit);
+            let now = pair.now;
+            let end = datagram.len();
+            datagram[end - 1] ^= 1;
+            deliver(pair.end(victim), now, &datagram);
+            assert_eq!(error_of(pair.end(victim)), None);
+            datagram[end - 1] ^= 1;
+            deliver(pair.end(victim), now, &datagram);
+            let found = error_of(pair.end(victim));
+            assert_eq!(found, Some(TransportErrorCode::PROTOCOL_VIOLATION), "{victim:?} {space:?}");
+        }
+    }
+}
+
+/// CRYPTO frames with all that the server has to say in Handshake packets.
+fn server_handshake(pair: &mut Pair) -> Vec<Vec<u8>> {
+    let send = &pair.server.handshake.stream(SpaceId::Handshake).send;
+    let mut data = vec![0; usize::try_from(send.end()).unwrap()];
+    assert!(send.copy_to(0, &mut data));
+    let mut frames = Vec::new();
+    for (index, piece) in data.chunks(1000).enumerate() {
+        let mut frame = vec![0; 1100];
+        let mut writer = Writer::new(&mut frame);
+        writer.varint(FrameType::CRYPTO.0).unwrap();
+        writer.varint(index as u64 * 1000).unwrap();
+        writer.prefixed_bytes(piece).unwrap();
+        let length = writer.length();
+        frame.truncate(length);
+        frames.push(frame);
+    }
+    frames
+}
+
+#[test]
+fn nothing_follows_the_end_of_a_connection_that_failed_while_early_packets_were_handled() {
+    let mut pair = Pair::started();
+    let mut early = server_handshake(&mut pair);
+    // The packet that completes the handshake breaks the protocol behind that.
+    early.last_mut().unwrap().push(0x1f);
+    for frames in early {
+        let datagram = pair.server.forge(SpaceId::Handshake, &frames);
+        deliver(&mut pair.client, pair.now, &datagram);
+    }
+    pair.to_client();
+    assert_eq!(error_of(&pair.client), Some(TransportErrorCode::FRAME_ENCODING_ERROR));
+    let mut events = Vec::new();
+    while let Some(event) = pair.client.poll_event() {
+        events.push(event);
+    }
+    assert!(matches!(events.last(), Some(Event::Lost(_))), "{events:?}");
+}
+
+/// The frames of the next datagram of the client, which is one 1-RTT packet, as the server would
+/// read them.
+fn next_frames_of_client(pair: &mut Pair) -> Vec<u64> {
+    let mut datagram = one_sent_by(&mut pair.client, pair.now).unwrap();
+    let largest = pair.server.space(SpaceId::Application).received.largest();
+    let keys = pair.server.keys.one_rtt.as_mut().unwrap();
+    let opened = keys.open(pair.now, &mut datagram, 9, largest).unwrap();
+    Frames::new(opened.payload).map(|frame| frame.unwrap().frame_type().0).collect()
+}
+
+#[test]
+fn every_challenge_of_a_packet_is_answered() {
+    let mut pair = Pair::confirmed();
+    let challenges: Vec<u8> = (1..4_u8).flat_map(|n| [vec![0x1a], vec![n; 8]].concat()).collect();
+    pair.attack(Side::Client, SpaceId::Application, &challenges);
+    let frames = next_frames_of_client(&mut pair);
+    let answers = frames.iter().filter(|ty| **ty == FrameType::PATH_RESPONSE.0).count();
+    assert_eq!(answers, 3, "{frames:?}");
+}
+
+#[test]
+fn a_token_that_leaves_no_room_for_a_client_hello_is_not_kept() {
+    for (length, kept) in [(900_u64, true), (901, false)] {
+        let mut pair = Pair::confirmed();
+        while pair.client.poll_new_token().is_some() {}
+        let mut frame = vec![0; 1000];
+        let mut writer = Writer::new(&mut frame);
+        writer.varint(FrameType::NEW_TOKEN.0).unwrap();
+        writer.prefixed_bytes(&vec![7; usize::try_from(length).unwrap()]).unwrap();
+        let end = writer.length();
+        pair.attack(Side::Client, SpaceId::Application, &frame[..end]);
+        assert_eq!(pair.client.poll_new_token().is_some(), kept);
+    }
+}
+
+#[test]
+fn a_close_that_can_never_be_sent_ends_with_the_closing_period() {
+    let mut pair = Pair::confirmed();
+    pair.client.close(pair.now, VarInt::from_u32(1), Bytes::new());
+    assert!(pair.client.poll_closed().is_none());
+    let over = pair.client.poll_timeout().unwrap();
+    pair.client.handle_timeout(over);
+    assert!(pair.client.poll_closed().is_some());
+    assert_eq!(pair.client.poll_timeout(), None);
+}
+
+#[test]
+fn a_close_under_the_amplification_limit_is_kept_for_when_the_client_sends_more() {
+    let mut pair = Pair::started();
+    let allowance = pair.server.paths.active().amplification.allowance();
+    pair.server.paths.active_mut().on_datagram_sent(allowance);
+    pair.server.close(pair.now, VarInt::from_u32(1), Bytes::new());
+    assert_eq!(one_sent_by(&mut pair.server, pair.now), None);
+    let closing = pair.server.poll_closed().unwrap();
+    let datagram = closing.datagram.expect("something to say to the client that asks");
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert!(pair.client.is_over());
+}
+
+#[test]
+fn what_was_acknowledged_while_another_path_was_active_is_not_in_flight_after_a_return() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
+    pair.server.send_stream(stream).write(&[7; 8000]).unwrap();
+    let flight = sent_by(&mut pair.server, pair.now);
+    assert!(pair.server.statistics().bytes_in_flight > 8000);
+    let elsewhere = path("203.0.113.9:1");
+    let ping = pair.client.forge(SpaceId::Application, PING);
+    deliver_from(&mut pair.server, pair.now, elsewhere, &ping);
+    assert_eq!(pair.server.path(), elsewhere);
+    for datagram in flight {
+        deliver(&mut pair.client, pair.now, &datagram);
+    }
+    for datagram in sent_by(&mut pair.client, pair.now) {
+        deliver_from(&mut pair.server, pair.now, elsewhere, &datagram);
+    }
+    // Nobody answers there.
+    while pair.server.path() == elsewhere {
+        let _lost = sent_by(&mut pair.server, pair.now);
+        pair.now = pair.server.poll_timeout().unwrap();
+        pair.server.handle_timeout(pair.now);
+    }
+    let generation = pair.server.paths.active().generation;
+    let in_flight = pair.server.space(SpaceId::Application).sent.in_flight_on(generation);
+    assert_eq!(pair.server.statistics().bytes_in_flight, in_flight);
+    assert!(in_flight < 8000);
+}
+
+#[test]
+fn a_probe_brings_along_what_other_spaces_have_in_flight() {
+    let mut pair = Pair::started();
+    let lost = sent_by(&mut pair.server, pair.now);
+    assert!(!lost.is_empty());
+    pair.now = pair.server.recovery.deadline().unwrap();
+    pair.server.handle_timeout(pair.now);
+    pair.to_client();
+    assert!(!pair.client.is_handshaking(), "one probe timeout repairs the whole flight");
+}
+
+#[test]
+fn a_peer_that_asks_for_path_responses_gets_no_data_past_the_window() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
+    pair.server.send_stream(stream).write(&[7; 60_000]).unwrap();
+    let window = pair.server.statistics().congestion_window;
+    pair.server.paths.active_mut().on_sent(pair.now, window, true);
+    let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
+    for _ in 0..20 {
+        pair.attack(Side::Server, SpaceId::Application, &challenge);
+        let said: usize = sent_by(&mut pair.server, pair.now).iter().map(Vec::len).sum();
+        assert!(said < 100, "{said} bytes past the window");
+    }
+}
+
+#[test]
+fn a_receiver_elicits_an_acknowledgment_of_its_own_now_and_then() {
+    let mut pair = Pair::confirmed();
+    let mut pings = 0;
+    for _ in 0..200 {
+        for _ in 0..2 {
+            pair.attack(Side::Client, SpaceId::Application, PING);
+        }
+        let frames = next_frames_of_client(&mut pair);
+        assert!(frames.contains(&FrameType::ACK.0), "{frames:?}");
+        pings += u32::from(frames.contains(&FrameType::PING.0));
+    }
+    assert!((3..=7).contains(&pings), "{pings} of 200");
+}
+
+#[test]
+fn the_window_does_not_end_in_a_short_datagram() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
+    pair.server.send_stream(stream).write(&[7; 100_000]).unwrap();
+    let mut memory = [0; 64 * 1024];
+    let mut buffer = TransmitBuffer::new(&mut memory, 64);
+    let mut lengths = Vec::new();
+    while let Some(transmit) = pair.server.poll_transmit(pair.now, SocketId(0), &mut buffer) {
+        let segment = transmit.segment_length.unwrap_or(transmit.length);
+        assert_eq!(transmit.length % segment, 0, "{transmit:?}");
+        lengths.push(segment);
+    }
+    assert!(lengths.iter().all(|length| *length >= 1200), "{lengths:?}");
+}
