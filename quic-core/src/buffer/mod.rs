@@ -5,5 +5,5 @@
 mod reassembler;
 mod send_buffer;
 
-pub(crate) use reassembler::{MAX_BLOCK, Reassembler, TooManyGaps};
+pub(crate) use reassembler::{MAX_BLOCK, Reassembler};
 pub(crate) use send_buffer::SendBuffer;

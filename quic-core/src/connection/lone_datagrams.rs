@@ -31,7 +31,11 @@ impl Connection {
         }
         let size = path.mtu.poll_probe(now)?;
         let generation = path.generation;
-        let memory = buffer.memory().get_mut(..size.into())?;
+        let Some(memory) = buffer.memory().get_mut(..size.into()) else {
+            // The caller's memory is a limit like any other on the way.
+            path.mtu.on_probe_lost(size);
+            return None;
+        };
         let space = SpaceId::Application;
         self.skip_a_number_sometimes(space);
         let header = self.write_header(space, memory).ok()?;

@@ -88,7 +88,9 @@ impl Connection {
             return None;
         }
         let active = self.paths.active().addresses.socket;
-        Some(self.paths.off_path_socket().unwrap_or(active))
+        // The last datagram goes where the peer is; nothing else is sent any more.
+        let elsewhere = self.paths.off_path_socket().filter(|_| self.ending.close.is_none());
+        Some(elsewhere.unwrap_or(active))
     }
 
     fn transmit_batch(

@@ -7,10 +7,8 @@ use super::zero_rtt_queue::MAXIMUM_QUEUES;
 use super::*;
 use crate::config::{AddressValidation, StatelessResetKey, TokenKey, TransportConfig};
 use crate::crypto::{
-    SessionFactory, TAG_LENGTH, TlsClientConfig, Token, is_retry_authentic, open, reset_token,
-    seal, seal_token,
+    SessionFactory, TlsClientConfig, Token, is_retry_authentic, open, reset_token, seal, seal_token,
 };
-use crate::error::TransportErrorCode;
 use crate::net::PathAddresses;
 use crate::wire::header::write_long_header;
 use crate::wire::header::{Header, LongHeaderParts, LongType, parse, patch_length};

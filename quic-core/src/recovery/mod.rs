@@ -176,13 +176,6 @@ impl Recovery {
         LossVerdict { congestion: true, persistent }
     }
 
-    /// ECN-CE marks began a congestion event, or confirmed the one that there is; that is not
-    /// undone.
-    #[cfg(test)]
-    pub(crate) fn on_ecn_congestion(&mut self, now: Instant, newest_sent: Instant) {
-        self.epoch.on_ecn(now, newest_sent);
-    }
-
     /// The keys of a space were discarded (RFC 9002 §6.2.2, §6.4): backoff starts anew.
     pub(crate) fn on_space_discarded(&mut self) {
         self.pto_count = 0;

@@ -218,15 +218,6 @@ fn an_event_is_undone_when_every_packet_lost_in_it_arrived() {
 }
 
 #[test]
-fn an_event_that_ecn_marks_confirm_is_not_undone() {
-    let mut recovery = Recovery::new(3);
-    let rtt = rtt();
-    recovery.on_lost(at(100), &lost(50, 1), &rtt, Duration::ZERO);
-    recovery.on_ecn_congestion(at(105), at(60));
-    assert!(!recovery.on_ack_received(&spurious(1), &rtt, true));
-}
-
-#[test]
 fn persistent_congestion_takes_longer_than_three_probe_timeouts() {
     let mut recovery = Recovery::new(3);
     let rtt = rtt();

@@ -258,6 +258,7 @@ impl Streams {
     }
 
     /// Heap of data that waits to be read, sent or acknowledged, in bytes.
+    #[cfg(test)]
     pub(crate) fn buffered_bytes(&self) -> usize {
         let sending = self.store.iter().map(|stream| stream.send.buffer.allocated_bytes());
         sending.sum::<usize>() + self.reassembly

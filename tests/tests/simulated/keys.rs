@@ -6,7 +6,7 @@ use quic_core::Side;
 use quic_tests::network::{Pair, Setup};
 use quic_tests::null_tls::NullTls;
 
-use super::{millis, noise, seconds};
+use super::{millis, noise, seconds, slow};
 
 /// Updates keys at each of `sides` in turn while data flows both ways.
 fn check(mut pair: Pair, sides: &[Side]) {
@@ -38,12 +38,12 @@ fn check(mut pair: Pair, sides: &[Side]) {
 
 #[test]
 fn the_client_updates_keys_under_traffic() {
-    check(Pair::new(1), &[Side::Client]);
+    check(Setup::new(1).link(slow).build(), &[Side::Client]);
 }
 
 #[test]
 fn the_server_updates_keys_under_traffic() {
-    check(Pair::new(2), &[Side::Server]);
+    check(Setup::new(2).link(slow).build(), &[Side::Server]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ mod transfer;
 use std::time::Duration;
 
 use quic_core::{ConnectionHandle, Direction};
-use quic_tests::network::{Pair, Random};
+use quic_tests::network::{Link, Pair, Random};
 
 /// Bytes that do not repeat.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
@@ -43,6 +43,12 @@ fn echo(pair: &mut Pair, client: ConnectionHandle, length: usize, within: Durati
     let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
     pair.wait("echoed", within, |pair| pair.client.is_finished(client, id));
     assert!(pair.client.received(client, id) == sent, "something else came back");
+}
+
+/// A link on which a transfer of megabytes takes seconds.
+fn slow(link: &mut Link) {
+    link.rate_bytes_per_second = Some(1_000_000);
+    link.queue_bytes = 100_000;
 }
 
 fn seconds(number: u64) -> Duration {

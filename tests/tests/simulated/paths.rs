@@ -3,12 +3,13 @@
 use quic_core::Direction;
 use quic_tests::network::{Pair, Setup};
 
-use super::{echo, millis, noise, seconds};
+use super::{echo, millis, noise, seconds, slow};
 
 #[test]
 fn a_transfer_survives_new_addresses_of_the_client() {
     for rustls in [false, true] {
-        let mut pair = if rustls { Pair::with_rustls(1) } else { Pair::new(1) };
+        let setup = if rustls { Setup::with_rustls(1) } else { Setup::new(1) };
+        let mut pair = setup.link(slow).build();
         let (client, server) = pair.connect();
         pair.run_for(millis(100));
         pair.to_server.rate_bytes_per_second = Some(2_000_000);

@@ -127,10 +127,11 @@ pub(super) fn deliver(connection: &mut Connection, now: Instant, datagram: &[u8]
 
 /// How a connection ended, if this end found an error.
 pub(super) fn error_of(connection: &Connection) -> Option<TransportErrorCode> {
-    match connection.close_reason()? {
-        ConnectionError::TransportError(error) => Some(error.code),
-        other => panic!("the connection ended, but not by an error of the peer: {other}"),
-    }
+    let reason = connection.close_reason()?;
+    let ConnectionError::TransportError(error) = reason else {
+        panic!("the connection ended, but not by an error of the peer: {reason}");
+    };
+    Some(error.code)
 }
 
 impl Connection {
@@ -233,7 +234,7 @@ impl Pair {
     /// The client has the server's first flight, and has answered nothing.
     pub(super) fn answered() -> Self {
         let mut pair = Self::started();
-        pair.to_client();
+        pair.carry_to_client();
         pair
     }
 
@@ -257,9 +258,9 @@ impl Pair {
     }
 
     /// Carries what the server has to say to the client; returns how many datagrams.
-    pub(super) fn to_client(&mut self) -> usize {
+    pub(super) fn carry_to_client(&mut self) -> usize {
         let datagrams = sent_by(&mut self.server, self.now);
-        self.now = self.now + DELAY;
+        self.now += DELAY;
         for datagram in &datagrams {
             deliver(&mut self.client, self.now, datagram);
         }
@@ -267,9 +268,9 @@ impl Pair {
     }
 
     /// Carries what the client has to say to the server; returns how many datagrams.
-    pub(super) fn to_server(&mut self) -> usize {
+    pub(super) fn carry_to_server(&mut self) -> usize {
         let datagrams = sent_by(&mut self.client, self.now);
-        self.now = self.now + DELAY;
+        self.now += DELAY;
         for datagram in &datagrams {
             deliver(&mut self.server, self.now, datagram);
         }
@@ -279,7 +280,7 @@ impl Pair {
     /// Lets both ends talk until neither has anything to say, timers of less than 100 ms included.
     pub(super) fn settle(&mut self) {
         for _ in 0..1000 {
-            if self.to_client() + self.to_server() > 0 {
+            if self.carry_to_client() + self.carry_to_server() > 0 {
                 continue;
             }
             let next = [self.client.poll_timeout(), self.server.poll_timeout()];

@@ -9,7 +9,7 @@ use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
 use crate::config::TransportConfig;
 use crate::error::TransportErrorCode;
 use crate::event::Event;
-use crate::net::SocketId;
+use crate::net::{PathAddresses, SocketId};
 use crate::transmit::TransmitBuffer;
 use crate::wire::frame::{Frame, FrameType, Frames};
 use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
@@ -94,7 +94,7 @@ fn nothing_follows_the_end_of_a_connection_that_failed_while_early_packets_were_
         let datagram = pair.server.forge(SpaceId::Handshake, &frames);
         deliver(&mut pair.client, pair.now, &datagram);
     }
-    pair.to_client();
+    pair.carry_to_client();
     assert_eq!(error_of(&pair.client), Some(TransportErrorCode::FRAME_ENCODING_ERROR));
     let mut events = Vec::new();
     while let Some(event) = pair.client.poll_event() {
@@ -198,7 +198,7 @@ fn a_probe_brings_along_what_other_spaces_have_in_flight() {
     assert!(!lost.is_empty());
     pair.now = pair.server.recovery.deadline().unwrap();
     pair.server.handle_timeout(pair.now);
-    pair.to_client();
+    pair.carry_to_client();
     assert!(!pair.client.is_handshaking(), "one probe timeout repairs the whole flight");
 }
 
@@ -206,7 +206,7 @@ fn a_probe_brings_along_what_other_spaces_have_in_flight() {
 fn a_peer_that_asks_for_path_responses_gets_no_data_past_the_window() {
     let mut pair = Pair::confirmed();
     let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
-    pair.server.send_stream(stream).write(&[7; 60_000]).unwrap();
+    pair.server.send_stream(stream).write(&vec![7; 60_000]).unwrap();
     let window = pair.server.statistics().congestion_window;
     pair.server.paths.active_mut().on_sent(pair.now, window, true);
     let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
@@ -236,8 +236,8 @@ fn a_receiver_elicits_an_acknowledgment_of_its_own_now_and_then() {
 fn the_window_does_not_end_in_a_short_datagram() {
     let mut pair = Pair::confirmed();
     let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
-    pair.server.send_stream(stream).write(&[7; 100_000]).unwrap();
-    let mut memory = [0; 64 * 1024];
+    pair.server.send_stream(stream).write(&vec![7; 100_000]).unwrap();
+    let mut memory = vec![0; 64 * 1024];
     let mut buffer = TransmitBuffer::new(&mut memory, 64);
     let mut lengths = Vec::new();
     while let Some(transmit) = pair.server.poll_transmit(pair.now, SocketId(0), &mut buffer) {
@@ -246,4 +246,28 @@ fn the_window_does_not_end_in_a_short_datagram() {
         lengths.push(segment);
     }
     assert!(lengths.iter().all(|length| *length >= 1200), "{lengths:?}");
+}
+
+#[test]
+fn the_last_datagram_leaves_by_the_socket_of_the_active_path() {
+    let mut pair = Pair::confirmed();
+    let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
+    let datagram = pair.client.forge(SpaceId::Application, &challenge);
+    let elsewhere = PathAddresses { socket: SocketId(1), ..path("203.0.113.9:1") };
+    deliver_from(&mut pair.server, pair.now, elsewhere, &datagram);
+    assert_eq!(pair.server.transmit_socket(), Some(SocketId(1)), "an answer is due there");
+    pair.server.close(pair.now, VarInt::from_u32(1), Bytes::new());
+    assert_eq!(pair.server.transmit_socket(), Some(SocketId(0)));
+    assert_eq!(sent_by(&mut pair.server, pair.now).len(), 1);
+}
+
+#[test]
+fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
+    let of_server = TransportConfig { max_mtu: 9000, ..TransportConfig::default() };
+    let mut pair = Pair::confirmed_with(TransportConfig::default(), of_server);
+    for _ in 0..100 {
+        pair.settle();
+    }
+    let mtu = pair.server.statistics().mtu;
+    assert!((1480..=1500).contains(&mtu), "{mtu} bytes of 1,500");
 }

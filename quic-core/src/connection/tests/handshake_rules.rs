@@ -1,0 +1,264 @@
+//! Rules of the handshake: keys, Retry, limits, and what nobody may bring about by guessing.
+
+use std::time::Duration;
+
+use super::Pair;
+use super::pair::{DELAY, client, deliver, error_of, one_sent_by, sent_by};
+use crate::config::TransportConfig;
+use crate::connection::Connection;
+use crate::crypto::retry_tag;
+use crate::error::{ConnectionError, TransportErrorCode};
+use crate::instant::Instant;
+use crate::wire::header::{
+    Header, LongHeader, RetryParts, parse, write_retry_without_tag, write_version_negotiation,
+};
+use crate::wire::{ConnectionId, Side, SpaceId, Writer};
+
+const PING: &[u8] = &[0x01];
+const NOW: Instant = Instant::from_nanos(1_000_000_000);
+
+fn id(byte: u8) -> ConnectionId {
+    ConnectionId::new(&[byte; 8]).unwrap()
+}
+
+/// The Retry of a server that calls itself `source_id`.
+fn retry(connection: &Connection, source_id: ConnectionId, token: &[u8]) -> Vec<u8> {
+    let mut memory = [0; 1500];
+    let mut writer = Writer::new(&mut memory);
+    let destination_id = connection.ids_seen.local_source;
+    let parts = RetryParts { version: 1, destination_id, source_id, token };
+    write_retry_without_tag(&mut writer, &parts, 0).unwrap();
+    let mut packet = writer.written().to_vec();
+    let tag = retry_tag(1, &connection.ids_seen.original_destination, &packet).unwrap();
+    packet.extend(tag);
+    packet
+}
+
+/// Destination connection ID and token of the Initial at the start of a datagram.
+fn initial(datagram: &[u8]) -> (ConnectionId, Vec<u8>) {
+    match parse(datagram, 8) {
+        Ok(Header::Long(LongHeader { destination_id, token, .. })) => {
+            (destination_id, token.to_vec())
+        }
+        other => panic!("no Initial: {other:?}"),
+    }
+}
+
+#[test]
+fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
+    let mut client = client(NOW, TransportConfig::default());
+    let first = sent_by(&mut client, NOW);
+    assert_eq!(initial(&first[0]).1, []);
+    let mut forged = retry(&client, id(5), b"token");
+    *forged.last_mut().unwrap() ^= 1;
+    deliver(&mut client, NOW, &forged);
+    assert_eq!(sent_by(&mut client, NOW).len(), 0, "a forged Retry changes nothing");
+    let same = retry(&client, client.ids_seen.original_destination, b"token");
+    deliver(&mut client, NOW, &same);
+    assert_eq!(sent_by(&mut client, NOW).len(), 0, "a Retry has to bring a new ID");
+    let numbers = client.space(SpaceId::Initial).sent.next_number();
+    let good = retry(&client, id(5), b"token");
+    deliver(&mut client, NOW, &good);
+    let again = sent_by(&mut client, NOW);
+    assert_eq!(again.len(), first.len());
+    assert!(again.iter().all(|datagram| initial(datagram) == (id(5), b"token".to_vec())));
+    assert!(again.iter().all(|datagram| datagram.len() >= 1200));
+    assert_eq!(client.space(SpaceId::Initial).sent.next_number(), 2 * numbers);
+    let other = retry(&client, id(6), b"other");
+    deliver(&mut client, NOW, &other);
+    let later = client.poll_timeout().unwrap();
+    client.handle_timeout(later);
+    let probe = one_sent_by(&mut client, later).unwrap();
+    assert_eq!(initial(&probe), (id(5), b"token".to_vec()), "in every later Initial");
+}
+
+#[test]
+fn a_client_believes_no_retry_and_no_version_negotiation_after_a_packet_of_the_server() {
+    let mut pair = Pair::started();
+    let ping = pair.server.forge(SpaceId::Initial, PING);
+    deliver(&mut pair.client, pair.now, &ping);
+    let _ack = sent_by(&mut pair.client, pair.now);
+    let late = retry(&pair.client, id(5), b"token");
+    deliver(&mut pair.client, pair.now, &late);
+    assert_eq!(pair.client.token(), []);
+    let mut memory = [0; 100];
+    let mut writer = Writer::new(&mut memory);
+    let (to, from) = (pair.client.ids_seen.local_source, pair.client.ids_seen.original_destination);
+    write_version_negotiation(&mut writer, 0, to.as_slice(), from.as_slice(), &[9]).unwrap();
+    let negotiation = writer.written().to_vec();
+    deliver(&mut pair.client, pair.now, &negotiation);
+    assert!(!pair.client.is_over());
+}
+
+#[test]
+fn a_client_ends_on_version_negotiation_unless_its_version_is_listed() {
+    for (versions, ends) in [(&[9, 1][..], false), (&[9], true)] {
+        let mut client = client(NOW, TransportConfig::default());
+        let _first = sent_by(&mut client, NOW);
+        let mut memory = [0; 100];
+        let mut writer = Writer::new(&mut memory);
+        let (to, from) = (client.ids_seen.local_source, client.ids_seen.original_destination);
+        write_version_negotiation(&mut writer, 0, to.as_slice(), from.as_slice(), versions)
+            .unwrap();
+        let negotiation = writer.written().to_vec();
+        deliver(&mut client, NOW, &negotiation);
+        let reason = client.close_reason();
+        assert_eq!(reason, ends.then_some(&ConnectionError::VersionMismatch));
+        assert_eq!(sent_by(&mut client, NOW), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
+fn a_transport_parameter_tells_a_retry_that_the_server_did_not_send() {
+    let mut pair = Pair::started();
+    // The client would believe that somebody on the way sent a Retry.
+    pair.client.ids_seen.retry_source = Some(id(7));
+    pair.carry_to_client();
+    assert_eq!(error_of(&pair.client), Some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
+}
+
+#[test]
+fn both_ends_compare_connection_ids_with_transport_parameters() {
+    for victim in [Side::Client, Side::Server] {
+        let mut pair = Pair::started();
+        match victim {
+            Side::Client => pair.client.ids_seen.original_destination = id(7),
+            Side::Server => {
+                // The server checked its half already; the client is told of another ID.
+                pair.client.ids_seen.peer_initial_source = None;
+                pair.server.ids_seen.local_source = id(7);
+            }
+        }
+        pair.carry_to_client();
+        let found = error_of(&pair.client);
+        assert_eq!(found, Some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR), "{victim:?}");
+    }
+}
+
+#[test]
+fn initial_keys_go_with_the_first_handshake_packet() {
+    let mut pair = Pair::started();
+    assert!(pair.client.keys.initial.is_some() && pair.server.keys.initial.is_some());
+    pair.carry_to_client();
+    assert!(pair.client.keys.initial.is_some(), "the client has sent no Handshake packet");
+    let flight = sent_by(&mut pair.client, pair.now);
+    assert!(pair.client.keys.initial.is_none());
+    assert!(pair.server.keys.initial.is_some());
+    for datagram in flight {
+        deliver(&mut pair.server, pair.now, &datagram);
+    }
+    assert!(pair.server.keys.initial.is_none() && pair.server.keys.handshake.is_none());
+    assert!(pair.client.keys.handshake.is_some(), "the handshake is not confirmed there");
+    pair.carry_to_client();
+    assert!(pair.client.keys.handshake.is_none());
+}
+
+#[test]
+fn a_server_handles_no_1_rtt_packet_before_the_handshake_is_complete() {
+    let mut pair = Pair::answered();
+    assert!(pair.client.keys.one_rtt.is_some());
+    let early = pair.client.forge(SpaceId::Application, &[0x0a, 2, 1, 42]);
+    let flight = sent_by(&mut pair.client, pair.now);
+    let before = pair.server.statistics().packets_received;
+    deliver(&mut pair.server, pair.now, &early);
+    assert_eq!(pair.server.statistics().packets_received, before);
+    for datagram in flight {
+        deliver(&mut pair.server, pair.now, &datagram);
+    }
+    assert!(!pair.server.is_handshaking());
+    let accepted = pair.server.accept_stream(crate::wire::Direction::Unidirectional);
+    assert!(accepted.is_some(), "it was kept until then");
+}
+
+#[test]
+fn a_server_never_sends_more_than_three_times_what_it_received() {
+    let mut pair = Pair::started();
+    let stream = crate::wire::Direction::Unidirectional;
+    let _blocked = pair.server.open_stream(stream);
+    let check = |server: &Connection| {
+        let statistics = server.statistics();
+        let (sent, received) = (statistics.bytes_sent, statistics.bytes_received);
+        assert!(sent <= 3 * received, "{sent} for {received}");
+    };
+    // Nothing of the server arrives; the client's datagrams are of all sizes.
+    for round in 0..40_usize {
+        let _lost = sent_by(&mut pair.server, pair.now);
+        check(&pair.server);
+        let garbage = vec![0x40; 1 + round * 31 % 700];
+        deliver(&mut pair.server, pair.now, &garbage);
+        let _lost = sent_by(&mut pair.server, pair.now);
+        check(&pair.server);
+        pair.now += Duration::from_millis(200);
+        pair.server.handle_timeout(pair.now);
+        if round == 30 {
+            pair.server.fail(pair.now, crate::error::TransportError::internal("enough"));
+        }
+    }
+}
+
+#[test]
+fn a_client_speaks_up_until_the_server_can_have_validated_its_address() {
+    let mut pair = Pair::started();
+    // The server acknowledges the ClientHello, and then has to be silent.
+    let ack = pair.server.forge(SpaceId::Initial, &[0x02, 0, 0, 0, 0]);
+    deliver(&mut pair.client, pair.now, &ack);
+    let _nothing = sent_by(&mut pair.client, pair.now);
+    assert!(!pair.client.space(SpaceId::Initial).sent.has_ack_eliciting_in_flight());
+    for _ in 0..3 {
+        pair.now = pair.client.recovery.deadline().expect("a probe timer");
+        pair.client.handle_timeout(pair.now);
+        let probe = one_sent_by(&mut pair.client, pair.now).expect("a probe");
+        assert!(probe.len() >= 1200);
+    }
+}
+
+#[test]
+fn packets_that_are_not_authentic_change_nothing_but_counters() {
+    let mut pair = Pair::started();
+    let mut datagram = pair.server.forge(SpaceId::Initial, PING);
+    let end = datagram.len();
+    datagram[end - 1] ^= 1;
+    let before = (pair.client.poll_timeout(), *pair.client.remote_ids.active());
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert_eq!(pair.client.ids_seen.peer_initial_source, None);
+    assert_eq!((pair.client.poll_timeout(), *pair.client.remote_ids.active()), before);
+    assert_eq!(pair.client.statistics().packets_discarded, 1);
+    assert_eq!(sent_by(&mut pair.client, pair.now), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn the_server_keeps_to_its_first_connection_id() {
+    let mut pair = Pair::answered();
+    let known = pair.client.statistics().packets_received;
+    pair.server.ids_seen.local_source = id(9);
+    let datagram = pair.server.forge(SpaceId::Handshake, PING);
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert_eq!(pair.client.statistics().packets_received, known);
+}
+
+#[test]
+fn every_handshake_survives_the_loss_of_any_single_datagram() {
+    for lost in 0..12 {
+        let mut pair = Pair::started();
+        let mut sent = 0;
+        for _ in 0..200 {
+            for side in [Side::Server, Side::Client] {
+                let now = pair.now;
+                let datagrams = sent_by(pair.end(side), now);
+                let arrive = datagrams.iter().zip(sent..).filter(|(_, at)| *at != lost);
+                arrive.for_each(|(datagram, _)| deliver(pair.end(!side), now, datagram));
+                sent += datagrams.len();
+            }
+            if pair.client.handshake.is_confirmed() && pair.server.handshake.is_confirmed() {
+                break;
+            }
+            let next = [pair.client.poll_timeout(), pair.server.poll_timeout()];
+            let next = next.into_iter().flatten().min().unwrap();
+            pair.now = (pair.now + DELAY).max(next.min(pair.now + Duration::from_secs(2)));
+            pair.client.handle_timeout(pair.now);
+            pair.server.handle_timeout(pair.now);
+        }
+        assert!(pair.client.handshake.is_confirmed(), "datagram {lost}");
+        assert!(pair.server.handshake.is_confirmed(), "datagram {lost}");
+    }
+}
