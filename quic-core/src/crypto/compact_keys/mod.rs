@@ -81,13 +81,15 @@ static SUITES: LazyLock<Vec<Tls13CipherSuite>> = LazyLock::new(|| {
 
 impl Details {
     fn of(plain: &'static Tls13CipherSuite) -> Option<Self> {
-        let (packet, header) = match plain.common.suite {
-            CipherSuite::TLS13_AES_128_GCM_SHA256 => (&aead::AES_128_GCM, &aead::quic::AES_128),
-            CipherSuite::TLS13_AES_256_GCM_SHA384 => (&aead::AES_256_GCM, &aead::quic::AES_256),
-            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => {
-                (&aead::CHACHA20_POLY1305, &aead::quic::CHACHA20)
-            }
-            _ => return None,
+        let suite = plain.common.suite;
+        let (packet, header) = if suite == CipherSuite::TLS13_AES_128_GCM_SHA256 {
+            (&aead::AES_128_GCM, &aead::quic::AES_128)
+        } else if suite == CipherSuite::TLS13_AES_256_GCM_SHA384 {
+            (&aead::AES_256_GCM, &aead::quic::AES_256)
+        } else if suite == CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 {
+            (&aead::CHACHA20_POLY1305, &aead::quic::CHACHA20)
+        } else {
+            return None;
         };
         // The limits of RFC 9001 §6.6 are those that rustls has.
         let keys = Keys::initial(Version::V1, plain, plain.quic?, &[], rustls::Side::Client);

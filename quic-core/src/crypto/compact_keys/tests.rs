@@ -22,7 +22,11 @@ fn keys(suite: Suite, side: Side) -> Keys {
 #[test]
 fn every_suite_of_tls_1_3_is_there_in_the_same_order() {
     let names = |suites: Vec<SupportedCipherSuite>| -> Vec<_> {
-        suites.iter().filter(|suite| suite.tls13().is_some()).map(|suite| suite.suite()).collect()
+        suites
+            .iter()
+            .filter(|suite| suite.tls13().is_some())
+            .map(SupportedCipherSuite::suite)
+            .collect()
     };
     assert_eq!(names(provider().cipher_suites), names(plain_provider().cipher_suites));
     assert_eq!(suites().count(), 3);

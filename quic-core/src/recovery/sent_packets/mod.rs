@@ -28,10 +28,6 @@ const MAX_NOT_IN_FLIGHT: usize = 128;
 /// How many skipped packet numbers are remembered; older ones were in no peer's interest to guess.
 const MAX_SKIPPED: usize = 4;
 
-/// Frames that there is room for at first: most spaces of a handshake carry an acknowledgment and
-/// one flight, and that may be all that there ever is.
-const FIRST_FRAMES: usize = 2;
-
 /// Records that an empty ring may keep room for, whatever its load was.
 const KEPT_CAPACITY: usize = 32;
 
@@ -76,9 +72,6 @@ impl SentPackets {
     /// The ring that a [`PacketWriter`](crate::packet::PacketWriter) appends its frames to. After
     /// the packet, call [`push`](Self::push) or [`rollback_frames`](Self::rollback_frames).
     pub(crate) fn frames_mut(&mut self) -> &mut VecDeque<SentFrame> {
-        if self.frames.capacity() == 0 {
-            self.frames.reserve_exact(FIRST_FRAMES);
-        }
         &mut self.frames
     }
 
@@ -104,6 +97,7 @@ impl SentPackets {
             self.not_in_flight += 1;
         }
         if self.packets.capacity() == 0 {
+            // One may be all that there ever is in a space of the handshake.
             self.packets.reserve_exact(1);
         }
         let own = usize::from(packet.frame_count);
