@@ -302,7 +302,7 @@ impl Connection {
             .and_then(|factor| encoded.checked_mul(factor));
         let delay = Duration::from_micros(scaled.unwrap_or(u64::MAX));
         //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
-        //# *  MUST use the lesser of the acknowledgement delay and the peer's
+        //# *  MUST use the lesser of the acknowledgment delay and the peer's
         //# max_ack_delay after the handshake is confirmed; and
         if self.handshake.is_confirmed() { delay.min(self.peer.max_ack_delay) } else { delay }
     }

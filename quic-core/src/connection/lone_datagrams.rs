@@ -40,7 +40,7 @@ impl Connection {
         self.skip_a_number_sometimes(space);
         let header = self.write_header(space, memory).ok()?;
         *memory.get_mut(header.length())? = u8::try_from(FrameType::PING.0).ok()?;
-        let length = self.finish_packet(memory, &header, 1, size.into(), space)?;
+        let length = self.finish_packet(memory, &header, 1, size.into())?;
         self.space_mut(space).sent.frames_mut().push_back(SentFrame::Ping);
         self.remember(
             space,
@@ -82,7 +82,7 @@ impl Connection {
         let _full: Result<(), Full> = path.validation.write_frames(&mut packet, padded);
         let (written, frame_count) = (packet.length(), packet.frame_count());
         let target = if padded { MINIMUM_DATAGRAM } else { 0 };
-        let length = self.finish_packet(memory, &header, written, target, space)?;
+        let length = self.finish_packet(memory, &header, written, target)?;
         self.remember(
             space,
             NewPacket {
@@ -159,7 +159,7 @@ impl Connection {
             let written = writer.length();
             let pads = has_initial && last == Some(index);
             let target = if pads { MINIMUM_DATAGRAM.saturating_sub(length) } else { 0 };
-            let Some(sealed) = self.finish_packet(rest, &header, written, target, space) else {
+            let Some(sealed) = self.finish_packet(rest, &header, written, target) else {
                 break;
             };
             self.space_mut(space).sent.skip_number();

@@ -46,6 +46,7 @@ pub(super) struct Written {
 /// A header that was written, and what sealing needs to know of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HeaderWritten {
+    space: SpaceId,
     number: u64,
     number_offset: usize,
     number_length: usize,
@@ -94,8 +95,7 @@ impl Connection {
             place.must_pad || validates || self.needs_full_datagram(space, payload.ack_eliciting);
         let pads = full && memory.len().saturating_sub(unpadded) < place.worth_another;
         let target = if pads { MINIMUM_DATAGRAM.saturating_sub(place.before) } else { 0 };
-        let Some(length) = self.finish_packet(memory, &header, payload.length, target, space)
-        else {
+        let Some(length) = self.finish_packet(memory, &header, payload.length, target) else {
             self.space_mut(space).sent.rollback_frames(payload.frame_count);
             return None;
         };
@@ -165,7 +165,6 @@ impl Connection {
         header: &HeaderWritten,
         payload: usize,
         target: usize,
-        space: SpaceId,
     ) -> Option<usize> {
         let minimum = header.number_offset + SAMPLE_OFFSET + TAG_LENGTH;
         let unpadded = header.length() + payload + TAG_LENGTH;
@@ -175,7 +174,7 @@ impl Connection {
         if let Some(field) = header.length_field {
             patch_length(packet, field, length.checked_sub(header.number_offset)?);
         }
-        let HeaderWritten { number, number_offset, number_length, .. } = *header;
+        let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
         let sealed = match space {
             SpaceId::Application => match &mut self.keys.one_rtt {
                 Some(keys) => keys.seal(packet, number_offset, number_length, number),
@@ -250,7 +249,7 @@ impl Connection {
         };
         let number_length = number_length.bytes();
         let number_offset = writer.length().saturating_sub(number_length);
-        Ok(HeaderWritten { number, number_offset, number_length, length_field })
+        Ok(HeaderWritten { space, number, number_offset, number_length, length_field })
     }
 
     /// An acknowledgment of a number that was never sent unmasks its sender (RFC 9000 §21.4).

@@ -154,8 +154,7 @@ impl Connection {
         let start = header.length();
         memory[start..start + frames.len()].copy_from_slice(frames);
         change(&mut memory[0]);
-        let length =
-            self.finish_packet(&mut memory, &header, frames.len(), minimum, space).unwrap();
+        let length = self.finish_packet(&mut memory, &header, frames.len(), minimum).unwrap();
         assert!(length >= start + frames.len() + TAG_LENGTH);
         memory.truncate(length);
         let packet = NewPacket {

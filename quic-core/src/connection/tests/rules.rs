@@ -1,7 +1,5 @@
 //! Rules of RFC 9000 to 9002 that only whole connections can keep or break.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::Pair;
@@ -11,7 +9,7 @@ use crate::error::TransportErrorCode;
 use crate::event::Event;
 use crate::net::{PathAddresses, SocketId};
 use crate::transmit::TransmitBuffer;
-use crate::wire::frame::{Frame, FrameType, Frames};
+use crate::wire::frame::{FrameType, Frames};
 use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
 
 const PING: &[u8] = &[0x01];
