@@ -202,7 +202,7 @@ fn logs_keys() -> bool {
 
 /// The preferred cipher suite first; AES-128 is always there because Initial packets need it.
 fn provider(preference: Preference) -> Arc<CryptoProvider> {
-    let mut provider = rustls::crypto::ring::default_provider();
+    let mut provider = quic_core::crypto::provider();
     let first = match preference {
         Preference::Aes128 => CipherSuite::TLS13_AES_128_GCM_SHA256,
         Preference::ChaCha20 => CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,

@@ -250,8 +250,7 @@ impl Connection {
             SpaceId::Application => return,
         }
         let generation = self.paths.active().generation;
-        let given_up = self.space_mut(space).sent.discard(generation);
-        *self.space_mut(space) = PacketNumberSpace::new(space, Duration::ZERO);
+        let given_up = space::of_mut(&mut self.spaces, space).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
         self.handshake.discard(space);
         self.undecryptable.discard(space);
@@ -319,7 +318,7 @@ impl Connection {
             self;
         let recorder = endpoint.recorder.as_ref();
         let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
-        let PacketNumberSpace { sent, received, .. } = space::of_mut(spaces, space);
+        let PacketNumberSpace { sent, received, .. } = &mut **space::of_mut(spaces, space);
         (sent, Owners { space, received, handshake, local_ids, remote_ids, streams, recorder })
     }
 }

@@ -27,7 +27,8 @@ const CRYPTO_BLOCK: usize = 4096;
 pub(super) struct Handshake {
     side: Side,
     session: Box<dyn Session>,
-    streams: [CryptoStream; 3],
+    /// Only of spaces where something was sent or received.
+    streams: [Option<Box<CryptoStream>>; 3],
     /// Where the session's next bytes go.
     write_space: SpaceId,
     has_data: bool,
@@ -177,16 +178,16 @@ impl Handshake {
 
     /// The keys of `space` are gone: nothing more is sent or received there.
     pub(super) fn discard(&mut self, space: SpaceId) {
-        *self.stream(space) = CryptoStream::default();
+        *self.slot(space) = None;
     }
 
     pub(super) fn has_frames(&self, space: SpaceId) -> bool {
         let [initial, handshake, application] = &self.streams;
         match space {
-            SpaceId::Initial => initial.send.has_pending(),
-            SpaceId::Handshake => handshake.send.has_pending(),
+            SpaceId::Initial => has_pending(initial.as_deref()),
+            SpaceId::Handshake => has_pending(handshake.as_deref()),
             SpaceId::Application => {
-                application.send.has_pending()
+                has_pending(application.as_deref())
                     || self.done == Announcement::Due
                     || self.tokens.written < self.tokens.tokens.len()
             }
@@ -198,7 +199,9 @@ impl Handshake {
         space: SpaceId,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
-        self.stream(space).write_frames(packet)?;
+        if let Some(stream) = self.slot(space) {
+            stream.write_frames(packet)?;
+        }
         if space != SpaceId::Application {
             return Ok(());
         }
@@ -259,6 +262,10 @@ impl Handshake {
     }
 
     pub(super) fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
+        self.slot(space).get_or_insert_default()
+    }
+
+    fn slot(&mut self, space: SpaceId) -> &mut Option<Box<CryptoStream>> {
         let [initial, handshake, application] = &mut self.streams;
         match space {
             SpaceId::Initial => initial,
@@ -289,6 +296,10 @@ impl CryptoStream {
         }
         Ok(())
     }
+}
+
+fn has_pending(stream: Option<&CryptoStream>) -> bool {
+    stream.is_some_and(|stream| stream.send.has_pending())
 }
 
 fn level(space: SpaceId) -> Level {

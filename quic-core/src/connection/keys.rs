@@ -27,7 +27,7 @@ impl Connection {
                     self.replay_undecryptable(now, SpaceId::Handshake);
                 }
                 Some(KeyChange::OneRtt(keys)) => {
-                    self.install_one_rtt_keys(keys)?;
+                    self.install_one_rtt_keys(keys);
                 }
                 None if !more => break,
                 None => {}
@@ -44,13 +44,10 @@ impl Connection {
         Ok(())
     }
 
-    fn install_one_rtt_keys(&mut self, keys: Keys) -> Result<(), TransportError> {
-        let next = self.handshake.session_mut().next_keys();
-        let next = next.ok_or(TransportError::internal("TLS has no next keys"))?;
-        let mut keys = OneRttKeys::new(keys, next);
+    fn install_one_rtt_keys(&mut self, keys: Keys) {
+        let mut keys = OneRttKeys::new(keys);
         keys.set_retention(self.pto().saturating_mul(3));
         self.keys.one_rtt = Some(Box::new(keys));
-        Ok(())
     }
 
     fn announce_handshake_data(&mut self) {
@@ -87,6 +84,7 @@ impl Connection {
                 "the peer sent no transport parameters",
             ));
         }
+        self.provide_next_keys();
         self.lifecycle.establish();
         self.events.push_back(Event::Connected);
         if self.side() == Side::Server {
@@ -164,6 +162,10 @@ impl Connection {
     }
 
     pub(super) fn provide_next_keys(&mut self) {
+        // An attempt that gets no further does not cost the keys after its first ones.
+        if !self.handshake.is_complete() {
+            return;
+        }
         let retention = self.pto().saturating_mul(3);
         let next = self.handshake.session_mut().next_keys();
         if let (Some(keys), Some(next)) = (&mut self.keys.one_rtt, next) {

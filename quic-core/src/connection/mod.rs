@@ -54,7 +54,7 @@ use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
 use self::skipped_numbers::SkippedNumbers;
-use self::space::{Keychain, PacketNumberSpace};
+use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::undecryptable::Undecryptable;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -73,7 +73,7 @@ pub struct Connection {
     handshake: Handshake,
     ids_seen: HandshakeIds,
     keys: Keychain,
-    spaces: [PacketNumberSpace; 3],
+    spaces: [SpaceSlot; 3],
     skipped_numbers: SkippedNumbers,
     undecryptable: Undecryptable,
     paths: Paths,
@@ -147,6 +147,8 @@ impl Connection {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        // These are rare: no memory is kept for them.
+        self.events = VecDeque::new();
         if !self.lifecycle.is_alive() {
             return None;
         }
@@ -155,9 +157,11 @@ impl Connection {
 
     /// What the manager has to do for this connection.
     pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
-        self.registrations
-            .pop_front()
-            .or_else(|| self.local_ids.poll_registration())
+        if let Some(registration) = self.registrations.pop_front() {
+            return Some(registration);
+        }
+        self.registrations = VecDeque::new();
+        None.or_else(|| self.local_ids.poll_registration())
             .or_else(|| self.remote_ids.poll_registration())
     }
 

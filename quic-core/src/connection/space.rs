@@ -1,5 +1,7 @@
 //! A packet number space: its packets and its keys (RFC 9000 §12.3).
 
+use std::ops::{Deref, DerefMut};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rustls::quic::Keys;
@@ -25,8 +27,7 @@ pub(super) struct PacketNumberSpace {
 pub(super) const MAXIMUM_ACKS_IN_A_ROW: u8 = 32;
 
 impl PacketNumberSpace {
-    /// `max_ack_delay` is what this end announces.
-    pub(super) fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
+    fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
         Self {
             sent: SentPackets::new(),
             received: ReceivedPackets::new(space, max_ack_delay),
@@ -37,11 +38,58 @@ impl PacketNumberSpace {
     }
 }
 
-/// One of the three, by name.
-pub(super) fn of_mut(
-    spaces: &mut [PacketNumberSpace; 3],
+/// A place for a packet number space, which takes memory only once something happens in it, and
+/// until its keys are discarded.
+#[derive(Debug)]
+pub(super) struct SpaceSlot {
+    used: Option<Box<PacketNumberSpace>>,
     space: SpaceId,
-) -> &mut PacketNumberSpace {
+    max_ack_delay: Duration,
+}
+
+/// What a space looks like in which nothing happened.
+static UNUSED: LazyLock<PacketNumberSpace> =
+    LazyLock::new(|| PacketNumberSpace::new(SpaceId::Initial, Duration::ZERO));
+
+impl SpaceSlot {
+    /// `max_ack_delay` is what this end announces.
+    pub(super) fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
+        Self { used: None, space, max_ack_delay }
+    }
+
+    /// What happened in the space, if anything did.
+    pub(super) fn used_mut(&mut self) -> Option<&mut PacketNumberSpace> {
+        self.used.as_deref_mut()
+    }
+
+    /// Gives up what happened in the space; returns the bytes that were in flight on path `path`.
+    pub(super) fn discard(&mut self, path: u32) -> u64 {
+        self.used.take().map_or(0, |mut space| space.sent.discard(path))
+    }
+}
+
+impl Deref for SpaceSlot {
+    type Target = PacketNumberSpace;
+
+    #[inline]
+    fn deref(&self) -> &PacketNumberSpace {
+        match &self.used {
+            Some(space) => space,
+            None => &UNUSED,
+        }
+    }
+}
+
+impl DerefMut for SpaceSlot {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut PacketNumberSpace {
+        let (space, max_ack_delay) = (self.space, self.max_ack_delay);
+        self.used.get_or_insert_with(|| Box::new(PacketNumberSpace::new(space, max_ack_delay)))
+    }
+}
+
+/// One of the three, by name.
+pub(super) fn of_mut(spaces: &mut [SpaceSlot; 3], space: SpaceId) -> &mut SpaceSlot {
     let [initial, handshake, application] = spaces;
     match space {
         SpaceId::Initial => initial,

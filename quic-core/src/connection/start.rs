@@ -11,7 +11,7 @@ use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
 use super::parameters::{HandshakeIds, local_parameters};
 use super::skipped_numbers::SkippedNumbers;
-use super::space::{Keychain, PacketNumberSpace};
+use super::space::{Keychain, SpaceSlot};
 use super::undecryptable::Undecryptable;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState, Statistics};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
@@ -171,8 +171,7 @@ impl Connection {
             handshake: Handshake::new(side, session, give_up_at),
             ids_seen: parts.ids_seen,
             keys: Keychain::default(),
-            spaces: SpaceId::ALL
-                .map(|space| PacketNumberSpace::new(space, transport.max_ack_delay)),
+            spaces: SpaceId::ALL.map(|space| SpaceSlot::new(space, transport.max_ack_delay)),
             skipped_numbers: SkippedNumbers::new(&mut random),
             undecryptable: Undecryptable::default(),
             paths: Paths::new(side, parts.path, Arc::clone(&transport), parts.address_validated),

@@ -2,6 +2,7 @@
 
 use super::Connection;
 use super::idle_timeout::Idle;
+use super::space::SpaceSlot;
 use crate::deadline::earliest;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
@@ -45,7 +46,7 @@ impl Connection {
         if self.handshake.handle_timeout(now) {
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
-        for space in &mut self.spaces {
+        for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);
         }
         match self.paths.handle_timeout(now) {

@@ -1,5 +1,6 @@
 //! Keys, and the TLS handshake that makes them (RFC 9001).
 
+mod compact_keys;
 mod initial;
 mod one_rtt_keys;
 mod packet_protection;
@@ -23,6 +24,7 @@ use ring as provider;
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
 compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
+pub use compact_keys::provider;
 pub use random::{RandomSource, SeededRandom};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};

@@ -5,6 +5,9 @@ use std::fmt;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
+/// Bytes in a word of the generator's output.
+const WORD: u64 = 4;
+
 /// A source of unpredictable bytes. The core draws all of its randomness from one.
 ///
 /// In production it must be cryptographically secure; in a test, seed it, and the run repeats.
@@ -14,13 +17,20 @@ pub trait RandomSource: Send {
 }
 
 /// A cryptographically secure generator (ChaCha with 12 rounds): as unpredictable as its seed.
+///
+/// It keeps no output in advance, so that it takes little memory, and every draw costs about the
+/// same: draw many bytes at once rather than few of them often.
 #[derive(Clone)]
-pub struct SeededRandom(ChaCha12Rng);
+pub struct SeededRandom {
+    seed: [u8; 32],
+    /// Words of the output that were drawn.
+    drawn: u64,
+}
 
 impl SeededRandom {
     /// A generator whose output `seed` determines. Take the seed from the operating system.
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self(ChaCha12Rng::from_seed(seed))
+        Self { seed, drawn: 0 }
     }
 
     /// A generator of its own, seeded from `source`.
@@ -39,13 +49,16 @@ impl SeededRandom {
 
     /// A random number.
     pub(crate) fn u64(&mut self) -> u64 {
-        self.0.next_u64()
+        u64::from_le_bytes(self.array())
     }
 }
 
 impl RandomSource for SeededRandom {
     fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.fill_bytes(bytes);
+        let mut generator = ChaCha12Rng::from_seed(self.seed);
+        generator.set_word_pos(self.drawn.into());
+        generator.fill_bytes(bytes);
+        self.drawn = self.drawn.saturating_add((bytes.len() as u64).div_ceil(WORD));
     }
 }
 

@@ -12,6 +12,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
 };
 
+use super::compact_keys::default_provider;
 use super::initial::{initial_keys, initial_suite, tls_version};
 use super::rustls_session::RustlsSession;
 use super::{Session, SessionFactory, StartSessionError};
@@ -226,16 +227,6 @@ fn supported(version: u32) -> Result<Version, StartSessionError> {
 
 fn owned(alpn: &[&[u8]]) -> Vec<Vec<u8>> {
     alpn.iter().map(|protocol| protocol.to_vec()).collect()
-}
-
-#[cfg(feature = "ring")]
-pub(super) fn default_provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
-pub(super) fn default_provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 /// Takes any certificate, but still checks that the server holds its key.

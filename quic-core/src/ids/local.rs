@@ -27,7 +27,7 @@ pub(crate) struct LocalIds {
     /// Bytes per ID; with 0, there is only the empty one.
     length: usize,
     /// At most [`ACTIVE_CONNECTION_ID_LIMIT`].
-    issued: SmallVec<[Issued; ACTIVE_CONNECTION_ID_LIMIT]>,
+    issued: SmallVec<[Issued; 1]>,
     /// How many the peer is willing to keep; 1 until it is known.
     limit: usize,
     next_sequence: u64,
@@ -172,7 +172,12 @@ impl LocalIds {
 
     /// What the packet handler manager has to do next.
     pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
-        self.registrations.pop_front()
+        let registration = self.registrations.pop_front();
+        if registration.is_none() {
+            // They are rare: no memory is kept for them.
+            self.registrations = VecDeque::new();
+        }
+        registration
     }
 
     /// The IDs that packets may come to.

@@ -27,14 +27,14 @@ const MAXIMUM_SEEN_RUNS: usize = 2 * ACTIVE_CONNECTION_ID_LIMIT;
 pub(crate) struct RemoteIds {
     active: Entry,
     /// At most [`ACTIVE_CONNECTION_ID_LIMIT`] together with the active one.
-    unused: SmallVec<[Entry; ACTIVE_CONNECTION_ID_LIMIT]>,
+    unused: Vec<Entry>,
     /// Sequence numbers from `retire_prior_to` up of which the ID arrived; at most
     /// [`MAXIMUM_SEEN_RUNS`] runs.
     seen: RangeSet,
     /// The peer wants everything below retired.
     retire_prior_to: u64,
     /// Retired, but the peer has not acknowledged it; at most [`MAXIMUM_RETIRING`].
-    retiring: SmallVec<[Retiring; MAXIMUM_RETIRING]>,
+    retiring: SmallVec<[Retiring; 1]>,
     /// At most two per change of the active ID, each of which makes one entry of `retiring`.
     registrations: VecDeque<Registration>,
 }
@@ -61,7 +61,7 @@ impl RemoteIds {
         seen.insert(0..1);
         Self {
             active: Entry { sequence: 0, id: first, reset_token: None },
-            unused: SmallVec::new(),
+            unused: Vec::new(),
             seen,
             retire_prior_to: 0,
             retiring: SmallVec::new(),
@@ -253,7 +253,12 @@ impl RemoteIds {
 
     /// What the packet handler manager has to do next.
     pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
-        self.registrations.pop_front()
+        let registration = self.registrations.pop_front();
+        if registration.is_none() {
+            // They are rare: no memory is kept for them.
+            self.registrations = VecDeque::new();
+        }
+        registration
     }
 
     /// The token that is registered, to be removed at the end.

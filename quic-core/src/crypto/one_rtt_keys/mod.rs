@@ -39,12 +39,13 @@ pub(crate) struct OneRttKeys {
 }
 
 impl OneRttKeys {
-    /// Takes the first 1-RTT keys, and those after them.
-    pub(crate) fn new(keys: Keys, next: PacketKeySet) -> Self {
+    /// Takes the first 1-RTT keys. Those after them can wait until the handshake is complete: the
+    /// peer changes keys only once it is confirmed.
+    pub(crate) fn new(keys: Keys) -> Self {
         Self {
             read: ReadKeys::new(keys.remote),
             write: WriteKeys::new(keys.local),
-            next: Some(next),
+            next: None,
             phase: false,
             updates: 0,
             confirmed: false,

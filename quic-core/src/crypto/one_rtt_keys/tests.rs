@@ -99,7 +99,8 @@ impl End {
             local: DirectionalKeys { header: Box::new(NoHeaderKey), packet: first.local },
             remote: DirectionalKeys { header: Box::new(NoHeaderKey), packet: first.remote },
         };
-        let mut keys = OneRttKeys::new(keys, key_set(side, 1, limit, &tries));
+        let mut keys = OneRttKeys::new(keys);
+        keys.provide_next(key_set(side, 1, limit, &tries));
         keys.set_retention(RETENTION);
         Self { keys, side, generation: 1, limit, tries, sent: 0, largest: None }
     }

@@ -8,7 +8,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, KeyLog, NamedGroup, RootCertStore, ServerConfig};
 
-use super::super::tls_config::default_provider;
+use super::super::compact_keys::default_provider;
 use super::super::{
     KeyChange, Level, Session, SessionFactory, StartSessionError, TlsClientConfig, TlsConfigError,
     TlsServerConfig,

@@ -96,6 +96,10 @@ impl SentPackets {
         } else {
             self.not_in_flight += 1;
         }
+        if self.packets.capacity() == 0 {
+            // One may be all that there ever is in a space of the handshake.
+            self.packets.reserve_exact(1);
+        }
         let own = usize::from(packet.frame_count);
         let first_frame = self.frames.len().saturating_sub(own);
         self.packets.push_back(SentPacket {
