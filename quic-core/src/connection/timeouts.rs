@@ -45,6 +45,11 @@ impl Connection {
         if self.handshake.handle_timeout(now) {
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
+        let [.., application] = &self.spaces;
+        if application.received.deadline().is_some_and(|at| at <= now) {
+            // Data that keeps coming is acknowledged before that.
+            self.streams.on_quiet();
+        }
         for space in &mut self.spaces {
             space.received.handle_timeout(now);
         }
