@@ -15,8 +15,8 @@ use allocation_counter::measure;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
     Connect, ConnectionHandle, Direction, Event, Instant, Multiplexer as _,
-    PacketHandlerManager as _, PacketHandlerMap, PathAddresses, ReadOutcome, SocketId, SocketMultiplexer,
-    StreamEvent, StreamId, TransmitBuffer, UdpDatagram,
+    PacketHandlerManager as _, PacketHandlerMap, PathAddresses, ReadOutcome, SocketId,
+    SocketMultiplexer, StreamEvent, StreamId, TransmitBuffer, UdpDatagram,
 };
 use quic_tests::network::{CLIENT, SERVER, SERVER_NAME, Setup};
 
@@ -245,7 +245,6 @@ fn an_established_transfer_allocates_next_to_nothing() {
         assert!(packets > 20_000, "{packets} packets, {} bytes", ends.read - read);
         for (side, before) in [CLIENT_END, SERVER_END].into_iter().zip(before) {
             let allocations = ends.ends[side].heap.allocations - before.allocations;
-            eprintln!("end {side}: {allocations} / {packets}");
             assert!(
                 allocations * 200 < packets,
                 "end {side}: {allocations} allocations for {packets} packets (rustls: {rustls})",

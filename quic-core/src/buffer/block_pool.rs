@@ -33,9 +33,9 @@ impl BlockPool {
         let at = if size < MIN_POOLED_BLOCK / MAX_EXCESS {
             None
         } else {
-            self.blocks.iter_mut().position(|block| {
-                block.try_reclaim(size) && fits.contains(&block.capacity())
-            })
+            self.blocks
+                .iter_mut()
+                .position(|block| block.try_reclaim(size) && fits.contains(&block.capacity()))
         };
         let pooled = at.and_then(|at| self.blocks.remove(at));
         pooled.unwrap_or_else(|| BytesMut::with_capacity(size))

@@ -13,6 +13,8 @@ const MIN_BLOCK: usize = 32;
 const MIN_BULK_BLOCK: usize = 2 << 10;
 /// Largest block that a stream keeps when everything was read, in bytes.
 const MAX_KEPT_BLOCK: usize = 4 << 10;
+/// Further blocks that a stream keeps room to list when everything was read.
+const MAX_KEPT_ENTRIES: usize = 4;
 /// Gaps in the received data, per stream.
 const MAX_GAPS: usize = 1024;
 
@@ -316,7 +318,8 @@ impl Reassembler {
             pool.put(first.bytes, allocated);
             return;
         }
-        self.blocks = VecDeque::new();
+        self.blocks.clear();
+        self.blocks.shrink_to(MAX_KEPT_ENTRIES);
         // A block that is hardly used between reads was too large for this stream.
         if first.spare() > allocated / 4 * 3 && allocated > MIN_BULK_BLOCK {
             self.block_size = u32::try_from(allocated / 2).unwrap_or(u32::MAX);

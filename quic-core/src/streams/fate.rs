@@ -15,7 +15,8 @@ impl Streams {
         if matches!(send.state(), SendState::ResetSent | SendState::ResetRecvd) {
             return;
         }
-        let freed = send.buffer.on_acked(offset..offset.saturating_add(length.into()), &mut self.send_pool);
+        let freed =
+            send.buffer.on_acked(offset..offset.saturating_add(length.into()), &mut self.send_pool);
         self.credit.on_freed(freed);
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);

@@ -9,7 +9,9 @@ fn pattern(offset: u64, length: usize) -> Vec<u8> {
 }
 
 fn insert(reassembler: &mut Reassembler, offset: u64, length: usize) {
-    reassembler.insert(offset, &pattern(offset, length), MAX_BLOCK, &mut BlockPool::default()).unwrap();
+    reassembler
+        .insert(offset, &pattern(offset, length), MAX_BLOCK, &mut BlockPool::default())
+        .unwrap();
 }
 
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ fn a_byte_at_every_second_offset_costs_no_more_than_the_window() {
     for stride in [2u64, 3, 64, 127, 2049] {
         for backwards in [false, true] {
             let mut reassembler = Reassembler::default();
-        let mut pool = BlockPool::default();
+            let mut pool = BlockPool::default();
             let window = 1024 * stride;
             for index in 0..1024 {
                 let index = if backwards { 1023 - index } else { index };
@@ -116,7 +118,7 @@ fn a_byte_at_every_second_offset_costs_no_more_than_the_window() {
 #[test]
 fn more_than_1024_gaps_are_refused() {
     let mut reassembler = Reassembler::default();
-        let mut pool = BlockPool::default();
+    let mut pool = BlockPool::default();
     for index in 0..1024 {
         assert_eq!(reassembler.insert(1 + 2 * index, &[1], MAX_BLOCK, &mut pool), Ok(()));
     }
@@ -126,7 +128,6 @@ fn more_than_1024_gaps_are_refused() {
 #[test]
 fn an_empty_reassembler_owns_no_heap_and_a_short_request_little() {
     let mut reassembler = Reassembler::default();
-        let mut pool = BlockPool::default();
     assert_eq!(reassembler.allocated_bytes(), 0);
     insert(&mut reassembler, 0, 100);
     assert!(reassembler.allocated_bytes() <= 128);
@@ -135,7 +136,6 @@ fn an_empty_reassembler_owns_no_heap_and_a_short_request_little() {
 #[test]
 fn bulk_data_goes_into_few_large_blocks() {
     let mut reassembler = Reassembler::default();
-        let mut pool = BlockPool::default();
     for index in 0..700 {
         insert(&mut reassembler, index * 1400, 1400);
     }
@@ -146,7 +146,7 @@ fn bulk_data_goes_into_few_large_blocks() {
 #[test]
 fn a_small_block_is_filled_again_and_again() {
     let mut reassembler = Reassembler::default();
-        let mut pool = BlockPool::default();
+    let mut pool = BlockPool::default();
     let mut out = [0; 200];
     insert(&mut reassembler, 0, 100);
     reassembler.read(&mut out, &mut pool);
@@ -164,7 +164,7 @@ fn a_small_block_is_filled_again_and_again() {
 #[test]
 fn a_large_block_is_not_kept_when_everything_was_read() {
     let mut reassembler = Reassembler::default();
-        let mut pool = BlockPool::default();
+    let mut pool = BlockPool::default();
     for index in 0..700 {
         insert(&mut reassembler, index * 1400, 1400);
     }
