@@ -22,7 +22,14 @@ const MAX_EXCESS: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct BlockPool {
     /// The one given back first is the first that is free, most likely.
-    blocks: VecDeque<BytesMut>,
+    blocks: VecDeque<Pooled>,
+}
+
+#[derive(Debug)]
+struct Pooled {
+    bytes: BytesMut,
+    /// Size of the allocation, parts that are still read elsewhere included.
+    allocated: usize,
 }
 
 impl BlockPool {
@@ -33,12 +40,13 @@ impl BlockPool {
         let at = if size < MIN_POOLED_BLOCK / MAX_EXCESS {
             None
         } else {
-            self.blocks
-                .iter_mut()
-                .position(|block| block.try_reclaim(size) && fits.contains(&block.capacity()))
+            self.blocks.iter_mut().position(|block| {
+                // All of it, not what is left behind the parts that were used.
+                fits.contains(&block.allocated) && block.bytes.try_reclaim(block.allocated)
+            })
         };
         let pooled = at.and_then(|at| self.blocks.remove(at));
-        pooled.unwrap_or_else(|| BytesMut::with_capacity(size))
+        pooled.map_or_else(|| BytesMut::with_capacity(size), |block| block.bytes)
     }
 
     /// Takes back a block of `allocated` bytes, parts of which may still be read elsewhere.
@@ -50,7 +58,7 @@ impl BlockPool {
         if self.blocks.len() >= MAX_POOLED_BLOCKS {
             self.blocks.pop_front();
         }
-        self.blocks.push_back(block);
+        self.blocks.push_back(Pooled { bytes: block, allocated });
     }
 
     /// Keeps at most `blocks` blocks, and nothing at all if that is none.

@@ -79,6 +79,8 @@ pub(crate) struct Streams {
     reassembly: usize,
     /// What was received by when everything was read last.
     received_when_drained: u64,
+    /// Data read at a time, lately, in bytes.
+    burst: u64,
     /// Blocks for received data that were used up.
     recv_pool: BlockPool,
     /// Blocks for data to send that was acknowledged. Empty if nothing waits for that.
@@ -151,6 +153,7 @@ impl Streams {
             unacked_ends: 0,
             reassembly: 0,
             received_when_drained: 0,
+            burst: 0,
             recv_pool: BlockPool::default(),
             send_pool: BlockPool::default(),
             flush_awaited: false,
@@ -462,18 +465,20 @@ impl Streams {
         }
     }
 
-    /// Everything that was received is read: keeps as many blocks as the data since the last time
-    /// took, so that the next burst of a long download finds them. What little a stream that is
-    /// no such thing carries at a time keeps none.
+    /// Everything that was received is read: keeps as many blocks as the largest of the last
+    /// bursts took, for the next one of a long download. A few small messages later none is kept.
     fn on_drained(&mut self) {
         let burst = self.received.saturating_sub(self.received_when_drained);
         self.received_when_drained = self.received;
-        let blocks = if burst < MIN_BURST { 0 } else { burst.div_ceil(MAX_BLOCK as u64) };
+        self.burst = burst.max(self.burst / 2);
+        let bulk = self.burst >= MIN_BURST;
+        let blocks = if bulk { self.burst.div_ceil(MAX_BLOCK as u64) } else { 0 };
         self.recv_pool.keep(usize::try_from(blocks).unwrap_or(usize::MAX));
     }
 
     /// Nothing arrived for a while: gives back what was kept for more of it.
     pub(crate) fn on_quiet(&mut self) {
+        self.burst = 0;
         self.recv_pool.keep(0);
     }
 

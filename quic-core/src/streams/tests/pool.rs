@@ -33,9 +33,9 @@ fn a_download_in_bursts_keeps_the_blocks_of_one() {
 fn messages_after_a_download_keep_no_block_and_neither_does_silence() {
     let mut server = server();
     receive(&mut server, 0, 20, 100_000);
-    receive(&mut server, 2_000_000, 1, 1000);
+    receive(&mut server, 2_000_000, 8, 1000);
     assert_eq!(server.recv_pool.len(), 0);
-    receive(&mut server, 2_001_000, 20, 100_000);
+    receive(&mut server, 2_008_000, 20, 100_000);
     assert!(server.recv_pool.len() > 0);
     server.on_quiet();
     assert_eq!(server.recv_pool.len(), 0);
