@@ -85,7 +85,7 @@ pub(crate) struct Serve {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Get {
-    /// What to fetch: https://HOST[:PORT]/PATH. Files of one server share a connection.
+    /// What to fetch: https://HOST:PORT/PATH, port 443 by default. Files of one server share a connection.
     #[arg(required = true, value_name = "URL")]
     pub(crate) urls: Vec<Url>,
     /// Where to write: a file, or a directory for files named like the ends of their URLs.

@@ -130,12 +130,26 @@ pub(crate) fn server_endpoint(
 ) -> Result<Endpoint, Failure> {
     let mut shared = EndpointConfig::default();
     shared.reset_key = Some(StatelessResetKey::new(random_bytes()?));
-    Endpoint::new(shared, Some(config), socket).map_err(|error| endpoint_failure(&error))
+    endpoint(shared, Some(config), socket)
 }
 
 /// An endpoint that only opens connections, from `socket`.
 pub(crate) fn client_endpoint(socket: UdpSocket) -> Result<Endpoint, Failure> {
-    Endpoint::new(EndpointConfig::default(), None, socket).map_err(|error| endpoint_failure(&error))
+    endpoint(EndpointConfig::default(), None, socket)
+}
+
+/// An endpoint; says on stderr what the system grants less of than asked for, and the fix.
+fn endpoint(
+    shared: EndpointConfig,
+    server: Option<ServerConfig>,
+    socket: UdpSocket,
+) -> Result<Endpoint, Failure> {
+    let endpoint =
+        Endpoint::new(shared, server, socket).map_err(|error| endpoint_failure(&error))?;
+    for warning in endpoint.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(endpoint)
 }
 
 fn endpoint_failure(error: &io::Error) -> Failure {

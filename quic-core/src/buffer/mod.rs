@@ -2,8 +2,10 @@
 //!
 //! Used for STREAM and CRYPTO data alike (RFC 9000 §2.2, §19.6).
 
+mod block_pool;
 mod reassembler;
 mod send_buffer;
 
-pub(crate) use reassembler::{MAX_BLOCK, Reassembler};
+pub(crate) use block_pool::{BlockPool, MAX_BLOCK};
+pub(crate) use reassembler::Reassembler;
 pub(crate) use send_buffer::SendBuffer;

@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::block_pool::{BlockPool, MAX_BLOCK};
 use crate::wire::RangeSet;
 
 /// Smallest block, in bytes.
 const MIN_BLOCK: usize = 32;
 /// Smallest block of a stream that filled one before, in bytes.
 const MIN_BULK_BLOCK: usize = 2 << 10;
-/// Largest block, in bytes.
-pub(crate) const MAX_BLOCK: usize = 64 << 10;
 /// Largest block that a stream keeps when everything was read, in bytes.
 const MAX_KEPT_BLOCK: usize = 4 << 10;
+/// Further blocks that a stream keeps room to list when everything was read.
+const MAX_KEPT_ENTRIES: usize = 4;
 /// Gaps in the received data, per stream.
 const MAX_GAPS: usize = 1024;
 
@@ -55,8 +56,8 @@ struct Block {
 pub(crate) struct TooManyGaps;
 
 impl Block {
-    fn new(start: u64, size: usize) -> Self {
-        let bytes = BytesMut::with_capacity(size);
+    /// A block in `bytes`, which is empty, that stands for at most `size` bytes.
+    fn new(start: u64, size: usize, bytes: BytesMut) -> Self {
         let allocated = u32::try_from(bytes.capacity()).unwrap_or(u32::MAX);
         Self { start, limit: start.saturating_add(size as u64), bytes, allocated }
     }
@@ -92,7 +93,7 @@ impl Block {
 
 impl Reassembler {
     /// Copies `data`, received at `offset`, to its place, in blocks of at most `max_block` bytes
-    /// where the data itself is not larger.
+    /// where the data itself is not larger, from `pool` if it has one.
     ///
     /// # Errors
     /// [`TooManyGaps`], after which the stream is of no use.
@@ -101,6 +102,7 @@ impl Reassembler {
         offset: u64,
         data: &[u8],
         max_block: usize,
+        pool: &mut BlockPool,
     ) -> Result<(), TooManyGaps> {
         let known = usize::try_from(self.ready.saturating_sub(offset)).unwrap_or(usize::MAX);
         let Some(data) = data.get(known..).filter(|data| !data.is_empty()) else {
@@ -109,14 +111,14 @@ impl Reassembler {
         let offset = offset.max(self.ready);
         let max_block = max_block.clamp(MIN_BLOCK, MAX_BLOCK);
         if offset == self.ready && self.early.is_none() {
-            self.append(data, max_block);
+            self.append(data, max_block, pool);
             return Ok(());
         }
         self.insert_early(offset, data, max_block)
     }
 
-    /// Copies the next bytes into `out`; returns how many.
-    pub(crate) fn read(&mut self, out: &mut [u8]) -> usize {
+    /// Copies the next bytes into `out`; returns how many. Blocks that are used up go to `pool`.
+    pub(crate) fn read(&mut self, out: &mut [u8], pool: &mut BlockPool) -> usize {
         let mut copied = 0;
         while let Some(rest) = out.get_mut(copied..).filter(|rest| !rest.is_empty()) {
             let length = self.readable_in_first().min(rest.len());
@@ -125,18 +127,19 @@ impl Reassembler {
                 to.copy_from_slice(from);
             }
             block.bytes.advance(length);
-            self.on_read(length);
+            self.on_read(length, pool);
             copied += length;
         }
         copied
     }
 
     /// Takes the next bytes, at most `max`, without copying them; `None` if there are none now.
-    pub(crate) fn read_chunk(&mut self, max: usize) -> Option<Bytes> {
+    /// Blocks that are used up go to `pool`.
+    pub(crate) fn read_chunk(&mut self, max: usize, pool: &mut BlockPool) -> Option<Bytes> {
         let length = self.readable_in_first().min(max);
         let block = self.first.as_mut().filter(|_| length > 0)?;
         let bytes = block.bytes.split_to(length).freeze();
-        self.on_read(length);
+        self.on_read(length, pool);
         Some(bytes)
     }
 
@@ -166,7 +169,7 @@ impl Reassembler {
     }
 
     /// In-order data with nothing above it: the last block ends where the data begins.
-    fn append(&mut self, data: &[u8], max_block: usize) {
+    fn append(&mut self, data: &[u8], max_block: usize, pool: &mut BlockPool) {
         let mut rest = data;
         if let Some(last) = self.blocks.back_mut().or(self.first.as_mut()) {
             let (now, later) = rest.split_at(last.spare().min(rest.len()));
@@ -185,7 +188,8 @@ impl Reassembler {
             } else {
                 wanted.max((self.block_size as usize).min(max_block))
             };
-            let mut block = Block::new(self.ready, size);
+            let bytes = pool.take(size, max_block);
+            let mut block = Block::new(self.ready, size.max(bytes.capacity()), bytes);
             block.bytes.extend_from_slice(rest);
             self.ready = self.ready.saturating_add(rest.len() as u64);
             self.push_last(block);
@@ -253,7 +257,8 @@ impl Reassembler {
         if let Some(next) = self.block_mut(at) {
             limit = limit.min(next.start);
         }
-        Block::new(start, usize::try_from(limit - start).unwrap_or(MAX_BLOCK))
+        let size = usize::try_from(limit - start).unwrap_or(MAX_BLOCK);
+        Block::new(start, size, BytesMut::with_capacity(size))
     }
 
     fn block_mut(&mut self, at: usize) -> Option<&mut Block> {
@@ -292,32 +297,35 @@ impl Reassembler {
     }
 
     /// The first `length` bytes of the first block are gone.
-    fn on_read(&mut self, length: usize) {
+    fn on_read(&mut self, length: usize, pool: &mut BlockPool) {
         self.read = self.read.saturating_add(length as u64);
         let drained = self.read == self.ready && self.early.is_none();
         let Some(first) = &mut self.first else { return };
         first.start = self.read;
         if first.start >= first.limit || drained {
-            self.retire_first(drained);
+            self.retire_first(drained, pool);
         }
     }
 
     /// The first block is used up, or nothing is left to read: keeps it if it is small and can be
-    /// filled again, frees it otherwise.
-    fn retire_first(&mut self, drained: bool) {
+    /// filled again, gives it to `pool` otherwise.
+    fn retire_first(&mut self, drained: bool, pool: &mut BlockPool) {
         let Some(mut first) = self.first.take() else { return };
         let allocated = first.allocated as usize;
         self.held = self.held.saturating_sub(allocated);
         if !drained {
             self.first = self.blocks.pop_front();
+            pool.put(first.bytes, allocated);
             return;
         }
-        self.blocks = VecDeque::new();
+        self.blocks.clear();
+        self.blocks.shrink_to(MAX_KEPT_ENTRIES);
         // A block that is hardly used between reads was too large for this stream.
         if first.spare() > allocated / 4 * 3 && allocated > MIN_BULK_BLOCK {
             self.block_size = u32::try_from(allocated / 2).unwrap_or(u32::MAX);
         }
         if allocated > MAX_KEPT_BLOCK {
+            pool.put(first.bytes, allocated);
             return;
         }
         if first.spare() < allocated / 2 {

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
+use super::block_pool::{BlockPool, MAX_BLOCK};
 use crate::wire::RangeSet;
 
 /// Smallest block that small writes are copied into, in bytes.
 const MIN_BLOCK: usize = 64;
-/// Largest block that writes are copied into, in bytes.
-const MAX_BLOCK: usize = 64 << 10;
 
 /// Data that was written and is not acknowledged yet, from the first byte that is not.
 ///
@@ -21,6 +20,9 @@ pub(crate) struct SendBuffer {
     chunks: VecDeque<Chunk>,
     /// The chunk written last; small writes go on filling it.
     tail: Option<Chunk>,
+    /// Which of `chunks` the next byte to send the first time is in; their number if it is in the
+    /// tail.
+    next: usize,
     /// Everything below is acknowledged.
     acked: u64,
     /// Everything below was sent at least once.
@@ -48,7 +50,7 @@ struct Chunk {
 #[derive(Debug)]
 enum Data {
     /// A block that small writes were copied into.
-    Copied(Vec<u8>),
+    Copied(BytesMut),
     /// What the application gave away.
     Given(Bytes),
 }
@@ -58,6 +60,14 @@ impl Chunk {
         match &self.data {
             Data::Copied(block) => block,
             Data::Given(bytes) => bytes,
+        }
+    }
+
+    /// Gives the block, if it is one, to who needs it next.
+    fn recycle(self, pool: &mut BlockPool) {
+        if let Data::Copied(block) = self.data {
+            let allocated = block.capacity();
+            pool.put(block, allocated);
         }
     }
 
@@ -86,8 +96,8 @@ impl Chunk {
 }
 
 impl SendBuffer {
-    /// Appends a copy of `data`.
-    pub(crate) fn write(&mut self, mut data: &[u8]) {
+    /// Appends a copy of `data`, in blocks from `pool` if it has some.
+    pub(crate) fn write(&mut self, mut data: &[u8], pool: &mut BlockPool) {
         if let Some(Chunk { data: Data::Copied(block), .. }) = &mut self.tail {
             let spare = (block.capacity() - block.len()).min(data.len());
             let (now, later) = data.split_at(spare);
@@ -102,7 +112,7 @@ impl SendBuffer {
             let wanted = data.len().max(waiting.min(MAX_BLOCK)).next_power_of_two();
             let size = wanted.clamp(MIN_BLOCK, MAX_BLOCK);
             let (now, later) = data.split_at(size.min(data.len()));
-            let mut block = self.reusable_block(size);
+            let mut block = self.reusable_block(size, pool);
             block.extend_from_slice(now);
             self.push(Data::Copied(block), now.len());
             data = later;
@@ -122,6 +132,9 @@ impl SendBuffer {
         let range = self.peek_transmit(max)?;
         if range.start >= self.sent {
             self.sent = range.end;
+            while self.chunks.get(self.next).is_some_and(|chunk| chunk.end() <= range.end) {
+                self.next += 1;
+            }
         } else if let Some(disorder) = &mut self.disorder {
             disorder.retransmit.remove(range.clone());
         }
@@ -144,12 +157,7 @@ impl SendBuffer {
 
     /// Fills `out` with the data from `offset` on; false if not all of it is kept.
     pub(crate) fn copy_to(&self, mut offset: u64, mut out: &mut [u8]) -> bool {
-        let tail_start = self.tail.as_ref().map_or(self.end, |tail| tail.start);
-        let mut at = if offset >= tail_start {
-            self.chunks.len()
-        } else {
-            self.chunks.partition_point(|chunk| chunk.end() <= offset)
-        };
+        let mut at = self.chunk_at(offset);
         while !out.is_empty() {
             let chunk = self.chunks.get(at).or(self.tail.as_ref());
             let copied = match chunk {
@@ -166,8 +174,9 @@ impl SendBuffer {
         true
     }
 
-    /// `range` arrived. Returns how many bytes need not be kept any more.
-    pub(crate) fn on_acked(&mut self, range: Range<u64>) -> u64 {
+    /// `range` arrived. Returns how many bytes need not be kept any more; their blocks go to
+    /// `pool`.
+    pub(crate) fn on_acked(&mut self, range: Range<u64>, pool: &mut BlockPool) -> u64 {
         let range = range.start.max(self.acked)..range.end.min(self.sent);
         if range.is_empty() {
             return 0;
@@ -187,7 +196,7 @@ impl SendBuffer {
                 }
             }
         }
-        self.free_acked();
+        self.free_acked(pool);
         self.acked - before
     }
 
@@ -249,7 +258,7 @@ impl SendBuffer {
     }
 
     /// An empty block: the tail's, if all of that is acknowledged and it is large enough.
-    fn reusable_block(&mut self, size: usize) -> Vec<u8> {
+    fn reusable_block(&mut self, size: usize, pool: &mut BlockPool) -> BytesMut {
         match self.tail.take() {
             Some(Chunk { data: Data::Copied(mut block), start })
                 if self.acked >= start.saturating_add(block.len() as u64)
@@ -260,17 +269,30 @@ impl SendBuffer {
             }
             tail => {
                 self.tail = tail;
-                Vec::with_capacity(size)
+                pool.take(size, MAX_BLOCK)
             }
         }
     }
 
-    fn free_acked(&mut self) {
-        while self.chunks.front().is_some_and(|chunk| chunk.end() <= self.acked) {
-            self.chunks.pop_front();
+    /// Which of `chunks` has the byte at `offset`; their number if it is in the tail.
+    fn chunk_at(&self, offset: u64) -> usize {
+        let is_in = |chunk: &Chunk| chunk.start <= offset && offset < chunk.end();
+        if self.chunks.get(self.next).or(self.tail.as_ref()).is_some_and(is_in) {
+            return self.next;
+        }
+        self.chunks.partition_point(|chunk| chunk.end() <= offset)
+    }
+
+    fn free_acked(&mut self, pool: &mut BlockPool) {
+        while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.end() <= self.acked) {
+            self.next = self.next.saturating_sub(1);
+            chunk.recycle(pool);
         }
         if self.is_fully_acked() {
-            self.tail = None;
+            if let Some(tail) = self.tail.take() {
+                tail.recycle(pool);
+            }
+            self.next = 0;
             self.chunks = VecDeque::new();
             self.disorder = None;
         }

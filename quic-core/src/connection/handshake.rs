@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::buffer::{Reassembler, SendBuffer};
+use crate::buffer::{BlockPool, Reassembler, SendBuffer};
 use crate::crypto::{KeyChange, Level, Session};
 use crate::deadline::Deadline;
 use crate::error::TransportError;
@@ -108,12 +108,14 @@ impl Handshake {
         if space != SpaceId::Application && end > MAXIMUM_TOTAL {
             return Err(TransportError::crypto_buffer_exceeded("too much CRYPTO data in all"));
         }
+        // Handshakes are short: nothing is kept for the next.
+        let mut pool = BlockPool::default();
         stream
             .received
-            .insert(frame.offset, frame.data, CRYPTO_BLOCK)
+            .insert(frame.offset, frame.data, CRYPTO_BLOCK, &mut pool)
             .map_err(|_| TransportError::crypto_buffer_exceeded("too many gaps in CRYPTO data"))?;
         let level = level(space);
-        while let Some(chunk) = self.stream(space).received.read_chunk(usize::MAX) {
+        while let Some(chunk) = self.stream(space).received.read_chunk(usize::MAX, &mut pool) {
             self.session.read_handshake(level, &chunk)?;
         }
         Ok(())
@@ -217,7 +219,8 @@ impl Handshake {
     }
 
     pub(super) fn on_crypto_acked(&mut self, space: SpaceId, offset: u64, length: u16) {
-        self.stream(space).send.on_acked(offset..offset.saturating_add(length.into()));
+        let range = offset..offset.saturating_add(length.into());
+        self.stream(space).send.on_acked(range, &mut BlockPool::default());
     }
 
     pub(super) fn on_crypto_lost(&mut self, space: SpaceId, offset: u64, length: u16) {

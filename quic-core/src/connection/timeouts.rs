@@ -46,6 +46,11 @@ impl Connection {
         if self.handshake.handle_timeout(now) {
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
+        let application = self.space(SpaceId::Application);
+        if application.received.deadline().is_some_and(|at| at <= now) {
+            // Data that keeps coming is acknowledged before that.
+            self.streams.on_quiet();
+        }
         for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);
         }

@@ -6,7 +6,7 @@ use super::Streams;
 use super::recv::{RecvState, RecvTransition};
 use super::send::Fin;
 use super::store::{Key, Stream};
-use crate::buffer::Reassembler;
+use crate::buffer::{BlockPool, Reassembler};
 use crate::wire::{StreamId, VarInt};
 
 /// The sending part of a stream.
@@ -96,7 +96,7 @@ impl SendStream<'_> {
         let (key, room) = self.room(data.len())?;
         let data = data.get(..room).unwrap_or(data);
         if let Some(stream) = self.streams.store.get_mut(key) {
-            stream.send.buffer.write(data);
+            stream.send.buffer.write(data, &mut self.streams.send_pool);
         }
         self.written(key, data.len());
         Ok(data.len())
@@ -258,8 +258,8 @@ impl RecvStream<'_> {
     /// # Errors
     /// See [`ReadError`].
     pub fn read(&mut self, out: &mut [u8]) -> Result<ReadOutcome<usize>, ReadError> {
-        self.read_with(|data| {
-            let length = data.read(out);
+        self.read_with(|data, pool| {
+            let length = data.read(out, pool);
             (length > 0 || (out.is_empty() && data.has_readable())).then_some((length, length))
         })
     }
@@ -269,7 +269,7 @@ impl RecvStream<'_> {
     /// # Errors
     /// See [`ReadError`].
     pub fn read_chunk(&mut self, maximum: usize) -> Result<ReadOutcome<Bytes>, ReadError> {
-        self.read_with(|data| match data.read_chunk(maximum) {
+        self.read_with(|data, pool| match data.read_chunk(maximum, pool) {
             Some(chunk) => Some((chunk.len(), chunk)),
             None => data.has_readable().then(|| (0, Bytes::new())),
         })
@@ -311,14 +311,14 @@ impl RecvStream<'_> {
     /// Reads by `take`, which returns how many bytes it took, and those.
     fn read_with<T>(
         &mut self,
-        take: impl FnOnce(&mut Reassembler) -> Option<(usize, T)>,
+        take: impl FnOnce(&mut Reassembler, &mut BlockPool) -> Option<(usize, T)>,
     ) -> Result<ReadOutcome<T>, ReadError> {
         let key = self.readable()?;
         let streams = &mut *self.streams;
         let Some(stream) = streams.store.get_mut(key) else { return Err(ReadError::Closed) };
         let recv = &mut stream.recv;
         let before = recv.data.allocated_bytes();
-        let taken = take(&mut recv.data);
+        let taken = take(&mut recv.data, &mut streams.recv_pool);
         let after = recv.data.allocated_bytes();
         streams.reassembly = streams.reassembly.saturating_add(after).saturating_sub(before);
         if let Some((length, data)) = taken {

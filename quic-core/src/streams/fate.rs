@@ -15,8 +15,12 @@ impl Streams {
         if matches!(send.state(), SendState::ResetSent | SendState::ResetRecvd) {
             return;
         }
-        let freed = send.buffer.on_acked(offset..offset.saturating_add(length.into()));
+        let freed =
+            send.buffer.on_acked(offset..offset.saturating_add(length.into()), &mut self.send_pool);
         self.credit.on_freed(freed);
+        if self.credit.unacked == 0 {
+            self.send_pool.keep(0);
+        }
         if fin {
             send.fin = Fin::Acked;
         }

@@ -48,7 +48,7 @@ impl Streams {
         }
         let before = recv.data.allocated_bytes();
         let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
-        let inserted = recv.data.insert(frame.offset, frame.data, max_block);
+        let inserted = recv.data.insert(frame.offset, frame.data, max_block, &mut self.recv_pool);
         self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes());
         self.reassembly = self.reassembly.saturating_sub(before);
         inserted.map_err(|_| TransportError::internal("too many gaps in a stream"))?;

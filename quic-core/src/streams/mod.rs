@@ -31,7 +31,7 @@ use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
 use self::send::{Fin, SendPart, SendTransition};
 use self::store::{Key, Queued, Store, Stream, remove_key};
-use crate::buffer::{Reassembler, SendBuffer};
+use crate::buffer::{BlockPool, MAX_BLOCK, Reassembler, SendBuffer};
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;
 use crate::wire::transport_parameters::TransportParameters;
@@ -42,6 +42,8 @@ use crate::wire::{Direction, Side, StreamId, VarInt};
 const WORTH_WAKING: u64 = 128 << 10;
 /// Entries that empty queues keep room for.
 const MAX_KEPT_ENTRIES: usize = 16;
+/// Data read at a time that is part of a bulk transfer, in bytes: there will be more.
+const MIN_BURST: u64 = 4 << 10;
 
 /// All streams of a connection.
 #[derive(Debug)]
@@ -75,6 +77,14 @@ pub(crate) struct Streams {
     unacked_ends: usize,
     /// Heap of received data, in bytes.
     reassembly: usize,
+    /// What was received by when everything was read last.
+    received_when_drained: u64,
+    /// Data read at a time, lately, in bytes.
+    burst: u64,
+    /// Blocks for received data that were used up.
+    recv_pool: BlockPool,
+    /// Blocks for data to send that was acknowledged. Empty if nothing waits for that.
+    send_pool: BlockPool,
     /// The application waits for `StreamEvent::Flushed`.
     flush_awaited: bool,
     over: bool,
@@ -142,6 +152,10 @@ impl Streams {
             available: PerDirection::default(),
             unacked_ends: 0,
             reassembly: 0,
+            received_when_drained: 0,
+            burst: 0,
+            recv_pool: BlockPool::default(),
+            send_pool: BlockPool::default(),
             flush_awaited: false,
             over: false,
         }
@@ -188,13 +202,14 @@ impl Streams {
             }
             let id = StreamId::new(!self.side, direction, remote.next);
             remote.next += 1;
-            let Some(key) = self.store.find(id) else {
-                if self.over {
-                    // Nothing arrived on it, and nothing will.
-                    continue;
+            let key = match self.store.find(id) {
+                Some(key) => key,
+                // Nothing arrived on it, and nothing will.
+                None if self.over => continue,
+                None => {
+                    self.create(id);
+                    return Some(id);
                 }
-                self.create(id);
-                return Some(id);
             };
             if self.is_dead_on_arrival(key) {
                 self.forget_unaccepted(key);
@@ -269,6 +284,8 @@ impl Streams {
     /// before this end's application had its turn.
     pub(crate) fn on_connection_over(&mut self, readable: bool) {
         self.over = true;
+        self.recv_pool.keep(0);
+        self.send_pool.keep(0);
         self.flush_awaited = false;
         self.max_data_pending = false;
         for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
@@ -426,6 +443,9 @@ impl Streams {
         let unsent = send.buffer.end() - send.buffer.sent();
         self.credit.written = self.credit.written.saturating_sub(unsent);
         self.credit.on_freed(send.buffer.unacked_bytes());
+        if self.credit.unacked == 0 {
+            self.send_pool.keep(0);
+        }
         send.buffer.clear();
         send.fin = Fin::InFlight;
         send.reset_code = code;
@@ -441,6 +461,26 @@ impl Streams {
     fn on_consumed(&mut self, bytes: u64) {
         self.window.consume(bytes);
         self.max_data_pending |= self.window.wants_raise();
+        if self.window.consumed() >= self.received {
+            self.on_drained();
+        }
+    }
+
+    /// Everything that was received is read: keeps as many blocks as the largest of the last
+    /// bursts took, for the next one of a long download. A few small messages later none is kept.
+    fn on_drained(&mut self) {
+        let burst = self.received.saturating_sub(self.received_when_drained);
+        self.received_when_drained = self.received;
+        self.burst = burst.max(self.burst / 2);
+        let bulk = self.burst >= MIN_BURST;
+        let blocks = if bulk { self.burst.div_ceil(MAX_BLOCK as u64) } else { 0 };
+        self.recv_pool.keep(usize::try_from(blocks).unwrap_or(usize::MAX));
+    }
+
+    /// Nothing arrived for a while: gives back what was kept for more of it.
+    pub(crate) fn on_quiet(&mut self) {
+        self.burst = 0;
+        self.recv_pool.keep(0);
     }
 
     /// Puts the stream into the queues where it has something to do, and takes it out of the
@@ -494,6 +534,7 @@ impl Streams {
             self.events = VecDeque::new();
         }
         self.scheduler.rest();
+        self.recv_pool.keep(0);
     }
 }
 

@@ -4,6 +4,7 @@ mod delivery;
 mod errors;
 mod lifecycle;
 mod limits;
+mod pool;
 mod scheduling;
 
 use std::collections::VecDeque;

@@ -9,7 +9,9 @@ fn pattern(offset: u64, length: usize) -> Vec<u8> {
 }
 
 fn insert(reassembler: &mut Reassembler, offset: u64, length: usize) {
-    reassembler.insert(offset, &pattern(offset, length), MAX_BLOCK).unwrap();
+    reassembler
+        .insert(offset, &pattern(offset, length), MAX_BLOCK, &mut BlockPool::default())
+        .unwrap();
 }
 
 #[derive(Clone, Debug)]
@@ -36,6 +38,7 @@ proptest! {
         max_block in 1usize..70_000,
     ) {
         let mut reassembler = Reassembler::default();
+        let mut pool = BlockPool::default();
         let mut received = vec![false; 200_000];
         let mut read = 0u64;
         let mut kept = Vec::new();
@@ -43,19 +46,19 @@ proptest! {
             match step {
                 Step::Insert(offset, length) => {
                     let offset = if relative { read + offset / 10 } else { offset };
-                    reassembler.insert(offset, &pattern(offset, length), max_block).unwrap();
+                    reassembler.insert(offset, &pattern(offset, length), max_block, &mut pool).unwrap();
                     received[offset as usize..offset as usize + length].fill(true);
                 }
                 Step::Read(max) => {
                     let mut out = vec![0; max];
-                    let length = reassembler.read(&mut out);
+                    let length = reassembler.read(&mut out, &mut pool);
                     prop_assert_eq!(&out[..length], &pattern(read, length)[..]);
                     let ready = received[read as usize..].iter().take_while(|byte| **byte).count();
                     prop_assert_eq!(length, ready.min(max));
                     read += length as u64;
                 }
                 Step::Chunk(max) => {
-                    if let Some(chunk) = reassembler.read_chunk(max) {
+                    if let Some(chunk) = reassembler.read_chunk(max, &mut pool) {
                         prop_assert!(chunk.len() <= max);
                         kept.push((read, chunk.clone()));
                         read += chunk.len() as u64;
@@ -87,8 +90,9 @@ proptest! {
             _ => {}
         }
         let mut reassembler = Reassembler::default();
+        let mut pool = BlockPool::default();
         for offset in offsets {
-            reassembler.insert(offset, &[1], max_block).unwrap();
+            reassembler.insert(offset, &[1], max_block, &mut pool).unwrap();
             prop_assert!(reassembler.allocated_bytes() <= 2 * 65_536 + 65_536);
         }
     }
@@ -99,10 +103,11 @@ fn a_byte_at_every_second_offset_costs_no_more_than_the_window() {
     for stride in [2u64, 3, 64, 127, 2049] {
         for backwards in [false, true] {
             let mut reassembler = Reassembler::default();
+            let mut pool = BlockPool::default();
             let window = 1024 * stride;
             for index in 0..1024 {
                 let index = if backwards { 1023 - index } else { index };
-                reassembler.insert(1 + index * stride, &[1], MAX_BLOCK).unwrap();
+                reassembler.insert(1 + index * stride, &[1], MAX_BLOCK, &mut pool).unwrap();
                 let heap = reassembler.allocated_bytes() as u64;
                 assert!(heap <= 2 * window + (64 << 10), "{heap} bytes, stride {stride}");
             }
@@ -113,10 +118,11 @@ fn a_byte_at_every_second_offset_costs_no_more_than_the_window() {
 #[test]
 fn more_than_1024_gaps_are_refused() {
     let mut reassembler = Reassembler::default();
+    let mut pool = BlockPool::default();
     for index in 0..1024 {
-        assert_eq!(reassembler.insert(1 + 2 * index, &[1], MAX_BLOCK), Ok(()));
+        assert_eq!(reassembler.insert(1 + 2 * index, &[1], MAX_BLOCK, &mut pool), Ok(()));
     }
-    assert_eq!(reassembler.insert(1 + 2 * 1024, &[1], MAX_BLOCK), Err(TooManyGaps));
+    assert_eq!(reassembler.insert(1 + 2 * 1024, &[1], MAX_BLOCK, &mut pool), Err(TooManyGaps));
 }
 
 #[test]
@@ -140,13 +146,14 @@ fn bulk_data_goes_into_few_large_blocks() {
 #[test]
 fn a_small_block_is_filled_again_and_again() {
     let mut reassembler = Reassembler::default();
+    let mut pool = BlockPool::default();
     let mut out = [0; 200];
     insert(&mut reassembler, 0, 100);
-    reassembler.read(&mut out);
+    reassembler.read(&mut out, &mut pool);
     let block = reassembler.first.as_ref().map(|block| block.allocated);
     for index in 1..50 {
         insert(&mut reassembler, index * 100, 100);
-        assert_eq!(reassembler.read(&mut out), 100);
+        assert_eq!(reassembler.read(&mut out, &mut pool), 100);
         assert_eq!(&out[..100], &pattern(index * 100, 100)[..]);
         assert!(reassembler.blocks.is_empty());
     }
@@ -157,9 +164,10 @@ fn a_small_block_is_filled_again_and_again() {
 #[test]
 fn a_large_block_is_not_kept_when_everything_was_read() {
     let mut reassembler = Reassembler::default();
+    let mut pool = BlockPool::default();
     for index in 0..700 {
         insert(&mut reassembler, index * 1400, 1400);
     }
-    while reassembler.read_chunk(usize::MAX).is_some() {}
+    while reassembler.read_chunk(usize::MAX, &mut pool).is_some() {}
     assert!(reassembler.allocated_bytes() <= MAX_KEPT_BLOCK);
 }

@@ -37,6 +37,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..200),
     ) {
         let mut buffer = SendBuffer::default();
+    let mut pool = BlockPool::default();
         let mut acked = Vec::<bool>::new();
         let mut in_flight = Vec::<Range<u64>>::new();
         let mut freed = 0;
@@ -53,7 +54,7 @@ proptest! {
             match step {
                 Step::Write(length) => {
                     let end = buffer.end();
-                    buffer.write(&pattern(end..end + length as u64));
+                    buffer.write(&pattern(end..end + length as u64), &mut pool);
                     acked.resize(acked.len() + length, false);
                 }
                 Step::WriteChunk(length) => {
@@ -65,7 +66,7 @@ proptest! {
                 Step::Ack(which) if !in_flight.is_empty() => {
                     let range = in_flight.swap_remove(which % in_flight.len());
                     acked[range.start as usize..range.end as usize].fill(true);
-                    freed += buffer.on_acked(range);
+                    freed += buffer.on_acked(range, &mut pool);
                 }
                 Step::Lose(which) if !in_flight.is_empty() => {
                     // Lost ranges can be acknowledged later all the same: keep them in flight.
@@ -81,7 +82,7 @@ proptest! {
             in_flight.push(range);
         }
         for range in in_flight {
-            buffer.on_acked(range);
+            buffer.on_acked(range, &mut pool);
         }
         prop_assert!(buffer.is_fully_acked() && !buffer.has_pending());
         prop_assert_eq!(buffer.allocated_bytes(), 0);
@@ -96,8 +97,9 @@ fn an_empty_buffer_owns_no_heap() {
 #[test]
 fn small_writes_share_blocks() {
     let mut buffer = SendBuffer::default();
+    let mut pool = BlockPool::default();
     for _ in 0..1000 {
-        buffer.write(&[7; 10]);
+        buffer.write(&[7; 10], &mut pool);
     }
     assert!(buffer.chunks.len() < 12, "{} chunks", buffer.chunks.len());
     assert!(buffer.allocated_bytes() < 40_000);
@@ -106,11 +108,12 @@ fn small_writes_share_blocks() {
 #[test]
 fn what_a_reset_did_not_send_was_never_written() {
     let mut buffer = SendBuffer::default();
-    buffer.write(&[1; 100]);
+    let mut pool = BlockPool::default();
+    buffer.write(&[1; 100], &mut pool);
     assert_eq!(buffer.poll_transmit(30), Some(0..30));
     buffer.clear();
     assert_eq!((buffer.end(), buffer.unacked_bytes(), buffer.allocated_bytes()), (30, 0, 0));
     buffer.on_lost(0..30);
     assert!(!buffer.has_pending());
-    assert_eq!(buffer.on_acked(0..30), 0);
+    assert_eq!(buffer.on_acked(0..30, &mut pool), 0);
 }

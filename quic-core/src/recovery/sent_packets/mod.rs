@@ -223,14 +223,6 @@ impl SentPackets {
         bytes
     }
 
-    /// Returns memory if nothing is remembered; for a connection that has gone idle.
-    pub(crate) fn release_memory(&mut self) {
-        if self.packets.is_empty() {
-            self.packets = VecDeque::new();
-            self.frames.shrink_to_fit();
-        }
-    }
-
     /// Whether one more packet that is not in flight may be remembered, after the oldest of them
     /// were forgotten where they are the oldest packets altogether.
     fn make_room_for_not_in_flight(&mut self) -> bool {
