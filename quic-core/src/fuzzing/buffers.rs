@@ -13,9 +13,48 @@ fn bytes(range: Range<u64>) -> Vec<u8> {
     range.map(byte).collect()
 }
 
-/// Length in memory; test inputs are far below any limit.
 fn length(range: &Range<u64>) -> usize {
     usize::try_from(range.end - range.start).unwrap_or(usize::MAX)
+}
+
+/// A flag for each byte of a stream.
+#[derive(Default)]
+struct Flags {
+    set: Vec<bool>,
+    front: usize,
+}
+
+impl Flags {
+    fn set(&mut self, range: Range<u64>) {
+        let range = as_index(range.start)..as_index(range.end);
+        self.set.resize(self.set.len().max(range.end), false);
+        self.set.get_mut(range).unwrap_or_default().fill(true);
+    }
+
+    /// Whether a byte of `range` is set.
+    fn any(&self, range: Range<u64>) -> bool {
+        range.into_iter().any(|at| self.set.get(as_index(at)) == Some(&true))
+    }
+
+    /// The first that is not set.
+    fn front(&mut self) -> u64 {
+        while self.set.get(self.front) == Some(&true) {
+            self.front += 1;
+        }
+        self.front as u64
+    }
+}
+
+/// Test inputs are far below any limit.
+fn as_index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+fn are_unchanged(chunks: &[(u64, bytes::Bytes)]) {
+    for (start, chunk) in chunks {
+        let range = *start..start + chunk.len() as u64;
+        assert_eq!(chunk[..], bytes(range)[..], "chunks stay as they were read");
+    }
 }
 
 /// Inserts and reads, each given by four bytes: what to do, where (two bytes), how much.
@@ -25,8 +64,8 @@ fn length(range: &Range<u64>) -> usize {
 pub fn reassembler(operations: &[u8]) {
     let mut data = Reassembler::default();
     let mut pool = BlockPool::default();
-    let mut received = vec![false; 1 << 18];
-    let mut kept = Vec::new();
+    let mut received = Flags::default();
+    let mut kept: Vec<(u64, bytes::Bytes)> = Vec::new();
     let (operations, _) = operations.as_chunks::<4>();
     for [operation, high, low, amount] in operations {
         let read = data.read_offset();
@@ -39,11 +78,7 @@ pub fn reassembler(operations: &[u8]) {
                 let max_block = if operation & 8 == 0 { 64 << 10 } else { 2 << 10 };
                 let inserted = data.insert(start, &bytes(range.clone()), max_block, &mut pool);
                 assert!(inserted.is_ok(), "the input is too short for so many gaps");
-                range.filter_map(|at| usize::try_from(at).ok()).for_each(|at| {
-                    if let Some(byte) = received.get_mut(at) {
-                        *byte = true;
-                    }
-                });
+                received.set(range);
             }
             2 => {
                 let mut out = vec![0; length(&(0..amount))];
@@ -56,20 +91,15 @@ pub fn reassembler(operations: &[u8]) {
                     kept.push((read, chunk));
                 }
                 if operation & 16 != 0 {
+                    are_unchanged(&kept);
                     kept.clear();
                 }
             }
         }
-        let from = usize::try_from(data.read_offset()).unwrap_or(usize::MAX);
-        let rest = received.get(from..).unwrap_or_default();
-        let ready = rest.iter().take_while(|byte| **byte).count() as u64;
-        assert_eq!(data.ready_offset(), data.read_offset() + ready, "all that is in order");
+        assert_eq!(data.ready_offset(), received.front(), "all that is in order");
         assert!(data.allocated_bytes() <= 3 << 17, "memory follows the window");
-        for (start, chunk) in &kept {
-            let range = *start..start + chunk.len() as u64;
-            assert_eq!(chunk[..], bytes(range)[..], "chunks stay as they were read");
-        }
     }
+    are_unchanged(&kept);
 }
 
 /// Writes, sends, acknowledges and loses, each given by two bytes: what to do, and how much or
@@ -81,7 +111,7 @@ pub fn reassembler(operations: &[u8]) {
 pub fn send_buffer(operations: &[u8]) {
     let mut buffer = SendBuffer::default();
     let mut pool = BlockPool::default();
-    let mut acked: Vec<bool> = Vec::new();
+    let mut acked = Flags::default();
     let mut sent: Vec<Range<u64>> = Vec::new();
     let (operations, _) = operations.as_chunks::<2>();
     for [operation, amount] in operations {
@@ -90,7 +120,6 @@ pub fn send_buffer(operations: &[u8]) {
         match operation % 5 {
             kind @ 0..2 => {
                 let data = bytes(end..end + 8 * amount as u64);
-                acked.resize(acked.len() + data.len(), false);
                 if kind == 0 {
                     buffer.write(&data, &mut pool);
                 } else {
@@ -100,11 +129,7 @@ pub fn send_buffer(operations: &[u8]) {
             2 => sent.extend(send(&mut buffer, &acked, 8 * amount)),
             3 if !sent.is_empty() => {
                 let range = sent.swap_remove(amount % sent.len());
-                range.clone().filter_map(|at| usize::try_from(at).ok()).for_each(|at| {
-                    if let Some(byte) = acked.get_mut(at) {
-                        *byte = true;
-                    }
-                });
+                acked.set(range.clone());
                 buffer.on_acked(range, &mut pool);
             }
             _ => {
@@ -113,20 +138,17 @@ pub fn send_buffer(operations: &[u8]) {
                 }
             }
         }
-        let front = acked.iter().take_while(|byte| **byte).count();
-        assert_eq!(buffer.unacked_bytes(), (acked.len() - front) as u64, "kept as long as needed");
-        assert_eq!(buffer.end(), acked.len() as u64, "everything that was written");
+        let kept = buffer.end() - acked.front();
+        assert_eq!(buffer.unacked_bytes(), kept, "kept as long as needed");
     }
 }
 
-fn send(buffer: &mut SendBuffer, acked: &[bool], max: usize) -> Option<Range<u64>> {
+fn send(buffer: &mut SendBuffer, acked: &Flags, max: usize) -> Option<Range<u64>> {
     let range = buffer.poll_transmit(max)?;
     assert!(length(&range) <= max, "no more than asked for");
     let mut out = vec![0; length(&range)];
     assert!(buffer.copy_to(range.start, &mut out), "all of it is there");
     assert_eq!(out, bytes(range.clone()), "what was written");
-    let at = usize::try_from(range.start).unwrap_or(usize::MAX);
-    let state = acked.get(at..at + length(&range)).unwrap_or_default();
-    assert!(state.iter().all(|acked| !acked), "acknowledged data is not sent again");
+    assert!(!acked.any(range.clone()), "acknowledged data is not sent again");
     Some(range)
 }
