@@ -16,6 +16,10 @@ pub const TARGETS: &[Target] = &[
     ("packet_header", fuzzing::packet_header),
     ("packet_number", fuzzing::packet_number),
     ("range_set", fuzzing::range_set),
+    ("reassembler", fuzzing::reassembler),
+    ("send_buffer", fuzzing::send_buffer),
+    ("streams_frames", fuzzing::streams_frames),
+    ("tokens", fuzzing::tokens),
     ("transport_parameters", fuzzing::transport_parameters),
     ("varint", fuzzing::varint),
 ];

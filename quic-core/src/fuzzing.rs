@@ -1,6 +1,14 @@
 //! Entry points for fuzzers: any bytes go in, and a broken promise panics.
 
+mod buffers;
+mod streams;
+mod tokens;
+
 use std::collections::BTreeSet;
+
+pub use buffers::{reassembler, send_buffer};
+pub use streams::streams_frames;
+pub use tokens::tokens;
 
 use crate::wire::frame::{Frame, FrameError, Frames};
 use crate::wire::header::{

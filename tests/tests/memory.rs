@@ -185,15 +185,18 @@ impl Ends {
         self.both[side].watch(|manager| {
             manager.with_connection(now, handle, |connection| {
                 let mut stream = connection.recv_stream(id);
-                let mut next = || match in_chunks {
-                    true => match stream.read_chunk(usize::MAX) {
-                        Ok(ReadOutcome::Data(chunk)) => Some(chunk.len()),
-                        _ => None,
-                    },
-                    false => match stream.read(data) {
-                        Ok(ReadOutcome::Data(length)) => Some(length),
-                        _ => None,
-                    },
+                let mut next = || {
+                    if in_chunks {
+                        match stream.read_chunk(usize::MAX) {
+                            Ok(ReadOutcome::Data(chunk)) => Some(chunk.len()),
+                            _ => None,
+                        }
+                    } else {
+                        match stream.read(data) {
+                            Ok(ReadOutcome::Data(length)) => Some(length),
+                            _ => None,
+                        }
+                    }
                 };
                 while let Some(length) = next() {
                     *read += length as u64;

@@ -467,13 +467,13 @@ impl Streams {
     }
 
     /// Everything that was received is read: keeps as many blocks as the largest of the last
-    /// bursts took, for the next one of a long download. A few small messages later none is kept.
+    /// bursts took, and one more, for the next one of a long download. A few small messages later none is kept.
     fn on_drained(&mut self) {
         let burst = self.received.saturating_sub(self.received_when_drained);
         self.received_when_drained = self.received;
         self.burst = burst.max(self.burst / 2);
         let bulk = self.burst >= MIN_BURST;
-        let blocks = if bulk { self.burst.div_ceil(MAX_BLOCK as u64) } else { 0 };
+        let blocks = if bulk { 1 + self.burst.div_ceil(MAX_BLOCK as u64) } else { 0 };
         self.recv_pool.keep(usize::try_from(blocks).unwrap_or(usize::MAX));
     }
 
