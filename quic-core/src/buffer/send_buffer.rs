@@ -75,7 +75,7 @@ impl Chunk {
         self.start.saturating_add(self.bytes().len() as u64)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     fn allocated(&self) -> usize {
         match &self.data {
             Data::Copied(block) => block.capacity(),
@@ -243,7 +243,7 @@ impl SendBuffer {
     }
 
     /// Heap in use, in bytes; of data that was given away, its length.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn allocated_bytes(&self) -> usize {
         let blocks: usize = self.chunks.iter().chain(&self.tail).map(Chunk::allocated).sum();
         blocks + self.chunks.capacity() * size_of::<Chunk>()

@@ -273,7 +273,7 @@ impl Streams {
     }
 
     /// Heap of data that waits to be read, sent or acknowledged, in bytes.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn buffered_bytes(&self) -> usize {
         let sending = self.store.iter().map(|stream| stream.send.buffer.allocated_bytes());
         sending.sum::<usize>() + self.reassembly
