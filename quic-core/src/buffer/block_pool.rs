@@ -73,6 +73,7 @@ impl BlockPool {
     }
 
     /// Blocks at hand.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn len(&self) -> usize {
         self.blocks.len()
     }
