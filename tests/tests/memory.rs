@@ -60,6 +60,20 @@ impl End {
     }
 }
 
+/// Reads what there is, by a copy to `memory` or in chunks; returns how much that was.
+fn read_some(
+    mut stream: quic_core::RecvStream<'_>,
+    memory: &mut [u8],
+    in_chunks: bool,
+) -> Option<usize> {
+    if !in_chunks {
+        let Ok(ReadOutcome::Data(length)) = stream.read(memory) else { return None };
+        return Some(length);
+    }
+    let Ok(ReadOutcome::Data(chunk)) = stream.read_chunk(usize::MAX) else { return None };
+    Some(chunk.len())
+}
+
 /// A datagram on the wire.
 type Slot = (usize, [u8; MTU]);
 
@@ -184,20 +198,7 @@ impl Ends {
         let Some(id) = id else { return };
         self.both[side].watch(|manager| {
             manager.with_connection(now, handle, |connection| {
-                let mut stream = connection.recv_stream(id);
-                let mut next = || {
-                    if in_chunks {
-                        match stream.read_chunk(usize::MAX) {
-                            Ok(ReadOutcome::Data(chunk)) => Some(chunk.len()),
-                            _ => None,
-                        }
-                    } else {
-                        match stream.read(data) {
-                            Ok(ReadOutcome::Data(length)) => Some(length),
-                            _ => None,
-                        }
-                    }
-                };
+                let mut next = || read_some(connection.recv_stream(id), data, in_chunks);
                 while let Some(length) = next() {
                     *read += length as u64;
                 }
