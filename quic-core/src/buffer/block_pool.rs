@@ -73,7 +73,7 @@ impl BlockPool {
     }
 
     /// Blocks at hand.
-    #[cfg(any(test, feature = "fuzzing"))]
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.blocks.len()
     }
