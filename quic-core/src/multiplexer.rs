@@ -79,8 +79,8 @@ pub enum AddSocketError {
     /// The address is in use with other limits: on connections, or on stateless resets.
     #[error("{0} is in use with other limits")]
     LimitMismatch(SocketAddr),
-    /// No connection ID has as many bytes (RFC 9000 §17.2).
-    #[error("connection IDs have at most 20 bytes, not {0}")]
+    /// Connection IDs are empty, or have 4 to 20 bytes (RFC 9000 §17.2).
+    #[error("connection IDs have 4 to 20 bytes, or none, not {0}")]
     InvalidConnectionIdLength(usize),
     /// All [`SocketId`]s, or all identities of managers, were given.
     #[error("too many sockets were added")]

@@ -109,7 +109,8 @@ where
         local: SocketAddr,
         config: Arc<EndpointConfig>,
     ) -> Result<SocketId, AddSocketError> {
-        if config.connection_id_length > ConnectionId::MAXIMUM_LENGTH {
+        // Shorter ones would be guessed, and run out, too soon.
+        if !matches!(config.connection_id_length, 0 | 4..=ConnectionId::MAXIMUM_LENGTH) {
             return Err(AddSocketError::InvalidConnectionIdLength(config.connection_id_length));
         }
         let known = self.sockets.iter().find(|socket| socket.local == local && local.port() != 0);

@@ -55,8 +55,10 @@ fn an_address_added_again_with_another_configuration_is_refused_with_the_reason(
     assert_eq!(reason, AddSocketError::RecorderMismatch(local(1)));
     let reason = again(config(|c| c.max_connections = 1));
     assert_eq!(reason, AddSocketError::LimitMismatch(local(1)));
-    let reason = again(config(|c| c.connection_id_length = 21));
-    assert_eq!(reason, AddSocketError::InvalidConnectionIdLength(21));
+    for length in [1, 2, 3, 21] {
+        let reason = again(config(|c| c.connection_id_length = length));
+        assert_eq!(reason, AddSocketError::InvalidConnectionIdLength(length));
+    }
 }
 
 #[test]

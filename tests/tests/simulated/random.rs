@@ -161,7 +161,9 @@ fn run(seed: u64) {
     }
     // Until it sends, nobody can know where the client is now.
     setup.client_transport.keep_alive_interval = Some(seconds(30));
-    setup.client_endpoint.connection_id_length = random.below(21) as usize;
+    // None, or 4 to 20 bytes.
+    let length = 3 + random.below(18) as usize;
+    setup.client_endpoint.connection_id_length = if length == 3 { 0 } else { length };
     setup.server_endpoint.connection_id_length = 4 + random.below(17) as usize;
     let mut pair = setup.build();
     pair.coalesce = random.below(10) as f64 / 10.0;
