@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Connection;
 use super::handshake::Handshake;
+use super::seal::MINIMUM_DATAGRAM;
 use super::space::{self, PacketNumberSpace};
-use super::transmit::MINIMUM_DATAGRAM;
 use crate::congestion::{Acked, Congestion};
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};

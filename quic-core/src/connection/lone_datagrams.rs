@@ -3,7 +3,7 @@
 
 use super::Connection;
 use super::close::CloseReason;
-use super::transmit::MINIMUM_DATAGRAM;
+use super::seal::MINIMUM_DATAGRAM;
 use crate::crypto::TAG_LENGTH;
 use crate::instant::Instant;
 use crate::net::SocketId;

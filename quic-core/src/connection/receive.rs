@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::frames::Received;
 use super::recording::packet_kind;
-use super::transmit::MINIMUM_DATAGRAM;
+use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::{Connection, Role};
 use crate::crypto::{OpenError, Opened, is_retry_authentic, open};

@@ -3,7 +3,6 @@
 use std::mem;
 
 use super::space::MAXIMUM_ACKS_IN_A_ROW;
-use super::transmit::MINIMUM_DATAGRAM;
 use super::{Connection, Role};
 use crate::crypto::{SAMPLE_OFFSET, SealError, TAG_LENGTH, seal};
 use crate::instant::Instant;
@@ -15,6 +14,10 @@ use crate::wire::header::{
     write_short_header,
 };
 use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
+
+/// Datagrams with Initial packets, and those that validate a path, are at least this long
+/// (RFC 9000 §8.2.1, §14.1).
+pub(super) const MINIMUM_DATAGRAM: usize = 1200;
 
 /// Which packet is to be written, and what may be in it.
 #[derive(Clone, Copy, Debug)]

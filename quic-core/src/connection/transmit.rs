@@ -1,7 +1,7 @@
 //! Table 2: what goes out, and in which datagram (RFC 9000 §12.2, §13, §14.1).
 
 use super::Connection;
-use super::seal::{Place, Scope};
+use super::seal::{MINIMUM_DATAGRAM, Place, Scope};
 use crate::instant::Instant;
 use crate::net::SocketId;
 use crate::packet::PacketWriter;
@@ -9,9 +9,6 @@ use crate::paths::{Permit, Wish};
 use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::{Full, Side, SpaceId};
 
-/// Datagrams with Initial packets, and those that validate a path, are at least this long
-/// (RFC 9000 §8.2.1, §14.1).
-pub(super) const MINIMUM_DATAGRAM: usize = 1200;
 /// Another packet is started in a datagram only if this many bytes are left.
 const WORTH_A_PACKET: usize = 128;
 /// Probe timeouts in a row from which on datagrams are small.

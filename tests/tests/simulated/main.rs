@@ -14,6 +14,7 @@ mod keys;
 mod lossy_handshake;
 mod paths;
 mod random;
+mod recording;
 mod replay;
 mod throughput;
 mod tokens;
