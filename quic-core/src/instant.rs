@@ -1,5 +1,6 @@
 //! Time as a value: nanoseconds since an epoch that the caller picks.
 
+use std::num::NonZeroU64;
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
@@ -7,28 +8,37 @@ use std::time::Duration;
 ///
 /// The core never reads a clock. All arithmetic saturates, so that no time that a caller or a
 /// peer can produce ever panics or wraps.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Instant(u64);
+///
+/// It is one more than the number of nanoseconds that is stored, so that an `Option<Instant>` is
+/// no larger: a connection has dozens of them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Instant(NonZeroU64);
 
 impl Instant {
     /// The epoch itself.
-    pub const EPOCH: Self = Self(0);
+    pub const EPOCH: Self = Self(NonZeroU64::MIN);
     /// The last instant there is, about 584 years after the epoch.
-    pub const FAR_FUTURE: Self = Self(u64::MAX);
+    pub const FAR_FUTURE: Self = Self(NonZeroU64::MAX);
 
-    /// The instant `nanos` nanoseconds after the epoch.
+    /// The instant `nanos` nanoseconds after the epoch, at most [`FAR_FUTURE`](Self::FAR_FUTURE).
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
     /// Nanoseconds since the epoch.
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// Time that passed since `earlier`; zero if `earlier` is later.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Self::EPOCH
     }
 }
 
@@ -50,7 +60,7 @@ impl Sub<Duration> for Instant {
     type Output = Self;
 
     fn sub(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(saturating_nanos(duration)))
+        Self::from_nanos(self.as_nanos().saturating_sub(saturating_nanos(duration)))
     }
 }
 
@@ -72,11 +82,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_instant_that_may_be_missing_is_no_larger() {
+        assert_eq!(size_of::<Option<Instant>>(), size_of::<u64>());
+        for nanos in [0, 1, u64::MAX - 1] {
+            assert_eq!(Instant::from_nanos(nanos).as_nanos(), nanos);
+        }
+        assert_eq!(Instant::from_nanos(u64::MAX), Instant::FAR_FUTURE);
+    }
+
+    #[test]
     fn arithmetic_saturates_at_both_ends() {
         let late = Instant::FAR_FUTURE;
         assert_eq!(late + Duration::MAX, late);
         assert_eq!(Instant::EPOCH - Duration::MAX, Instant::EPOCH);
         assert_eq!(Instant::EPOCH - late, Duration::ZERO);
-        assert_eq!(late - Instant::EPOCH, Duration::from_nanos(u64::MAX));
+        assert_eq!(late - Instant::EPOCH, Duration::from_nanos(u64::MAX - 1));
     }
 }
