@@ -29,11 +29,13 @@ pub(super) struct RustlsSession {
 
 enum Tls {
     Live(Box<Connection>),
-    /// What is left of it when the handshake is confirmed.
-    Confirmed {
-        data: HandshakeData,
-        certificates: Option<Vec<CertificateDer<'static>>>,
-    },
+    Confirmed(Box<Confirmed>),
+}
+
+/// What is left of TLS when the handshake is confirmed.
+struct Confirmed {
+    data: HandshakeData,
+    certificates: Option<Vec<CertificateDer<'static>>>,
 }
 
 impl RustlsSession {
@@ -129,14 +131,14 @@ impl Session for RustlsSession {
     fn is_handshaking(&self) -> bool {
         match &self.tls {
             Tls::Live(connection) => connection.is_handshaking(),
-            Tls::Confirmed { .. } => false,
+            Tls::Confirmed(_) => false,
         }
     }
 
     fn peer_parameters(&self) -> Option<&[u8]> {
         match &self.tls {
             Tls::Live(connection) => peer_parameters(connection),
-            Tls::Confirmed { .. } => None,
+            Tls::Confirmed(_) => None,
         }
     }
 
@@ -156,14 +158,14 @@ impl Session for RustlsSession {
         match &self.tls {
             // Both come in the message that carries the transport parameters.
             Tls::Live(connection) => peer_parameters(connection).map(|_| agreed(connection)),
-            Tls::Confirmed { data, .. } => Some(data.clone()),
+            Tls::Confirmed(confirmed) => Some(confirmed.data.clone()),
         }
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any + Send>> {
         let certificates = match &self.tls {
             Tls::Live(connection) => certificates(connection),
-            Tls::Confirmed { certificates, .. } => certificates.clone(),
+            Tls::Confirmed(confirmed) => confirmed.certificates.clone(),
         };
         Some(Box::new(certificates?))
     }
@@ -173,7 +175,7 @@ impl Session for RustlsSession {
             Tls::Live(connection) => {
                 connection.export_keying_material(out, label, Some(context)).is_ok()
             }
-            Tls::Confirmed { .. } => false,
+            Tls::Confirmed(_) => false,
         }
     }
 
@@ -182,8 +184,10 @@ impl Session for RustlsSession {
             && !self.keep
             && !connection.is_handshaking()
         {
-            self.tls =
-                Tls::Confirmed { data: agreed(connection), certificates: certificates(connection) };
+            self.tls = Tls::Confirmed(Box::new(Confirmed {
+                data: agreed(connection),
+                certificates: certificates(connection),
+            }));
         }
     }
 }

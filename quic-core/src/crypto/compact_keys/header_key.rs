@@ -5,9 +5,11 @@ use rustls::quic::HeaderProtectionKey;
 use zeroize::Zeroizing;
 
 use super::super::provider::aead::quic::HeaderProtectionKey as ExpandedKey;
-use super::{Details, Expanding};
+use super::{Details, Expanding, SuiteNumber};
 use crate::wire::PacketNumberLength;
 
+/// Bytes of a sample, whatever the cipher (RFC 9001 §5.4.3, §5.4.4).
+const SAMPLE_LENGTH: usize = 16;
 /// The bit of the first byte that tells long headers from short ones (RFC 9000 §17.2).
 const LONG_HEADER: u8 = 0x80;
 /// The bits of the first byte that are protected in long headers.
@@ -16,21 +18,16 @@ const PROTECTED_IN_LONG: u8 = 0x0f;
 const PROTECTED_IN_SHORT: u8 = 0x1f;
 
 /// A key of `N` bytes.
-pub(super) struct CompactHeaderKey<const N: usize> {
-    expanding: Expanding<ExpandedKey>,
-    details: &'static Details,
-    key: Zeroizing<[u8; N]>,
-}
+pub(super) struct CompactHeaderKey<const N: usize>(Expanding<ExpandedKey, Zeroizing<[u8; N]>>);
 
 impl<const N: usize> CompactHeaderKey<N> {
-    pub(super) fn new(details: &'static Details, key: Zeroizing<[u8; N]>) -> Self {
-        Self { expanding: Expanding::new(), details, key }
+    pub(super) fn new(suite: SuiteNumber, key: Zeroizing<[u8; N]>) -> Self {
+        Self(Expanding::new(suite, key))
     }
 
     #[inline]
     fn mask(&self, sample: &[u8], number: &[u8]) -> Result<(u8, [u8; 4]), Error> {
-        let expand = || ExpandedKey::new(self.details.header, &self.key[..]).ok();
-        let mask = self.expanding.with(expand, |key| key.new_mask(sample).ok()).flatten();
+        let mask = self.0.with(expand, |key| key.new_mask(sample).ok()).flatten();
         match mask {
             Some([first, number_mask @ ..]) if number.len() <= number_mask.len() => {
                 Ok((first, number_mask))
@@ -66,8 +63,12 @@ impl<const N: usize> HeaderProtectionKey for CompactHeaderKey<N> {
     }
 
     fn sample_len(&self) -> usize {
-        self.details.header.sample_len()
+        SAMPLE_LENGTH
     }
+}
+
+fn expand<const N: usize>(details: &Details, key: &Zeroizing<[u8; N]>) -> Option<ExpandedKey> {
+    ExpandedKey::new(details.header, &key[..]).ok()
 }
 
 fn protected_bits(first: u8) -> u8 {

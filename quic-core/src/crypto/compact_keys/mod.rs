@@ -13,7 +13,7 @@ mod record_keys;
 mod tests;
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::cipher::{AeadKey, Iv};
@@ -27,7 +27,7 @@ use self::packet_key::CompactPacketKey;
 use super::provider::aead;
 
 /// A key is expanded anew for so many packets before it stays expanded.
-const BRIEF_USES: u32 = 16;
+const BRIEF_USES: u8 = 16;
 /// Key length of AES-128.
 const SHORT: usize = 16;
 /// Key length of AES-256 and ChaCha20.
@@ -59,9 +59,22 @@ fn plain_provider() -> CryptoProvider {
     rustls::crypto::aws_lc_rs::default_provider()
 }
 
+/// One of the suites, by its place in [`DETAILS`]: each key holds one.
+#[derive(Clone, Copy)]
+struct SuiteNumber(u8);
+
+impl SuiteNumber {
+    fn details(self) -> Option<&'static Details> {
+        DETAILS.get(usize::from(self.0))
+    }
+}
+
 /// How the keys of one suite are made, for QUIC and for TLS.
 #[derive(Clone, Copy)]
-struct CompactSuite(&'static Details);
+struct CompactSuite {
+    number: SuiteNumber,
+    details: &'static Details,
+}
 
 struct Details {
     /// The same suite as rustls has it.
@@ -73,10 +86,15 @@ struct Details {
 }
 
 /// Made once, and kept as long as the process runs.
-static SUITES: LazyLock<Vec<Tls13CipherSuite>> = LazyLock::new(|| {
+static DETAILS: LazyLock<Vec<Details>> = LazyLock::new(|| {
     let suites = plain_provider().cipher_suites;
-    let details = suites.iter().filter_map(SupportedCipherSuite::tls13).filter_map(Details::of);
-    details.map(|details| Box::leak(Box::new(details)).suite()).collect()
+    suites.iter().filter_map(SupportedCipherSuite::tls13).filter_map(Details::of).collect()
+});
+
+/// Made once, and kept as long as the process runs.
+static SUITES: LazyLock<Vec<Tls13CipherSuite>> = LazyLock::new(|| {
+    let numbers = (0..).map(SuiteNumber);
+    DETAILS.iter().zip(numbers).map(|(details, number)| details.suite(number)).collect()
 });
 
 impl Details {
@@ -102,9 +120,9 @@ impl Details {
         })
     }
 
-    fn suite(&'static self) -> Tls13CipherSuite {
+    fn suite(&'static self, number: SuiteNumber) -> Tls13CipherSuite {
         let common = &self.plain.common;
-        let compact: &'static _ = Box::leak(Box::new(CompactSuite(self)));
+        let compact: &'static _ = Box::leak(Box::new(CompactSuite { number, details: self }));
         Tls13CipherSuite {
             common: CipherSuiteCommon {
                 suite: common.suite,
@@ -121,26 +139,26 @@ impl Details {
 impl Algorithm for CompactSuite {
     fn packet_key(&self, key: AeadKey, iv: Iv) -> Box<dyn PacketKey> {
         if key.as_ref().len() == SHORT {
-            Box::new(CompactPacketKey::<SHORT>::new(self.0, secret(&key), iv))
+            Box::new(CompactPacketKey::<SHORT>::new(self.number, secret(&key), iv))
         } else {
-            Box::new(CompactPacketKey::<LONG>::new(self.0, secret(&key), iv))
+            Box::new(CompactPacketKey::<LONG>::new(self.number, secret(&key), iv))
         }
     }
 
     fn header_protection_key(&self, key: AeadKey) -> Box<dyn HeaderProtectionKey> {
         if key.as_ref().len() == SHORT {
-            Box::new(CompactHeaderKey::<SHORT>::new(self.0, secret(&key)))
+            Box::new(CompactHeaderKey::<SHORT>::new(self.number, secret(&key)))
         } else {
-            Box::new(CompactHeaderKey::<LONG>::new(self.0, secret(&key)))
+            Box::new(CompactHeaderKey::<LONG>::new(self.number, secret(&key)))
         }
     }
 
     fn aead_key_len(&self) -> usize {
-        self.0.packet.key_len()
+        self.details.packet.key_len()
     }
 
     fn fips(&self) -> bool {
-        self.0.plain.quic.is_some_and(Algorithm::fips)
+        self.details.plain.quic.is_some_and(Algorithm::fips)
     }
 }
 
@@ -151,20 +169,28 @@ fn secret<const N: usize>(key: &AeadKey) -> Zeroizing<[u8; N]> {
     bytes
 }
 
-/// A key as expanded as its use asks for.
-struct Expanding<K> {
-    uses: AtomicU32,
+/// A key `K` as expanded as its use asks for, and the secrets `S` that it is made from.
+///
+/// A connection has many of these, so what is small lies side by side.
+struct Expanding<K, S> {
     expanded: OnceLock<Box<K>>,
+    uses: AtomicU8,
+    suite: SuiteNumber,
+    secrets: S,
 }
 
-impl<K> Expanding<K> {
-    const fn new() -> Self {
-        Self { uses: AtomicU32::new(0), expanded: OnceLock::new() }
+impl<K, S> Expanding<K, S> {
+    const fn new(suite: SuiteNumber, secrets: S) -> Self {
+        Self { expanded: OnceLock::new(), uses: AtomicU8::new(0), suite, secrets }
     }
 
     /// Lets `act` use the key; `expand` makes it when it is not there. `None` if it cannot.
     #[inline]
-    fn with<R>(&self, expand: impl FnOnce() -> Option<K>, act: impl FnOnce(&K) -> R) -> Option<R> {
+    fn with<R>(
+        &self,
+        expand: impl FnOnce(&Details, &S) -> Option<K>,
+        act: impl FnOnce(&K) -> R,
+    ) -> Option<R> {
         match self.expanded.get() {
             Some(key) => Some(act(key)),
             None => self.with_new(expand, act),
@@ -174,10 +200,10 @@ impl<K> Expanding<K> {
     #[cold]
     fn with_new<R>(
         &self,
-        expand: impl FnOnce() -> Option<K>,
+        expand: impl FnOnce(&Details, &S) -> Option<K>,
         act: impl FnOnce(&K) -> R,
     ) -> Option<R> {
-        let key = expand()?;
+        let key = expand(self.suite.details()?, &self.secrets)?;
         if self.uses.fetch_add(1, Ordering::Relaxed) < BRIEF_USES {
             return Some(act(&key));
         }

@@ -6,28 +6,29 @@ use rustls::quic::{PacketKey, Tag};
 use zeroize::Zeroizing;
 
 use super::super::provider::aead::{Aad, LessSafeKey, Nonce as UniqueNonce, UnboundKey};
-use super::{Details, Expanding};
+use super::{Details, Expanding, SuiteNumber};
+use crate::crypto::packet_protection::TAG_LENGTH;
 
 /// A key of `N` bytes.
-pub(super) struct CompactPacketKey<const N: usize> {
-    expanding: Expanding<LessSafeKey>,
-    details: &'static Details,
+pub(super) struct CompactPacketKey<const N: usize>(Expanding<LessSafeKey, Secrets<N>>);
+
+struct Secrets<const N: usize> {
     iv: Iv,
     key: Zeroizing<[u8; N]>,
 }
 
 impl<const N: usize> CompactPacketKey<N> {
-    pub(super) fn new(details: &'static Details, key: Zeroizing<[u8; N]>, iv: Iv) -> Self {
-        Self { expanding: Expanding::new(), details, iv, key }
-    }
-
-    fn expand(&self) -> Option<LessSafeKey> {
-        UnboundKey::new(self.details.packet, &self.key[..]).ok().map(LessSafeKey::new)
+    pub(super) fn new(suite: SuiteNumber, key: Zeroizing<[u8; N]>, iv: Iv) -> Self {
+        Self(Expanding::new(suite, Secrets { iv, key }))
     }
 
     fn nonce(&self, packet_number: u64) -> UniqueNonce {
-        UniqueNonce::assume_unique_for_key(Nonce::new(&self.iv, packet_number).0)
+        UniqueNonce::assume_unique_for_key(Nonce::new(&self.0.secrets.iv, packet_number).0)
     }
+}
+
+fn expand<const N: usize>(details: &Details, secrets: &Secrets<N>) -> Option<LessSafeKey> {
+    UnboundKey::new(details.packet, &secrets.key[..]).ok().map(LessSafeKey::new)
 }
 
 impl<const N: usize> PacketKey for CompactPacketKey<N> {
@@ -41,7 +42,7 @@ impl<const N: usize> PacketKey for CompactPacketKey<N> {
         let seal = |key: &LessSafeKey| {
             key.seal_in_place_separate_tag(nonce, Aad::from(header), payload).ok()
         };
-        let tag = self.expanding.with(|| self.expand(), seal).flatten();
+        let tag = self.0.with(expand, seal).flatten();
         tag.map(|tag| Tag::from(tag.as_ref())).ok_or(Error::EncryptError)
     }
 
@@ -54,18 +55,18 @@ impl<const N: usize> PacketKey for CompactPacketKey<N> {
         let nonce = self.nonce(packet_number);
         let open =
             |key: &LessSafeKey| Some(&*key.open_in_place(nonce, Aad::from(header), payload).ok()?);
-        self.expanding.with(|| self.expand(), open).flatten().ok_or(Error::DecryptError)
+        self.0.with(expand, open).flatten().ok_or(Error::DecryptError)
     }
 
     fn tag_len(&self) -> usize {
-        self.details.packet.tag_len()
+        TAG_LENGTH
     }
 
     fn confidentiality_limit(&self) -> u64 {
-        self.details.confidentiality_limit
+        self.0.suite.details().map_or(0, |details| details.confidentiality_limit)
     }
 
     fn integrity_limit(&self) -> u64 {
-        self.details.integrity_limit
+        self.0.suite.details().map_or(0, |details| details.integrity_limit)
     }
 }

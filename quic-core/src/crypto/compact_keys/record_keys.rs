@@ -8,7 +8,7 @@ use rustls::crypto::cipher::{
 };
 use rustls::{ConnectionTrafficSecrets, Error};
 
-use super::{CompactSuite, Details};
+use super::{CompactSuite, SuiteNumber};
 use crate::crypto::packet_protection::TAG_LENGTH;
 
 /// Length of the content type inside of every protected record (RFC 8446 §5.2).
@@ -16,7 +16,7 @@ const CONTENT_TYPE_LENGTH: usize = 1;
 
 /// A key that is expanded when the first record needs it.
 enum RecordKey<K> {
-    Unused(&'static Details, AeadKey, Iv),
+    Unused(SuiteNumber, AeadKey, Iv),
     Expanded(Option<K>),
 }
 
@@ -26,7 +26,9 @@ impl<K> RecordKey<K> {
         expand: impl FnOnce(&dyn Tls13AeadAlgorithm, AeadKey, Iv) -> K,
     ) -> Option<&mut K> {
         let expanded = match mem::replace(self, Self::Expanded(None)) {
-            Self::Unused(details, key, iv) => Some(expand(details.plain.aead_alg, key, iv)),
+            Self::Unused(suite, key, iv) => {
+                suite.details().map(|details| expand(details.plain.aead_alg, key, iv))
+            }
             Self::Expanded(key) => key,
         };
         *self = Self::Expanded(expanded);
@@ -65,15 +67,15 @@ impl MessageDecrypter for RecordKey<Box<dyn MessageDecrypter>> {
 
 impl Tls13AeadAlgorithm for CompactSuite {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(RecordKey::<Box<dyn MessageEncrypter>>::Unused(self.0, key, iv))
+        Box::new(RecordKey::<Box<dyn MessageEncrypter>>::Unused(self.number, key, iv))
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(RecordKey::<Box<dyn MessageDecrypter>>::Unused(self.0, key, iv))
+        Box::new(RecordKey::<Box<dyn MessageDecrypter>>::Unused(self.number, key, iv))
     }
 
     fn key_len(&self) -> usize {
-        self.0.plain.aead_alg.key_len()
+        self.details.plain.aead_alg.key_len()
     }
 
     fn extract_keys(
@@ -81,10 +83,10 @@ impl Tls13AeadAlgorithm for CompactSuite {
         key: AeadKey,
         iv: Iv,
     ) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError> {
-        self.0.plain.aead_alg.extract_keys(key, iv)
+        self.details.plain.aead_alg.extract_keys(key, iv)
     }
 
     fn fips(&self) -> bool {
-        self.0.plain.aead_alg.fips()
+        self.details.plain.aead_alg.fips()
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct OneRttKeys {
     write: WriteKeys,
     /// The next keys of both directions; made in advance, so that the time that it takes to open
     /// a packet does not tell that the keys changed (RFC 9001 §6.3).
-    next: Option<PacketKeySet>,
+    next: Option<Box<PacketKeySet>>,
     /// The phase of packets sent, and of the newest packets received or to be received.
     phase: bool,
     updates: u64,
@@ -152,7 +152,7 @@ impl OneRttKeys {
 
     /// Takes the keys of the phase after the current one.
     pub(crate) fn provide_next(&mut self, next: PacketKeySet) {
-        self.next = Some(next);
+        self.next = Some(Box::new(next));
     }
 
     fn rotate(&mut self) -> bool {

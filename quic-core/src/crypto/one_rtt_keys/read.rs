@@ -14,7 +14,7 @@ pub(super) struct ReadKeys {
     /// Stays the same over all updates (RFC 9001 §6).
     header: Box<dyn HeaderProtectionKey>,
     current: Box<dyn PacketKey>,
-    previous: Option<Previous>,
+    previous: Option<Box<Previous>>,
     /// The lowest and the highest packet number opened with the current key.
     range: Option<(u64, u64)>,
     /// Whether the peer was sent an acknowledgment of a packet of the current phase. Before the
@@ -149,7 +149,7 @@ impl ReadKeys {
 
     pub(super) fn rotate(&mut self, next: Box<dyn PacketKey>) {
         let key = std::mem::replace(&mut self.current, next);
-        self.previous = Some(Previous { key, retire_at: None });
+        self.previous = Some(Box::new(Previous { key, retire_at: None }));
         self.range = None;
         self.acknowledged = false;
     }
