@@ -92,6 +92,11 @@ impl Block {
 }
 
 impl Reassembler {
+    /// For a stream of which everything below `offset` was received and read.
+    pub(crate) fn starting_at(offset: u64) -> Self {
+        Self { read: offset, ready: offset, ..Self::default() }
+    }
+
     /// Copies `data`, received at `offset`, to its place, in blocks of at most `max_block` bytes
     /// where the data itself is not larger, from `pool` if it has one.
     ///
@@ -144,6 +149,7 @@ impl Reassembler {
     }
 
     /// Offset of the next byte to read.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn read_offset(&self) -> u64 {
         self.read
     }
@@ -155,6 +161,11 @@ impl Reassembler {
 
     pub(crate) fn has_readable(&self) -> bool {
         self.read < self.ready
+    }
+
+    /// Whether everything that was received was read, and nothing waits above a gap.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.read == self.ready && self.early.is_none()
     }
 
     /// Heap in use, in bytes.
@@ -299,7 +310,7 @@ impl Reassembler {
     /// The first `length` bytes of the first block are gone.
     fn on_read(&mut self, length: usize, pool: &mut BlockPool) {
         self.read = self.read.saturating_add(length as u64);
-        let drained = self.read == self.ready && self.early.is_none();
+        let drained = self.is_drained();
         let Some(first) = &mut self.first else { return };
         first.start = self.read;
         if first.start >= first.limit || drained {

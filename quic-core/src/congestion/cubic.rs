@@ -25,7 +25,7 @@ const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 pub struct Cubic {
     state: State,
     /// The state before the last congestion event, until it is certain that it was one.
-    before_event: Option<State>,
+    before_event: Option<Box<State>>,
     /// Since when nothing is in flight.
     idle_since: Option<Instant>,
     /// Since when the application has been sending less than the window permits.
@@ -116,7 +116,7 @@ impl CongestionController for Cubic {
             return;
         }
         if !event.ecn {
-            self.before_event = Some(self.state);
+            self.before_event = Some(Box::new(self.state));
         }
         self.state.reduce(now);
     }
@@ -126,7 +126,7 @@ impl CongestionController for Cubic {
             let window = before.window.bytes().max(self.state.window.bytes());
             before.window = self.state.window;
             before.window.set(window);
-            self.state = before;
+            self.state = *before;
         }
     }
 

@@ -13,7 +13,7 @@ use crate::instant::Instant;
 pub struct NewReno {
     state: State,
     /// The state before the last congestion event, until it is certain that it was one.
-    before_event: Option<State>,
+    before_event: Option<Box<State>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl CongestionController for NewReno {
             return;
         }
         if !event.ecn {
-            self.before_event = Some(self.state);
+            self.before_event = Some(Box::new(self.state));
         }
         let state = &mut self.state;
         state.period.begin(now);
@@ -85,7 +85,7 @@ impl CongestionController for NewReno {
             let window = before.window.bytes().max(self.state.window.bytes());
             before.window = self.state.window;
             before.window.set(window);
-            self.state = before;
+            self.state = *before;
         }
     }
 

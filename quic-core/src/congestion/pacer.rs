@@ -36,7 +36,7 @@ pub(crate) struct Pacer {
     mtu: u64,
     credit: u64,
     /// What is earned on top of `credit`, in billionths of a byte.
-    fraction: u128,
+    fraction: u64,
     /// Up to when credit was given; `None` before anything was sent.
     credited_until: Option<Instant>,
 }
@@ -85,7 +85,7 @@ impl Pacer {
     /// When the next burst may be sent at `rate`, if nothing else is sent before.
     pub(crate) fn next_send_time(&self, rate: u64) -> Instant {
         let missing = self.burst(rate).saturating_sub(self.credit);
-        let missing = (u128::from(missing) * NANOS_PER_SECOND).saturating_sub(self.fraction);
+        let missing = (u128::from(missing) * NANOS_PER_SECOND).saturating_sub(self.fraction.into());
         let nanos = missing.div_ceil(u128::from(rate.max(1)));
         let wait = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.credited_until.unwrap_or(Instant::EPOCH) + wait
@@ -100,11 +100,12 @@ impl Pacer {
         let rate = u128::from(rate.max(1));
         let since = *self.credited_until.get_or_insert(now);
         let nanos = u128::from(saturating_nanos(now - since));
-        let earned = (rate * nanos).saturating_add(self.fraction);
+        let earned = (rate * nanos).saturating_add(self.fraction.into());
         let capacity = self.capacity(rate);
         let room = capacity.saturating_sub(self.credit);
         let whole = u64::try_from(earned / NANOS_PER_SECOND).unwrap_or(u64::MAX);
-        self.fraction = if whole < room { earned % NANOS_PER_SECOND } else { 0 };
+        let fraction = u64::try_from(earned % NANOS_PER_SECOND).unwrap_or(0);
+        self.fraction = if whole < room { fraction } else { 0 };
         self.credit = self.credit.saturating_add(whole).min(capacity);
         self.credited_until = Some(since.max(now));
     }

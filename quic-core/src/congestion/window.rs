@@ -71,7 +71,7 @@ pub(super) struct RecoveryPeriod {
 
 impl RecoveryPeriod {
     /// Whether a packet sent at `sent` was sent before the window was reduced.
-    pub(super) fn covers(&self, sent: Instant) -> bool {
+    pub(super) fn covers(self, sent: Instant) -> bool {
         self.start.is_some_and(|start| sent <= start)
     }
 

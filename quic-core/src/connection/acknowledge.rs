@@ -15,7 +15,7 @@ use crate::recorder::{Record, SharedRecorder};
 use crate::recovery::{
     AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPackets, TimeoutAction, TimerState,
 };
-use crate::streams::Streams;
+use crate::streams::StreamsSlot;
 use crate::wire::frame::Ack;
 use crate::wire::{ConnectionId, SpaceId};
 
@@ -26,7 +26,7 @@ struct Owners<'a> {
     handshake: &'a mut Handshake,
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
-    streams: &'a mut Streams,
+    streams: &'a mut StreamsSlot,
     recorder: Option<(&'a SharedRecorder, &'a ConnectionId)>,
 }
 
@@ -47,10 +47,10 @@ impl Owners<'_> {
             }
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_acked(sequence),
             SentFrame::NewToken => self.handshake.on_tokens_acked(),
-            SentFrame::ResetStream { id } => self.streams.on_reset_acked(id),
+            SentFrame::ResetStream { id } => self.streams.get().on_reset_acked(id),
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_acked(sequence),
             SentFrame::Stream { id, offset, length, fin } => {
-                self.streams.on_stream_acked(id, offset, length, fin);
+                self.streams.get().on_stream_acked(id, offset, length, fin);
             }
             SentFrame::DataBlocked
             | SentFrame::HandshakeDone
@@ -76,24 +76,28 @@ impl Owners<'_> {
             SentFrame::Crypto { offset, length } => {
                 self.handshake.on_crypto_lost(self.space, offset, length);
             }
-            SentFrame::DataBlocked => self.streams.on_data_blocked_lost(),
+            SentFrame::DataBlocked => self.streams.get().on_data_blocked_lost(),
             SentFrame::HandshakeDone => self.handshake.on_done_lost(),
-            SentFrame::MaxData => self.streams.on_max_data_lost(),
-            SentFrame::MaxStreamData { id } => self.streams.on_max_stream_data_lost(id),
-            SentFrame::MaxStreams { direction } => self.streams.on_max_streams_lost(direction),
+            SentFrame::MaxData => self.streams.get().on_max_data_lost(),
+            SentFrame::MaxStreamData { id } => self.streams.get().on_max_stream_data_lost(id),
+            SentFrame::MaxStreams { direction } => {
+                self.streams.get().on_max_streams_lost(direction);
+            }
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_lost(sequence),
             SentFrame::NewToken => self.handshake.on_tokens_lost(),
             // Challenges have a timer of their own; responses are sent once (RFC 9000 §13.3).
             SentFrame::PathChallenge | SentFrame::PathResponse | SentFrame::Ping => {}
-            SentFrame::ResetStream { id } => self.streams.on_reset_lost(id),
+            SentFrame::ResetStream { id } => self.streams.get().on_reset_lost(id),
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_lost(sequence),
-            SentFrame::StopSending { id } => self.streams.on_stop_sending_lost(id),
+            SentFrame::StopSending { id } => self.streams.get().on_stop_sending_lost(id),
             SentFrame::Stream { id, offset, length, fin } => {
-                self.streams.on_stream_lost(id, offset, length, fin);
+                self.streams.get().on_stream_lost(id, offset, length, fin);
             }
-            SentFrame::StreamDataBlocked { id } => self.streams.on_stream_data_blocked_lost(id),
+            SentFrame::StreamDataBlocked { id } => {
+                self.streams.get().on_stream_data_blocked_lost(id);
+            }
             SentFrame::StreamsBlocked { direction } => {
-                self.streams.on_streams_blocked_lost(direction);
+                self.streams.get().on_streams_blocked_lost(direction);
             }
         }
     }
@@ -138,7 +142,7 @@ impl Connection {
 
     /// Congestion control and MTU discovery hear of an acknowledgment.
     fn on_bytes_acked(&mut self, now: Instant, outcome: &AckOutcome, largest_size: u16) {
-        self.statistics.packets_lost_spuriously += u64::from(outcome.spurious.packets);
+        self.counters.packets_lost_spuriously += u64::from(outcome.spurious.packets);
         let validated = self.peer.completed_address_validation;
         let undo = self.recovery.on_ack_received(outcome, &self.paths.active().rtt, validated);
         let path = self.paths.active_mut();
@@ -181,7 +185,7 @@ impl Connection {
     }
 
     fn on_packets_lost(&mut self, now: Instant, outcome: &LossOutcome, largest_size: u16) {
-        self.statistics.packets_lost += u64::from(outcome.packets);
+        self.counters.packets_lost += u64::from(outcome.packets);
         let max_ack_delay = self.peer.max_ack_delay;
         let path = self.paths.active_mut();
         let verdict = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
@@ -202,7 +206,7 @@ impl Connection {
             };
             path.congestion.on_congestion(now, &event);
             // Losses of one round trip are one event.
-            self.statistics.congestion_events += u64::from(path.congestion.window() < window);
+            self.counters.congestion_events += u64::from(path.congestion.window() < window);
         }
         if verdict.persistent {
             path.congestion.on_persistent_congestion(now);
@@ -212,7 +216,7 @@ impl Connection {
 
     /// Puts what the oldest packets carried into the probes to come (RFC 9002 §6.2.4).
     pub(super) fn prepare_probes(&mut self, space: SpaceId, count: u8) {
-        self.statistics.probe_timeouts += 1;
+        self.counters.probe_timeouts += 1;
         self.requeue_oldest(space, count);
         self.space_mut(space).probes = count;
         // The peer may have no keys for this space yet, but for another one, or lack those that

@@ -8,7 +8,7 @@ use crate::crypto::HandshakeData;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
-use crate::streams::{OpenStreamError, RecvStream, SendStream};
+use crate::streams::{OpenStreamError, RecvStream, SendStream, Streams};
 use crate::wire::{Direction, SpaceId, StreamId};
 
 impl Connection {
@@ -19,22 +19,22 @@ impl Connection {
     ///   told yet; `StreamEvent::Available` follows.
     /// - [`OpenStreamError::ConnectionOver`].
     pub fn open_stream(&mut self, direction: Direction) -> Result<StreamId, OpenStreamError> {
-        self.streams.open(direction)
+        self.streams.get().open(direction)
     }
 
     /// Takes the next stream that the peer opened; `None` until `StreamEvent::Opened`.
     pub fn accept_stream(&mut self, direction: Direction) -> Option<StreamId> {
-        self.streams.accept(direction)
+        self.streams.used_mut()?.accept(direction)
     }
 
     /// The sending part of a stream. Every call on a stream that is not there says so.
     pub fn send_stream(&mut self, id: StreamId) -> SendStream<'_> {
-        self.streams.send_stream(id)
+        self.streams.get().send_stream(id)
     }
 
     /// The receiving part of a stream. Every call on a stream that is not there says so.
     pub fn recv_stream(&mut self, id: StreamId) -> RecvStream<'_> {
-        self.streams.recv_stream(id)
+        self.streams.get().recv_stream(id)
     }
 
     /// Starts a key update (RFC 9001 §6); returns whether one could be started: not before the
@@ -64,13 +64,13 @@ impl Connection {
 
     /// Whether every byte written to any stream, and every FIN and reset, was acknowledged.
     pub fn is_flushed(&self) -> bool {
-        self.streams.is_flushed()
+        self.streams.used().is_none_or(Streams::is_flushed)
     }
 
     /// Asks for `StreamEvent::Flushed` once [`is_flushed`](Self::is_flushed) is true, which may be
     /// at once.
     pub fn notify_when_flushed(&mut self) {
-        self.streams.notify_when_flushed();
+        self.streams.get().notify_when_flushed();
     }
 
     /// Whether there is something to send, as soon as congestion control and pacing permit it.
@@ -117,15 +117,25 @@ impl Connection {
 
     /// Counters since the start, and the state of the path in use.
     pub fn statistics(&self) -> Statistics {
-        let path = self.paths.active();
+        let (path, counters) = (self.paths.active(), &self.counters);
         Statistics {
+            datagrams_sent: counters.datagrams_sent,
+            datagrams_received: counters.datagrams_received,
+            bytes_sent: counters.bytes_sent,
+            bytes_received: counters.bytes_received,
+            packets_sent: counters.packets_sent,
+            packets_received: counters.packets_received,
+            packets_lost: counters.packets_lost,
+            packets_lost_spuriously: counters.packets_lost_spuriously,
+            packets_discarded: counters.packets_discarded,
+            congestion_events: counters.congestion_events,
+            probe_timeouts: counters.probe_timeouts,
             rtt: path.rtt.smoothed(),
             minimum_rtt: path.rtt.minimum(),
             congestion_window: path.congestion.window(),
             bytes_in_flight: path.in_flight(),
             mtu: path.mtu.current(),
             key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),
-            ..self.statistics
         }
     }
 }

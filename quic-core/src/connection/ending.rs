@@ -39,7 +39,7 @@ impl Connection {
     fn begin_close(&mut self, now: Instant, reason: CloseReason, error: ConnectionError) {
         let pto = self.pto();
         if self.lifecycle.close(now, pto, error) {
-            self.ending.close = Some(reason);
+            self.ending.close = Some(Box::new(reason));
             self.on_over(false);
         }
     }
@@ -67,7 +67,7 @@ impl Connection {
         if let Some(reason) = self.lifecycle.reason() {
             self.events.push_back(Event::Lost(reason.clone()));
         }
-        self.streams.on_connection_over(readable);
+        self.streams.get().on_connection_over(readable);
     }
 
     /// Leaves the rest to the manager: `datagram` is repeated when the peer still sends.
@@ -76,15 +76,15 @@ impl Connection {
             return;
         }
         self.ending.left = true;
-        self.ending.closing = Some(Closing {
+        self.ending.closing = Some(Box::new(Closing {
             datagram,
             path: self.paths.active().addresses,
             until: self.lifecycle.deadline().unwrap_or(Instant::EPOCH),
-        });
+        }));
     }
 
     /// Once: the connection is over, and what the manager has to keep of it.
     pub(crate) fn poll_closed(&mut self) -> Option<Closing> {
-        self.ending.closing.take()
+        self.ending.closing.take().map(|closing| *closing)
     }
 }

@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 
-use crate::buffer::{BlockPool, Reassembler, SendBuffer};
+use super::crypto_stream::{CryptoStream, end_of};
+use crate::buffer::BlockPool;
 use crate::crypto::{KeyChange, Level, Session};
 use crate::deadline::Deadline;
 use crate::error::TransportError;
 use crate::instant::Instant;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{Crypto, FrameType, NewToken};
-use crate::wire::{Full, Side, SpaceId, varint_length};
+use crate::wire::{Full, Side, SpaceId};
 
 /// Most CRYPTO bytes that wait for a gap to be filled, per space (RFC 9000 §7.5: at least 4,096).
 const MAXIMUM_BUFFERED: u64 = 16 * 1024;
@@ -17,10 +18,6 @@ const MAXIMUM_BUFFERED: u64 = 16 * 1024;
 const MAXIMUM_BUFFERED_CERTIFICATES: u64 = 64 * 1024;
 /// Most CRYPTO bytes that a handshake may take, per space.
 const MAXIMUM_TOTAL: u64 = 256 * 1024;
-/// Most bytes in one CRYPTO frame: their length takes two bytes.
-const MAXIMUM_IN_A_FRAME: usize = 0x3fff;
-/// Length of the blocks that CRYPTO data is put together in, in bytes.
-const CRYPTO_BLOCK: usize = 4096;
 
 /// Carries TLS between the session and the packets, and knows how far it has come.
 #[derive(Debug)]
@@ -46,13 +43,6 @@ pub(super) enum Progress {
     Complete,
     /// The peer is known to have finished, too.
     Confirmed,
-}
-
-/// CRYPTO frames of one space.
-#[derive(Debug, Default)]
-pub(super) struct CryptoStream {
-    pub(super) send: SendBuffer,
-    received: Reassembler,
 }
 
 /// Whether HANDSHAKE_DONE is to be sent.
@@ -94,31 +84,21 @@ impl Handshake {
         space: SpaceId,
         frame: Crypto<'_>,
     ) -> Result<(), TransportError> {
-        let may_hold_certificates = self.side == Side::Client && space == SpaceId::Handshake;
-        let bound =
-            if may_hold_certificates { MAXIMUM_BUFFERED_CERTIFICATES } else { MAXIMUM_BUFFERED };
-        let stream = self.stream(space);
-        let end = frame.offset.saturating_add(frame.data.len() as u64);
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
-        //# If an endpoint does not expand its buffer, it MUST close
-        //# the connection with a CRYPTO_BUFFER_EXCEEDED error code.
-        if end.saturating_sub(stream.received.read_offset()) > bound {
-            return Err(TransportError::crypto_buffer_exceeded("too much CRYPTO data ahead"));
-        }
-        if space != SpaceId::Application && end > MAXIMUM_TOTAL {
+        // A server's certificates may come in any order.
+        let certificates = self.side == Side::Client && space == SpaceId::Handshake;
+        let bound = if certificates { MAXIMUM_BUFFERED_CERTIFICATES } else { MAXIMUM_BUFFERED };
+        let [initial, handshake, application] = &mut self.streams;
+        let (slot, level) = match space {
+            SpaceId::Initial => (initial, Level::Initial),
+            SpaceId::Handshake => (handshake, Level::Handshake),
+            SpaceId::Application => (application, Level::OneRtt),
+        };
+        let stream = slot.get_or_insert_default();
+        if space != SpaceId::Application && end_of(&frame) > MAXIMUM_TOTAL {
             return Err(TransportError::crypto_buffer_exceeded("too much CRYPTO data in all"));
         }
-        // Handshakes are short: nothing is kept for the next.
-        let mut pool = BlockPool::default();
-        stream
-            .received
-            .insert(frame.offset, frame.data, CRYPTO_BLOCK, &mut pool)
-            .map_err(|_| TransportError::crypto_buffer_exceeded("too many gaps in CRYPTO data"))?;
-        let level = level(space);
-        while let Some(chunk) = self.stream(space).received.read_chunk(usize::MAX, &mut pool) {
-            self.session.read_handshake(level, &chunk)?;
-        }
-        Ok(())
+        let session = &mut self.session;
+        stream.handle_crypto(frame, bound, |data| session.read_handshake(level, data))
     }
 
     /// Takes what the session has to say into the CRYPTO streams; returns at each change of keys,
@@ -278,37 +258,6 @@ impl Handshake {
     }
 }
 
-impl CryptoStream {
-    fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
-        while let Some(next) = self.send.peek_transmit(usize::MAX) {
-            // Type, offset and a length of up to two bytes come first.
-            let overhead = 1 + varint_length(next.start) + 2;
-            let room = packet.remaining().checked_sub(overhead).filter(|room| *room > 0);
-            let room = room.ok_or(Full)?.min(MAXIMUM_IN_A_FRAME);
-            let Some(range) = self.send.poll_transmit(room) else { return Ok(()) };
-            let offset = range.start;
-            let length = u16::try_from(range.end.saturating_sub(offset)).unwrap_or(u16::MAX);
-            let send = &self.send;
-            packet.write(SentFrame::Crypto { offset, length }, |writer| {
-                writer.varint(FrameType::CRYPTO.0)?;
-                writer.varint(offset)?;
-                writer.varint(length.into())?;
-                send.copy_to(offset, writer.reserve(length.into())?);
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-}
-
 fn has_pending(stream: Option<&CryptoStream>) -> bool {
     stream.is_some_and(|stream| stream.send.has_pending())
-}
-
-fn level(space: SpaceId) -> Level {
-    match space {
-        SpaceId::Initial => Level::Initial,
-        SpaceId::Handshake => Level::Handshake,
-        SpaceId::Application => Level::OneRtt,
-    }
 }

@@ -72,7 +72,7 @@ impl Connection {
         if let Some(token) = parameters.stateless_reset_token {
             self.remote_ids.set_reset_token(token);
         }
-        self.streams.set_peer_parameters(&parameters);
+        self.streams.set_peer_limits((&parameters).into());
         Ok(())
     }
 
@@ -111,8 +111,9 @@ impl Connection {
         self.discard_space(SpaceId::Handshake);
         self.handshake.release();
         if let Role::Server(server) = &mut self.role
-            && let Some(id) = server.initial_destination.take()
+            && std::mem::take(&mut server.keeps_initial_route)
         {
+            let id = self.ids_seen.initial_destination();
             self.registrations.push_back(Registration::RemoveId(id));
         }
         self.give_tokens(now);

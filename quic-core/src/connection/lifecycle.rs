@@ -33,7 +33,7 @@ pub(super) struct Lifecycle {
     state: State,
     /// When closing or draining is over.
     over_at: Deadline,
-    reason: Option<ConnectionError>,
+    reason: Option<Box<ConnectionError>>,
 }
 
 impl Lifecycle {
@@ -75,7 +75,7 @@ impl Lifecycle {
         }
         self.state = state;
         self.over_at.set(over_at);
-        self.reason = Some(reason);
+        self.reason = Some(Box::new(reason));
         true
     }
 
@@ -103,7 +103,7 @@ impl Lifecycle {
     }
 
     pub(super) fn reason(&self) -> Option<&ConnectionError> {
-        self.reason.as_ref()
+        self.reason.as_deref()
     }
 }
 

@@ -95,8 +95,8 @@ impl Connection {
                 frame_count,
             },
         );
-        self.statistics.datagrams_sent += 1;
-        self.statistics.bytes_sent += length as u64;
+        self.counters.datagrams_sent += 1;
+        self.counters.bytes_sent += length as u64;
         if let Some(path) = self.paths.by_generation(generation) {
             path.on_datagram_sent(length as u64);
         }

@@ -6,6 +6,7 @@
 mod acknowledge;
 mod api;
 mod close;
+mod crypto_stream;
 mod ending;
 mod frames;
 mod handshake;
@@ -45,8 +46,8 @@ use crate::ids::{LocalIds, Registration, RemoteIds};
 use crate::instant::Instant;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
-use crate::streams::Streams;
-use crate::wire::{ConnectionId, Side, SpaceId};
+use crate::streams::StreamsSlot;
+use crate::wire::{Side, SpaceId};
 
 use self::close::CloseReason;
 use self::handshake::Handshake;
@@ -55,6 +56,7 @@ use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
+use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -80,12 +82,12 @@ pub struct Connection {
     recovery: Recovery,
     local_ids: LocalIds,
     remote_ids: RemoteIds,
-    streams: Streams,
+    streams: StreamsSlot,
     peer: Peer,
     ending: Ending,
     events: VecDeque<Event>,
     registrations: VecDeque<Registration>,
-    statistics: Statistics,
+    counters: Counters,
 }
 
 /// What only one of the ends has.
@@ -97,6 +99,7 @@ enum Role {
 
 #[derive(Debug)]
 struct ClientState {
+    server_name: Box<str>,
     crypto: Arc<dyn SessionFactory>,
     transport: Arc<TransportConfig>,
     /// Sent in every Initial (RFC 9000 §8.1).
@@ -108,8 +111,8 @@ struct ClientState {
 #[derive(Debug)]
 struct ServerState {
     config: Arc<ServerConfig>,
-    /// Packets are routed by it until the handshake is confirmed.
-    initial_destination: Option<ConnectionId>,
+    /// Packets are routed by the first destination ID until the handshake is confirmed.
+    keeps_initial_route: bool,
 }
 
 /// What the peer told, or showed, of itself.
@@ -129,9 +132,9 @@ struct Peer {
 #[derive(Debug, Default)]
 struct Ending {
     /// CONNECTION_CLOSE is to be sent for this reason.
-    close: Option<CloseReason>,
+    close: Option<Box<CloseReason>>,
     /// The manager is to take over.
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
     /// The manager was told.
     left: bool,
     /// Protecting a packet failed; the connection cannot go on.
@@ -152,7 +155,7 @@ impl Connection {
         if !self.lifecycle.is_alive() {
             return None;
         }
-        self.streams.poll_event().map(Event::Stream)
+        self.streams.used_mut()?.poll_event().map(Event::Stream)
     }
 
     /// What the manager has to do for this connection.
@@ -165,11 +168,10 @@ impl Connection {
             .or_else(|| self.remote_ids.poll_registration())
     }
 
-    /// A NEW_TOKEN token for the client's store.
-    pub(crate) fn poll_new_token(&mut self) -> Option<Bytes> {
-        match &mut self.role {
-            Role::Client(client) => client.new_tokens.pop_front(),
-            Role::Server(_) => None,
+    /// Gives away NEW_TOKEN tokens, each with the name of the server that they are for.
+    pub(crate) fn give_new_tokens(&mut self, mut store: impl FnMut(&str, Bytes)) {
+        if let Role::Client(client) = &mut self.role {
+            client.new_tokens.drain(..).for_each(|token| store(&client.server_name, token));
         }
     }
 

@@ -51,6 +51,14 @@ pub(super) struct HandshakeIds {
     pub(super) retry_source: Option<ConnectionId>,
 }
 
+impl HandshakeIds {
+    /// Destination Connection ID of the Initial that the server accepted: the client's first one,
+    /// or that which a Retry asked for.
+    pub(super) fn initial_destination(&self) -> ConnectionId {
+        self.retry_source.unwrap_or(self.original_destination)
+    }
+}
+
 /// Decodes the parameters that `peer` sent and checks them against the handshake.
 ///
 /// # Errors

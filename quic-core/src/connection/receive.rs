@@ -64,8 +64,8 @@ impl Connection {
     }
 
     fn handle_segment(&mut self, arrival: Arrival, datagram: &mut [u8]) {
-        self.statistics.datagrams_received += 1;
-        self.statistics.bytes_received += datagram.len() as u64;
+        self.counters.datagrams_received += 1;
+        self.counters.bytes_received += datagram.len() as u64;
         if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
             self.discard(arrival.now, DiscardReason::UnknownPath);
             return;
@@ -229,7 +229,7 @@ impl Connection {
         opened: &Opened<'_>,
     ) -> Result<(), TransportError> {
         let (now, space) = (arrival.now, received.space());
-        self.statistics.packets_received += 1;
+        self.counters.packets_received += 1;
         let packet_type = packet_kind(received.packet_type);
         let length = opened.payload.len();
         self.record(now, Record::PacketReceived { packet_type, number: opened.number, length });

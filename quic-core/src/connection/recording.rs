@@ -19,7 +19,7 @@ impl Connection {
 
     /// A packet or datagram is dropped unread.
     pub(super) fn discard(&mut self, now: Instant, reason: DiscardReason) {
-        self.statistics.packets_discarded += 1;
+        self.counters.packets_discarded += 1;
         self.record(now, Record::PacketDiscarded { reason });
     }
 

@@ -199,7 +199,7 @@ impl Connection {
 
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
-        self.statistics.packets_sent += 1;
+        self.counters.packets_sent += 1;
         if self.endpoint.recorder.is_some() {
             self.record_sent(space, &packet);
         }

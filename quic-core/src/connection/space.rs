@@ -44,7 +44,8 @@ impl PacketNumberSpace {
 pub(super) struct SpaceSlot {
     used: Option<Box<PacketNumberSpace>>,
     space: SpaceId,
-    max_ack_delay: Duration,
+    /// What this end announces, in milliseconds.
+    max_ack_delay: u16,
 }
 
 /// What a space looks like in which nothing happened.
@@ -52,8 +53,9 @@ static UNUSED: LazyLock<PacketNumberSpace> =
     LazyLock::new(|| PacketNumberSpace::new(SpaceId::Initial, Duration::ZERO));
 
 impl SpaceSlot {
-    /// `max_ack_delay` is what this end announces.
+    /// `max_ack_delay` is what this end announces, in whole milliseconds (RFC 9000 §18.2).
     pub(super) fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
+        let max_ack_delay = u16::try_from(max_ack_delay.as_millis()).unwrap_or(u16::MAX);
         Self { used: None, space, max_ack_delay }
     }
 
@@ -83,8 +85,9 @@ impl Deref for SpaceSlot {
 impl DerefMut for SpaceSlot {
     #[inline]
     fn deref_mut(&mut self) -> &mut PacketNumberSpace {
-        let (space, max_ack_delay) = (self.space, self.max_ack_delay);
-        self.used.get_or_insert_with(|| Box::new(PacketNumberSpace::new(space, max_ack_delay)))
+        let Self { used, space, max_ack_delay } = self;
+        let max_ack_delay = Duration::from_millis((*max_ack_delay).into());
+        used.get_or_insert_with(|| Box::new(PacketNumberSpace::new(*space, max_ack_delay)))
     }
 }
 

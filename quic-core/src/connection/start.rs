@@ -12,8 +12,9 @@ use super::lifecycle::Lifecycle;
 use super::parameters::{HandshakeIds, local_parameters};
 use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
+use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
-use super::{ClientState, Connection, Ending, Peer, Role, ServerState, Statistics};
+use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
 use crate::crypto::{SeededRandom, Session, StartSessionError, reset_token};
 use crate::ids::{LocalIds, Registration, RemoteIds};
@@ -21,7 +22,7 @@ use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
-use crate::streams::Streams;
+use crate::streams::StreamsSlot;
 use crate::wire::transport_parameters::encode;
 use crate::wire::{ConnectionId, Side, SpaceId};
 
@@ -86,7 +87,9 @@ impl Connection {
         encode(&local_parameters(&transport, local_id), &mut parameters);
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
-        let client = ClientState { crypto, transport, token, new_tokens: VecDeque::new() };
+        let new_tokens = VecDeque::new();
+        let client =
+            ClientState { server_name: server_name.into(), crypto, transport, token, new_tokens };
         let mut connection = Self::assemble(
             now,
             Parts {
@@ -127,7 +130,7 @@ impl Connection {
         let mut encoded = Vec::with_capacity(256);
         encode(&parameters, &mut encoded);
         let session = config.crypto.start(version, None, encoded)?;
-        let state = ServerState { config, initial_destination: Some(destination_id) };
+        let state = ServerState { config, keeps_initial_route: true };
         let mut connection = Self::assemble(
             now,
             Parts {
@@ -178,7 +181,7 @@ impl Connection {
             recovery: Recovery::new(transport.packet_threshold),
             local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
             remote_ids: RemoteIds::new(parts.remote_id),
-            streams: Streams::new(side, &transport, hash_key),
+            streams: StreamsSlot::new(side, transport, hash_key),
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: 3,
@@ -189,7 +192,7 @@ impl Connection {
             ending: Ending::default(),
             events: VecDeque::new(),
             registrations: VecDeque::new(),
-            statistics: Statistics::default(),
+            counters: Counters::default(),
             role,
             endpoint,
             random,

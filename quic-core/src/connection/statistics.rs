@@ -2,6 +2,22 @@
 
 use std::time::Duration;
 
+/// What has to be counted as it happens; the rest of [`Statistics`] is there to be asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counters {
+    pub(super) datagrams_sent: u64,
+    pub(super) datagrams_received: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
+    pub(super) packets_sent: u64,
+    pub(super) packets_received: u64,
+    pub(super) packets_lost: u64,
+    pub(super) packets_lost_spuriously: u64,
+    pub(super) packets_discarded: u64,
+    pub(super) congestion_events: u64,
+    pub(super) probe_timeouts: u64,
+}
+
 /// Counters of a connection since its start, and the state of its path.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]

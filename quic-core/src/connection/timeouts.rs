@@ -46,10 +46,11 @@ impl Connection {
         if self.handshake.handle_timeout(now) {
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
-        let application = self.space(SpaceId::Application);
-        if application.received.deadline().is_some_and(|at| at <= now) {
+        let quiet = self.space(SpaceId::Application).received.deadline();
+        if let Some(streams) = self.streams.used_mut().filter(|_| quiet.is_some_and(|at| at <= now))
+        {
             // Data that keeps coming is acknowledged before that.
-            self.streams.on_quiet();
+            streams.on_quiet();
         }
         for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);

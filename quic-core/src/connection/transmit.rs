@@ -6,6 +6,7 @@ use crate::instant::Instant;
 use crate::net::SocketId;
 use crate::packet::PacketWriter;
 use crate::paths::{Permit, Wish};
+use crate::streams::Streams;
 use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::{Full, Side, SpaceId};
 
@@ -143,8 +144,8 @@ impl Connection {
     }
 
     pub(super) fn on_datagram_sent(&mut self, length: usize) {
-        self.statistics.datagrams_sent += 1;
-        self.statistics.bytes_sent += length as u64;
+        self.counters.datagrams_sent += 1;
+        self.counters.bytes_sent += length as u64;
         self.paths.active_mut().on_datagram_sent(length as u64);
     }
 
@@ -239,8 +240,8 @@ impl Connection {
         self.paths.active_mut().validation.write_frames(packet, padded)?;
         self.local_ids.write_frames(packet)?;
         self.remote_ids.write_frames(packet)?;
-        let rtt = self.paths.active().rtt.smoothed();
-        self.streams.write_frames(now, rtt, packet)
+        let Some(streams) = self.streams.used_mut() else { return Ok(()) };
+        streams.write_frames(now, self.paths.active().rtt.smoothed(), packet)
     }
 
     /// Whether a packet of `space` is to be sent.
@@ -262,7 +263,7 @@ impl Connection {
     }
 
     fn has_application_frames(&self) -> bool {
-        self.streams.has_frames()
+        self.streams.used().is_some_and(Streams::has_frames)
             || self.paths.active().validation.wants_padding()
             || self.local_ids.has_frames()
             || self.remote_ids.has_frames()

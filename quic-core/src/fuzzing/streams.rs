@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use crate::config::TransportConfig;
 use crate::error::{TransportError, TransportErrorCode};
-use crate::streams::{ReadOutcome, Streams};
+use crate::streams::{InitialLimits, ReadOutcome, Streams};
 use crate::wire::frame::{Frame, Frames};
-use crate::wire::transport_parameters::TransportParameters;
 use crate::wire::{Direction, Side};
 
 /// Gives the frames of a payload to the streams of a server, which reads what it can after each
@@ -20,11 +19,11 @@ pub fn streams_frames(input: &[u8]) {
     let Some((selector, payload)) = input.split_first() else { return };
     let config = TransportConfig::default();
     let mut streams = Streams::new(Side::Server, &Arc::new(config.clone()), (1, 2));
-    streams.set_peer_parameters(&TransportParameters {
-        initial_max_data: 1 << 16,
-        initial_max_streams_bidi: 4,
-        initial_max_streams_uni: 4,
-        ..TransportParameters::default()
+    streams.set_peer_limits(InitialLimits {
+        data: 1 << 16,
+        streams_bidi: 4,
+        streams_uni: 4,
+        ..InitialLimits::default()
     });
     for direction in [Direction::Bidirectional, Direction::Unidirectional] {
         assert!(streams.open(direction).is_ok(), "the peer allows four");

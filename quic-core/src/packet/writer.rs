@@ -35,6 +35,10 @@ impl<'a> PacketWriter<'a> {
             self.writer.rewind(start);
             return written;
         }
+        if self.frames.capacity() == 0 {
+            // One packet may be all that there ever is in a space of the handshake.
+            self.frames.reserve_exact(2);
+        }
         self.frames.push_back(sent);
         self.count = self.count.saturating_add(1);
         self.ack_eliciting |= sent.is_ack_eliciting();

@@ -54,9 +54,9 @@ enum PacketHandler<C> {
     Incoming(Box<Attempt>),
     Connection(C),
     /// Repeats the same CONNECTION_CLOSE until the closing period ends.
-    Closed(ClosedConnection),
+    Closed(Box<ClosedConnection>),
     /// Keeps 0-RTT packets that overtook their Initial.
-    ZeroRttQueue(ZeroRttQueue),
+    ZeroRttQueue(Box<ZeroRttQueue>),
 }
 
 /// The packet handlers of one or more sockets that share a configuration: connections, attempts
@@ -137,7 +137,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let closed = ClosedConnection::new(closing);
         // The connection's deadline may be later than the end of its closing period.
         self.book.deadlines.set(handle.slot, closed.until());
-        slot.handler = PacketHandler::Closed(closed);
+        slot.handler = PacketHandler::Closed(Box::new(closed));
     }
 
     /// Frees a slot; its connection IDs are remembered for a while as retired.
@@ -322,9 +322,6 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
             self.book.tokens.add(target.server_name, token);
         })?;
         self.slots.insert(handle, PacketHandler::Connection(C::new(handle, connection)));
-        if let Some(slot) = self.slots.get_mut(handle) {
-            slot.notes.server_name = Some(target.server_name.into());
-        }
         self.act(now, handle, |_| ());
         Ok(handle)
     }

@@ -47,11 +47,7 @@ impl Book {
         while let Some(event) = connection.poll_event() {
             self.events.push_back((handle, event));
         }
-        while let Some(token) = connection.poll_new_token() {
-            if let Some(name) = &notes.server_name {
-                self.tokens.add(name, token);
-            }
-        }
+        connection.give_new_tokens(|server_name, token| self.tokens.add(server_name, token));
         if notes.half_open && !connection.is_handshaking() {
             self.on_not_half_open(notes);
         }

@@ -18,15 +18,13 @@ pub(super) struct Slot<C> {
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// Connection IDs that lead here.
-    pub(super) ids: SmallVec<[ConnectionId; 4]>,
+    pub(super) ids: SmallVec<[ConnectionId; 2]>,
     /// Stateless reset tokens that reset the connection.
-    pub(super) tokens: SmallVec<[StatelessResetToken; 2]>,
+    pub(super) tokens: SmallVec<[StatelessResetToken; 1]>,
     /// The socket in whose queue the connection waits for its turn to send.
     pub(super) ready_on: Option<SocketId>,
     /// Whether this is an attempt, or a connection to the server whose handshake goes on.
     pub(super) half_open: bool,
-    /// On a client, the server's name: the key of its tokens.
-    pub(super) server_name: Option<Box<str>>,
 }
 
 #[derive(Debug)]

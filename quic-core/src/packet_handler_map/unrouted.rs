@@ -130,7 +130,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             return;
         }
         self.book.deadlines.set(handle.slot, queue.until());
-        self.slots.insert(handle, PacketHandler::ZeroRttQueue(queue));
+        self.slots.insert(handle, PacketHandler::ZeroRttQueue(Box::new(queue)));
         if let Some(slot) = self.slots.get_mut(handle) {
             slot.notes.ids.push(id);
         }

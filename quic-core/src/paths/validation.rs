@@ -24,13 +24,14 @@ const CHALLENGES: u8 = 3;
 pub(crate) struct Validation {
     /// At most [`MAXIMUM_RESPONSES`].
     responses: VecDeque<[u8; 8]>,
-    attempt: Option<Attempt>,
-    resend: Deadline,
-    give_up: Deadline,
+    /// Rare, and so not kept in place.
+    attempt: Option<Box<Attempt>>,
 }
 
 #[derive(Debug)]
 struct Attempt {
+    resend: Deadline,
+    give_up: Deadline,
     challenges: [Challenge; CHALLENGES as usize],
     /// How many may have been written.
     started: u8,
@@ -73,16 +74,16 @@ impl Validation {
         if let Some(first) = challenges.first_mut() {
             first.state = ChallengeState::Due;
         }
-        self.attempt = Some(Attempt { challenges, started: 1, interval: pto });
-        self.resend.set_after(now, pto);
-        self.give_up.set_after(now, pto.saturating_mul(CHALLENGES.into()));
+        let (mut resend, mut give_up) = (Deadline::default(), Deadline::default());
+        resend.set_after(now, pto);
+        give_up.set_after(now, pto.saturating_mul(CHALLENGES.into()));
+        let attempt = Attempt { resend, give_up, challenges, started: 1, interval: pto };
+        self.attempt = Some(Box::new(attempt));
     }
 
     /// Gives up the attempt.
     pub(crate) fn cancel(&mut self) {
         self.attempt = None;
-        self.resend.cancel();
-        self.give_up.cancel();
     }
 
     /// Whether an attempt is under way.
@@ -145,23 +146,24 @@ impl Validation {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        earliest([self.resend.get(), self.give_up.get()])
+        let attempt = self.attempt.as_deref()?;
+        earliest([attempt.resend.get(), attempt.give_up.get()])
     }
 
     /// Makes the next challenge due; `true` if the attempt failed.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
-        if self.give_up.expire(now) {
+        let Some(attempt) = &mut self.attempt else { return false };
+        if attempt.give_up.expire(now) {
             self.cancel();
             return true;
         }
-        if self.resend.expire(now)
-            && let Some(attempt) = &mut self.attempt
+        if attempt.resend.expire(now)
             && let Some(next) = attempt.challenges.get_mut(usize::from(attempt.started))
         {
             next.state = ChallengeState::Due;
             attempt.started = attempt.started.saturating_add(1);
             if attempt.started < CHALLENGES {
-                self.resend.set_after(now, attempt.interval);
+                attempt.resend.set_after(now, attempt.interval);
             }
         }
         false

@@ -13,6 +13,7 @@ mod limits;
 mod recv;
 mod scheduler;
 mod send;
+mod slot;
 mod store;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::sync::Arc;
 pub use api::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
 };
+pub(crate) use slot::{InitialLimits, StreamsSlot};
 
 use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
@@ -34,7 +36,6 @@ use self::store::{Key, Queued, Store, Stream, remove_key};
 use crate::buffer::{BlockPool, MAX_BLOCK, Reassembler, SendBuffer};
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;
-use crate::wire::transport_parameters::TransportParameters;
 use crate::wire::{Direction, Side, StreamId, VarInt};
 
 /// Freed room in the send buffer that is worth waking writers for, in bytes; less if the send
@@ -127,7 +128,7 @@ const DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidire
 
 impl Streams {
     /// No streams. The peer's limits are all zero until
-    /// [`set_peer_parameters`](Self::set_peer_parameters). `hash_key` is secret and random.
+    /// [`set_peer_limits`](Self::set_peer_limits). `hash_key` is secret and random.
     pub(crate) fn new(side: Side, config: &Arc<TransportConfig>, hash_key: (u64, u64)) -> Self {
         Self {
             side,
@@ -163,19 +164,19 @@ impl Streams {
 
     /// Takes over the peer's initial limits, also for streams that are open. Limits only grow:
     /// those remembered for 0-RTT may not be reduced (RFC 9000 §7.4.1).
-    pub(crate) fn set_peer_parameters(&mut self, parameters: &TransportParameters) {
+    pub(crate) fn set_peer_limits(&mut self, limits: InitialLimits) {
         self.peer = PeerLimits {
-            ours: parameters.initial_max_stream_data_bidi_remote,
-            theirs: parameters.initial_max_stream_data_bidi_local,
-            unidirectional: parameters.initial_max_stream_data_uni,
+            ours: limits.stream_data_bidi_remote,
+            theirs: limits.stream_data_bidi_local,
+            unidirectional: limits.stream_data_uni,
         };
         let keys: Vec<Key> = self.store.iter_mut().map(|(key, _)| key).collect();
         for key in keys {
             self.raise_stream_maximum(key, self.initial_maximum(key.id));
         }
-        self.raise_connection_maximum(parameters.initial_max_data);
-        self.raise_stream_count(Direction::Bidirectional, parameters.initial_max_streams_bidi);
-        self.raise_stream_count(Direction::Unidirectional, parameters.initial_max_streams_uni);
+        self.raise_connection_maximum(limits.data);
+        self.raise_stream_count(Direction::Bidirectional, limits.streams_bidi);
+        self.raise_stream_count(Direction::Unidirectional, limits.streams_uni);
     }
 
     /// Opens a stream.

@@ -35,21 +35,20 @@ fn code(value: u32) -> VarInt {
     VarInt::from_u32(value)
 }
 
-fn parameters(config: &TransportConfig) -> TransportParameters {
-    TransportParameters {
-        initial_max_data: config.receive_window,
-        initial_max_stream_data_bidi_local: config.stream_receive_window,
-        initial_max_stream_data_bidi_remote: config.stream_receive_window,
-        initial_max_stream_data_uni: config.stream_receive_window,
-        initial_max_streams_bidi: config.max_concurrent_bidi_streams,
-        initial_max_streams_uni: config.max_concurrent_uni_streams,
-        ..TransportParameters::default()
+fn limits(config: &TransportConfig) -> InitialLimits {
+    InitialLimits {
+        data: config.receive_window,
+        stream_data_bidi_local: config.stream_receive_window,
+        stream_data_bidi_remote: config.stream_receive_window,
+        stream_data_uni: config.stream_receive_window,
+        streams_bidi: config.max_concurrent_bidi_streams,
+        streams_uni: config.max_concurrent_uni_streams,
     }
 }
 
 fn streams(side: Side, config: &TransportConfig) -> Streams {
     let mut streams = Streams::new(side, &Arc::new(config.clone()), (1, 2));
-    streams.set_peer_parameters(&parameters(config));
+    streams.set_peer_limits(limits(config));
     streams
 }
 

@@ -50,10 +50,8 @@ impl SentPackets {
     }
 
     fn acknowledges_skipped(&self, ack: &Ack<'_>) -> bool {
-        let from = self.skipped.len().saturating_sub(self.skipped_count);
-        let skipped = self.skipped.get(from..).unwrap_or_default();
-        !skipped.is_empty()
-            && ack.ranges().any(|range| skipped.iter().any(|number| range.contains(number)))
+        !self.skipped.is_empty()
+            && ack.ranges().any(|range| self.skipped.iter().any(|number| range.contains(number)))
     }
 
     /// Index of the first record with this number or a larger one.

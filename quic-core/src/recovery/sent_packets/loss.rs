@@ -79,8 +79,8 @@ impl SentPackets {
         let packet = *packet;
         self.leave_flight(&packet);
         outcome.add(&packet, thresholds.path);
-        let run = LostRun::extended(self.lost_run, position, &packet, thresholds);
-        self.lost_run = Some(run);
+        let run = LostRun::extended(self.lost_run.as_deref(), position, &packet, thresholds);
+        **self.lost_run.get_or_insert_with(|| Box::new(run)) = run;
         outcome.span = longer(outcome.span, run.span);
     }
 
@@ -93,7 +93,7 @@ impl SentPackets {
 impl LostRun {
     /// The run that `packet` belongs to, now that it is lost too.
     fn extended(
-        run: Option<Self>,
+        run: Option<&Self>,
         position: u64,
         packet: &SentPacket,
         thresholds: &LossThresholds,

@@ -23,7 +23,7 @@ use crate::packet::SentFrame;
 
 /// How many packets that are not in flight (pure ACKs) are remembered. The peer need never
 /// acknowledge them, and can make us send any number of them.
-const MAX_NOT_IN_FLIGHT: usize = 128;
+const MAX_NOT_IN_FLIGHT: u32 = 128;
 
 /// How many skipped packet numbers are remembered; older ones were in no peer's interest to guess.
 const MAX_SKIPPED: usize = 4;
@@ -46,22 +46,22 @@ pub(crate) struct SentPackets {
     /// Frames that left `frames` at the front, ever; wraps.
     frames_popped: u32,
     next_number: u64,
-    /// The last skipped numbers, in ascending order; only the last `skipped_count` count.
-    skipped: [u64; MAX_SKIPPED],
-    skipped_count: usize,
+    /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`].
+    skipped: Vec<u64>,
     largest_acked: Option<u64>,
     in_flight: u64,
-    ack_eliciting_in_flight: usize,
-    not_in_flight: usize,
+    ack_eliciting_in_flight: u32,
+    /// At most [`MAX_NOT_IN_FLIGHT`].
+    not_in_flight: u32,
     last_ack_eliciting_sent: Option<Instant>,
     /// Position (counted as `packets_popped` is) below which nothing is outstanding.
     first_outstanding: u64,
     loss_time: Option<Instant>,
     /// How long after it was sent a lost packet is remembered.
     lost_kept_for: Duration,
-    lost_run: Option<LostRun>,
+    lost_run: Option<Box<LostRun>>,
     /// Most records at a time since the ring was last empty.
-    peak: usize,
+    peak: u32,
 }
 
 impl SentPackets {
@@ -89,7 +89,7 @@ impl SentPackets {
         }
         if packet.in_flight {
             self.in_flight += u64::from(packet.size);
-            self.ack_eliciting_in_flight += usize::from(packet.ack_eliciting);
+            self.ack_eliciting_in_flight += u32::from(packet.ack_eliciting);
         } else if !self.make_room_for_not_in_flight() {
             self.rollback_frames(packet.frame_count);
             return number;
@@ -114,18 +114,17 @@ impl SentPackets {
             in_flight: packet.in_flight,
             mtu_probe: packet.mtu_probe,
         });
-        self.peak = self.peak.max(self.packets.len());
+        self.peak = self.peak.max(count_u32(self.packets.len()));
         number
     }
 
     /// Leaves the next number out. A peer that acknowledges it acknowledges what it has not seen
     /// (RFC 9000 §21.4).
     pub(crate) fn skip_number(&mut self) {
-        self.skipped.rotate_left(1);
-        if let Some(last) = self.skipped.last_mut() {
-            *last = self.next_number;
+        if self.skipped.len() >= MAX_SKIPPED {
+            self.skipped.remove(0);
         }
-        self.skipped_count = (self.skipped_count + 1).min(MAX_SKIPPED);
+        self.skipped.push(self.next_number);
         self.next_number = self.next_number.saturating_add(1);
     }
 
@@ -273,7 +272,8 @@ impl SentPackets {
 
     /// Returns memory that a past, much greater load has left, but never under a steady load.
     fn shrink(&mut self) {
-        let enough = self.peak.saturating_mul(2).max(KEPT_CAPACITY);
+        let peak = usize::try_from(self.peak).unwrap_or(usize::MAX);
+        let enough = peak.saturating_mul(2).max(KEPT_CAPACITY);
         if self.packets.capacity() > enough.saturating_mul(4) {
             self.packets.shrink_to(enough);
             self.frames.shrink_to(enough);

@@ -247,8 +247,8 @@ fn pure_acks_do_not_pile_up_behind_a_packet_that_is_never_acknowledged() {
         sent.frames_mut().push_back(SentFrame::Ack { largest: millis });
         sent.push(NewPacket { ack_eliciting: false, in_flight: false, ..packet(millis) });
     }
-    assert!(sent.packets.len() <= MAX_NOT_IN_FLIGHT + 1);
-    assert!(sent.frames.len() <= MAX_NOT_IN_FLIGHT + 1);
+    assert!(sent.packets.len() <= MAX_NOT_IN_FLIGHT as usize + 1);
+    assert!(sent.frames.len() <= MAX_NOT_IN_FLIGHT as usize + 1);
     assert_eq!(sent.next_number(), 10_001);
     // An ACK of packets that are not remembered is fine.
     let acked = with_ack(5_000..=10_000, |ack| sent.on_ack(at(1), ack, CONTEXT, |_, _| {}));
@@ -262,7 +262,7 @@ fn pure_acks_alone_forget_the_oldest() {
         sent.frames_mut().push_back(SentFrame::Ack { largest: millis });
         sent.push(NewPacket { ack_eliciting: false, in_flight: false, ..packet(millis) });
     }
-    assert_eq!(sent.packets.len(), MAX_NOT_IN_FLIGHT);
+    assert_eq!(sent.packets.len(), MAX_NOT_IN_FLIGHT as usize);
     let mut largest = Vec::new();
     with_ack([999], |ack| sent.on_ack(at(1), ack, CONTEXT, |_, frame| largest.push(*frame)))
         .unwrap();
@@ -397,7 +397,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Skip => {
                 // No more than are remembered, so that none is forgotten.
-                if sent.skipped_count < MAX_SKIPPED {
+                if sent.skipped.len() < MAX_SKIPPED {
                     model.packets.insert(sent.next_number(), (Fate::Skipped, 0, false));
                     sent.skip_number();
                 }

@@ -108,7 +108,7 @@ fn limits_of_the_peer_reach_streams_that_are_open_already() {
     client.raise_stream_count(UNI, 1);
     let id = client.open(UNI).unwrap();
     assert_eq!(client.send_stream(id).write(&[0; 10]), Err(WriteError::Blocked));
-    client.set_peer_parameters(&parameters(&config));
+    client.set_peer_limits(limits(&config));
     assert!(events(&mut client).contains(&StreamEvent::Writable(id)));
     assert_eq!(client.send_stream(id).write(&[0; 10]), Ok(10));
 }
