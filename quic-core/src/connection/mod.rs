@@ -24,6 +24,7 @@ mod statistics;
 mod timeouts;
 mod transmit;
 mod undecryptable;
+mod work_account;
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,7 @@ use self::parameters::HandshakeIds;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::undecryptable::Undecryptable;
+use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
 ///
@@ -86,6 +88,7 @@ pub struct Connection {
     events: VecDeque<Event>,
     registrations: VecDeque<Registration>,
     statistics: Statistics,
+    work: WorkAccount,
 }
 
 /// What only one of the ends has.

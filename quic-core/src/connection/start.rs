@@ -13,6 +13,7 @@ use super::parameters::{HandshakeIds, local_parameters};
 use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
 use super::undecryptable::Undecryptable;
+use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState, Statistics};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
 use crate::crypto::{SeededRandom, Session, StartSessionError, reset_token};
@@ -190,6 +191,7 @@ impl Connection {
             events: VecDeque::new(),
             registrations: VecDeque::new(),
             statistics: Statistics::default(),
+            work: WorkAccount::default(),
             role,
             endpoint,
             random,

@@ -267,6 +267,13 @@ impl Streams {
         self.credit.unacked == 0 && self.unacked_ends == 0
     }
 
+    /// Grows with every byte and every stream that the peer uses for the first time; wraps.
+    #[inline]
+    pub(crate) fn progress(&self) -> u64 {
+        let PerDirection { bidirectional, unidirectional } = &self.remote;
+        self.received.wrapping_add(bidirectional.opened).wrapping_add(unidirectional.opened)
+    }
+
     /// `StreamEvent::Flushed` is wanted once everything is acknowledged.
     pub(crate) fn notify_when_flushed(&mut self) {
         self.flush_awaited = !self.over;
