@@ -76,6 +76,37 @@ fn whoever_says_the_same_of_connection_ids_again_and_again_is_told_so() {
 }
 
 #[test]
+fn what_is_sent_off_the_path_is_not_remembered_for_ever() {
+    let mut pair = Pair::confirmed();
+    let elsewhere = path("203.0.113.9:1");
+    let now = pair.now;
+    for _ in 0..2000 {
+        let datagram = pair.client.forge(SpaceId::Application, PATH_CHALLENGE);
+        deliver_from(&mut pair.server, now, elsewhere, &datagram);
+        let _never_acknowledged = sent_by(&mut pair.server, now);
+    }
+    assert_eq!(verdict(&pair.server), None);
+    let remembered = pair.server.space(SpaceId::Application).sent.len();
+    assert!(remembered < 200, "{remembered} packets");
+}
+
+#[test]
+fn what_moves_provoke_is_not_remembered_for_ever() {
+    let mut pair = Pair::confirmed();
+    for step in 0..6000_u32 {
+        pair.now += Duration::from_secs(1);
+        let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+        let from = path(&format!("192.0.2.1:{}", 2000 + step % 2));
+        deliver_from(&mut pair.server, pair.now, from, &datagram);
+        let _never_acknowledged = sent_by(&mut pair.server, pair.now);
+    }
+    assert_eq!(pair.server.close_reason(), None);
+    assert_eq!(pair.server.paths.active().addresses.remote.port(), 2001);
+    let remembered = pair.server.space(SpaceId::Application).sent.len();
+    assert!(remembered < 4200, "{remembered} packets");
+}
+
+#[test]
 fn whoever_moves_with_every_packet_is_told_so() {
     let mut pair = Pair::confirmed();
     let end = (0..100_000_u32).find_map(|step| {
