@@ -45,6 +45,10 @@ const MAX_KEPT_ENTRIES: usize = 16;
 /// Data read at a time that is part of a bulk transfer, in bytes: there will be more.
 const MIN_BURST: u64 = 4 << 10;
 
+/// Gaps in the received data of all streams together: each stream has a bound of its own, but they
+/// are many.
+const MAX_GAPS: u16 = 4096;
+
 /// All streams of a connection.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -77,6 +81,8 @@ pub(crate) struct Streams {
     unacked_ends: usize,
     /// Heap of received data, in bytes.
     reassembly: usize,
+    /// Gaps in received data; at most [`MAX_GAPS`].
+    gaps: u16,
     /// What was received by when everything was read last.
     received_when_drained: u64,
     /// Data read at a time, lately, in bytes.
@@ -152,6 +158,7 @@ impl Streams {
             available: PerDirection::default(),
             unacked_ends: 0,
             reassembly: 0,
+            gaps: 0,
             received_when_drained: 0,
             burst: 0,
             recv_pool: BlockPool::default(),
