@@ -2,6 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+/// Ports of UDP services that answer whatever they get: echo and its like, DNS, portmapper, NTP,
+/// NetBIOS, SNMP, LDAP, RIP, SSDP, WS-Discovery, mDNS, memcached, game servers. A datagram from
+/// one of them is forged or an echo, and an answer to it would feed a loop or a flood
+/// (RFC 9000 §21.5).
+const REFLECTOR_PORTS: [u16; 17] =
+    [0, 7, 13, 17, 19, 53, 111, 123, 137, 161, 389, 520, 1900, 3702, 5353, 11211, 27015];
+
+/// Whether no stranger may be answered at this port, nor a peer move there.
+pub(crate) fn is_reflector(port: u16) -> bool {
+    REFLECTOR_PORTS.contains(&port)
+}
+
 /// Names a socket of a [`Multiplexer`](crate::Multiplexer). The core never touches the socket.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SocketId(pub(crate) u32);

@@ -33,6 +33,8 @@ impl ConnectionCell for Box<Connection> {
 ///
 /// Two methods put the world in (`handle_*`) and three take the consequences out (`poll_*`).
 /// Call every `poll_*` until it is empty after any other call.
+///
+/// Time does not go back: a manager takes a `now` before the latest that it was given for that one.
 pub trait PacketHandlerManager {
     /// Where its connections live.
     type Cell: ConnectionCell;

@@ -174,6 +174,14 @@ impl Reassembler {
         self.held + self.blocks.capacity() * size_of::<Block>() + early
     }
 
+    /// Gaps in the received data; what was received above each is kept track of by itself.
+    #[inline]
+    pub(crate) fn gaps(&self) -> u16 {
+        let gaps = self.early.as_ref().map_or(0, |early| early.len());
+        // At most one more than `MAX_GAPS`.
+        u16::try_from(gaps).unwrap_or(u16::MAX)
+    }
+
     /// Drops all data.
     pub(crate) fn clear(&mut self) {
         *self = Self { read: self.ready, ready: self.ready, ..Self::default() };

@@ -125,6 +125,9 @@ impl Connection {
             return Ok(());
         }
         self.on_peer_proved_validation(space);
+        if outcome.any_ack_eliciting {
+            self.work.earn();
+        }
         if space == SpaceId::Application
             && let (Some(keys), Some(largest)) =
                 (&mut self.keys.one_rtt, outcome.largest_newly_acked)

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::Connection;
 use super::close::peer_close;
+use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
 use crate::recorder::Record;
@@ -42,6 +43,7 @@ pub(super) struct Contents {
     pub(super) non_probing: bool,
     /// Whether TLS has something new to work on.
     pub(super) crypto: bool,
+    pub(super) work: Work,
     /// To be answered on the path it came on, once that path is judged.
     pub(super) challenges: SmallVec<[PathChallenge; MAXIMUM_CHALLENGES]>,
 }
@@ -60,6 +62,7 @@ impl Connection {
             return Err(TransportError::protocol_violation("packet without frames"));
         }
         let mut contents = Contents::default();
+        let progress_before = self.streams.progress();
         for frame in Frames::new(payload) {
             let frame = frame?;
             let frame_type = frame.frame_type();
@@ -75,6 +78,8 @@ impl Connection {
             contents.ack_eliciting |= frame.is_ack_eliciting();
             contents.non_probing |= !frame.is_probing();
             contents.crypto |= matches!(frame, Frame::Crypto(_));
+            contents.work.frames += 1;
+            contents.work.costly += u32::from(is_costly(frame_type));
             if let Frame::PathChallenge(challenge) = frame
                 && contents.challenges.len() < MAXIMUM_CHALLENGES
             {
@@ -85,6 +90,7 @@ impl Connection {
                 break;
             }
         }
+        contents.work.gained = self.streams.progress().wrapping_sub(progress_before);
         Ok(contents)
     }
 

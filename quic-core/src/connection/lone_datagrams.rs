@@ -89,7 +89,9 @@ impl Connection {
                 time_sent: now,
                 size: u16::try_from(length).unwrap_or(u16::MAX),
                 ack_eliciting: true,
-                in_flight: true,
+                // No window limits what the peer provokes here, and nothing in it is sent again:
+                // no more of it is remembered than of ACKs.
+                in_flight: false,
                 mtu_probe: false,
                 path: generation,
                 frame_count,

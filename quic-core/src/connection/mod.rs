@@ -25,6 +25,7 @@ mod statistics;
 mod timeouts;
 mod transmit;
 mod undecryptable;
+mod work_account;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +59,7 @@ use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
+use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
 ///
@@ -88,6 +90,7 @@ pub struct Connection {
     events: VecDeque<Event>,
     registrations: VecDeque<Registration>,
     counters: Counters,
+    work: WorkAccount,
 }
 
 /// What only one of the ends has.

@@ -6,6 +6,7 @@ use super::frames::Received;
 use super::recording::packet_kind;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
+use super::work_account::COSTLY;
 use super::{Connection, Role};
 use crate::crypto::{OpenError, Opened, is_retry_authentic, open};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
@@ -203,6 +204,7 @@ impl Connection {
             }
         };
         if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
+            self.work.charge(arrival.now, COSTLY);
             self.provide_next_keys();
         }
         match opened {
@@ -250,6 +252,10 @@ impl Connection {
         if !self.lifecycle.is_alive() {
             return Ok(());
         }
+        // Initial packets can be anyone's, and the time for them is short.
+        if received.packet_type != PacketType::Initial {
+            self.work.on_packet(now, contents.work)?;
+        }
         let received_packets = &mut self.space_mut(space).received;
         let is_newest = received_packets.largest().is_none_or(|largest| opened.number > largest);
         received_packets.on_packet(now, opened.number, contents.ack_eliciting, arrival.ecn);
@@ -280,6 +286,7 @@ impl Connection {
         match self.paths.on_authenticated(now, &judged, &mut self.random) {
             PathChange::Unchanged => {}
             PathChange::Moved => {
+                self.work.charge(now, COSTLY);
                 self.on_path_changed();
                 self.remote_ids.switch()?;
             }

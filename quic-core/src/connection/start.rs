@@ -15,6 +15,7 @@ use super::space::{Keychain, SpaceSlot};
 use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
+use super::work_account::WorkAccount;
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
 use crate::crypto::{SeededRandom, Session, StartSessionError, reset_token};
 use crate::ids::{LocalIds, Registration, RemoteIds};
@@ -193,6 +194,7 @@ impl Connection {
             events: VecDeque::new(),
             registrations: VecDeque::new(),
             counters: Counters::default(),
+            work: WorkAccount::default(),
             role,
             endpoint,
             random,

@@ -153,7 +153,9 @@ impl Connection {
     pub(super) fn budget(&mut self, now: Instant, socket: SocketId) -> Option<Budget> {
         // A path whose window is full of what was lost with the last one has to be validated, too.
         // Answers wait: a peer that asks often must not get ever more past the window.
-        let validates = self.paths.active().validation.is_challenge_due();
+        // A peer that never acknowledges must not have any number of them remembered.
+        let validates = self.paths.active().validation.is_challenge_due()
+            && !self.space(SpaceId::Application).sent.is_crowded();
         let wish = Wish {
             probe: validates || self.spaces.iter().any(|space| space.probes > 0),
             close: self.ending.close.is_some(),

@@ -36,7 +36,7 @@ pub fn streams_frames(input: &[u8]) {
                 TransportErrorCode::STREAM_LIMIT_ERROR,
                 TransportErrorCode::FINAL_SIZE_ERROR,
                 TransportErrorCode::FLOW_CONTROL_ERROR,
-                TransportErrorCode::INTERNAL_ERROR,
+                TransportErrorCode::PROTOCOL_VIOLATION,
             ];
             assert!(allowed.contains(&error.code), "{error:?} is no error of streams");
             return;

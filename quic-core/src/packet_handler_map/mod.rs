@@ -78,6 +78,8 @@ pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     server: Option<Server>,
     resets: ResetLimiter,
     refusals: RefusalLimiter,
+    /// The latest time that anyone brought.
+    latest: Instant,
     /// Slots whose deadline has come, while `handle_timeout` works on them.
     due: Vec<u32>,
 }
@@ -106,8 +108,16 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             server: None,
             resets,
             refusals: RefusalLimiter::default(),
+            latest: Instant::EPOCH,
             due: Vec::new(),
         }
+    }
+
+    /// The time to go by. It never goes back: callers may take theirs before they wait for a lock,
+    /// and clocks of virtual machines are set back. Then it stands still for as long.
+    fn advance(&mut self, now: Instant) -> Instant {
+        self.latest = self.latest.max(now);
+        self.latest
     }
 
     /// Lets `action` work on a connection and settles what follows; `None` if there is none.
@@ -234,6 +244,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     type Cell = C;
 
     fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
+        let now = self.advance(now);
         let mut rest = Some(datagram);
         while let Some(train) = rest.take() {
             let Some(parts) = split(train, self.config.connection_id_length) else { return };
@@ -243,6 +254,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        let now = self.advance(now);
         let mut due = std::mem::take(&mut self.due);
         // All of them first: what is put back for a time that has come waits for the next call.
         while let Some(slot) = self.book.deadlines.pop(now) {
@@ -262,6 +274,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
+        let now = self.advance(now);
         loop {
             let transmit = match self.book.outboxes.next(socket)? {
                 Turn::Connection(handle) => self.transmit_connection(now, socket, handle, buffer),
@@ -300,6 +313,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         now: Instant,
         target: Connect<'_>,
     ) -> Result<ConnectionHandle, ConnectError> {
+        let now = self.advance(now);
         let remote = target.path.remote;
         if remote.port() == 0 || remote.ip().is_unspecified() || remote.ip().is_multicast() {
             return Err(ConnectError::InvalidRemoteAddress(remote));
@@ -339,6 +353,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         handle: ConnectionHandle,
         config: Option<Arc<ServerConfig>>,
     ) -> Result<(), AcceptError> {
+        let now = self.advance(now);
         self.accept_attempt(now, handle, config)
     }
 
@@ -347,6 +362,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn retry(&mut self, now: Instant, handle: ConnectionHandle) -> bool {
+        let now = self.advance(now);
         self.retry_attempt(now, handle)
     }
 
@@ -364,6 +380,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn on_changed(&mut self, now: Instant, handle: ConnectionHandle) {
+        let now = self.advance(now);
         self.act(now, handle, |_| ());
     }
 
@@ -373,6 +390,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         handle: ConnectionHandle,
         act: impl FnOnce(&mut Connection) -> R,
     ) -> Option<R> {
+        let now = self.advance(now);
         self.act(now, handle, act)
     }
 }

@@ -28,16 +28,6 @@ pub(super) const MINIMUM_RESET_TRIGGER: usize = 43;
 /// Longest stateless reset; below it, lengths vary.
 const MAXIMUM_RESET: usize = 96;
 
-/// Source ports of services that answer whatever they get. A datagram from one of them is forged
-/// or an echo, and an answer to it would feed a loop or a flood.
-const REFLECTOR_PORTS: [u16; 17] =
-    [0, 7, 13, 17, 19, 53, 111, 123, 137, 161, 389, 520, 1900, 3702, 5353, 11211, 27015];
-
-/// Whether no one may be answered at this port.
-pub(super) fn is_reflector(port: u16) -> bool {
-    REFLECTOR_PORTS.contains(&port)
-}
-
 /// Bytes of a connection ID of any version. On the heap only where longer than any known version
 /// has them.
 type LongId = SmallVec<[u8; ConnectionId::MAXIMUM_LENGTH]>;

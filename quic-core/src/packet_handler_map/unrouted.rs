@@ -2,12 +2,13 @@
 
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
+use crate::net::is_reflector;
 use crate::packet_handler_manager::ConnectionCell;
 use crate::server::{Load, Reaction, Unrouted};
 use crate::wire::ConnectionId;
 use crate::wire::header::{Header, LongHeader, LongType, destination_id, parse};
 
-use super::response::{MINIMUM_RESET_TRIGGER, is_reflector};
+use super::response::MINIMUM_RESET_TRIGGER;
 use super::train::Segment;
 use super::zero_rtt_queue::{MAXIMUM_QUEUES, ZeroRttQueue};
 use super::{PacketHandler, PacketHandlerMap, Response};

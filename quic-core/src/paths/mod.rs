@@ -24,7 +24,7 @@ use crate::congestion::Pacer;
 use crate::crypto::SeededRandom;
 use crate::deadline::{Deadline, earliest};
 use crate::instant::Instant;
-use crate::net::{PathAddresses, SocketId};
+use crate::net::{PathAddresses, SocketId, is_reflector};
 use crate::wire::Side;
 use crate::wire::frame::PathResponse;
 
@@ -220,6 +220,10 @@ impl Paths {
         //# client receives packets from an unknown server address, the client
         //# MUST discard these packets.
         if self.side == Side::Client || !self.is_handshake_confirmed {
+            return PathVerdict::Ignored;
+        }
+        // Whoever moves there wants this end to send to someone else (RFC 9000 §21.5.4).
+        if is_reflector(addresses.remote.port()) {
             return PathVerdict::Ignored;
         }
         PathVerdict::Unknown

@@ -206,6 +206,17 @@ fn before_confirmation_and_at_a_client_other_addresses_are_ignored() {
 }
 
 #[test]
+fn nobody_moves_to_a_well_known_reflector() {
+    for port in [0, 7, 19, 53, 123, 1900, 5353, 11211] {
+        let mut paths = confirmed_server();
+        let arrival = arrival(&format!("198.51.100.1:{port}"));
+        assert_eq!(paths.on_datagram(&arrival.path, 1200), PathVerdict::Ignored);
+        assert_eq!(receive(&mut paths, at(0), &arrival, 1), PathChange::Unchanged);
+        assert!(paths.others.is_empty());
+    }
+}
+
+#[test]
 fn a_server_learns_the_local_address_and_keeps_to_it() {
     let mut paths = confirmed_server();
     let local: IpAddr = [10, 0, 0, 1].into();
@@ -219,7 +230,7 @@ fn a_server_learns_the_local_address_and_keeps_to_it() {
 #[test]
 fn a_datagram_that_is_not_authentic_adds_no_path() {
     let mut paths = confirmed_server();
-    for port in 1..1000 {
+    for port in 2000..2999 {
         let address = from(&format!("198.51.100.1:{port}"));
         assert_eq!(paths.on_datagram(&address, 1200), PathVerdict::Unknown);
     }
@@ -341,7 +352,7 @@ fn an_answer_to_a_short_datagram_lifts_the_limit_and_asks_again() {
 fn however_often_the_peer_moves_few_paths_are_tracked_and_the_proved_one_is_kept() {
     let mut paths = confirmed_server();
     for port in 1..200u8 {
-        let arrival = arrival(&format!("198.51.100.{port}:{port}"));
+        let arrival = arrival(&format!("198.51.100.{port}:{}", 3000 + u16::from(port)));
         assert_eq!(receive(&mut paths, at(0), &arrival, port), PathChange::Moved);
         assert!(paths.others.len() <= MAXIMUM_OTHERS);
         assert!(paths.by_addresses(&from(HOME)).is_some());

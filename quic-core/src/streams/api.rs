@@ -290,6 +290,7 @@ impl RecvStream<'_> {
         recv.stop_pending = recv.state() == RecvState::Recv;
         recv.code = code;
         streams.reassembly = streams.reassembly.saturating_sub(recv.data.allocated_bytes());
+        streams.gaps = streams.gaps.saturating_sub(recv.data.gaps());
         let discarded = recv.discard();
         recv.advance();
         streams.on_consumed(discarded);

@@ -1,8 +1,8 @@
 //! What the peer says of streams (RFC 9000 §19.4, §19.5, §19.8 to §19.14).
 
-use super::Streams;
 use super::recv::{RecvState, RecvTransition};
 use super::store::Key;
+use super::{MAX_GAPS, Streams};
 use crate::buffer::MAX_BLOCK;
 use crate::error::TransportError;
 use crate::event::StreamEvent;
@@ -26,7 +26,7 @@ impl Streams {
     ///
     /// # Errors
     /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR, FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR;
-    /// INTERNAL_ERROR if there are too many gaps.
+    /// PROTOCOL_VIOLATION if there are too many gaps, in the stream or in all of them together.
     pub(crate) fn handle_stream(&mut self, frame: Stream<'_>) -> Result<(), TransportError> {
         let Some(key) = self.key_for(frame.stream_id, Part::Recv)? else { return Ok(()) };
         let end = frame.offset.saturating_add(frame.data.len() as u64);
@@ -47,11 +47,16 @@ impl Streams {
             return Ok(());
         }
         let before = recv.data.allocated_bytes();
+        let gaps_before = recv.data.gaps();
         let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
         let inserted = recv.data.insert(frame.offset, frame.data, max_block, &mut self.recv_pool);
         self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes());
         self.reassembly = self.reassembly.saturating_sub(before);
-        inserted.map_err(|_| TransportError::internal("too many gaps in a stream"))?;
+        self.gaps = self.gaps.saturating_add(recv.data.gaps()).saturating_sub(gaps_before);
+        inserted.map_err(|_| TransportError::protocol_violation("too many gaps in a stream"))?;
+        if self.gaps > MAX_GAPS {
+            return Err(TransportError::protocol_violation("too many gaps in all streams"));
+        }
         recv.advance();
         if frame.fin {
             // There is no credit to give on a stream that has ended.
@@ -81,6 +86,7 @@ impl Streams {
         // The reset is news even to who was told of data before.
         recv.notified = false;
         self.reassembly = self.reassembly.saturating_sub(recv.data.allocated_bytes());
+        self.gaps = self.gaps.saturating_sub(recv.data.gaps());
         let discarded = recv.discard();
         recv.advance();
         self.on_consumed(discarded);

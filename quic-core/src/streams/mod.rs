@@ -46,6 +46,10 @@ const MAX_KEPT_ENTRIES: usize = 16;
 /// Data read at a time that is part of a bulk transfer, in bytes: there will be more.
 const MIN_BURST: u64 = 4 << 10;
 
+/// Gaps in the received data of all streams together: each stream has a bound of its own, but they
+/// are many.
+const MAX_GAPS: u16 = 4096;
+
 /// All streams of a connection.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -78,6 +82,8 @@ pub(crate) struct Streams {
     unacked_ends: usize,
     /// Heap of received data, in bytes.
     reassembly: usize,
+    /// Gaps in received data; at most [`MAX_GAPS`].
+    gaps: u16,
     /// What was received by when everything was read last.
     received_when_drained: u64,
     /// Data read at a time, lately, in bytes.
@@ -153,6 +159,7 @@ impl Streams {
             available: PerDirection::default(),
             unacked_ends: 0,
             reassembly: 0,
+            gaps: 0,
             received_when_drained: 0,
             burst: 0,
             recv_pool: BlockPool::default(),
@@ -266,6 +273,13 @@ impl Streams {
     /// Whether the peer has acknowledged everything that was written, and every end and reset.
     pub(crate) fn is_flushed(&self) -> bool {
         self.credit.unacked == 0 && self.unacked_ends == 0
+    }
+
+    /// Grows with every byte and every stream that the peer uses for the first time; wraps.
+    #[inline]
+    pub(crate) fn progress(&self) -> u64 {
+        let PerDirection { bidirectional, unidirectional } = &self.remote;
+        self.received.wrapping_add(bidirectional.opened).wrapping_add(unidirectional.opened)
     }
 
     /// `StreamEvent::Flushed` is wanted once everything is acknowledged.

@@ -72,6 +72,12 @@ impl StreamsSlot {
         })
     }
 
+    /// See [`Streams::progress`].
+    #[inline]
+    pub(crate) fn progress(&self) -> u64 {
+        self.used().map_or(0, Streams::progress)
+    }
+
     /// Takes over the peer's initial limits.
     pub(crate) fn set_peer_limits(&mut self, limits: InitialLimits) {
         self.limits = limits;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
@@ -51,6 +52,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// The time here.
     pub now: Instant,
+    /// How much the clock goes back for every datagram that arrives.
+    pub goes_back: Duration,
     /// Datagrams that are taken at a time.
     pub maximum_segments: usize,
     /// Whether the socket reports the local address of what it receives.
@@ -84,6 +87,7 @@ impl Endpoint {
             socket,
             address,
             now,
+            goes_back: Duration::ZERO,
             maximum_segments: 10,
             reports_local_ip: true,
             incoming: Incoming::Accept,
@@ -214,7 +218,7 @@ impl Endpoint {
         let local_ip = self.reports_local_ip.then(|| self.address.ip());
         let path = PathAddresses { socket: self.socket, local_ip, remote: from };
         let datagram = UdpDatagram { path, ecn, payload, segment_length };
-        self.sockets.handle_datagram(self.now, datagram);
+        self.sockets.handle_datagram(self.now - self.goes_back, datagram);
     }
 
     /// Handles all events; returns whether there were any.

@@ -32,6 +32,24 @@ fn a_stream_echoes() {
 }
 
 #[test]
+fn a_clock_that_goes_back_time_and_again_does_no_harm() {
+    for goes_back in [millis(1), seconds(1), seconds(8 * 7 * 24 * 3600)] {
+        let mut pair = Pair::new(1);
+        pair.client.goes_back = goes_back;
+        pair.server.goes_back = goes_back;
+        let (client, server) = pair.connect();
+        echo(&mut pair, client, 1 << 20, millis(500));
+        for statistics in [
+            pair.client.with(client, |c| c.statistics()),
+            pair.server.with(server, |c| c.statistics()),
+        ] {
+            assert_eq!((statistics.packets_lost, statistics.probe_timeouts), (0, 0));
+            assert!(statistics.minimum_rtt >= millis(10), "{statistics:?}");
+        }
+    }
+}
+
+#[test]
 fn a_megabyte_travels_both_ways_at_once() {
     for rustls in [false, true] {
         let mut pair = if rustls { Pair::with_rustls(1) } else { Pair::new(1) };

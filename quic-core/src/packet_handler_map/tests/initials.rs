@@ -158,6 +158,16 @@ fn a_retry_token_is_good_for_its_address_its_id_and_its_time_only() {
 }
 
 #[test]
+fn a_clock_that_goes_back_does_not_make_tokens_come_from_the_future() {
+    let mut world = validating();
+    let (to, token) = retry(&mut world);
+    world.now = world.now - Duration::from_secs(500);
+    let again = Packet { token: &token, ..Packet::initial(to) }.build();
+    assert_eq!(world.answer(path(1), &again), None);
+    assert!(world.attempt().is_some());
+}
+
+#[test]
 fn a_token_from_the_future_is_not_good() {
     let mut world = validating();
     let token = Token::Retry {

@@ -25,6 +25,10 @@ use crate::packet::SentFrame;
 /// acknowledge them, and can make us send any number of them.
 const MAX_NOT_IN_FLIGHT: u32 = 128;
 
+/// How many packets are remembered at the most while more are sent past the window for other
+/// reasons than a probe timeout.
+const MAX_PAST_WINDOW: usize = 4096;
+
 /// How many skipped packet numbers are remembered; older ones were in no peer's interest to guess.
 const MAX_SKIPPED: usize = 4;
 
@@ -131,6 +135,17 @@ impl SentPackets {
     /// Forgets the last `count` frames, which were written for a packet that was then given up.
     pub(crate) fn rollback_frames(&mut self, count: u16) {
         self.frames.truncate(self.frames.len().saturating_sub(usize::from(count)));
+    }
+
+    /// Whether so many packets are remembered that only the window may add to them.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.packets.len() >= MAX_PAST_WINDOW
+    }
+
+    /// Packets that are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.packets.len()
     }
 
     /// Bytes in flight, on all paths.

@@ -138,5 +138,36 @@ fn a_stream_with_too_many_gaps_ends_the_connection() {
         data(&mut server, client_uni(0), 1 + 2 * index, 1);
     }
     let result = stream_frame(&mut server, client_uni(0), 5000, 1, false);
-    check(result, TransportErrorCode::INTERNAL_ERROR);
+    check(result, TransportErrorCode::PROTOCOL_VIOLATION);
+}
+
+/// One byte at every second offset of the first 512 of a stream, the first of which is missing.
+fn make_gaps(streams: &mut Streams, id: StreamId) -> Result<(), TransportError> {
+    (0..512).try_for_each(|index| stream_frame(streams, id, 1 + 2 * index, 1, false))
+}
+
+#[test]
+fn too_many_gaps_in_all_streams_together_end_the_connection() {
+    let mut server = server();
+    for index in 0..8 {
+        make_gaps(&mut server, client_uni(index)).unwrap();
+    }
+    let one_more = stream_frame(&mut server, client_uni(8), 1, 1, false);
+    check(one_more, TransportErrorCode::PROTOCOL_VIOLATION);
+}
+
+#[test]
+fn gaps_that_are_filled_reset_or_stopped_do_not_count_any_more() {
+    let mut server = server();
+    for index in 0..50 {
+        let id = client_uni(index);
+        make_gaps(&mut server, id).unwrap();
+        assert_eq!(server.accept(UNI), Some(id));
+        match index % 3 {
+            0 => data(&mut server, id, 0, 2000),
+            1 => reset_frame(&mut server, id, 2000).unwrap(),
+            _ => server.recv_stream(id).stop(code(1)).unwrap(),
+        }
+        assert_eq!(server.gaps, 0);
+    }
 }
