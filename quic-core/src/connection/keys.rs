@@ -13,7 +13,8 @@ use crate::error::{TransportError, TransportErrorCode};
 use crate::event::Event;
 use crate::ids::Registration;
 use crate::instant::Instant;
-use crate::wire::frame::NewToken;
+use crate::wire::frame::{NewConnectionId, NewToken};
+use crate::wire::transport_parameters::{PreferredAddress, TransportParameters};
 use crate::wire::{Side, SpaceId};
 
 impl Connection {
@@ -63,6 +64,13 @@ impl Connection {
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.take_peer_parameters(&parameters)
+    }
+
+    pub(super) fn take_peer_parameters(
+        &mut self,
+        parameters: &TransportParameters,
+    ) -> Result<(), TransportError> {
         self.peer.has_parameters = true;
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
@@ -72,7 +80,17 @@ impl Connection {
         if let Some(token) = parameters.stateless_reset_token {
             self.remote_ids.set_reset_token(token);
         }
-        self.streams.set_peer_parameters(&parameters);
+        if let Some(PreferredAddress { id, reset_token, .. }) = parameters.preferred_address {
+            // The address is not used, but the ID is one of the peer's like all others: it counts,
+            // and has to be given back.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+            //# If the preferred_address transport
+            //# parameter is sent, the sequence number of the supplied connection ID
+            //# is 1.
+            let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
+            self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        self.streams.set_peer_parameters(parameters);
         Ok(())
     }
 

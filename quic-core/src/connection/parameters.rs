@@ -74,6 +74,14 @@ pub(super) fn check(
     if ids.peer_initial_source != Some(source) {
         return Err(TransportError::transport_parameter("initial_source_connection_id is wrong"));
     }
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //# A server that chooses a zero-length
+    //# connection ID MUST NOT provide a preferred address.
+    if parameters.preferred_address.is_some() && source.is_empty() {
+        return Err(TransportError::transport_parameter(
+            "preferred_address of a server with an empty connection ID",
+        ));
+    }
     if peer == Side::Server {
         if parameters.original_destination_connection_id != Some(ids.original_destination) {
             return Err(TransportError::transport_parameter(

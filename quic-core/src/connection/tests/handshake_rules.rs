@@ -1,18 +1,23 @@
 //! Rules of the handshake: keys, Retry, limits, and what nobody may bring about by guessing.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Pair;
 use super::pair::{DELAY, client, deliver, error_of, one_sent_by, sent_by};
 use crate::config::TransportConfig;
 use crate::connection::Connection;
+use crate::connection::parameters::{HandshakeIds, check};
 use crate::crypto::retry_tag;
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::wire::frame::NewConnectionId;
 use crate::wire::header::{
     Header, LongHeader, RetryParts, parse, write_retry_without_tag, write_version_negotiation,
 };
-use crate::wire::{ConnectionId, Side, SpaceId, Writer};
+use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, encode};
+use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken, Writer};
 
 const PING: &[u8] = &[0x01];
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
@@ -262,5 +267,58 @@ fn every_handshake_survives_the_loss_of_any_single_datagram() {
         }
         assert!(pair.client.handshake.is_confirmed(), "datagram {lost}");
         assert!(pair.server.handshake.is_confirmed(), "datagram {lost}");
+    }
+}
+
+fn preferred(id: ConnectionId) -> TransportParameters {
+    let ipv4 = Some("192.0.2.1:443".parse().unwrap());
+    let reset_token = StatelessResetToken::new([7; 16]);
+    let preferred_address = Some(PreferredAddress { ipv4, ipv6: None, id, reset_token });
+    TransportParameters { preferred_address, ..TransportParameters::default() }
+}
+
+#[test]
+fn the_connection_id_of_a_preferred_address_is_the_second_one_and_is_given_back() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# If the preferred_address transport
+    //# parameter is sent, the sequence number of the supplied connection ID
+    //# is 1.
+    let mut client = client(NOW, TransportConfig::default());
+    client.take_peer_parameters(&preferred(id(5))).unwrap();
+    assert_eq!(client.remote_ids.next_unused(), Some(&id(5)));
+    let reset_token = StatelessResetToken::new([8; 16]);
+    let mut frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id: id(6), reset_token };
+    assert!(client.remote_ids.handle_new_connection_id(&frame).is_err(), "1 is taken");
+    (frame.sequence, frame.retire_prior_to) = (2, 2);
+    client.remote_ids.handle_new_connection_id(&frame).unwrap();
+    let (mut memory, mut ring) = ([0; 100], VecDeque::new());
+    client.remote_ids.write_frames(&mut PacketWriter::new(&mut memory, &mut ring)).unwrap();
+    let retired = |sequence| SentFrame::RetireConnectionId { sequence };
+    assert_eq!(ring, [retired(1), retired(0)]);
+}
+
+#[test]
+fn a_server_with_an_empty_connection_id_has_no_preferred_address() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //= type=test
+    //# A server that chooses a zero-length
+    //# connection ID MUST NOT provide a preferred address.
+    for (source, fits) in [(ConnectionId::EMPTY, false), (id(2), true)] {
+        let ids = HandshakeIds {
+            local_source: id(1),
+            original_destination: id(3),
+            peer_initial_source: Some(source),
+            retry_source: None,
+        };
+        let mut bytes = Vec::new();
+        let parameters = TransportParameters {
+            initial_source_connection_id: Some(source),
+            original_destination_connection_id: Some(id(3)),
+            ..preferred(id(5))
+        };
+        encode(&parameters, &mut bytes);
+        let found = check(&bytes, Side::Server, &ids).map_err(|error| error.code).err();
+        assert_eq!(found, (!fits).then_some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
     }
 }
