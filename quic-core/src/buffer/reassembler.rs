@@ -157,6 +157,11 @@ impl Reassembler {
         self.read < self.ready
     }
 
+    /// Whether data waits above a gap.
+    pub(crate) fn has_early(&self) -> bool {
+        self.early.is_some()
+    }
+
     /// Heap in use, in bytes.
     pub(crate) fn allocated_bytes(&self) -> usize {
         let early = self.early.as_ref().map_or(0, |early| early.len() * 16 + size_of::<RangeSet>());

@@ -139,6 +139,27 @@ impl Handshake {
         (change, more)
     }
 
+    /// TLS has left the level of `space`, to which the peer has nothing more to add.
+    ///
+    /// # Errors
+    /// PROTOCOL_VIOLATION if there is data above a gap.
+    pub(super) fn check_all_read(&self, space: SpaceId) -> Result<(), TransportError> {
+        let [initial, handshake, application] = &self.streams;
+        let stream = match space {
+            SpaceId::Initial => initial,
+            SpaceId::Handshake => handshake,
+            SpaceId::Application => application,
+        };
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+        //# When TLS provides keys for a higher encryption level, if there is data
+        //# from a previous encryption level that TLS has not consumed, this MUST be
+        //# treated as a connection error of type PROTOCOL_VIOLATION.
+        if stream.as_ref().is_some_and(|stream| stream.received.has_early()) {
+            return Err(TransportError::protocol_violation("handshake data of a past level"));
+        }
+        Ok(())
+    }
+
     /// Whether the results of the handshake can be asked for since just now.
     pub(super) fn announces_data(&mut self) -> bool {
         let news = !self.has_data && self.session.handshake_data().is_some();

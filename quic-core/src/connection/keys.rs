@@ -24,6 +24,7 @@ impl Connection {
             let (change, more) = self.handshake.advance();
             match change {
                 Some(KeyChange::Handshake(keys)) => {
+                    self.handshake.check_all_read(SpaceId::Initial)?;
                     self.keys.handshake = Some(Box::new(keys));
                     self.replay_undecryptable(now, SpaceId::Handshake);
                 }
@@ -102,6 +103,8 @@ impl Connection {
                 "the peer sent no transport parameters",
             ));
         }
+        // A server has 1-RTT keys to send with before the client's Handshake data can come.
+        self.handshake.check_all_read(SpaceId::Handshake)?;
         self.provide_next_keys();
         self.lifecycle.establish();
         self.events.push_back(Event::Connected);

@@ -322,3 +322,31 @@ fn a_server_with_an_empty_connection_id_has_no_preferred_address() {
         assert_eq!(found, (!fits).then_some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
     }
 }
+
+#[test]
+fn handshake_data_above_a_gap_of_a_level_that_tls_leaves_is_an_error() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //= type=test
+    //# When TLS provides keys for a higher encryption level, if there is data
+    //# from a previous encryption level that TLS has not consumed, this MUST be
+    //# treated as a connection error of type PROTOCOL_VIOLATION.
+    // One byte of CRYPTO data at 4,000.
+    let beyond = [0x06, 0x4f, 0xa0, 1, 0];
+    for (victim, space) in [
+        (Side::Client, SpaceId::Initial),
+        (Side::Client, SpaceId::Handshake),
+        (Side::Server, SpaceId::Handshake),
+    ] {
+        let mut pair = Pair::started();
+        if victim == Side::Server {
+            pair.carry_to_client();
+        }
+        pair.attack(victim, space, &beyond);
+        match victim {
+            Side::Client => pair.carry_to_client(),
+            Side::Server => pair.carry_to_server(),
+        };
+        let found = error_of(pair.end(victim));
+        assert_eq!(found, Some(TransportErrorCode::PROTOCOL_VIOLATION), "{victim:?} {space:?}");
+    }
+}
