@@ -1,5 +1,7 @@
 //! Rules of RFC 9000 to 9002 that only whole connections can keep or break.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::Pair;
@@ -8,8 +10,9 @@ use crate::config::TransportConfig;
 use crate::error::TransportErrorCode;
 use crate::event::Event;
 use crate::net::{PathAddresses, SocketId};
+use crate::packet::PacketWriter;
 use crate::transmit::TransmitBuffer;
-use crate::wire::frame::{FrameType, Frames};
+use crate::wire::frame::{Frame, FrameType, Frames, NewToken};
 use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
 
 const PING: &[u8] = &[0x01];
@@ -268,4 +271,36 @@ fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
     }
     let mtu = pair.server.statistics().mtu;
     assert!((1480..=1500).contains(&mtu), "{mtu} bytes of 1,500");
+}
+
+#[test]
+fn each_token_is_sent_until_it_is_acknowledged_itself() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //= type=test
+    //# NEW_TOKEN frames are retransmitted if the packet containing them is
+    //# lost.
+    let mut pair = Pair::confirmed();
+    let handshake = &mut pair.server.handshake;
+    (0..3).for_each(|index| handshake.queue_token(index, Box::from([index; 40])));
+    let tokens = |pair: &mut Pair| {
+        let (mut memory, mut ring) = ([0; 500], VecDeque::new());
+        let mut packet = PacketWriter::new(&mut memory, &mut ring);
+        pair.server.handshake.write_frames(SpaceId::Application, &mut packet).unwrap();
+        let written = packet.length();
+        pair.server.handshake.on_token_acked(0);
+        let frames = Frames::new(&memory[..written]).map(|frame| frame.unwrap());
+        let tokens: Vec<u8> = frames
+            .map(|frame| match frame {
+                Frame::NewToken(NewToken(token)) => token[0],
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        tokens
+    };
+    assert_eq!(tokens(&mut pair), [0, 1, 2]);
+    assert_eq!(tokens(&mut pair), []);
+    for index in 0..2 {
+        pair.server.handshake.on_token_lost(index);
+    }
+    assert_eq!(tokens(&mut pair), [1], "the first one was acknowledged, the others were not");
 }
