@@ -460,7 +460,12 @@ impl Streams {
     /// `bytes` of received data are read or thrown away.
     fn on_consumed(&mut self, bytes: u64) {
         self.window.consume(bytes);
-        self.max_data_pending |= self.window.wants_raise();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.2
+        //# Therefore, a receiver MUST NOT wait for a
+        //# STREAM_DATA_BLOCKED or DATA_BLOCKED frame before sending a
+        //# MAX_STREAM_DATA or MAX_DATA frame; doing so could result in the
+        //# sender being blocked for the rest of the connection.
+        self.max_data_pending |= self.window.wants_raise() || self.window.is_short(self.received);
         if self.window.consumed() >= self.received {
             self.on_drained();
         }
