@@ -262,6 +262,21 @@ impl Streams {
         None
     }
 
+    /// Tells the peer once more of a limit on data that is in the way, if there is one.
+    pub(crate) fn repeat_blocked(&mut self) {
+        self.credit.blocked.on_lost();
+        if self.credit.blocked.pending().is_some() {
+            return;
+        }
+        let waiting = self.store.iter_mut().find(|(_, stream)| stream.send.waiting);
+        if let Some(key) = waiting.map(|(key, stream)| {
+            stream.send.blocked.on_lost();
+            key
+        }) {
+            self.sync_queues(key);
+        }
+    }
+
     /// Whether the peer has acknowledged everything that was written, and every end and reset.
     pub(crate) fn is_flushed(&self) -> bool {
         self.credit.unacked == 0 && self.unacked_ends == 0

@@ -1,6 +1,7 @@
 //! Rules of RFC 9000 to 9002 that only whole connections can keep or break.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -303,4 +304,39 @@ fn each_token_is_sent_until_it_is_acknowledged_itself() {
         pair.server.handshake.on_token_lost(index);
     }
     assert_eq!(tokens(&mut pair), [1], "the first one was acknowledged, the others were not");
+}
+
+#[test]
+fn a_sender_without_credit_keeps_the_connection_from_timing_out() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+    //= type=test
+    //# To keep the
+    //# connection from closing, a sender that is flow control limited SHOULD
+    //# periodically send a STREAM_DATA_BLOCKED or DATA_BLOCKED frame when it
+    //# has no ack-eliciting packets in flight.
+    // The window of a stream is used up, that of the connection, or neither.
+    let window = 256 << 10;
+    for (full_streams, wants_more, lives) in [(1, true, true), (2, false, true), (0, false, false)]
+    {
+        let mut pair = Pair::confirmed();
+        let mut open = || pair.client.open_stream(Direction::Unidirectional).unwrap();
+        let streams = [open(), open(), open()];
+        for stream in &streams[..full_streams] {
+            let mut stream = pair.client.send_stream(*stream);
+            assert_eq!(stream.write(&vec![7; window]).unwrap(), window);
+            assert!(!wants_more || stream.write(b"more").is_err());
+        }
+        let last = pair.client.send_stream(streams[2]).write(b"more");
+        assert_eq!(last.is_err(), full_streams == 2);
+        let end = pair.now + Duration::from_mins(2);
+        while pair.now < end && !pair.client.is_over() {
+            pair.settle();
+            let timers = [pair.client.poll_timeout(), pair.server.poll_timeout()];
+            let Some(next) = timers.into_iter().flatten().min() else { break };
+            pair.now = pair.now.max(next);
+            pair.client.handle_timeout(pair.now);
+            pair.server.handle_timeout(pair.now);
+        }
+        assert_eq!((!pair.client.is_over(), !pair.server.is_over()), (lives, lives));
+    }
 }
