@@ -11,10 +11,13 @@ use crate::connection::parameters::{HandshakeIds, check};
 use crate::crypto::retry_tag;
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
+use crate::net::SocketId;
 use crate::packet::{PacketWriter, SentFrame};
+use crate::transmit::TransmitBuffer;
 use crate::wire::frame::NewConnectionId;
 use crate::wire::header::{
-    Header, LongHeader, RetryParts, parse, write_retry_without_tag, write_version_negotiation,
+    Header, LongHeader, LongType, RetryParts, parse, write_retry_without_tag,
+    write_version_negotiation,
 };
 use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, encode};
 use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken, Writer};
@@ -349,4 +352,30 @@ fn handshake_data_above_a_gap_of_a_level_that_tls_leaves_is_an_error() {
         let found = error_of(pair.end(victim));
         assert_eq!(found, Some(TransportErrorCode::PROTOCOL_VIOLATION), "{victim:?} {space:?}");
     }
+}
+
+#[test]
+fn no_initial_packet_follows_the_first_handshake_packet_in_the_same_batch() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
+    //= type=test
+    //# Thus, a client MUST discard Initial keys when it first sends a
+    //# Handshake packet and a server MUST discard Initial keys when it first
+    //# successfully processes a Handshake packet.  Endpoints MUST NOT send
+    //# Initial packets after this point.
+    let mut pair = Pair::answered();
+    for space in [SpaceId::Initial, SpaceId::Handshake] {
+        pair.client.space_mut(space).probes = 2;
+    }
+    let mut memory = vec![0; 10 * 1200];
+    let mut buffer = TransmitBuffer::new(&mut memory, 10);
+    let sent = pair.client.poll_transmit(pair.now, SocketId(0), &mut buffer).unwrap();
+    let mut first = true;
+    for datagram in memory[..sent.length].chunks(sent.segment_length.unwrap_or(sent.length)) {
+        let header = parse(datagram, 8);
+        let is_initial =
+            matches!(header, Ok(Header::Long(LongHeader { ty: LongType::Initial, .. })));
+        assert_eq!(is_initial, first, "{header:?}");
+        first = false;
+    }
+    assert!(pair.client.keys.initial.is_none());
 }
