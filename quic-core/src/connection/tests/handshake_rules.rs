@@ -7,7 +7,7 @@ use super::Pair;
 use super::pair::{DELAY, client, deliver, error_of, one_sent_by, sent_by};
 use crate::config::TransportConfig;
 use crate::connection::Connection;
-use crate::connection::parameters::{HandshakeIds, check};
+use crate::connection::parameters::{HandshakeIds, check, local_parameters};
 use crate::crypto::retry_tag;
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
@@ -378,4 +378,24 @@ fn no_initial_packet_follows_the_first_handshake_packet_in_the_same_batch() {
         first = false;
     }
     assert!(pair.client.keys.initial.is_none());
+}
+
+#[test]
+fn times_are_announced_in_whole_milliseconds_that_they_do_not_exceed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+    //= type=test
+    //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
+    //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
+    //# within its advertised max_ack_delay, with the following exception.
+    for (micros, announced) in [(0, 0), (1, 1), (1000, 1), (1500, 2), (25_000, 25)] {
+        let duration = Duration::from_micros(micros);
+        let config = TransportConfig {
+            max_ack_delay: duration,
+            max_idle_timeout: Some(duration),
+            ..TransportConfig::default()
+        };
+        let parameters = local_parameters(&config, id(1));
+        assert_eq!(parameters.max_ack_delay, announced);
+        assert_eq!(parameters.max_idle_timeout, announced);
+    }
 }
