@@ -17,6 +17,8 @@ const MAXIMUM_CHALLENGES: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Received {
     pub(super) now: Instant,
+    /// When it came: earlier than `now` if its keys came later.
+    pub(super) at: Instant,
     pub(super) packet_type: PacketType,
     /// The connection ID that it was sent to.
     pub(super) destination_id: ConnectionId,
@@ -97,7 +99,10 @@ impl Connection {
         match frame {
             // Challenges wait until the packet's path is judged.
             Frame::Padding | Frame::Ping | Frame::PathChallenge(_) => Ok(()),
-            Frame::Ack(ack) => self.handle_ack(received.now, received.space(), &ack),
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+            //# In such cases, an endpoint SHOULD subtract such local
+            //# delays from its RTT sample until the handshake is confirmed.
+            Frame::Ack(ack) => self.handle_ack(received.at, received.space(), &ack),
             Frame::ResetStream(frame) => self.streams.handle_reset_stream(frame),
             Frame::StopSending(frame) => self.streams.handle_stop_sending(frame),
             Frame::Crypto(frame) => self.handshake.handle_crypto(received.space(), frame),

@@ -29,6 +29,8 @@ const MINIMUM_STATELESS_RESET: usize = 21;
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     now: Instant,
+    /// When it came: earlier than `now` if its keys came later.
+    at: Instant,
     path: PathAddresses,
     ecn: Option<EcnCodepoint>,
     /// Bytes of its datagram.
@@ -58,7 +60,7 @@ impl Connection {
                 break;
             }
             let datagram_bytes = segment.len() as u64;
-            self.handle_segment(Arrival { now, path, ecn, datagram_bytes }, segment);
+            self.handle_segment(Arrival { now, at: now, path, ecn, datagram_bytes }, segment);
         }
         self.after_input(now);
     }
@@ -180,6 +182,7 @@ impl Connection {
         let packet_type = packet.packet_type;
         let received = Received {
             now: arrival.now,
+            at: arrival.at,
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
@@ -252,7 +255,11 @@ impl Connection {
         }
         let received_packets = &mut self.space_mut(space).received;
         let is_newest = received_packets.largest().is_none_or(|largest| opened.number > largest);
-        received_packets.on_packet(now, opened.number, contents.ack_eliciting, arrival.ecn);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+        //# However, endpoints SHOULD include buffering
+        //# delays caused by unavailability of decryption keys, since these
+        //# delays can be large and are likely to be non-repeating.
+        received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
             self.judge_path(arrival, is_newest, !contents.non_probing)?;
         }
@@ -358,18 +365,23 @@ impl Connection {
         };
         if !may_come {
             self.discard(arrival.now, DiscardReason::KeysUnavailable);
-        } else if !self.undecryptable.keep(space, arrival.path, arrival.ecn, packet.bytes) {
+        } else if !self.keeps(arrival, space, packet) {
             self.discard(arrival.now, DiscardReason::BufferFull);
         }
     }
 
+    fn keeps(&mut self, arrival: Arrival, space: SpaceId, packet: &Protected<'_>) -> bool {
+        let Arrival { at, path, ecn, .. } = arrival;
+        self.undecryptable.keep(at, space, path, ecn, packet.bytes)
+    }
+
     /// Handles the packets of `space` that came before their keys.
     pub(super) fn replay_undecryptable(&mut self, now: Instant, space: SpaceId) {
-        for EarlyPacket { path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
+        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
             if !self.lifecycle.is_alive() {
                 return;
             }
-            let arrival = Arrival { now, path, ecn, datagram_bytes: 0 };
+            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0 };
             let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
         }
     }

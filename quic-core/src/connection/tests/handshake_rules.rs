@@ -399,3 +399,42 @@ fn times_are_announced_in_whole_milliseconds_that_they_do_not_exceed() {
         assert_eq!(parameters.max_idle_timeout, announced);
     }
 }
+
+#[test]
+fn the_time_that_packets_wait_for_their_keys_is_no_time_of_the_path() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+    //= type=test
+    //# However, endpoints SHOULD include buffering
+    //# delays caused by unavailability of decryption keys, since these
+    //# delays can be large and are likely to be non-repeating.
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+    //= type=test
+    //# In such cases, an endpoint SHOULD subtract such local
+    //# delays from its RTT sample until the handshake is confirmed.
+    const WAIT: Duration = Duration::from_secs(1);
+    let mut pair = Pair::answered();
+    // What the client sends after its Finished comes long before it.
+    let flight = sent_by(&mut pair.client, pair.now);
+    pair.server.ping();
+    assert_eq!(pair.carry_to_client(), 1);
+    let number = pair.client.space(SpaceId::Application).sent.next_number();
+    pair.client.ping();
+    let early = sent_by(&mut pair.client, pair.now);
+    pair.now += DELAY;
+    for datagram in &early {
+        deliver(&mut pair.server, pair.now, datagram);
+    }
+    pair.now += WAIT;
+    for datagram in &flight {
+        deliver(&mut pair.server, pair.now, datagram);
+    }
+    assert!(pair.server.handshake.is_confirmed());
+    let answer = sent_by(&mut pair.server, pair.now);
+    assert!(pair.server.space(SpaceId::Application).received.is_duplicate(number));
+    pair.now += DELAY;
+    for datagram in &answer {
+        deliver(&mut pair.client, pair.now, datagram);
+    }
+    assert_eq!(pair.server.paths.active().rtt.latest(), 2 * DELAY);
+    assert!(pair.client.rtt() < 3 * DELAY, "{:?}", pair.client.rtt());
+}
