@@ -206,6 +206,7 @@ impl Connection {
         }
         if verdict.persistent {
             path.congestion.on_persistent_congestion(now);
+            path.rtt.on_persistent_congestion();
             path.on_persistent_loss(now);
         }
     }

@@ -340,3 +340,24 @@ fn a_sender_without_credit_keeps_the_connection_from_timing_out() {
         assert_eq!((!pair.client.is_over(), !pair.server.is_over()), (lives, lives));
     }
 }
+
+#[test]
+fn a_path_that_lost_everything_for_long_is_measured_anew() {
+    let mut pair = Pair::confirmed();
+    let before = pair.client.statistics();
+    pair.client.ping();
+    for _ in 0..8 {
+        let _lost = sent_by(&mut pair.client, pair.now);
+        pair.now = pair.client.recovery.deadline().unwrap();
+        pair.client.handle_timeout(pair.now);
+    }
+    let probes = sent_by(&mut pair.client, pair.now);
+    pair.now += Duration::from_millis(300);
+    for datagram in &probes {
+        deliver(&mut pair.server, pair.now, datagram);
+    }
+    pair.carry_to_client();
+    let after = pair.client.statistics();
+    assert!(after.congestion_window < before.congestion_window);
+    assert!(after.minimum_rtt >= Duration::from_millis(300), "{:?}", after.minimum_rtt);
+}
