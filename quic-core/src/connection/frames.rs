@@ -62,7 +62,11 @@ impl Connection {
             return Err(TransportError::protocol_violation("packet without frames"));
         }
         let mut contents = Contents::default();
-        for frame in Frames::new(payload) {
+        let mut frames = Frames::new(payload);
+        loop {
+            // With the bits of STREAM frames.
+            let exact_type = frames.next_type();
+            let Some(frame) = frames.next() else { break };
             let frame = frame?;
             let frame_type = frame.frame_type();
             //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
@@ -71,7 +75,7 @@ impl Connection {
             //# connection error of type PROTOCOL_VIOLATION.
             if !frame_type.is_permitted_in(received.packet_type) {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
-                    .in_frame(frame_type));
+                    .in_frame(exact_type));
             }
             self.record(received.now, Record::FrameReceived { frame_type: frame_type.0 });
             contents.ack_eliciting |= frame.is_ack_eliciting();
@@ -82,7 +86,10 @@ impl Connection {
             {
                 contents.challenges.push(challenge);
             }
-            self.handle_frame(received, frame).map_err(|error| error.in_frame(frame_type))?;
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+            //# A variable-length integer encoding the type of frame
+            //# that triggered the error.
+            self.handle_frame(received, frame).map_err(|error| error.in_frame(exact_type))?;
             if !self.lifecycle.is_alive() {
                 break;
             }

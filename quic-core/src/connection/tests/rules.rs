@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Pair;
 use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
 use crate::config::TransportConfig;
-use crate::error::TransportErrorCode;
+use crate::error::{ConnectionError, TransportErrorCode};
 use crate::event::Event;
 use crate::net::{PathAddresses, SocketId};
 use crate::packet::PacketWriter;
@@ -360,4 +360,30 @@ fn a_path_that_lost_everything_for_long_is_measured_anew() {
     let after = pair.client.statistics();
     assert!(after.congestion_window < before.congestion_window);
     assert!(after.minimum_rtt >= Duration::from_millis(300), "{:?}", after.minimum_rtt);
+}
+
+#[test]
+fn a_close_names_the_very_type_of_the_frame_that_caused_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+    //= type=test
+    //# A variable-length integer encoding the type of frame
+    //# that triggered the error.
+    for (space, frame) in [
+        (SpaceId::Application, &[0x08, 3][..]),
+        (SpaceId::Application, &[0x0f, 3, 1, 0]),
+        (SpaceId::Application, &[0x01, 0x0a, 3, 0]),
+        (SpaceId::Application, &[0x19, 9]),
+        (SpaceId::Handshake, &[0x0b, 3, 0]),
+    ] {
+        let mut pair = match space {
+            SpaceId::Application => Pair::confirmed(),
+            SpaceId::Initial | SpaceId::Handshake => Pair::answered(),
+        };
+        pair.attack(Side::Server, space, frame);
+        let Some(ConnectionError::TransportError(error)) = pair.server.close_reason() else {
+            panic!("no error in {frame:?}");
+        };
+        let cause = if frame[0] == 0x01 { frame[1] } else { frame[0] };
+        assert_eq!(error.frame_type, Some(cause.into()), "{frame:?}");
+    }
 }
