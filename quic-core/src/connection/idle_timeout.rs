@@ -44,10 +44,16 @@ impl IdleTimeout {
         }
     }
 
-    /// Takes the peer's max_idle_timeout into account; zero means that it has none.
-    pub(super) fn set_peer_timeout(&mut self, timeout: Duration) {
+    /// Takes the peer's max_idle_timeout into account; zero means that it has none. It counts from
+    /// now on, since the packet that told it has just come.
+    pub(super) fn set_peer_timeout(&mut self, now: Instant, timeout: Duration, pto: Duration) {
         if !timeout.is_zero() {
             self.duration = Some(self.duration.map_or(timeout, |own| own.min(timeout)));
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+            //# Each endpoint advertises a max_idle_timeout, but the effective value
+            //# at an endpoint is computed as the minimum of the two advertised
+            //# values
+            self.restart(now, pto);
         }
     }
 
@@ -140,12 +146,20 @@ mod tests {
 
     #[test]
     fn the_smaller_of_both_ends_counts() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+        //= type=test
+        //# Each endpoint advertises a max_idle_timeout, but the effective value
+        //# at an endpoint is computed as the minimum of the two advertised
+        //# values
         let mut timeout = IdleTimeout::new(Some(IDLE), None);
-        timeout.set_peer_timeout(Duration::ZERO);
+        let now = Instant::EPOCH;
+        timeout.on_packet_received(now, PTO);
+        timeout.set_peer_timeout(now, Duration::ZERO, PTO);
         assert_eq!(timeout.duration, Some(IDLE));
-        timeout.set_peer_timeout(Duration::from_secs(10));
+        timeout.set_peer_timeout(now, Duration::from_secs(10), PTO);
         assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
-        timeout.set_peer_timeout(Duration::from_secs(20));
+        assert_eq!(timeout.deadline.get(), Some(now + Duration::from_secs(10)), "at once");
+        timeout.set_peer_timeout(now, Duration::from_secs(20), PTO);
         assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
     }
 

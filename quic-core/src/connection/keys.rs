@@ -39,7 +39,7 @@ impl Connection {
             return Ok(());
         }
         self.announce_handshake_data();
-        self.apply_peer_parameters()?;
+        self.apply_peer_parameters(now)?;
         if self.handshake.complete() {
             self.on_handshake_complete(now)?;
         }
@@ -59,23 +59,25 @@ impl Connection {
     }
 
     /// Checks the peer's transport parameters and gives every component its own.
-    fn apply_peer_parameters(&mut self) -> Result<(), TransportError> {
+    fn apply_peer_parameters(&mut self, now: Instant) -> Result<(), TransportError> {
         if self.peer.has_parameters {
             return Ok(());
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
-        self.take_peer_parameters(&parameters)
+        self.take_peer_parameters(now, &parameters)
     }
 
     pub(super) fn take_peer_parameters(
         &mut self,
+        now: Instant,
         parameters: &TransportParameters,
     ) -> Result<(), TransportError> {
         self.peer.has_parameters = true;
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
-        self.idle_timeout.set_peer_timeout(Duration::from_millis(parameters.max_idle_timeout));
+        let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
+        self.idle_timeout.set_peer_timeout(now, idle, pto);
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
         if let Some(token) = parameters.stateless_reset_token {

@@ -288,7 +288,7 @@ fn the_connection_id_of_a_preferred_address_is_the_second_one_and_is_given_back(
     //# parameter is sent, the sequence number of the supplied connection ID
     //# is 1.
     let mut client = client(NOW, TransportConfig::default());
-    client.take_peer_parameters(&preferred(id(5))).unwrap();
+    client.take_peer_parameters(NOW, &preferred(id(5))).unwrap();
     assert_eq!(client.remote_ids.next_unused(), Some(&id(5)));
     let reset_token = StatelessResetToken::new([8; 16]);
     let mut frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id: id(6), reset_token };
