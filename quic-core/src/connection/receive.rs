@@ -35,6 +35,9 @@ struct Arrival {
     ecn: Option<EcnCodepoint>,
     /// Bytes of its datagram.
     datagram_bytes: u64,
+    /// What the datagram ends in, if it is long enough for a stateless reset and this is its first
+    /// packet.
+    reset_token: Option<StatelessResetToken>,
 }
 
 /// A protected packet, cut out of its datagram.
@@ -60,12 +63,15 @@ impl Connection {
                 break;
             }
             let datagram_bytes = segment.len() as u64;
-            self.handle_segment(Arrival { now, at: now, path, ecn, datagram_bytes }, segment);
+            // Opening a packet destroys it.
+            let reset_token = possible_reset_token(segment);
+            let arrival = Arrival { now, at: now, path, ecn, datagram_bytes, reset_token };
+            self.handle_segment(arrival, segment);
         }
         self.after_input(now);
     }
 
-    fn handle_segment(&mut self, arrival: Arrival, datagram: &mut [u8]) {
+    fn handle_segment(&mut self, mut arrival: Arrival, datagram: &mut [u8]) {
         self.statistics.datagrams_received += 1;
         self.statistics.bytes_received += datagram.len() as u64;
         if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
@@ -80,6 +86,25 @@ impl Connection {
                 return;
             };
             rest = rest.get_mut(length..).unwrap_or_default();
+            arrival.reset_token = None;
+        }
+    }
+
+    fn is_reset(&self, arrival: &Arrival) -> bool {
+        arrival.reset_token.is_some_and(|token| self.remote_ids.is_reset_token(&token))
+    }
+
+    /// Drops what cannot be read, unless it is the peer's way to say that it knows nothing of the
+    /// connection any more.
+    fn discard_unreadable(&mut self, arrival: &Arrival, reason: DiscardReason) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# However, endpoints MUST treat any packet ending in a valid
+        //# stateless reset token as a Stateless Reset, as other QUIC versions
+        //# might allow the use of a long header.
+        if self.is_reset(arrival) {
+            self.handle_stateless_reset(arrival.now);
+        } else {
+            self.discard(arrival.now, reason);
         }
     }
 
@@ -92,15 +117,25 @@ impl Connection {
         first_destination: &mut Option<ConnectionId>,
     ) -> Option<usize> {
         let Ok(header) = parse(datagram, self.endpoint.connection_id_length) else {
-            self.discard(arrival.now, DiscardReason::Malformed);
+            self.discard_unreadable(&arrival, DiscardReason::Malformed);
             return None;
         };
         let mut source_id = None;
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
-                self.check_long(arrival.now, &long)?;
-                if let Some(reason) = self.reason_to_discard_initial(&arrival, &long) {
-                    self.discard(arrival.now, reason);
+                if long.version != self.version {
+                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                    return None;
+                }
+                let reason = self.reason_to_discard_source(&long);
+                let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+                //# For example, if decryption fails
+                //# (because the keys are not available or for any other reason), the
+                //# receiver MAY either discard or buffer the packet for later processing
+                //# and MUST attempt to process the remaining packets.
+                if let Some(reason) = reason {
+                    self.discard_unreadable(&arrival, reason);
                     return Some(long.packet_length);
                 }
                 source_id = Some(long.source_id);
@@ -118,7 +153,7 @@ impl Connection {
                 return None;
             }
             Header::UnknownVersion(_) => {
-                self.discard(arrival.now, DiscardReason::UnsupportedVersion);
+                self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
                 return None;
             }
         };
@@ -135,21 +170,14 @@ impl Connection {
         Some(length)
     }
 
-    /// A long header has to fit the version and, on a client, the peer's connection ID.
-    fn check_long(&mut self, now: Instant, header: &LongHeader<'_>) -> Option<()> {
-        if header.version != self.version {
-            self.discard(now, DiscardReason::UnsupportedVersion);
-            return None;
-        }
+    /// Why a packet with a long header is not of the peer that began.
+    fn reason_to_discard_source(&self, header: &LongHeader<'_>) -> Option<DiscardReason> {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
         //# Once a client has received a valid Initial packet from the server, it MUST
         //# discard any subsequent packet it receives on that connection with a
         //# different Source Connection ID.
-        if self.ids_seen.peer_initial_source.is_some_and(|source| source != header.source_id) {
-            self.discard(now, DiscardReason::Unexpected);
-            return None;
-        }
-        Some(())
+        let first = self.ids_seen.peer_initial_source;
+        first.is_some_and(|source| source != header.source_id).then_some(DiscardReason::Unexpected)
     }
 
     /// Why an Initial packet cannot be one of an honest peer.
@@ -192,7 +220,6 @@ impl Connection {
             self.keep_for_later(arrival, space, packet);
             return;
         }
-        let token = possible_reset_token(packet_type, packet.bytes);
         let largest = self.space(space).received.largest();
         let opened = if packet_type == PacketType::OneRtt {
             match &mut self.keys.one_rtt {
@@ -210,7 +237,7 @@ impl Connection {
         }
         match opened {
             Ok(opened) => self.handle_opened(arrival, &received, &opened),
-            Err(error) => self.handle_not_opened(arrival.now, error, token),
+            Err(error) => self.handle_not_opened(&arrival, error),
         }
     }
 
@@ -322,18 +349,10 @@ impl Connection {
         }
     }
 
-    fn handle_not_opened(
-        &mut self,
-        now: Instant,
-        error: OpenError,
-        token: Option<StatelessResetToken>,
-    ) {
-        if token.is_some_and(|token| self.remote_ids.is_reset_token(&token)) {
-            self.handle_stateless_reset(now);
-        } else if let Some(error) = error.transport_error() {
-            self.fail(now, error);
-        } else {
-            self.discard(now, DiscardReason::Authentication);
+    fn handle_not_opened(&mut self, arrival: &Arrival, error: OpenError) {
+        match error.transport_error().filter(|_| !self.is_reset(arrival)) {
+            Some(error) => self.fail(arrival.now, error),
+            None => self.discard_unreadable(arrival, DiscardReason::Authentication),
         }
     }
 
@@ -364,7 +383,7 @@ impl Connection {
             PacketType::Initial | PacketType::ZeroRtt => false,
         };
         if !may_come {
-            self.discard(arrival.now, DiscardReason::KeysUnavailable);
+            self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
         } else if !self.keeps(arrival, space, packet) {
             self.discard(arrival.now, DiscardReason::BufferFull);
         }
@@ -381,7 +400,8 @@ impl Connection {
             if !self.lifecycle.is_alive() {
                 return;
             }
-            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0 };
+            let reset_token = possible_reset_token(&bytes);
+            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
             let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
         }
     }
@@ -445,10 +465,8 @@ fn packet_type(ty: LongType) -> PacketType {
     }
 }
 
-/// The last bytes of what looks like a short header, before opening destroys them.
-fn possible_reset_token(packet_type: PacketType, bytes: &[u8]) -> Option<StatelessResetToken> {
-    if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
-        return None;
-    }
-    bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
+/// The last bytes of a datagram.
+fn possible_reset_token(datagram: &[u8]) -> Option<StatelessResetToken> {
+    let token = *datagram.last_chunk()?;
+    (datagram.len() >= MINIMUM_STATELESS_RESET).then(|| StatelessResetToken::new(token))
 }

@@ -14,7 +14,7 @@ use crate::net::{PathAddresses, SocketId};
 use crate::packet::PacketWriter;
 use crate::transmit::TransmitBuffer;
 use crate::wire::frame::{Frame, FrameType, Frames, NewToken};
-use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
+use crate::wire::{ConnectionId, Direction, Side, SpaceId, StatelessResetToken, VarInt, Writer};
 
 const PING: &[u8] = &[0x01];
 
@@ -386,4 +386,58 @@ fn a_close_names_the_very_type_of_the_frame_that_caused_it() {
         let cause = if frame[0] == 0x01 { frame[1] } else { frame[0] };
         assert_eq!(error.frame_type, Some(cause.into()), "{frame:?}");
     }
+}
+
+#[test]
+fn whatever_cannot_be_read_and_ends_in_the_token_is_a_stateless_reset() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# However, endpoints MUST treat any packet ending in a valid
+    //# stateless reset token as a Stateless Reset, as other QUIC versions
+    //# might allow the use of a long header.
+    let token = [9; 16];
+    for (first, version) in [(0x40, 0), (0xe0, 1), (0xd0, 1), (0x80, 1), (0xc0, 1), (0xc0, 7)] {
+        for (resets, known) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut pair = Pair::confirmed();
+            let source = pair.client.ids_seen.peer_initial_source.filter(|_| known);
+            let source = source.unwrap_or(ConnectionId::EMPTY);
+            pair.client.remote_ids.set_reset_token(StatelessResetToken::new(token));
+            let id = *pair.client.local_ids.all().next().unwrap();
+            let mut datagram = vec![first];
+            if first == 0x40 {
+                datagram.extend_from_slice(id.as_slice());
+            } else {
+                datagram.extend_from_slice(&[0, 0, 0, version, 8]);
+                datagram.extend_from_slice(id.as_slice());
+                datagram.push(u8::try_from(source.length()).unwrap());
+                datagram.extend_from_slice(source.as_slice());
+                datagram.extend_from_slice(&[0x40, 60]);
+            }
+            datagram.resize(datagram.len() + 60 - 16, 0x11);
+            datagram.extend_from_slice(&token);
+            datagram.extend_from_slice(&[0][usize::from(resets)..]);
+            deliver(&mut pair.client, pair.now, &datagram);
+            let reset = pair.client.close_reason() == Some(&ConnectionError::Reset);
+            assert_eq!(reset, resets, "{first:x} {version} {known}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_packet_of_somebody_else_in_a_datagram_is_read() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+    //= type=test
+    //# For example, if decryption fails
+    //# (because the keys are not available or for any other reason), the
+    //# receiver MAY either discard or buffer the packet for later processing
+    //# and MUST attempt to process the remaining packets.
+    let mut pair = Pair::answered();
+    let own = pair.server.ids_seen.local_source;
+    let known = pair.client.statistics().packets_received;
+    pair.server.ids_seen.local_source = ConnectionId::new(&[9; 8]).unwrap();
+    let mut datagram = pair.server.forge(SpaceId::Handshake, &[0x01; 30]);
+    pair.server.ids_seen.local_source = own;
+    datagram.extend(pair.server.forge(SpaceId::Handshake, &[0x01; 30]));
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert_eq!(pair.client.statistics().packets_received, known + 1);
 }
