@@ -38,7 +38,7 @@ pub struct TransportConfig {
     pub send_window: u64,
     /// The round-trip time assumed before any was measured (RFC 9002 §6.2.2). Default: 333 ms.
     pub initial_rtt: Duration,
-    /// How long an acknowledgment may be delayed (RFC 9000 §13.2.1); below 2^14 ms.
+    /// How long an acknowledgment may be delayed (RFC 9000 §13.2.1); at most 2^14 - 1 ms.
     /// Default: 25 ms.
     pub max_ack_delay: Duration,
     /// Packets that may be newer than a lost one before it is declared so (RFC 9002 §6.1.1); at
@@ -141,9 +141,9 @@ impl TransportConfig {
             (self.send_window == 0, "send_window", "must not be zero"),
             (self.initial_rtt.is_zero(), "initial_rtt", "must not be zero"),
             (
-                self.max_ack_delay >= Duration::from_millis(1 << 14),
+                self.max_ack_delay > Duration::from_millis((1 << 14) - 1),
                 "max_ack_delay",
-                "must be below 2^14 ms",
+                "must be at most 2^14 - 1 ms",
             ),
             (self.packet_threshold < 3, "packet_threshold", "must be at least 3 (RFC 9002 §6.1.1)"),
             (self.initial_mtu < 1200, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),

@@ -61,6 +61,14 @@ impl Rtt {
         self.smoothed.saturating_add(variation)
     }
 
+    /// The path may be another one now, with a longer way.
+    pub(crate) fn on_persistent_congestion(&mut self) {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+        //# Endpoints SHOULD set the min_rtt to the newest RTT sample after
+        //# persistent congestion is established.
+        self.minimum = self.latest;
+    }
+
     /// Takes a sample; `ack_delay` is what the peer says it waited, already limited to its
     /// max_ack_delay where that applies (RFC 9002 §5.3).
     pub(crate) fn update(&mut self, now: Instant, sample: Duration, ack_delay: Duration) {

@@ -46,7 +46,7 @@ impl Owners<'_> {
                 self.handshake.on_crypto_acked(self.space, offset, length);
             }
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_acked(sequence),
-            SentFrame::NewToken => self.handshake.on_tokens_acked(),
+            SentFrame::NewToken { index } => self.handshake.on_token_acked(index),
             SentFrame::ResetStream { id } => self.streams.get().on_reset_acked(id),
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_acked(sequence),
             SentFrame::Stream { id, offset, length, fin } => {
@@ -84,7 +84,7 @@ impl Owners<'_> {
                 self.streams.get().on_max_streams_lost(direction);
             }
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_lost(sequence),
-            SentFrame::NewToken => self.handshake.on_tokens_lost(),
+            SentFrame::NewToken { index } => self.handshake.on_token_lost(index),
             // Challenges have a timer of their own; responses are sent once (RFC 9000 §13.3).
             SentFrame::PathChallenge | SentFrame::PathResponse | SentFrame::Ping => {}
             SentFrame::ResetStream { id } => self.streams.get().on_reset_lost(id),
@@ -213,6 +213,7 @@ impl Connection {
         }
         if verdict.persistent {
             path.congestion.on_persistent_congestion(now);
+            path.rtt.on_persistent_congestion();
             path.on_persistent_loss(now);
         }
     }

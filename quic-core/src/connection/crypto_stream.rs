@@ -52,6 +52,11 @@ impl CryptoStream {
         received.read_through_reassembler(&frame, &mut read)
     }
 
+    /// Whether data waits above a gap.
+    pub(super) fn has_early(&self) -> bool {
+        self.received.early.is_some()
+    }
+
     pub(super) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
         while let Some(next) = self.send.peek_transmit(usize::MAX) {
             // Type, offset and a length of up to two bytes come first.

@@ -18,6 +18,8 @@ const MAXIMUM_CHALLENGES: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Received {
     pub(super) now: Instant,
+    /// When it came: earlier than `now` if its keys came later.
+    pub(super) at: Instant,
     pub(super) packet_type: PacketType,
     /// The connection ID that it was sent to.
     pub(super) destination_id: ConnectionId,
@@ -63,7 +65,11 @@ impl Connection {
         }
         let mut contents = Contents::default();
         let progress_before = self.streams.progress();
-        for frame in Frames::new(payload) {
+        let mut frames = Frames::new(payload);
+        loop {
+            // With the bits of STREAM frames.
+            let exact_type = frames.next_type();
+            let Some(frame) = frames.next() else { break };
             let frame = frame?;
             let frame_type = frame.frame_type();
             //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
@@ -72,7 +78,7 @@ impl Connection {
             //# connection error of type PROTOCOL_VIOLATION.
             if !frame_type.is_permitted_in(received.packet_type) {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
-                    .in_frame(frame_type));
+                    .in_frame(exact_type));
             }
             self.record(received.now, Record::FrameReceived { frame_type: frame_type.0 });
             contents.ack_eliciting |= frame.is_ack_eliciting();
@@ -85,7 +91,10 @@ impl Connection {
             {
                 contents.challenges.push(challenge);
             }
-            self.handle_frame(received, frame).map_err(|error| error.in_frame(frame_type))?;
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+            //# A variable-length integer encoding the type of frame
+            //# that triggered the error.
+            self.handle_frame(received, frame).map_err(|error| error.in_frame(exact_type))?;
             if !self.lifecycle.is_alive() {
                 break;
             }
@@ -103,7 +112,10 @@ impl Connection {
         match frame {
             // Challenges wait until the packet's path is judged.
             Frame::Padding | Frame::Ping | Frame::PathChallenge(_) => Ok(()),
-            Frame::Ack(ack) => self.handle_ack(received.now, received.space(), &ack),
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+            //# In such cases, an endpoint SHOULD subtract such local
+            //# delays from its RTT sample until the handshake is confirmed.
+            Frame::Ack(ack) => self.handle_ack(received.at, received.space(), &ack),
             Frame::ResetStream(frame) => self.streams.get().handle_reset_stream(frame),
             Frame::StopSending(frame) => self.streams.get().handle_stop_sending(frame),
             Frame::Crypto(frame) => self.handshake.handle_crypto(received.space(), frame),

@@ -32,7 +32,8 @@ pub(super) struct Handshake {
     progress: Progress,
     deadline: Deadline,
     done: Announcement,
-    tokens: Tokens,
+    /// At most one per index.
+    tokens: Vec<Token>,
 }
 
 /// How far the handshake has come (RFC 9001 §4.1).
@@ -53,12 +54,14 @@ enum Announcement {
     Sent,
 }
 
-/// NEW_TOKEN tokens for the client: kept until they are acknowledged.
-#[derive(Debug, Default)]
-struct Tokens {
-    tokens: Vec<Box<[u8]>>,
-    /// How many of them were written since the last loss.
-    written: usize,
+/// A NEW_TOKEN token for the client, kept until it is acknowledged.
+#[derive(Debug)]
+struct Token {
+    /// Which of the connection's it is.
+    index: u8,
+    token: Box<[u8]>,
+    /// It has to be sent, the first time or again.
+    pending: bool,
 }
 
 impl Handshake {
@@ -74,7 +77,7 @@ impl Handshake {
             progress: Progress::Running,
             deadline,
             done: Announcement::NotDue,
-            tokens: Tokens::default(),
+            tokens: Vec::new(),
         }
     }
 
@@ -84,7 +87,6 @@ impl Handshake {
         space: SpaceId,
         frame: Crypto<'_>,
     ) -> Result<(), TransportError> {
-        // A server's certificates may come in any order.
         let certificates = self.side == Side::Client && space == SpaceId::Handshake;
         let bound = if certificates { MAXIMUM_BUFFERED_CERTIFICATES } else { MAXIMUM_BUFFERED };
         let [initial, handshake, application] = &mut self.streams;
@@ -119,6 +121,27 @@ impl Handshake {
         (change, more)
     }
 
+    /// TLS has left the level of `space`, to which the peer has nothing more to add.
+    ///
+    /// # Errors
+    /// PROTOCOL_VIOLATION if there is data above a gap.
+    pub(super) fn check_all_read(&self, space: SpaceId) -> Result<(), TransportError> {
+        let [initial, handshake, application] = &self.streams;
+        let stream = match space {
+            SpaceId::Initial => initial,
+            SpaceId::Handshake => handshake,
+            SpaceId::Application => application,
+        };
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+        //# When TLS provides keys for a higher encryption level, if there is data
+        //# from a previous encryption level that TLS has not consumed, this MUST be
+        //# treated as a connection error of type PROTOCOL_VIOLATION.
+        if stream.as_ref().is_some_and(|stream| stream.has_early()) {
+            return Err(TransportError::protocol_violation("handshake data of a past level"));
+        }
+        Ok(())
+    }
+
     /// Whether the results of the handshake can be asked for since just now.
     pub(super) fn announces_data(&mut self) -> bool {
         let news = !self.has_data && self.session.handshake_data().is_some();
@@ -148,9 +171,9 @@ impl Handshake {
         confirms
     }
 
-    /// Gives the client a token for its next connection (RFC 9000 §8.1.3).
-    pub(super) fn queue_token(&mut self, token: Box<[u8]>) {
-        self.tokens.tokens.push(token);
+    /// Gives the client a token for its next connection (RFC 9000 §8.1.3), the one with this index.
+    pub(super) fn queue_token(&mut self, index: u8, token: Box<[u8]>) {
+        self.tokens.push(Token { index, token, pending: true });
     }
 
     /// Lets the session give back what it needs no more, once all it had to say was acknowledged.
@@ -171,7 +194,7 @@ impl Handshake {
             SpaceId::Application => {
                 has_pending(application.as_deref())
                     || self.done == Announcement::Due
-                    || self.tokens.written < self.tokens.tokens.len()
+                    || self.tokens.iter().any(|token| token.pending)
             }
         }
     }
@@ -191,9 +214,12 @@ impl Handshake {
             packet.write(SentFrame::HandshakeDone, |w| w.varint(FrameType::HANDSHAKE_DONE.0))?;
             self.done = Announcement::Sent;
         }
-        while let Some(token) = self.tokens.tokens.get(self.tokens.written) {
-            packet.write(SentFrame::NewToken, |writer| NewToken(token).encode(writer))?;
-            self.tokens.written += 1;
+        for Token { index, token, pending } in &mut self.tokens {
+            if *pending {
+                let sent = SentFrame::NewToken { index: *index };
+                packet.write(sent, |writer| NewToken(token).encode(writer))?;
+                *pending = false;
+            }
         }
         Ok(())
     }
@@ -211,12 +237,20 @@ impl Handshake {
         self.done = Announcement::Due;
     }
 
-    pub(super) fn on_tokens_acked(&mut self) {
-        self.tokens = Tokens::default();
+    pub(super) fn on_token_acked(&mut self, index: u8) {
+        self.tokens.retain(|token| token.index != index);
+        if self.tokens.is_empty() {
+            self.tokens = Vec::new();
+        }
     }
 
-    pub(super) fn on_tokens_lost(&mut self) {
-        self.tokens.written = 0;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# NEW_TOKEN frames are retransmitted if the packet containing them is
+    //# lost.
+    pub(super) fn on_token_lost(&mut self, index: u8) {
+        if let Some(token) = self.tokens.iter_mut().find(|token| token.index == index) {
+            token.pending = true;
+        }
     }
 
     /// Whether the handshake took too long.

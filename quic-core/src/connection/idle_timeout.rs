@@ -15,6 +15,7 @@ pub(super) struct IdleTimeout {
     /// Only the first ack-eliciting packet sent after a receipt restarts the timeout.
     restart_on_send: bool,
     keep_alive: Option<Duration>,
+    /// Without a keep-alive, half of the timeout.
     keep_alive_deadline: Deadline,
 }
 
@@ -25,6 +26,9 @@ pub(super) enum Idle {
     Not,
     /// A PING is due, to keep the connection alive.
     KeepAlive,
+    /// Half of the timeout has passed, and nobody asked for more life: an end that waits for the
+    /// other should say so.
+    HalfOver,
     /// The connection has been idle for too long.
     TimedOut,
 }
@@ -40,10 +44,16 @@ impl IdleTimeout {
         }
     }
 
-    /// Takes the peer's max_idle_timeout into account; zero means that it has none.
-    pub(super) fn set_peer_timeout(&mut self, timeout: Duration) {
+    /// Takes the peer's max_idle_timeout into account; zero means that it has none. It counts from
+    /// now on, since the packet that told it has just come.
+    pub(super) fn set_peer_timeout(&mut self, now: Instant, timeout: Duration, pto: Duration) {
         if !timeout.is_zero() {
             self.duration = Some(self.duration.map_or(timeout, |own| own.min(timeout)));
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+            //# Each endpoint advertises a max_idle_timeout, but the effective value
+            //# at an endpoint is computed as the minimum of the two advertised
+            //# values
+            self.restart(now, pto);
         }
     }
 
@@ -62,7 +72,11 @@ impl IdleTimeout {
         if self.deadline.expire(now) {
             return Idle::TimedOut;
         }
-        if self.keep_alive_deadline.expire(now) { Idle::KeepAlive } else { Idle::Not }
+        match self.keep_alive_deadline.expire(now) {
+            false => Idle::Not,
+            true if self.keep_alive.is_some() => Idle::KeepAlive,
+            true => Idle::HalfOver,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -70,11 +84,12 @@ impl IdleTimeout {
     }
 
     fn restart(&mut self, now: Instant, pto: Duration) {
-        if let Some(duration) = self.duration {
-            // RFC 9000 §10.1: at least three PTOs, so that a lost probe cannot end a connection.
-            self.deadline.set_after(now, duration.max(pto.saturating_mul(3)));
+        // RFC 9000 §10.1: at least three PTOs, so that a lost probe cannot end a connection.
+        let duration = self.duration.map(|duration| duration.max(pto.saturating_mul(3)));
+        if let Some(duration) = duration {
+            self.deadline.set_after(now, duration);
         }
-        if let Some(interval) = self.keep_alive {
+        if let Some(interval) = self.keep_alive.or_else(|| Some(duration? / 2)) {
             self.keep_alive_deadline.set_after(now, interval);
         }
     }
@@ -106,7 +121,7 @@ mod tests {
             }
         }
         let expected = expected_s.map(|at_s| Instant::EPOCH + Duration::from_secs(at_s));
-        assert_eq!(timeout.deadline(), expected, "after {packets:?}");
+        assert_eq!(timeout.deadline.get(), expected, "after {packets:?}");
     }
 
     #[test]
@@ -131,12 +146,20 @@ mod tests {
 
     #[test]
     fn the_smaller_of_both_ends_counts() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+        //= type=test
+        //# Each endpoint advertises a max_idle_timeout, but the effective value
+        //# at an endpoint is computed as the minimum of the two advertised
+        //# values
         let mut timeout = IdleTimeout::new(Some(IDLE), None);
-        timeout.set_peer_timeout(Duration::ZERO);
+        let now = Instant::EPOCH;
+        timeout.on_packet_received(now, PTO);
+        timeout.set_peer_timeout(now, Duration::ZERO, PTO);
         assert_eq!(timeout.duration, Some(IDLE));
-        timeout.set_peer_timeout(Duration::from_secs(10));
+        timeout.set_peer_timeout(now, Duration::from_secs(10), PTO);
         assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
-        timeout.set_peer_timeout(Duration::from_secs(20));
+        assert_eq!(timeout.deadline.get(), Some(now + Duration::from_secs(10)), "at once");
+        timeout.set_peer_timeout(now, Duration::from_secs(20), PTO);
         assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
     }
 
@@ -148,5 +171,16 @@ mod tests {
         assert_eq!(timeout.deadline(), Some(due));
         assert_eq!(timeout.handle_timeout(due), Idle::KeepAlive);
         assert_eq!(timeout.handle_timeout(Instant::EPOCH + IDLE), Idle::TimedOut);
+    }
+
+    #[test]
+    fn half_of_the_timeout_is_told_once() {
+        let mut timeout = IdleTimeout::new(Some(IDLE), None);
+        timeout.on_packet_received(Instant::EPOCH, PTO);
+        let half = Instant::EPOCH + IDLE / 2;
+        assert_eq!(timeout.deadline(), Some(half));
+        assert_eq!(timeout.handle_timeout(half), Idle::HalfOver);
+        assert_eq!(timeout.handle_timeout(half), Idle::Not);
+        assert_eq!(timeout.deadline(), Some(Instant::EPOCH + IDLE));
     }
 }

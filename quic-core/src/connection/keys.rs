@@ -13,7 +13,8 @@ use crate::error::{TransportError, TransportErrorCode};
 use crate::event::Event;
 use crate::ids::Registration;
 use crate::instant::Instant;
-use crate::wire::frame::NewToken;
+use crate::wire::frame::{NewConnectionId, NewToken};
+use crate::wire::transport_parameters::{PreferredAddress, TransportParameters};
 use crate::wire::{Side, SpaceId};
 
 impl Connection {
@@ -23,6 +24,7 @@ impl Connection {
             let (change, more) = self.handshake.advance();
             match change {
                 Some(KeyChange::Handshake(keys)) => {
+                    self.handshake.check_all_read(SpaceId::Initial)?;
                     self.keys.handshake = Some(Box::new(keys));
                     self.replay_undecryptable(now, SpaceId::Handshake);
                 }
@@ -37,7 +39,7 @@ impl Connection {
             return Ok(());
         }
         self.announce_handshake_data();
-        self.apply_peer_parameters()?;
+        self.apply_peer_parameters(now)?;
         if self.handshake.complete() {
             self.on_handshake_complete(now)?;
         }
@@ -57,22 +59,41 @@ impl Connection {
     }
 
     /// Checks the peer's transport parameters and gives every component its own.
-    fn apply_peer_parameters(&mut self) -> Result<(), TransportError> {
+    fn apply_peer_parameters(&mut self, now: Instant) -> Result<(), TransportError> {
         if self.peer.has_parameters {
             return Ok(());
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.take_peer_parameters(now, &parameters)
+    }
+
+    pub(super) fn take_peer_parameters(
+        &mut self,
+        now: Instant,
+        parameters: &TransportParameters,
+    ) -> Result<(), TransportError> {
         self.peer.has_parameters = true;
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
-        self.idle_timeout.set_peer_timeout(Duration::from_millis(parameters.max_idle_timeout));
+        let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
+        self.idle_timeout.set_peer_timeout(now, idle, pto);
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
         if let Some(token) = parameters.stateless_reset_token {
             self.remote_ids.set_reset_token(token);
         }
-        self.streams.set_peer_limits((&parameters).into());
+        if let Some(PreferredAddress { id, reset_token, .. }) = parameters.preferred_address {
+            // The address is not used, but the ID is one of the peer's like all others: it counts,
+            // and has to be given back.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+            //# If the preferred_address transport
+            //# parameter is sent, the sequence number of the supplied connection ID
+            //# is 1.
+            let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
+            self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        self.streams.set_peer_limits(parameters.into());
         Ok(())
     }
 
@@ -84,6 +105,8 @@ impl Connection {
                 "the peer sent no transport parameters",
             ));
         }
+        // A server has 1-RTT keys to send with before the client's Handshake data can come.
+        self.handshake.check_all_read(SpaceId::Handshake)?;
         self.provide_next_keys();
         self.lifecycle.establish();
         self.events.push_back(Event::Connected);
@@ -124,9 +147,9 @@ impl Connection {
         let Role::Server(server) = &self.role else { return };
         let ip = self.paths.active().addresses.remote.ip();
         let token = Token::NewToken { ip, issued: now };
-        for _ in 0..server.config.new_tokens {
+        for index in 0..server.config.new_tokens {
             let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
-            self.handshake.queue_token(Box::from(&*sealed));
+            self.handshake.queue_token(index, Box::from(&*sealed));
         }
     }
 

@@ -26,6 +26,10 @@ pub(super) fn local_parameters(
         initial_max_stream_data_uni: config.stream_receive_window,
         initial_max_streams_bidi: config.max_concurrent_bidi_streams,
         initial_max_streams_uni: config.max_concurrent_uni_streams,
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
+        //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
+        //# within its advertised max_ack_delay, with the following exception.
         max_ack_delay: milliseconds(config.max_ack_delay),
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
@@ -33,8 +37,10 @@ pub(super) fn local_parameters(
     }
 }
 
+/// Rounded up: no acknowledgment may be later than announced, and an idle timeout of zero would
+/// be none.
 fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// The connection IDs of the handshake as this endpoint saw them, for comparison with what the
@@ -81,6 +87,14 @@ pub(super) fn check(
         .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
     if ids.peer_initial_source != Some(source) {
         return Err(TransportError::transport_parameter("initial_source_connection_id is wrong"));
+    }
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //# A server that chooses a zero-length
+    //# connection ID MUST NOT provide a preferred address.
+    if parameters.preferred_address.is_some() && source.is_empty() {
+        return Err(TransportError::transport_parameter(
+            "preferred_address of a server with an empty connection ID",
+        ));
     }
     if peer == Side::Server {
         if parameters.original_destination_connection_id != Some(ids.original_destination) {

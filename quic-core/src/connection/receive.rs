@@ -30,10 +30,15 @@ const MINIMUM_STATELESS_RESET: usize = 21;
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     now: Instant,
+    /// When it came: earlier than `now` if its keys came later.
+    at: Instant,
     path: PathAddresses,
     ecn: Option<EcnCodepoint>,
     /// Bytes of its datagram.
     datagram_bytes: u64,
+    /// What the datagram ends in, if it is long enough for a stateless reset and this is its first
+    /// packet.
+    reset_token: Option<StatelessResetToken>,
 }
 
 /// A protected packet, cut out of its datagram.
@@ -59,12 +64,15 @@ impl Connection {
                 break;
             }
             let datagram_bytes = segment.len() as u64;
-            self.handle_segment(Arrival { now, path, ecn, datagram_bytes }, segment);
+            // Opening a packet destroys it.
+            let reset_token = possible_reset_token(segment);
+            let arrival = Arrival { now, at: now, path, ecn, datagram_bytes, reset_token };
+            self.handle_segment(arrival, segment);
         }
         self.after_input(now);
     }
 
-    fn handle_segment(&mut self, arrival: Arrival, datagram: &mut [u8]) {
+    fn handle_segment(&mut self, mut arrival: Arrival, datagram: &mut [u8]) {
         self.counters.datagrams_received += 1;
         self.counters.bytes_received += datagram.len() as u64;
         if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
@@ -79,6 +87,25 @@ impl Connection {
                 return;
             };
             rest = rest.get_mut(length..).unwrap_or_default();
+            arrival.reset_token = None;
+        }
+    }
+
+    fn is_reset(&self, arrival: &Arrival) -> bool {
+        arrival.reset_token.is_some_and(|token| self.remote_ids.is_reset_token(&token))
+    }
+
+    /// Drops what cannot be read, unless it is the peer's way to say that it knows nothing of the
+    /// connection any more.
+    fn discard_unreadable(&mut self, arrival: &Arrival, reason: DiscardReason) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# However, endpoints MUST treat any packet ending in a valid
+        //# stateless reset token as a Stateless Reset, as other QUIC versions
+        //# might allow the use of a long header.
+        if self.is_reset(arrival) {
+            self.handle_stateless_reset(arrival.now);
+        } else {
+            self.discard(arrival.now, reason);
         }
     }
 
@@ -91,15 +118,25 @@ impl Connection {
         first_destination: &mut Option<ConnectionId>,
     ) -> Option<usize> {
         let Ok(header) = parse(datagram, self.endpoint.connection_id_length) else {
-            self.discard(arrival.now, DiscardReason::Malformed);
+            self.discard_unreadable(&arrival, DiscardReason::Malformed);
             return None;
         };
         let mut source_id = None;
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
-                self.check_long(arrival.now, &long)?;
-                if let Some(reason) = self.reason_to_discard_initial(&arrival, &long) {
-                    self.discard(arrival.now, reason);
+                if long.version != self.version {
+                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                    return None;
+                }
+                let reason = self.reason_to_discard_source(&long);
+                let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+                //# For example, if decryption fails
+                //# (because the keys are not available or for any other reason), the
+                //# receiver MAY either discard or buffer the packet for later processing
+                //# and MUST attempt to process the remaining packets.
+                if let Some(reason) = reason {
+                    self.discard_unreadable(&arrival, reason);
                     return Some(long.packet_length);
                 }
                 source_id = Some(long.source_id);
@@ -117,7 +154,7 @@ impl Connection {
                 return None;
             }
             Header::UnknownVersion(_) => {
-                self.discard(arrival.now, DiscardReason::UnsupportedVersion);
+                self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
                 return None;
             }
         };
@@ -134,21 +171,14 @@ impl Connection {
         Some(length)
     }
 
-    /// A long header has to fit the version and, on a client, the peer's connection ID.
-    fn check_long(&mut self, now: Instant, header: &LongHeader<'_>) -> Option<()> {
-        if header.version != self.version {
-            self.discard(now, DiscardReason::UnsupportedVersion);
-            return None;
-        }
+    /// Why a packet with a long header is not of the peer that began.
+    fn reason_to_discard_source(&self, header: &LongHeader<'_>) -> Option<DiscardReason> {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
         //# Once a client has received a valid Initial packet from the server, it MUST
         //# discard any subsequent packet it receives on that connection with a
         //# different Source Connection ID.
-        if self.ids_seen.peer_initial_source.is_some_and(|source| source != header.source_id) {
-            self.discard(now, DiscardReason::Unexpected);
-            return None;
-        }
-        Some(())
+        let first = self.ids_seen.peer_initial_source;
+        first.is_some_and(|source| source != header.source_id).then_some(DiscardReason::Unexpected)
     }
 
     /// Why an Initial packet cannot be one of an honest peer.
@@ -181,6 +211,7 @@ impl Connection {
         let packet_type = packet.packet_type;
         let received = Received {
             now: arrival.now,
+            at: arrival.at,
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
@@ -190,7 +221,6 @@ impl Connection {
             self.keep_for_later(arrival, space, packet);
             return;
         }
-        let token = possible_reset_token(packet_type, packet.bytes);
         let largest = self.space(space).received.largest();
         let opened = if packet_type == PacketType::OneRtt {
             match &mut self.keys.one_rtt {
@@ -209,7 +239,7 @@ impl Connection {
         }
         match opened {
             Ok(opened) => self.handle_opened(arrival, &received, &opened),
-            Err(error) => self.handle_not_opened(arrival.now, error, token),
+            Err(error) => self.handle_not_opened(&arrival, error),
         }
     }
 
@@ -258,7 +288,11 @@ impl Connection {
         }
         let received_packets = &mut self.space_mut(space).received;
         let is_newest = received_packets.largest().is_none_or(|largest| opened.number > largest);
-        received_packets.on_packet(now, opened.number, contents.ack_eliciting, arrival.ecn);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+        //# However, endpoints SHOULD include buffering
+        //# delays caused by unavailability of decryption keys, since these
+        //# delays can be large and are likely to be non-repeating.
+        received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
             self.judge_path(arrival, is_newest, !contents.non_probing)?;
         }
@@ -322,18 +356,10 @@ impl Connection {
         }
     }
 
-    fn handle_not_opened(
-        &mut self,
-        now: Instant,
-        error: OpenError,
-        token: Option<StatelessResetToken>,
-    ) {
-        if token.is_some_and(|token| self.remote_ids.is_reset_token(&token)) {
-            self.handle_stateless_reset(now);
-        } else if let Some(error) = error.transport_error() {
-            self.fail(now, error);
-        } else {
-            self.discard(now, DiscardReason::Authentication);
+    fn handle_not_opened(&mut self, arrival: &Arrival, error: OpenError) {
+        match error.transport_error().filter(|_| !self.is_reset(arrival)) {
+            Some(error) => self.fail(arrival.now, error),
+            None => self.discard_unreadable(arrival, DiscardReason::Authentication),
         }
     }
 
@@ -364,19 +390,25 @@ impl Connection {
             PacketType::Initial | PacketType::ZeroRtt => false,
         };
         if !may_come {
-            self.discard(arrival.now, DiscardReason::KeysUnavailable);
-        } else if !self.undecryptable.keep(space, arrival.path, arrival.ecn, packet.bytes) {
+            self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
+        } else if !self.keeps(arrival, space, packet) {
             self.discard(arrival.now, DiscardReason::BufferFull);
         }
     }
 
+    fn keeps(&mut self, arrival: Arrival, space: SpaceId, packet: &Protected<'_>) -> bool {
+        let Arrival { at, path, ecn, .. } = arrival;
+        self.undecryptable.keep(at, space, path, ecn, packet.bytes)
+    }
+
     /// Handles the packets of `space` that came before their keys.
     pub(super) fn replay_undecryptable(&mut self, now: Instant, space: SpaceId) {
-        for EarlyPacket { path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
+        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
             if !self.lifecycle.is_alive() {
                 return;
             }
-            let arrival = Arrival { now, path, ecn, datagram_bytes: 0 };
+            let reset_token = possible_reset_token(&bytes);
+            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
             let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
         }
     }
@@ -440,10 +472,8 @@ fn packet_type(ty: LongType) -> PacketType {
     }
 }
 
-/// The last bytes of what looks like a short header, before opening destroys them.
-fn possible_reset_token(packet_type: PacketType, bytes: &[u8]) -> Option<StatelessResetToken> {
-    if packet_type != PacketType::OneRtt || bytes.len() < MINIMUM_STATELESS_RESET {
-        return None;
-    }
-    bytes.last_chunk().map(|token| StatelessResetToken::new(*token))
+/// The last bytes of a datagram.
+fn possible_reset_token(datagram: &[u8]) -> Option<StatelessResetToken> {
+    let token = *datagram.last_chunk()?;
+    (datagram.len() >= MINIMUM_STATELESS_RESET).then(|| StatelessResetToken::new(token))
 }

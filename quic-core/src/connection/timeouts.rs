@@ -28,6 +28,19 @@ impl Connection {
         ])
     }
 
+    /// A peer that gives no credit may have nothing to say either.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+    //# To keep the
+    //# connection from closing, a sender that is flow control limited SHOULD
+    //# periodically send a STREAM_DATA_BLOCKED or DATA_BLOCKED frame when it
+    //# has no ack-eliciting packets in flight.
+    fn repeat_blocked(&mut self) {
+        let quiet = !self.space(SpaceId::Application).sent.has_ack_eliciting_in_flight();
+        if let Some(streams) = self.streams.used_mut().filter(|_| quiet) {
+            streams.repeat_blocked();
+        }
+    }
+
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         if !self.lifecycle.is_alive() {
@@ -41,6 +54,7 @@ impl Connection {
         match self.idle_timeout.handle_timeout(now) {
             Idle::Not => {}
             Idle::KeepAlive => self.space_mut(SpaceId::Application).ping = true,
+            Idle::HalfOver => self.repeat_blocked(),
             Idle::TimedOut => return self.vanish(now, ConnectionError::TimedOut),
         }
         if self.handshake.handle_timeout(now) {

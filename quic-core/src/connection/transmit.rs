@@ -68,15 +68,6 @@ impl Connection {
         if !sent {
             return;
         }
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
-        //# Thus, a client MUST discard Initial keys when it first sends a
-        //# Handshake packet
-        if self.side() == Side::Client
-            && self.keys.initial.is_some()
-            && self.space(SpaceId::Handshake).sent.next_number() > 0
-        {
-            self.discard_space(SpaceId::Initial);
-        }
         self.update_recovery_timer(now);
     }
 
@@ -123,6 +114,7 @@ impl Connection {
                 break;
             }
             self.on_datagram_sent(written);
+            self.discard_initial_keys_if_used_up();
             budget.bytes = budget.bytes.saturating_sub(written as u64);
             length += written;
             segments += 1;
@@ -147,6 +139,21 @@ impl Connection {
         self.counters.datagrams_sent += 1;
         self.counters.bytes_sent += length as u64;
         self.paths.active_mut().on_datagram_sent(length as u64);
+    }
+
+    /// After each datagram, so that none of the same batch has an Initial packet any more.
+    fn discard_initial_keys_if_used_up(&mut self) {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
+        //# Thus, a client MUST discard Initial keys when it first sends a
+        //# Handshake packet and a server MUST discard Initial keys when it first
+        //# successfully processes a Handshake packet.  Endpoints MUST NOT send
+        //# Initial packets after this point.
+        if self.keys.initial.is_some()
+            && self.side() == Side::Client
+            && self.space(SpaceId::Handshake).sent.next_number() > 0
+        {
+            self.discard_space(SpaceId::Initial);
+        }
     }
 
     /// Asks the path what may be sent.

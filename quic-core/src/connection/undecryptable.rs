@@ -1,5 +1,6 @@
 //! The few packets that came before their keys (RFC 9000 §12.2, RFC 9001 §5.7).
 
+use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses};
 use crate::wire::SpaceId;
 
@@ -18,6 +19,8 @@ pub(super) struct Undecryptable {
 /// A packet that cannot be opened yet.
 #[derive(Debug)]
 pub(super) struct EarlyPacket {
+    /// When it came.
+    pub(super) at: Instant,
     pub(super) space: SpaceId,
     pub(super) path: PathAddresses,
     pub(super) ecn: Option<EcnCodepoint>,
@@ -28,6 +31,7 @@ impl Undecryptable {
     /// Keeps a copy of the packet; returns whether there was room.
     pub(super) fn keep(
         &mut self,
+        at: Instant,
         space: SpaceId,
         path: PathAddresses,
         ecn: Option<EcnCodepoint>,
@@ -38,7 +42,7 @@ impl Undecryptable {
             return false;
         }
         self.bytes = bytes;
-        self.packets.push(EarlyPacket { space, path, ecn, bytes: packet.into() });
+        self.packets.push(EarlyPacket { at, space, path, ecn, bytes: packet.into() });
         true
     }
 

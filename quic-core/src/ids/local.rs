@@ -20,8 +20,8 @@ const ATTEMPTS: usize = 8;
 
 /// Issues IDs, announces them in NEW_CONNECTION_ID, and replaces those that the peer retires.
 ///
-/// An ID that the peer retired is unregistered at once; a late packet to it is not for this
-/// connection any more.
+/// An ID that the peer retired is unregistered at once: it is for the packet handler manager to
+/// know what to do with late packets to it.
 #[derive(Debug)]
 pub(crate) struct LocalIds {
     /// Bytes per ID; with 0, there is only the empty one.

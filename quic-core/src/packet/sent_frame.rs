@@ -28,7 +28,10 @@ pub(crate) enum SentFrame {
     NewConnectionId {
         sequence: u64,
     },
-    NewToken,
+    NewToken {
+        /// Which of the connection's it is.
+        index: u8,
+    },
     PathChallenge,
     PathResponse,
     Ping,
@@ -68,7 +71,7 @@ impl SentFrame {
             Self::MaxStreams { direction: Direction::Bidirectional } => FrameType::MAX_STREAMS_BIDI,
             Self::MaxStreams { direction: Direction::Unidirectional } => FrameType::MAX_STREAMS_UNI,
             Self::NewConnectionId { .. } => FrameType::NEW_CONNECTION_ID,
-            Self::NewToken => FrameType::NEW_TOKEN,
+            Self::NewToken { .. } => FrameType::NEW_TOKEN,
             Self::PathChallenge => FrameType::PATH_CHALLENGE,
             Self::PathResponse => FrameType::PATH_RESPONSE,
             Self::Ping => FrameType::PING,

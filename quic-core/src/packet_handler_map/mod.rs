@@ -166,7 +166,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
 
     /// Hands a train to the connection, or else each datagram to what its ID leads to.
     fn deliver(&mut self, now: Instant, id: Option<ConnectionId>, train: UdpDatagram<'_>) {
-        let handle = id.and_then(|id| self.book.routes.get(&id));
+        let handle = id.and_then(|id| self.book.route(now, &id));
         let slot = handle.and_then(|handle| Some((handle, self.slots.get(handle)?)));
         match slot {
             Some((handle, Slot { handler: PacketHandler::Connection(_), .. })) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::routes::MINIMUM_RESET_LENGTH;
 use crate::config::{EndpointConfig, QUIC_V1, ServerConfig};
 use crate::crypto::{
     RandomSource as _, SeededRandom, TAG_LENGTH, Token, reset_token, retry_tag, seal, seal_token,
@@ -23,10 +24,11 @@ use crate::wire::{ConnectionId, Full, PacketNumberLength, Side, StatelessResetTo
 
 /// Answers that wait in one queue; further ones are dropped.
 pub(super) const MAXIMUM_RESPONSES: usize = 256;
-/// Datagrams with fewer bytes provoke no stateless reset: they are likely one themselves.
-pub(super) const MINIMUM_RESET_TRIGGER: usize = 43;
-/// Longest stateless reset; below it, lengths vary.
-const MAXIMUM_RESET: usize = 96;
+/// Datagrams with fewer bytes provoke no stateless reset, which has to be shorter than they are.
+pub(super) const MINIMUM_RESET_TRIGGER: usize = MINIMUM_RESET_LENGTH + 1;
+/// Lengths of stateless resets vary between these, where what provoked them permits it.
+const SHORTEST_USUAL_RESET: usize = 42;
+const LONGEST_RESET: usize = 96;
 
 /// Bytes of a connection ID of any version. On the heap only where longer than any known version
 /// has them.
@@ -192,8 +194,12 @@ fn reset(
     trigger_length: usize,
     random: &mut SeededRandom,
 ) -> Option<usize> {
-    let shortest = MINIMUM_RESET_TRIGGER - 1;
-    let longest = trigger_length.checked_sub(1)?.min(MAXIMUM_RESET);
+    let longest = trigger_length.checked_sub(1)?.min(LONGEST_RESET);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //# An endpoint that sends a Stateless Reset in response to a packet that
+    //# is 43 bytes or shorter SHOULD send a Stateless Reset that is one byte
+    //# shorter than the packet it responds to.
+    let shortest = longest.min(SHORTEST_USUAL_RESET);
     let choices = longest.checked_sub(shortest)? as u64 + 1;
     let more = usize::try_from(random.u64().checked_rem(choices)?).ok()?;
     let unpredictable = (shortest + more).checked_sub(StatelessResetToken::LENGTH)?;

@@ -6,6 +6,7 @@ use crate::connection::{Closing, Connection};
 use crate::event::{ConnectionHandle, Event};
 use crate::ids::Registration;
 use crate::instant::Instant;
+use crate::wire::ConnectionId;
 
 use super::deadlines::Deadlines;
 use super::outbox::Outboxes;
@@ -83,7 +84,7 @@ impl Book {
         }
     }
 
-    fn register(
+    pub(super) fn register(
         &mut self,
         now: Instant,
         handle: ConnectionHandle,
@@ -99,7 +100,7 @@ impl Book {
             Registration::RemoveId(id) => {
                 notes.ids.retain(|known| *known != id);
                 if self.routes.remove(&id, handle) {
-                    self.retired.add(now, id);
+                    self.retired.add(now, id, handle);
                 }
             }
             Registration::AddResetToken(token) => {
@@ -114,11 +115,18 @@ impl Book {
         }
     }
 
+    /// Whom a datagram to this connection ID is for.
+    pub(super) fn route(&mut self, now: Instant, id: &ConnectionId) -> Option<ConnectionHandle> {
+        // Packets that were on their way when the peer retired their ID, on its new path, are
+        // not lost.
+        self.routes.get(id).or_else(|| self.retired.get(now, id))
+    }
+
     /// Takes everything back that leads to a handler.
     pub(super) fn forget(&mut self, now: Instant, handle: ConnectionHandle, notes: &mut Notes) {
         for id in notes.ids.drain(..) {
             if self.routes.remove(&id, handle) {
-                self.retired.add(now, id);
+                self.retired.add(now, id, handle);
             }
         }
         for token in notes.tokens.drain(..) {

@@ -73,7 +73,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let may = self.config.reset_key.is_some()
             && !id.is_empty()
             && trigger_length >= MINIMUM_RESET_TRIGGER
-            && !self.book.retired.contains(now, &id)
+            && self.book.retired.get(now, &id).is_none()
             && self.resets.take(now, path.remote.ip());
         if may {
             let response = Response::Reset { path, id, trigger_length };

@@ -17,9 +17,13 @@ const GRANULARITY: u16 = 20;
 /// A size is too large when this many probes of it were lost (RFC 8899 §5.1.2, MAX_PROBES).
 const MAXIMUM_PROBES: u8 = 3;
 
-/// Until the next search, after one that ended below the bound or in a black hole
-/// (RFC 8899 §5.1.1, PMTU_RAISE_TIMER).
+/// Until the next search, after one that ended below the bound (RFC 8899 §5.1.1,
+/// PMTU_RAISE_TIMER).
 const RAISE_INTERVAL: Duration = Duration::from_mins(10);
+
+/// Until the next search, after a black hole. RFC 8899 §5.2 searches again as soon as the small
+/// size is confirmed; this is a little more patient, since a route may flap.
+const BLACK_HOLE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Losses of large packets, each with smaller ones acknowledged before the next, that make a black
 /// hole.
@@ -201,7 +205,7 @@ impl MtuDiscovery {
             self.searching = false;
             self.in_flight = None;
             self.lost_probes = 0;
-            self.raise.set_after(now, RAISE_INTERVAL);
+            self.raise.set_after(now, BLACK_HOLE_INTERVAL);
         }
         changed
     }

@@ -25,10 +25,8 @@ use crate::wire::SpaceId;
 /// kGranularity: no timer is finer (RFC 9002 §6.1.2).
 const GRANULARITY: Duration = Duration::from_millis(1);
 
-/// Longest time between two probes. The idle timeout of most connections is shorter.
-const MAX_PROBE_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Probe timeouts are doubled at most so often.
+/// Probe timeouts are doubled at most so often: from the shortest there are to minutes, from
+/// those of the Internet to hours.
 const MAX_BACKOFF_EXPONENT: u32 = 16;
 
 /// kPersistentCongestionThreshold (RFC 9002 §7.6.1).
@@ -294,8 +292,11 @@ impl Recovery {
     }
 
     fn backed_off(&self, period: Duration) -> Duration {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+        //# When a PTO timer expires, the PTO backoff MUST be increased,
+        //# resulting in the PTO period being set to twice its current value.
         let factor = 1_u32 << self.pto_count.min(MAX_BACKOFF_EXPONENT);
-        period.saturating_mul(factor).min(MAX_PROBE_TIMEOUT.max(period)).max(GRANULARITY)
+        period.max(GRANULARITY).saturating_mul(factor)
     }
 
     /// Raises the thresholds so that the reordering just seen would not have counted as loss

@@ -94,6 +94,11 @@ impl ReceivedPackets {
         let end = largest.saturating_add(1);
         // A packet that came late, after that ACK frame, has not been reported by it.
         let end = self.smallest_unreported.map_or(end, |smallest| end.min(smallest));
+        // The delay field of every ACK frame is about the largest.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+        //# A receiver SHOULD include an ACK Range containing the largest
+        //# received packet number in every ACK frame.
+        let end = end.min(self.largest.map_or(0, |(largest, _)| largest));
         self.reported.remove(0..end);
     }
 
@@ -144,7 +149,6 @@ impl ReceivedPackets {
         };
         let micros = u64::try_from((now - received_at).as_micros()).unwrap_or(u64::MAX);
         let delay = micros.checked_shr(ack_delay_exponent.into()).unwrap_or(0);
-        let largest = self.reported.last().map_or(largest, |range| range.end.saturating_sub(1));
         let ecn = (self.ecn != EcnCounts::default()).then_some(self.ecn);
         let reported = &self.reported;
         packet.write(SentFrame::Ack { largest }, |w| write_ack(w, reported, delay, ecn))?;

@@ -88,20 +88,28 @@ fn probes_are_sent_after_twice_as_long_each_time_until_an_acknowledgment() {
 }
 
 #[test]
-fn the_backoff_never_exceeds_a_minute() {
+fn the_backoff_doubles_however_long_a_connection_may_be_silent() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+    //= type=test
+    //# When a PTO timer expires, the PTO backoff MUST be increased,
+    //# resulting in the PTO period being set to twice its current value.
     let rtt = rtt();
     let none = SentPackets::new();
     let mut recovery = Recovery::new(3);
     let mut now = at(0);
+    let mut period = Recovery::pto(&rtt, state(&rtt).max_ack_delay, SpaceId::Application);
     for _ in 0..100 {
         let sent = with_packet(now);
         recovery.set_timer(now, [&none, &none, &sent], &state(&rtt));
         let deadline = recovery.deadline().unwrap();
-        assert!(deadline - now <= MAX_PROBE_TIMEOUT);
+        assert_eq!(deadline - now, period);
         now = deadline;
         recovery.handle_timeout(now, [&none, &none, &sent], &state(&rtt));
+        if recovery.pto_count() <= MAX_BACKOFF_EXPONENT {
+            period *= 2;
+        }
     }
-    assert_eq!(recovery.deadline().unwrap() - now, MAX_PROBE_TIMEOUT);
+    assert!(period > Duration::from_hours(1));
 }
 
 #[test]

@@ -47,6 +47,15 @@ impl ReceiveWindow {
         self.target().saturating_sub(self.limit) >= (self.window / 2).max(1)
     }
 
+    /// Whether the peer, which has sent `received`, has less left than it can be given now, so that
+    /// it should not have to wait until half of the window was read: what is not read on some
+    /// streams must not stop the others.
+    pub(super) fn is_short(&self, received: u64) -> bool {
+        let left = self.limit.saturating_sub(received);
+        let worth_a_frame = (self.window / 16).max(1);
+        self.target().saturating_sub(self.limit) >= left.max(worth_a_frame)
+    }
+
     /// The limit to tell the peer now. The window grows first, to at most `maximum`, if all of it
     /// would be read in less than two round trips: the peer might have had to wait.
     pub(super) fn raise(&mut self, now: Instant, rtt: Duration, maximum: u64) -> u64 {

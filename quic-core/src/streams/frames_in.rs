@@ -36,6 +36,7 @@ impl Streams {
         let recv = &mut stream.recv;
         recv.reach(end, frame.fin);
         self.received = self.received.saturating_add(new);
+        self.max_data_pending |= self.window.is_short(self.received);
         if recv.stopped || recv.state() == RecvState::ResetRecvd {
             let discarded = recv.discard();
             recv.advance();

@@ -82,7 +82,17 @@ impl RemoteStreams {
     }
 
     pub(super) fn is_pending(&self) -> bool {
-        self.again || self.target() - self.maximum > self.concurrent / 8
+        let few = self.concurrent / 8;
+        let left = self.maximum.saturating_sub(self.opened);
+        let gained = self.target().saturating_sub(self.maximum);
+        // A peer that keeps nearly all of its streams open has to get the few that come back.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# An endpoint MUST NOT wait
+        //# to receive this signal before advertising additional credit, since
+        //# doing so will mean that the peer will be blocked for at least an
+        //# entire round trip, and potentially indefinitely if the peer chooses
+        //# not to send STREAMS_BLOCKED frames.
+        self.again || gained > few || (gained > 0 && left <= few)
     }
 
     /// The peer was told of [`target`](Self::target).

@@ -270,6 +270,21 @@ impl Streams {
         None
     }
 
+    /// Tells the peer once more of a limit on data that is in the way, if there is one.
+    pub(crate) fn repeat_blocked(&mut self) {
+        self.credit.blocked.on_lost();
+        if self.credit.blocked.pending().is_some() {
+            return;
+        }
+        let waiting = self.store.iter_mut().find(|(_, stream)| stream.send.waiting);
+        if let Some(key) = waiting.map(|(key, stream)| {
+            stream.send.blocked.on_lost();
+            key
+        }) {
+            self.sync_queues(key);
+        }
+    }
+
     /// Whether the peer has acknowledged everything that was written, and every end and reset.
     pub(crate) fn is_flushed(&self) -> bool {
         self.credit.unacked == 0 && self.unacked_ends == 0
@@ -475,7 +490,12 @@ impl Streams {
     /// `bytes` of received data are read or thrown away.
     fn on_consumed(&mut self, bytes: u64) {
         self.window.consume(bytes);
-        self.max_data_pending |= self.window.wants_raise();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.2
+        //# Therefore, a receiver MUST NOT wait for a
+        //# STREAM_DATA_BLOCKED or DATA_BLOCKED frame before sending a
+        //# MAX_STREAM_DATA or MAX_DATA frame; doing so could result in the
+        //# sender being blocked for the rest of the connection.
+        self.max_data_pending |= self.window.wants_raise() || self.window.is_short(self.received);
         if self.window.consumed() >= self.received {
             self.on_drained();
         }

@@ -46,3 +46,18 @@ fn extreme_samples_saturate() {
         assert!(rtt.pto_base() >= rtt.smoothed());
     }
 }
+
+#[test]
+fn after_persistent_congestion_the_last_sample_is_the_minimum() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+    //= type=test
+    //# Endpoints SHOULD set the min_rtt to the newest RTT sample after
+    //# persistent congestion is established.
+    let mut rtt = Rtt::new(millis(333));
+    rtt.update(Instant::EPOCH, millis(10), Duration::ZERO);
+    rtt.update(Instant::EPOCH, millis(400), Duration::ZERO);
+    rtt.on_persistent_congestion();
+    assert_eq!(rtt.minimum(), millis(400));
+    rtt.update(Instant::EPOCH, millis(300), Duration::ZERO);
+    assert_eq!(rtt.minimum(), millis(300));
+}

@@ -1,18 +1,26 @@
 //! Rules of the handshake: keys, Retry, limits, and what nobody may bring about by guessing.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Pair;
 use super::pair::{DELAY, client, deliver, error_of, one_sent_by, sent_by};
 use crate::config::TransportConfig;
 use crate::connection::Connection;
+use crate::connection::parameters::{HandshakeIds, check, local_parameters};
 use crate::crypto::retry_tag;
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
+use crate::net::SocketId;
+use crate::packet::{PacketWriter, SentFrame};
+use crate::transmit::TransmitBuffer;
+use crate::wire::frame::NewConnectionId;
 use crate::wire::header::{
-    Header, LongHeader, RetryParts, parse, write_retry_without_tag, write_version_negotiation,
+    Header, LongHeader, LongType, RetryParts, parse, write_retry_without_tag,
+    write_version_negotiation,
 };
-use crate::wire::{ConnectionId, Side, SpaceId, Writer};
+use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, encode};
+use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken, Writer};
 
 const PING: &[u8] = &[0x01];
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
@@ -263,4 +271,170 @@ fn every_handshake_survives_the_loss_of_any_single_datagram() {
         assert!(pair.client.handshake.is_confirmed(), "datagram {lost}");
         assert!(pair.server.handshake.is_confirmed(), "datagram {lost}");
     }
+}
+
+fn preferred(id: ConnectionId) -> TransportParameters {
+    let ipv4 = Some("192.0.2.1:443".parse().unwrap());
+    let reset_token = StatelessResetToken::new([7; 16]);
+    let preferred_address = Some(PreferredAddress { ipv4, ipv6: None, id, reset_token });
+    TransportParameters { preferred_address, ..TransportParameters::default() }
+}
+
+#[test]
+fn the_connection_id_of_a_preferred_address_is_the_second_one_and_is_given_back() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# If the preferred_address transport
+    //# parameter is sent, the sequence number of the supplied connection ID
+    //# is 1.
+    let mut client = client(NOW, TransportConfig::default());
+    client.take_peer_parameters(NOW, &preferred(id(5))).unwrap();
+    assert_eq!(client.remote_ids.next_unused(), Some(&id(5)));
+    let reset_token = StatelessResetToken::new([8; 16]);
+    let mut frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id: id(6), reset_token };
+    assert!(client.remote_ids.handle_new_connection_id(&frame).is_err(), "1 is taken");
+    (frame.sequence, frame.retire_prior_to) = (2, 2);
+    client.remote_ids.handle_new_connection_id(&frame).unwrap();
+    let (mut memory, mut ring) = ([0; 100], VecDeque::new());
+    client.remote_ids.write_frames(&mut PacketWriter::new(&mut memory, &mut ring)).unwrap();
+    let retired = |sequence| SentFrame::RetireConnectionId { sequence };
+    assert_eq!(ring, [retired(1), retired(0)]);
+}
+
+#[test]
+fn a_server_with_an_empty_connection_id_has_no_preferred_address() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //= type=test
+    //# A server that chooses a zero-length
+    //# connection ID MUST NOT provide a preferred address.
+    for (source, fits) in [(ConnectionId::EMPTY, false), (id(2), true)] {
+        let ids = HandshakeIds {
+            local_source: id(1),
+            original_destination: id(3),
+            peer_initial_source: Some(source),
+            retry_source: None,
+        };
+        let mut bytes = Vec::new();
+        let parameters = TransportParameters {
+            initial_source_connection_id: Some(source),
+            original_destination_connection_id: Some(id(3)),
+            ..preferred(id(5))
+        };
+        encode(&parameters, &mut bytes);
+        let found = check(&bytes, Side::Server, &ids).map_err(|error| error.code).err();
+        assert_eq!(found, (!fits).then_some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
+    }
+}
+
+#[test]
+fn handshake_data_above_a_gap_of_a_level_that_tls_leaves_is_an_error() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //= type=test
+    //# When TLS provides keys for a higher encryption level, if there is data
+    //# from a previous encryption level that TLS has not consumed, this MUST be
+    //# treated as a connection error of type PROTOCOL_VIOLATION.
+    // One byte of CRYPTO data at 4,000.
+    let beyond = [0x06, 0x4f, 0xa0, 1, 0];
+    for (victim, space) in [
+        (Side::Client, SpaceId::Initial),
+        (Side::Client, SpaceId::Handshake),
+        (Side::Server, SpaceId::Handshake),
+    ] {
+        let mut pair = Pair::started();
+        if victim == Side::Server {
+            pair.carry_to_client();
+        }
+        pair.attack(victim, space, &beyond);
+        match victim {
+            Side::Client => pair.carry_to_client(),
+            Side::Server => pair.carry_to_server(),
+        };
+        let found = error_of(pair.end(victim));
+        assert_eq!(found, Some(TransportErrorCode::PROTOCOL_VIOLATION), "{victim:?} {space:?}");
+    }
+}
+
+#[test]
+fn no_initial_packet_follows_the_first_handshake_packet_in_the_same_batch() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
+    //= type=test
+    //# Thus, a client MUST discard Initial keys when it first sends a
+    //# Handshake packet and a server MUST discard Initial keys when it first
+    //# successfully processes a Handshake packet.  Endpoints MUST NOT send
+    //# Initial packets after this point.
+    let mut pair = Pair::answered();
+    for space in [SpaceId::Initial, SpaceId::Handshake] {
+        pair.client.space_mut(space).probes = 2;
+    }
+    let mut memory = vec![0; 10 * 1200];
+    let mut buffer = TransmitBuffer::new(&mut memory, 10);
+    let sent = pair.client.poll_transmit(pair.now, SocketId(0), &mut buffer).unwrap();
+    let mut first = true;
+    for datagram in memory[..sent.length].chunks(sent.segment_length.unwrap_or(sent.length)) {
+        let header = parse(datagram, 8);
+        let is_initial =
+            matches!(header, Ok(Header::Long(LongHeader { ty: LongType::Initial, .. })));
+        assert_eq!(is_initial, first, "{header:?}");
+        first = false;
+    }
+    assert!(pair.client.keys.initial.is_none());
+}
+
+#[test]
+fn times_are_announced_in_whole_milliseconds_that_they_do_not_exceed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+    //= type=test
+    //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
+    //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
+    //# within its advertised max_ack_delay, with the following exception.
+    for (micros, announced) in [(0, 0), (1, 1), (1000, 1), (1500, 2), (25_000, 25)] {
+        let duration = Duration::from_micros(micros);
+        let config = TransportConfig {
+            max_ack_delay: duration,
+            max_idle_timeout: Some(duration),
+            ..TransportConfig::default()
+        };
+        let parameters = local_parameters(&config, id(1));
+        assert_eq!(parameters.max_ack_delay, announced);
+        assert_eq!(parameters.max_idle_timeout, announced);
+    }
+}
+
+#[test]
+fn the_time_that_packets_wait_for_their_keys_is_no_time_of_the_path() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+    //= type=test
+    //# However, endpoints SHOULD include buffering
+    //# delays caused by unavailability of decryption keys, since these
+    //# delays can be large and are likely to be non-repeating.
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+    //= type=test
+    //# In such cases, an endpoint SHOULD subtract such local
+    //# delays from its RTT sample until the handshake is confirmed.
+    const WAIT: Duration = Duration::from_secs(1);
+    let mut pair = Pair::answered();
+    // What the client sends after its Finished comes long before it.
+    let flight = sent_by(&mut pair.client, pair.now);
+    pair.server.ping();
+    assert_eq!(pair.carry_to_client(), 1);
+    let number = pair.client.space(SpaceId::Application).sent.next_number();
+    pair.client.ping();
+    let early = sent_by(&mut pair.client, pair.now);
+    pair.now += DELAY;
+    for datagram in &early {
+        deliver(&mut pair.server, pair.now, datagram);
+    }
+    pair.now += WAIT;
+    for datagram in &flight {
+        deliver(&mut pair.server, pair.now, datagram);
+    }
+    assert!(pair.server.handshake.is_confirmed());
+    let answer = sent_by(&mut pair.server, pair.now);
+    assert!(pair.server.space(SpaceId::Application).received.is_duplicate(number));
+    pair.now += DELAY;
+    for datagram in &answer {
+        deliver(&mut pair.client, pair.now, datagram);
+    }
+    assert_eq!(pair.server.paths.active().rtt.latest(), 2 * DELAY);
+    assert!(pair.client.rtt() < 3 * DELAY, "{:?}", pair.client.rtt());
 }

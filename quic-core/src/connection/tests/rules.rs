@@ -1,16 +1,20 @@
 //! Rules of RFC 9000 to 9002 that only whole connections can keep or break.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Pair;
 use super::pair::{deliver, deliver_from, error_of, one_sent_by, path, sent_by};
 use crate::config::TransportConfig;
-use crate::error::TransportErrorCode;
+use crate::error::{ConnectionError, TransportErrorCode};
 use crate::event::Event;
 use crate::net::{PathAddresses, SocketId};
+use crate::packet::PacketWriter;
 use crate::transmit::TransmitBuffer;
-use crate::wire::frame::{FrameType, Frames};
-use crate::wire::{Direction, Side, SpaceId, VarInt, Writer};
+use crate::wire::frame::{Frame, FrameType, Frames, NewToken};
+use crate::wire::{ConnectionId, Direction, Side, SpaceId, StatelessResetToken, VarInt, Writer};
 
 const PING: &[u8] = &[0x01];
 
@@ -270,4 +274,172 @@ fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
     }
     let mtu = pair.server.statistics().mtu;
     assert!((1480..=1500).contains(&mtu), "{mtu} bytes of 1,500");
+}
+
+#[test]
+fn each_token_is_sent_until_it_is_acknowledged_itself() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //= type=test
+    //# NEW_TOKEN frames are retransmitted if the packet containing them is
+    //# lost.
+    let mut pair = Pair::confirmed();
+    let handshake = &mut pair.server.handshake;
+    (0..3).for_each(|index| handshake.queue_token(index, Box::from([index; 40])));
+    let tokens = |pair: &mut Pair| {
+        let (mut memory, mut ring) = ([0; 500], VecDeque::new());
+        let mut packet = PacketWriter::new(&mut memory, &mut ring);
+        pair.server.handshake.write_frames(SpaceId::Application, &mut packet).unwrap();
+        let written = packet.length();
+        pair.server.handshake.on_token_acked(0);
+        let frames = Frames::new(&memory[..written]).map(|frame| frame.unwrap());
+        let tokens: Vec<u8> = frames
+            .map(|frame| match frame {
+                Frame::NewToken(NewToken(token)) => token[0],
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        tokens
+    };
+    assert_eq!(tokens(&mut pair), [0, 1, 2]);
+    assert_eq!(tokens(&mut pair), []);
+    for index in 0..2 {
+        pair.server.handshake.on_token_lost(index);
+    }
+    assert_eq!(tokens(&mut pair), [1], "the first one was acknowledged, the others were not");
+}
+
+#[test]
+fn a_sender_without_credit_keeps_the_connection_from_timing_out() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+    //= type=test
+    //# To keep the
+    //# connection from closing, a sender that is flow control limited SHOULD
+    //# periodically send a STREAM_DATA_BLOCKED or DATA_BLOCKED frame when it
+    //# has no ack-eliciting packets in flight.
+    // The window of a stream is used up, that of the connection, or neither.
+    let window = 256 << 10;
+    for (full_streams, wants_more, lives) in [(1, true, true), (2, false, true), (0, false, false)]
+    {
+        let mut pair = Pair::confirmed();
+        let mut open = || pair.client.open_stream(Direction::Unidirectional).unwrap();
+        let streams = [open(), open(), open()];
+        for stream in &streams[..full_streams] {
+            let mut stream = pair.client.send_stream(*stream);
+            assert_eq!(stream.write(&vec![7; window]).unwrap(), window);
+            assert!(!wants_more || stream.write(b"more").is_err());
+        }
+        let last = pair.client.send_stream(streams[2]).write(b"more");
+        assert_eq!(last.is_err(), full_streams == 2);
+        let end = pair.now + Duration::from_mins(2);
+        while pair.now < end && !pair.client.is_over() {
+            pair.settle();
+            let timers = [pair.client.poll_timeout(), pair.server.poll_timeout()];
+            let Some(next) = timers.into_iter().flatten().min() else { break };
+            pair.now = pair.now.max(next);
+            pair.client.handle_timeout(pair.now);
+            pair.server.handle_timeout(pair.now);
+        }
+        assert_eq!((!pair.client.is_over(), !pair.server.is_over()), (lives, lives));
+    }
+}
+
+#[test]
+fn a_path_that_lost_everything_for_long_is_measured_anew() {
+    let mut pair = Pair::confirmed();
+    let before = pair.client.statistics();
+    pair.client.ping();
+    for _ in 0..8 {
+        let _lost = sent_by(&mut pair.client, pair.now);
+        pair.now = pair.client.recovery.deadline().unwrap();
+        pair.client.handle_timeout(pair.now);
+    }
+    let probes = sent_by(&mut pair.client, pair.now);
+    pair.now += Duration::from_millis(300);
+    for datagram in &probes {
+        deliver(&mut pair.server, pair.now, datagram);
+    }
+    pair.carry_to_client();
+    let after = pair.client.statistics();
+    assert!(after.congestion_window < before.congestion_window);
+    assert!(after.minimum_rtt >= Duration::from_millis(300), "{:?}", after.minimum_rtt);
+}
+
+#[test]
+fn a_close_names_the_very_type_of_the_frame_that_caused_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+    //= type=test
+    //# A variable-length integer encoding the type of frame
+    //# that triggered the error.
+    for (space, frame) in [
+        (SpaceId::Application, &[0x08, 3][..]),
+        (SpaceId::Application, &[0x0f, 3, 1, 0]),
+        (SpaceId::Application, &[0x01, 0x0a, 3, 0]),
+        (SpaceId::Application, &[0x19, 9]),
+        (SpaceId::Handshake, &[0x0b, 3, 0]),
+    ] {
+        let mut pair = match space {
+            SpaceId::Application => Pair::confirmed(),
+            SpaceId::Initial | SpaceId::Handshake => Pair::answered(),
+        };
+        pair.attack(Side::Server, space, frame);
+        let Some(ConnectionError::TransportError(error)) = pair.server.close_reason() else {
+            panic!("no error in {frame:?}");
+        };
+        let cause = if frame[0] == 0x01 { frame[1] } else { frame[0] };
+        assert_eq!(error.frame_type, Some(cause.into()), "{frame:?}");
+    }
+}
+
+#[test]
+fn whatever_cannot_be_read_and_ends_in_the_token_is_a_stateless_reset() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# However, endpoints MUST treat any packet ending in a valid
+    //# stateless reset token as a Stateless Reset, as other QUIC versions
+    //# might allow the use of a long header.
+    let token = [9; 16];
+    for (first, version) in [(0x40, 0), (0xe0, 1), (0xd0, 1), (0x80, 1), (0xc0, 1), (0xc0, 7)] {
+        for (resets, known) in [(true, true), (true, false), (false, true), (false, false)] {
+            let mut pair = Pair::confirmed();
+            let source = pair.client.ids_seen.peer_initial_source.filter(|_| known);
+            let source = source.unwrap_or(ConnectionId::EMPTY);
+            pair.client.remote_ids.set_reset_token(StatelessResetToken::new(token));
+            let id = *pair.client.local_ids.all().next().unwrap();
+            let mut datagram = vec![first];
+            if first == 0x40 {
+                datagram.extend_from_slice(id.as_slice());
+            } else {
+                datagram.extend_from_slice(&[0, 0, 0, version, 8]);
+                datagram.extend_from_slice(id.as_slice());
+                datagram.push(u8::try_from(source.length()).unwrap());
+                datagram.extend_from_slice(source.as_slice());
+                datagram.extend_from_slice(&[0x40, 60]);
+            }
+            datagram.resize(datagram.len() + 60 - 16, 0x11);
+            datagram.extend_from_slice(&token);
+            datagram.extend_from_slice(&[0][usize::from(resets)..]);
+            deliver(&mut pair.client, pair.now, &datagram);
+            let reset = pair.client.close_reason() == Some(&ConnectionError::Reset);
+            assert_eq!(reset, resets, "{first:x} {version} {known}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_packet_of_somebody_else_in_a_datagram_is_read() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+    //= type=test
+    //# For example, if decryption fails
+    //# (because the keys are not available or for any other reason), the
+    //# receiver MAY either discard or buffer the packet for later processing
+    //# and MUST attempt to process the remaining packets.
+    let mut pair = Pair::answered();
+    let own = pair.server.ids_seen.local_source;
+    let known = pair.client.statistics().packets_received;
+    pair.server.ids_seen.local_source = ConnectionId::new(&[9; 8]).unwrap();
+    let mut datagram = pair.server.forge(SpaceId::Handshake, &[0x01; 30]);
+    pair.server.ids_seen.local_source = own;
+    datagram.extend(pair.server.forge(SpaceId::Handshake, &[0x01; 30]));
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert_eq!(pair.client.statistics().packets_received, known + 1);
 }

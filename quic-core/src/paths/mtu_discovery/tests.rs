@@ -103,9 +103,9 @@ fn a_black_hole_falls_back_and_the_search_restarts_later() {
         assert!(!mtu.on_lost(1452, at(1)), "without small ones acknowledged it says nothing new");
         mtu.on_acked(100);
     }
-    assert_eq!((mtu.current(), mtu.poll_probe(at(600))), (1200, None));
-    assert_eq!(mtu.deadline(), Some(at(601)));
-    assert_eq!(search(&mut mtu, at(601), 1452), [1452]);
+    assert_eq!((mtu.current(), mtu.poll_probe(at(60))), (1200, None));
+    assert_eq!(mtu.deadline(), Some(at(61)));
+    assert_eq!(search(&mut mtu, at(61), 1452), [1452]);
 }
 
 #[test]

@@ -101,10 +101,27 @@ fn what_the_peer_knows_is_not_reported_again_but_stays_a_duplicate() {
     received.on_ack_acked(5);
     assert_eq!(write(&mut received, at(1)).unwrap().1, [3, 5]);
     received.on_ack_acked(5);
-    received.on_packet(at(2), 6, true, None);
-    assert_eq!(write(&mut received, at(2)).unwrap().1, [6]);
-    assert!([0, 1, 3, 5, 6].into_iter().all(|number| received.is_duplicate(number)));
-    assert!([2, 4, 7].into_iter().all(|number| !received.is_duplicate(number)));
+    received.on_packet(at(2), 7, true, None);
+    assert_eq!(write(&mut received, at(2)).unwrap().1, [5, 7]);
+    received.on_ack_acked(7);
+    received.on_packet(at(3), 8, true, None);
+    assert_eq!(write(&mut received, at(3)).unwrap().1, [7, 8]);
+    assert!([0, 1, 3, 5, 7, 8].into_iter().all(|number| received.is_duplicate(number)));
+    assert!([2, 4, 6].into_iter().all(|number| !received.is_duplicate(number)));
+}
+
+#[test]
+fn the_largest_number_is_in_every_acknowledgment_and_the_delay_is_its_own() {
+    let mut received = application();
+    received.on_packet(at(0), 10, true, None);
+    write(&mut received, at(8));
+    received.on_ack_acked(10);
+    received.on_packet(at(500), 5, true, None);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+    //= type=test
+    //# A receiver SHOULD include an ACK Range containing the largest
+    //# received packet number in every ACK frame.
+    assert_eq!(write(&mut received, at(500)), Some((500_000 >> 3, vec![5, 10])));
 }
 
 #[test]
@@ -132,7 +149,7 @@ fn the_largest_numbers_and_times_do_no_harm() {
     assert!(received.is_duplicate(largest));
     assert!(write(&mut received, Instant::FAR_FUTURE).is_some());
     received.on_ack_acked(u64::MAX);
-    assert_eq!(write(&mut received, Instant::FAR_FUTURE), None);
+    assert_eq!(write(&mut received, Instant::FAR_FUTURE).unwrap().1, [largest]);
 }
 
 proptest! {

@@ -162,3 +162,84 @@ fn a_stream_that_ends_gets_no_more_credit() {
     let sent = packet(&mut server).map(|packet| packet.sent).unwrap_or_default();
     assert!(!sent.contains(&SentFrame::MaxStreamData { id: client_uni(0) }));
 }
+
+#[test]
+fn a_peer_that_keeps_nearly_all_streams_open_gets_back_every_one_that_ends() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+    //= type=test
+    //# An endpoint MUST NOT wait
+    //# to receive this signal before advertising additional credit, since
+    //# doing so will mean that the peer will be blocked for at least an
+    //# entire round trip, and potentially indefinitely if the peer chooses
+    //# not to send STREAMS_BLOCKED frames.
+    let config = TransportConfig { max_concurrent_uni_streams: 100, ..TransportConfig::default() };
+    let mut server = streams(Side::Server, &config);
+    let ends = |server: &mut Streams, index| {
+        stream_frame(server, client_uni(index), 0, 1, true).unwrap();
+        while server.accept(UNI).is_some() {}
+        read_all(server, client_uni(index)).1.unwrap();
+    };
+    ends(&mut server, 0);
+    assert!(packet(&mut server).is_none(), "the peer has enough left");
+    data(&mut server, client_uni(98), 0, 1);
+    assert_eq!(max_streams(&packet(&mut server).unwrap()), Some(101));
+    ends(&mut server, 99);
+    assert_eq!(max_streams(&packet(&mut server).unwrap()), Some(102));
+}
+
+#[test]
+fn a_stream_that_nobody_reads_does_not_stop_the_others() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.2
+    //= type=test
+    //# Therefore, a receiver MUST NOT wait for a
+    //# STREAM_DATA_BLOCKED or DATA_BLOCKED frame before sending a
+    //# MAX_STREAM_DATA or MAX_DATA frame; doing so could result in the
+    //# sender being blocked for the rest of the connection.
+    let config = TransportConfig {
+        receive_window: 16_000,
+        stream_receive_window: 1 << 20,
+        max_receive_window: 16_000,
+        ..TransportConfig::default()
+    };
+    for unread in [9000, 12_000, 14_000] {
+        let mut server = streams(Side::Server, &config);
+        data(&mut server, client_uni(0), 0, unread);
+        data(&mut server, client_uni(1), 0, 0);
+        while server.accept(UNI).is_some() {}
+        let (mut limit, mut offset) = (16_000, 0);
+        for _ in 0..100 {
+            let room = limit - unread as u64 - offset;
+            assert!(room > 0, "blocked for ever, with {unread} bytes unread");
+            let piece = room.min(500);
+            data(&mut server, client_uni(1), offset, usize::try_from(piece).unwrap());
+            offset += piece;
+            let _read = read_all(&mut server, client_uni(1));
+            let raised = packet(&mut server).into_iter().flat_map(|packet| {
+                let frames = frames(&packet).into_iter();
+                let limits = frames.map(|frame| match frame {
+                    Frame::MaxData(limit) => limit,
+                    _ => 0,
+                });
+                limits.collect::<Vec<_>>()
+            });
+            limit = raised.max().unwrap_or(0).max(limit);
+        }
+        assert!(offset > 30_000);
+    }
+}
+
+#[test]
+fn credit_follows_when_the_peer_runs_short_after_the_last_read() {
+    let config = TransportConfig {
+        receive_window: 16_000,
+        stream_receive_window: 1 << 20,
+        ..TransportConfig::default()
+    };
+    let mut server = streams(Side::Server, &config);
+    data(&mut server, client_uni(0), 0, 1500);
+    while server.accept(UNI).is_some() {}
+    let _read = read_all(&mut server, client_uni(0));
+    assert!(packet(&mut server).is_none(), "the peer has enough left");
+    data(&mut server, client_uni(1), 0, 14_000);
+    assert_eq!(frames(&packet(&mut server).unwrap()), [Frame::MaxData(17_500)]);
+}

@@ -118,6 +118,11 @@ impl<'a> Frames<'a> {
         Self { reader: Reader::new(payload) }
     }
 
+    /// The type of the next frame as it travels, if it is known; 0 behind the last one.
+    pub(crate) fn next_type(&self) -> FrameType {
+        FrameType(self.reader.rest().first().copied().unwrap_or_default().into())
+    }
+
     /// All types that are known take one byte.
     #[inline]
     fn frame(&mut self, first: u8) -> Result<Frame<'a>, FrameError> {
