@@ -57,6 +57,7 @@ pub struct Arrivals {
     memory: Vec<Box<[u8]>>,
     trains: [RecvMeta; TRAINS],
     count: usize,
+    emptied: bool,
 }
 
 impl Arrivals {
@@ -66,6 +67,7 @@ impl Arrivals {
             memory: (0..TRAINS).map(|_| vec![0; TRAIN_LENGTH].into_boxed_slice()).collect(),
             trains: [RecvMeta::default(); TRAINS],
             count: 0,
+            emptied: false,
         }
     }
 
@@ -92,6 +94,13 @@ impl Arrivals {
     /// Forgets what is in it.
     pub fn clear(&mut self) {
         self.count = 0;
+        self.emptied = false;
+    }
+
+    /// Whether the call that filled it saw the socket empty, so that the next one can wait until
+    /// the socket is readable anew. `false` where a system does not say.
+    pub fn emptied_the_socket(&self) -> bool {
+        self.emptied
     }
 
     /// The trains, each with its memory.
@@ -160,12 +169,15 @@ impl UdpOffload {
     /// # Errors
     /// Those of `recvmmsg`.
     pub fn receive(&self, socket: UdpSockRef<'_>, arrivals: &mut Arrivals) -> io::Result<()> {
-        arrivals.count = 0;
+        arrivals.clear();
         let mut memory = arrivals.memory.iter_mut();
         let mut slices: [IoSliceMut<'_>; TRAINS] = std::array::from_fn(|_| {
             IoSliceMut::new(memory.next().map_or(&mut [][..], |memory| &mut **memory))
         });
         arrivals.count = self.state.recv(socket, &mut slices, &mut arrivals.trains)?;
+        // `recvmmsg` stops early only when nothing is left. Elsewhere a call takes one at a time.
+        arrivals.emptied =
+            cfg!(any(target_os = "linux", target_os = "android")) && arrivals.count < TRAINS;
         Ok(())
     }
 }
@@ -274,3 +286,6 @@ const TRAIN_LENGTH: usize = 64 << 10;
 const TRAINS: usize = 4;
 /// Asked for in each direction.
 const BUFFER_LENGTH: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests;
