@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -17,6 +18,8 @@ use crate::socket::TokioSocket;
 pub(crate) struct Run {
     socket: TokioSocket,
     pump: Pump,
+    /// Whether tasks of the application were woken and none has acted yet.
+    expectant: bool,
     timer: Pin<Box<Sleep>>,
     /// What the timer was set to and has not fired at yet.
     armed: Option<Instant>,
@@ -35,7 +38,7 @@ enum Turn {
 impl Run {
     pub(crate) fn new(socket: TokioSocket, pump: Pump) -> Self {
         let timer = Box::pin(sleep_until(tokio::time::Instant::now()));
-        Self { socket, pump, timer, armed: None }
+        Self { socket, pump, expectant: false, timer, armed: None }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
@@ -105,8 +108,16 @@ impl Future for Run {
             if changed == Poll::Ready(false) {
                 return Poll::Ready(());
             }
+            // Whoever was woken may only have let others begin, which then act: what there is to
+            // send by now, acknowledgments mostly, leaves together with what those write.
+            if mem::take(&mut self.expectant) && changed.is_pending() {
+                break;
+            }
             match self.turn(cx) {
-                Turn::Awaited => break,
+                Turn::Awaited => {
+                    self.expectant = true;
+                    break;
+                }
                 Turn::Busy => {}
                 // Asked again, since only the answer that there is nothing makes the application's
                 // next act wake this task.
