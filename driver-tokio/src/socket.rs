@@ -40,10 +40,10 @@ impl Socket for TokioSocket {
         let mut received = Err(io::ErrorKind::WouldBlock.into());
         let receive = || {
             received = self.offload.receive(self.readiness.socket().into(), arrivals);
-            // Who saw the socket empty need not ask it again: what comes later is a new event.
-            let emptied = received.is_ok() && arrivals.emptied_the_socket();
+            // Who exhausted the socket need not ask it again: what comes later is a new event.
+            let exhausted = received.is_ok() && arrivals.exhausted_the_socket();
             let blocked = received.as_ref().is_err_and(would_block);
-            if emptied || blocked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            if exhausted || blocked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         };
         // All that its result says is in `received` too.
         let _: io::Result<()> = self.readiness.try_receive(receive);
