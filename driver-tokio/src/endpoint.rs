@@ -7,6 +7,7 @@ use std::ops::Deref;
 use driver::{EndpointConfig, ServerConfig, UdpOffload, enlarge_buffers};
 
 use crate::run::Run;
+use crate::socket::TokioSocket;
 
 /// A UDP socket with any number of QUIC connections, run by tokio. Clones are handles of the same
 /// endpoint; see [`driver::Endpoint`] for what it can do.
@@ -46,9 +47,9 @@ impl Endpoint {
         let offload = UdpOffload::new((&socket).into())?;
         let warnings = enlarge_buffers(&socket, &offload);
         let local = socket.local_addr()?;
-        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        let socket = TokioSocket::new(socket, offload)?;
         let (endpoint, pump) = driver::Endpoint::new(config, server, local, warnings)?;
-        runtime.spawn(tokio::task::unconstrained(Run::new(socket, offload, pump)));
+        runtime.spawn(tokio::task::unconstrained(Run::new(socket, pump)));
         Ok(Self(endpoint))
     }
 }

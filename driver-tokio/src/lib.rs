@@ -7,6 +7,7 @@
 
 mod endpoint;
 mod run;
+mod socket;
 
 pub use driver::*;
 pub use endpoint::Endpoint;

@@ -1,25 +1,25 @@
 //! The loop.
 
 use std::future::Future;
-use std::io;
-use std::num::NonZeroUsize;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use driver::{Arrivals, Arrived, Outgoing, Progress, Pump, Socket, UdpOffload};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use driver::{Arrived, Progress, Pump};
 use tokio::time::{Sleep, sleep_until};
+
+use crate::socket::TokioSocket;
 
 /// Runs an endpoint until the application holds nothing of it any more.
 ///
 /// Spawned unconstrained: tokio's budget would report a socket or timer that is ready as not ready.
 /// Instead, each poll does a bounded number of turns and then lets other tasks run.
 pub(crate) struct Run {
-    socket: UdpSocket,
-    offload: UdpOffload,
+    socket: TokioSocket,
     pump: Pump,
+    /// Whether tasks of the application were woken and none has acted yet.
+    expectant: bool,
     timer: Pin<Box<Sleep>>,
     /// What the timer was set to and has not fired at yet.
     armed: Option<Instant>,
@@ -36,39 +36,39 @@ enum Turn {
 }
 
 impl Run {
-    pub(crate) fn new(socket: UdpSocket, offload: UdpOffload, pump: Pump) -> Self {
+    pub(crate) fn new(socket: TokioSocket, pump: Pump) -> Self {
         let timer = Box::pin(sleep_until(tokio::time::Instant::now()));
-        Self { socket, offload, pump, timer, armed: None }
+        Self { socket, pump, expectant: false, timer, armed: None }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
-        let Self { socket, offload, pump, .. } = self;
-        let io = TokioSocket { socket, offload };
+        let Self { socket, pump, .. } = self;
         let now = pump.now();
         if pump.poll_timeout().is_some_and(|timeout| timeout <= now) {
             pump.handle_timeout(now);
         }
         let mut turn = Turn::Idle;
         for _ in 0..BATCHES_SENT {
-            match pump.send(pump.now(), &io) {
+            match pump.send(pump.now(), socket) {
                 Progress::More => turn = Turn::Busy,
                 // A failure to wait for room is one that the next send reports.
-                Progress::Blocked if socket.poll_send_ready(cx).is_pending() => {
+                Progress::Blocked if socket.poll_sendable(cx).is_pending() => {
                     turn = Turn::Idle;
                     break;
                 }
                 Progress::Blocked => turn = Turn::Busy,
                 Progress::Flushed => {
+                    socket.forget_sendable();
                     turn = Turn::Idle;
                     break;
                 }
             }
         }
         for _ in 0..BATCHES_RECEIVED {
-            if !pump.is_receiving() || socket.poll_recv_ready(cx).is_pending() {
+            if !pump.is_receiving() || socket.poll_receivable(cx).is_pending() {
                 return turn;
             }
-            match pump.receive(pump.now(), &io) {
+            match pump.receive(pump.now(), socket) {
                 Arrived::Something => turn = Turn::Busy,
                 Arrived::SomethingAwaited => return Turn::Awaited,
                 Arrived::Nothing => {}
@@ -108,8 +108,16 @@ impl Future for Run {
             if changed == Poll::Ready(false) {
                 return Poll::Ready(());
             }
+            // Whoever was woken may only have let others begin, which then act: what there is to
+            // send by now, acknowledgments mostly, leaves together with what those write.
+            if mem::take(&mut self.expectant) && changed.is_pending() {
+                break;
+            }
             match self.turn(cx) {
-                Turn::Awaited => break,
+                Turn::Awaited => {
+                    self.expectant = true;
+                    break;
+                }
                 Turn::Busy => {}
                 // Asked again, since only the answer that there is nothing makes the application's
                 // next act wake this task.
@@ -123,27 +131,6 @@ impl Future for Run {
         // To the back of the queue: whoever was woken runs first.
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-struct TokioSocket<'a> {
-    socket: &'a UdpSocket,
-    offload: &'a UdpOffload,
-}
-
-impl Socket for TokioSocket<'_> {
-    fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()> {
-        let receive = || self.offload.receive(self.socket.into(), arrivals);
-        self.socket.try_io(Interest::READABLE, receive)
-    }
-
-    fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
-        let send = || self.offload.send(self.socket.into(), outgoing);
-        self.socket.try_io(Interest::WRITABLE, send)
-    }
-
-    fn maximum_segments(&self) -> NonZeroUsize {
-        self.offload.maximum_segments()
     }
 }
 

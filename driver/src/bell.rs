@@ -4,9 +4,11 @@ use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant as StdInstant};
+use std::time::Instant as StdInstant;
 
 use quic_core::{ConnectionHandle, Instant};
+
+use crate::clock::Clock;
 
 /// Shared by the loop and everything that the application holds of an endpoint.
 ///
@@ -14,7 +16,7 @@ use quic_core::{ConnectionHandle, Instant};
 /// once for all of them, and knows whether the application holds anything at all.
 #[derive(Debug)]
 pub(crate) struct Bell {
-    epoch: StdInstant,
+    clock: Clock,
     inner: Mutex<Inner>,
     users: AtomicUsize,
 }
@@ -29,18 +31,17 @@ struct Inner {
 
 impl Bell {
     pub(crate) fn new() -> Self {
-        Self { epoch: StdInstant::now(), inner: Mutex::default(), users: AtomicUsize::new(0) }
+        Self { clock: Clock::new(), inner: Mutex::default(), users: AtomicUsize::new(0) }
     }
 
     /// Reads the clock.
     pub(crate) fn now(&self) -> Instant {
-        let nanos = self.epoch.elapsed().as_nanos();
-        Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.clock.now()
     }
 
     /// The same point in time on the clock of `std`; `None` if that cannot hold it.
     pub(crate) fn to_std(&self, instant: Instant) -> Option<StdInstant> {
-        self.epoch.checked_add(Duration::from_nanos(instant.as_nanos()))
+        self.clock.to_std(instant)
     }
 
     /// Wakes the loop.

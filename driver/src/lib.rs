@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod bell;
+mod clock;
 mod waiting;
 
 mod shared;

@@ -57,6 +57,7 @@ pub struct Arrivals {
     memory: Vec<Box<[u8]>>,
     trains: [RecvMeta; TRAINS],
     count: usize,
+    exhausted: bool,
 }
 
 impl Arrivals {
@@ -66,6 +67,7 @@ impl Arrivals {
             memory: (0..TRAINS).map(|_| vec![0; TRAIN_LENGTH].into_boxed_slice()).collect(),
             trains: [RecvMeta::default(); TRAINS],
             count: 0,
+            exhausted: false,
         }
     }
 
@@ -92,6 +94,14 @@ impl Arrivals {
     /// Forgets what is in it.
     pub fn clear(&mut self) {
         self.count = 0;
+        self.exhausted = false;
+    }
+
+    /// Whether the call that filled it left nothing and nothing more is about to come, so that the
+    /// next one had better wait until the socket is readable anew. `false` where a system does not
+    /// say.
+    pub fn exhausted_the_socket(&self) -> bool {
+        self.exhausted
     }
 
     /// The trains, each with its memory.
@@ -160,12 +170,18 @@ impl UdpOffload {
     /// # Errors
     /// Those of `recvmmsg`.
     pub fn receive(&self, socket: UdpSockRef<'_>, arrivals: &mut Arrivals) -> io::Result<()> {
-        arrivals.count = 0;
+        arrivals.clear();
         let mut memory = arrivals.memory.iter_mut();
         let mut slices: [IoSliceMut<'_>; TRAINS] = std::array::from_fn(|_| {
             IoSliceMut::new(memory.next().map_or(&mut [][..], |memory| &mut **memory))
         });
         arrivals.count = self.state.recv(socket, &mut slices, &mut arrivals.trains)?;
+        // `recvmmsg` stops early only when nothing is left; elsewhere a call takes one at a time.
+        // After much, more has come by the time that it was dealt with.
+        let length: usize = arrivals.trains().map(|(train, _)| train.len).sum();
+        arrivals.exhausted = cfg!(any(target_os = "linux", target_os = "android"))
+            && arrivals.count < TRAINS
+            && length < MUCH;
         Ok(())
     }
 }
@@ -272,5 +288,10 @@ fn enlarge(
 const TRAIN_LENGTH: usize = 64 << 10;
 /// Trains taken by one call: enough to save calls, few enough for their memory to stay in cache.
 const TRAINS: usize = 4;
+/// So many bytes at a time are part of a flow, which goes on.
+const MUCH: usize = 32 << 10;
 /// Asked for in each direction.
 const BUFFER_LENGTH: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests;

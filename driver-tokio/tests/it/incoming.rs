@@ -1,4 +1,4 @@
-use driver_tokio::{ConnectionError, TransportErrorCode};
+use driver_tokio::{ConnectionError, TransportErrorCode, VarInt};
 
 use crate::support::{Pair, soon};
 
@@ -47,6 +47,23 @@ async fn a_client_that_answers_a_retry_is_validated() {
         let (client, server) = tokio::join!(connecting, accept);
         assert_eq!(client.unwrap().remote_address(), pair.address());
         assert_eq!(server.remote_address(), pair.client.local_addr().unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_its_keys_knows_its_clients_after_a_restart() {
+    soon(async {
+        let mut pair = Pair::new();
+        for _ in 0..5 {
+            // One round trip after the handshake, the client has a token.
+            let streams = pair.stream().await;
+            streams.server.close(VarInt::from_u32(0), b"");
+            streams.client.closed().await;
+        }
+        pair.restart();
+        let _connecting = pair.client.connect(pair.address(), "localhost").unwrap();
+        assert!(pair.server.accept().await.unwrap().remote_address_validated());
     })
     .await;
 }

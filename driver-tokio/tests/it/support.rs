@@ -21,6 +21,7 @@ const ALPN: &[&[u8]] = &[b"test"];
 pub(crate) struct Pair {
     pub(crate) server: Endpoint,
     pub(crate) client: Endpoint,
+    config: ServerConfig,
 }
 
 impl Pair {
@@ -41,11 +42,17 @@ impl Pair {
         let tls = TlsClientConfig::from_roots(roots, ALPN).unwrap();
         let client = ClientConfig::new(Arc::new(tls), transport).unwrap();
         let pair = Self {
-            server: Endpoint::server(server, any_port()).unwrap(),
+            server: Endpoint::server(server.clone(), any_port()).unwrap(),
             client: Endpoint::client(any_port()).unwrap(),
+            config: server,
         };
         pair.client.set_default_client_config(client);
         pair
+    }
+
+    /// The server anew, with the configuration and thus the keys of the old one.
+    pub(crate) fn restart(&mut self) {
+        self.server = Endpoint::server(self.config.clone(), any_port()).unwrap();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -16,7 +16,9 @@ pub struct ServerConfig {
     /// Limits and timings.
     pub transport: Arc<TransportConfig>,
     /// The key that seals Retry and NEW_TOKEN tokens. Share it between servers that share an
-    /// address; a random one makes tokens worthless after a restart.
+    /// address; a random one makes tokens worthless after a restart. With one that is kept, and an
+    /// [`Instant`](crate::Instant) that goes on from where it was, they stay good; which of them
+    /// were used is not remembered then, so that each is good once more.
     pub token_key: TokenKey,
     /// When clients have to prove their address before anything else (RFC 9000 §8.1.2).
     /// Default: above 1,000 half-open connections.
