@@ -290,7 +290,7 @@ fn an_idle_connection_is_small() {
 #[test]
 fn a_half_open_connection_is_small() {
     // With TLS as it is, more than half of it is the state of TLS and its messages.
-    for (setup, bound) in [(Setup::new(1), 6 << 10), (Setup::with_rustls(1), 33 << 8)] {
+    for (setup, bound) in [(Setup::new(1), 6 << 10), (Setup::with_rustls(1), 8 << 10)] {
         let setup = setup.transport(|transport| {
             transport.handshake_timeout = Duration::from_secs(1000);
             transport.max_concurrent_bidi_streams = 1 << 60;

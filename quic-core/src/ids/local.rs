@@ -25,11 +25,11 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct LocalIds {
     /// Bytes per ID; with 0, there is only the empty one.
-    length: usize,
+    length: u8,
     /// At most [`ACTIVE_CONNECTION_ID_LIMIT`].
     issued: SmallVec<[Issued; 1]>,
     /// How many the peer is willing to keep; 1 until it is known.
-    limit: usize,
+    limit: u8,
     next_sequence: u64,
     /// Largest sequence number that left in a frame.
     largest_sent: u64,
@@ -41,20 +41,22 @@ pub(crate) struct LocalIds {
 struct Issued {
     sequence: u64,
     id: ConnectionId,
-    /// `Some` while it has to be announced.
-    pending: Option<StatelessResetToken>,
-    /// What is announced again if the frame is lost; `None` for the ID of the handshake.
+    /// Whether it has to be announced.
+    pending: bool,
+    /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
 }
 
 impl LocalIds {
     /// `first` is the ID of the handshake, and is registered; later ones are `length` bytes long.
     pub(crate) fn new(first: ConnectionId, length: usize) -> Self {
+        let length = length.min(ConnectionId::MAXIMUM_LENGTH);
+        let length = if first.is_empty() { 0 } else { length };
         let registrations = VecDeque::from([Registration::AddId(first)]);
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: None, token: None });
+        issued.push(Issued { sequence: 0, id: first, pending: false, token: None });
         Self {
-            length: if first.is_empty() { 0 } else { length.min(ConnectionId::MAXIMUM_LENGTH) },
+            length: u8::try_from(length).unwrap_or(0),
             issued,
             limit: 1,
             next_sequence: 1,
@@ -65,8 +67,8 @@ impl LocalIds {
 
     /// Takes the peer's active_connection_id_limit (RFC 9000 §18.2).
     pub(crate) fn set_peer_limit(&mut self, limit: u64) {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        self.limit = limit.clamp(1, ACTIVE_CONNECTION_ID_LIMIT);
+        let limit = limit.clamp(1, ACTIVE_CONNECTION_ID_LIMIT as u64);
+        self.limit = u8::try_from(limit).unwrap_or(1);
     }
 
     /// Issues as many IDs as the peer may keep and does not have. `reset_token` makes their
@@ -79,10 +81,10 @@ impl LocalIds {
         if self.length == 0 {
             return;
         }
-        while self.issued.len() < self.limit {
+        while self.issued.len() < self.limit.into() {
             let Some(id) = self.draw(random) else { return };
             let token = Some(reset_token(&id));
-            self.issued.push(Issued { sequence: self.next_sequence, id, pending: token, token });
+            self.issued.push(Issued { sequence: self.next_sequence, id, pending: true, token });
             self.next_sequence = self.next_sequence.saturating_add(1);
             self.registrations.push_back(Registration::AddId(id));
         }
@@ -92,7 +94,7 @@ impl LocalIds {
     fn draw(&self, random: &mut SeededRandom) -> Option<ConnectionId> {
         (0..ATTEMPTS).find_map(|_| {
             let mut bytes = [0; ConnectionId::MAXIMUM_LENGTH];
-            let bytes = bytes.get_mut(..self.length)?;
+            let bytes = bytes.get_mut(..self.length.into())?;
             random.fill(bytes);
             let id = ConnectionId::new(bytes)?;
             self.issued.iter().all(|issued| issued.id != id).then_some(id)
@@ -138,18 +140,18 @@ impl LocalIds {
 
     /// Whether [`Self::write_frames`] has anything to write.
     pub(crate) fn has_frames(&self) -> bool {
-        self.issued.iter().any(|issued| issued.pending.is_some())
+        self.issued.iter().any(|issued| issued.pending)
     }
 
     /// Writes the NEW_CONNECTION_ID frames that are due.
     pub(crate) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
         for issued in &mut self.issued {
-            let Some(reset_token) = issued.pending else { continue };
+            let Some(reset_token) = issued.token.filter(|_| issued.pending) else { continue };
             let sequence = issued.sequence;
             let frame =
                 NewConnectionId { sequence, retire_prior_to: 0, id: issued.id, reset_token };
             packet.write(SentFrame::NewConnectionId { sequence }, |writer| frame.encode(writer))?;
-            issued.pending = None;
+            issued.pending = false;
             self.largest_sent = self.largest_sent.max(sequence);
         }
         Ok(())
@@ -158,14 +160,14 @@ impl LocalIds {
     /// The frame was lost: it is sent again, unless the peer retired the ID meanwhile.
     pub(crate) fn on_lost(&mut self, sequence: u64) {
         if let Some(issued) = self.issued.iter_mut().find(|issued| issued.sequence == sequence) {
-            issued.pending = issued.token;
+            issued.pending = issued.token.is_some();
         }
     }
 
     /// The peer has the frame: nothing sends it again.
     pub(crate) fn on_acked(&mut self, sequence: u64) {
         if let Some(issued) = self.issued.iter_mut().find(|issued| issued.sequence == sequence) {
-            issued.pending = None;
+            issued.pending = false;
             issued.token = None;
         }
     }

@@ -27,8 +27,8 @@ pub(crate) struct ReceivedPackets {
     floor: u64,
     /// What is still reported: received, and not known by the peer to be.
     reported: RangeSet,
-    /// The smallest number that no ACK frame has reported yet.
-    smallest_unreported: Option<u64>,
+    /// The smallest number that no ACK frame has reported yet; the largest `u64` if there is none.
+    smallest_unreported: u64,
     largest: Option<(u64, Instant)>,
     ecn: EcnCounts,
     schedule: AckSchedule,
@@ -42,7 +42,7 @@ impl ReceivedPackets {
             received: RangeSet::default(),
             floor: 0,
             reported: RangeSet::default(),
-            smallest_unreported: None,
+            smallest_unreported: u64::MAX,
             largest: None,
             ecn: EcnCounts::default(),
             schedule: AckSchedule::new(space, max_ack_delay),
@@ -73,8 +73,7 @@ impl ReceivedPackets {
         if self.reported.len() > MAX_REPORTED_RANGES {
             self.reported.pop_first();
         }
-        self.smallest_unreported =
-            Some(self.smallest_unreported.map_or(number, |smallest| smallest.min(number)));
+        self.smallest_unreported = self.smallest_unreported.min(number);
         // A gap before the packet, or a packet that fills one (RFC 9000 §13.2.1).
         let out_of_order =
             self.largest.is_some_and(|(largest, _)| number != largest.saturating_add(1));
@@ -93,7 +92,7 @@ impl ReceivedPackets {
     pub(crate) fn on_ack_acked(&mut self, largest: u64) {
         let end = largest.saturating_add(1);
         // A packet that came late, after that ACK frame, has not been reported by it.
-        let end = self.smallest_unreported.map_or(end, |smallest| end.min(smallest));
+        let end = end.min(self.smallest_unreported);
         // The delay field of every ACK frame is about the largest.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
         //# A receiver SHOULD include an ACK Range containing the largest
@@ -152,7 +151,7 @@ impl ReceivedPackets {
         let ecn = (self.ecn != EcnCounts::default()).then_some(self.ecn);
         let reported = &self.reported;
         packet.write(SentFrame::Ack { largest }, |w| write_ack(w, reported, delay, ecn))?;
-        self.smallest_unreported = None;
+        self.smallest_unreported = u64::MAX;
         self.schedule.on_ack_written();
         Ok(())
     }

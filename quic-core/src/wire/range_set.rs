@@ -82,6 +82,7 @@ impl RangeSet {
         self.ranges.first().cloned()
     }
 
+    #[cfg(test)]
     pub(crate) fn last(&self) -> Option<Range<u64>> {
         self.ranges.last().cloned()
     }
