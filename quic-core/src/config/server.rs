@@ -26,6 +26,10 @@ pub struct ServerConfig {
     /// Attempts that may wait for the application to accept them. More are refused.
     /// Default: 1,024.
     pub accept_backlog: usize,
+    /// Handshakes that may go on at a time, attempts that wait included. The Initials of more are
+    /// dropped without an answer and before any keys are made, so that not even clients that
+    /// proved their address can make the server hold more. Default: 65,536.
+    pub max_half_open: usize,
     /// How long a Retry token is good. Default: 15 s.
     pub retry_token_lifetime: Duration,
     /// How long a NEW_TOKEN token is good. Default: 14 days.
@@ -42,7 +46,8 @@ pub enum AddressValidation {
     Always,
     /// None, except where the application asks for it.
     Never,
-    /// Every client without a token, while there are more than this many half-open connections.
+    /// Every client without a token, while there are more than this many half-open connections, or
+    /// while more than 10,000 Initials per second turn out not to be authentic.
     AboveHalfOpen(usize),
 }
 
@@ -63,6 +68,7 @@ impl ServerConfig {
             token_key,
             validation: AddressValidation::AboveHalfOpen(1000),
             accept_backlog: 1024,
+            max_half_open: 65_536,
             retry_token_lifetime: Duration::from_secs(15),
             new_token_lifetime: Duration::from_hours(14 * 24),
             new_tokens: 1,

@@ -24,7 +24,7 @@ pub(super) const COSTLY: u32 = 8;
 ///
 /// Packets cost points; new data, new streams and packets newly acknowledged pay back, and so does
 /// time. It is all one number: the time until which the points so far are paid for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct WorkAccount {
     paid_until: Instant,
 }

@@ -37,7 +37,7 @@ use crate::wire::ConnectionId;
 use closed_connection::ClosedConnection;
 use deadlines::Deadlines;
 use outbox::{Outboxes, Turn};
-use reset_limiter::{RefusalLimiter, ResetLimiter};
+use reset_limiter::{ForgeryGauge, RefusalLimiter, ResetLimiter};
 use response::Response;
 use retired::RetiredIds;
 use routes::Routes;
@@ -78,6 +78,7 @@ pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     server: Option<Server>,
     resets: ResetLimiter,
     refusals: RefusalLimiter,
+    forgeries: ForgeryGauge,
     /// The latest time that anyone brought.
     latest: Instant,
     /// Slots whose deadline has come, while `handle_timeout` works on them.
@@ -108,6 +109,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             server: None,
             resets,
             refusals: RefusalLimiter::default(),
+            forgeries: ForgeryGauge::default(),
             latest: Instant::EPOCH,
             due: Vec::new(),
         }

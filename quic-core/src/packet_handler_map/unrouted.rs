@@ -1,5 +1,6 @@
 //! Datagrams that are for no connection: attempts, resets, garbage (RFC 9000 §5.2).
 
+use crate::error::DiscardReason;
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
 use crate::net::is_reflector;
@@ -92,6 +93,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             half_open: self.book.half_open,
             waiting: self.book.waiting,
             full: self.slots.length() >= self.config.max_connections,
+            forged: self.forgeries.is_full(now),
         };
         let Some(server) = &mut self.server else { return };
         let path = segment.path;
@@ -100,7 +102,12 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let response = match server.handle_packet(now, unrouted, header, load) {
             Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
             Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),
-            Reaction::Drop(_) => return,
+            Reaction::Drop(reason) => {
+                if reason == DiscardReason::Authentication {
+                    self.forgeries.count(now);
+                }
+                return;
+            }
             Reaction::Close(facts, code) => {
                 if !self.refusals.take(now) {
                     return;

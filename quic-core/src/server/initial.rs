@@ -93,6 +93,10 @@ impl Server {
         if !validated && self.requires_validation(load) {
             return Verdict::Retry;
         }
+        // A server that is so busy has no time for answers, either.
+        if load.half_open >= self.config.max_half_open {
+            return Verdict::Drop(DiscardReason::BufferFull);
+        }
         if load.full || load.waiting >= self.config.accept_backlog {
             return Verdict::Refuse;
         }
@@ -103,7 +107,7 @@ impl Server {
         match self.config.validation {
             AddressValidation::Always => true,
             AddressValidation::Never => false,
-            AddressValidation::AboveHalfOpen(limit) => load.half_open > limit,
+            AddressValidation::AboveHalfOpen(limit) => load.half_open > limit || load.forged,
         }
     }
 

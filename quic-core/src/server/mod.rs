@@ -70,6 +70,8 @@ pub(crate) struct Load {
     pub(crate) waiting: usize,
     /// Whether there is no room for one more connection.
     pub(crate) full: bool,
+    /// Whether too many Initials turned out not to be authentic, lately.
+    pub(crate) forged: bool,
 }
 
 impl Server {

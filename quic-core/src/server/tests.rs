@@ -15,6 +15,7 @@ fn server(validation: AddressValidation) -> Server {
     let mut config = ServerConfig::new(Arc::new(crypto), transport, key).unwrap();
     config.validation = validation;
     config.accept_backlog = 10;
+    config.max_half_open = 20;
     Server::new(Arc::new(config))
 }
 
@@ -45,8 +46,10 @@ fn every_verdict_has_its_cause() {
     };
     let (always, never) = (AddressValidation::Always, AddressValidation::Never);
     let above = AddressValidation::AboveHalfOpen(5);
-    let load = |half_open, waiting, full| Load { half_open, waiting, full };
+    let load = |half_open, waiting, full| Load { half_open, waiting, full, forged: false };
+    let forged = Load { forged: true, ..Load::default() };
     let idle = Load::default();
+    let busy = Verdict::Drop(DiscardReason::BufferFull);
     for (validation, token, load, expected) in [
         (never, AddressToken::Absent, idle, accept(own, false, false)),
         (always, AddressToken::Absent, idle, Verdict::Retry),
@@ -60,7 +63,14 @@ fn every_verdict_has_its_cause() {
         (above, AddressToken::Absent, load(6, 5, false), Verdict::Retry),
         (never, AddressToken::Absent, load(10, 10, false), Verdict::Refuse),
         (never, retry(true), load(10, 10, false), Verdict::Refuse),
+        (above, AddressToken::Absent, forged, Verdict::Retry),
+        (above, retry(true), forged, accept(original, true, true)),
+        (never, AddressToken::Absent, forged, accept(own, false, false)),
         (never, AddressToken::Absent, load(0, 0, true), Verdict::Refuse),
+        (never, AddressToken::Absent, load(19, 9, false), accept(own, false, false)),
+        (never, AddressToken::Absent, load(20, 9, false), busy),
+        (always, retry(true), load(20, 20, true), busy),
+        (always, AddressToken::Absent, load(20, 20, true), Verdict::Retry),
     ] {
         let server = server(validation);
         let verdict = server.verdict(&facts(), token, load);

@@ -101,3 +101,25 @@ fn two_connections_share_a_link() {
     assert!(least * 4 > most, "{rates:?}");
     assert!(least + most > 20_000_000, "{rates:?}");
 }
+
+#[test]
+fn slow_start_that_overruns_a_long_fast_link_does_not_end_the_connection() {
+    for (rate, queue) in [(12_500_000, 1_250_000), (50_000_000, 2_500_000)] {
+        let mut pair = Setup::new(1)
+            .link(|link| {
+                link.delay = millis(50);
+                link.rate_bytes_per_second = Some(rate);
+                link.queue_bytes = queue;
+            })
+            .build();
+        pair.server.application.keep = false;
+        pair.client.maximum_segments = 44;
+        let (client, server) = pair.connect();
+        pair.client.send_endlessly(client);
+        pair.run_for(seconds(3));
+        let lost = pair.client.with(client, |c| c.statistics()).packets_lost;
+        assert!(pair.server.lost.is_empty() && pair.client.lost.is_empty());
+        assert!(lost > 1000, "{lost} packets of {rate}");
+        assert!(pair.server.bytes_read(server) > rate);
+    }
+}

@@ -39,6 +39,12 @@ fn is_told(victim: Side, frames: &[u8]) -> bool {
     false
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-21.9
+//= type=test
+//# While there are legitimate uses for all messages, implementations
+//# SHOULD track cost of processing relative to progress and treat
+//# excessive quantities of any non-productive packets as indicative of
+//# an attack.
 #[test]
 fn whoever_sends_much_that_achieves_nothing_is_told_so() {
     let floods: &[(&str, &[u8])] = &[

@@ -35,6 +35,21 @@ fn connections_beyond_the_limit_are_refused() {
 }
 
 #[test]
+fn initials_beyond_the_bound_on_handshakes_are_dropped_without_a_word() {
+    let mut config = server_config();
+    config.max_half_open = 3;
+    let mut world = World::server(config);
+    for number in 0..10 {
+        assert_eq!(world.answer(path(1), &initial(numbered(number))), None);
+    }
+    assert_eq!(world.map.slots.length(), 3);
+    world.pass(Duration::from_secs(10));
+    while world.attempt().is_some() {}
+    assert_eq!(world.answer(path(1), &initial(numbered(11))), None);
+    assert!(world.attempt().is_some(), "there is room again");
+}
+
+#[test]
 fn many_half_open_connections_make_addresses_be_validated() {
     let mut config = server_config();
     config.validation = AddressValidation::AboveHalfOpen(3);
@@ -70,6 +85,23 @@ fn answers_that_wait_are_bounded() {
     assert_eq!(world.map.book.outboxes.length(SOCKET), (0, MAXIMUM_RESPONSES));
     assert_eq!(std::iter::from_fn(|| world.sent()).count(), MAXIMUM_RESPONSES);
     assert!(world.is_empty());
+}
+
+#[test]
+fn a_flood_of_forged_initials_makes_addresses_be_validated_for_a_while() {
+    let mut world = World::server(server_config());
+    let mut forged = initial(id(1));
+    forged[1199] ^= 1;
+    for _ in 0..10_000 {
+        assert_eq!(world.answer(path(1), &forged), None);
+    }
+    let answer = world.answer(path(1), &initial(id(2))).unwrap();
+    assert!(is_retry_authentic(1, &id(2), &answer));
+    let retries = (0..1000).filter(|_| world.answer(path(1), &forged).is_some()).count();
+    assert_eq!(retries, 1000, "and no keys are made");
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.answer(path(1), &initial(id(3))), None);
+    assert!(world.attempt().is_some());
 }
 
 #[test]
