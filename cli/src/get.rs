@@ -1,6 +1,6 @@
 //! `quic get`: files over `hq-interop`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use driver_tokio::{Connection, ReadError};
+use driver_tokio::{Connection, Endpoint, ReadError};
 use indicatif::ProgressBar;
 use quic_core::{ClientConfig, TransportConfig};
 use serde_json::json;
@@ -21,7 +21,7 @@ use tokio::time;
 
 use crate::arguments::Get;
 use crate::certificates;
-use crate::errors::Failure;
+use crate::errors::{Exit, Failure};
 use crate::hq::{self, Refusal};
 use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output};
@@ -31,6 +31,15 @@ const CONCURRENT_DOWNLOADS: usize = 64;
 
 /// Bytes written to a file at a time.
 const WRITE_SIZE: usize = 1 << 20;
+
+/// Addresses of a server that are tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// How long an address may take to answer before the next one is tried too.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// How long it takes at most to tell the server of an interruption.
+const GOODBYE: Duration = Duration::from_millis(20);
 
 /// How long the server may take to acknowledge the end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -62,6 +71,8 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
         done = all => done?,
         stopped = network::stop_signal() => {
             stopped?;
+            // The transfers were given up just now; the server has to hear of it.
+            time::sleep(GOODBYE).await;
             return Err(Failure::transfer("interrupted; nothing unfinished was kept"));
         }
     }
@@ -99,6 +110,7 @@ fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> 
         )));
     }
     let mut downloads = BTreeMap::<_, Vec<_>>::new();
+    let mut destinations = BTreeSet::new();
     for url in &options.urls {
         let destination = if is_directory {
             let name = url.file_name().ok_or_else(|| {
@@ -108,6 +120,12 @@ fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> 
         } else {
             options.output.clone()
         };
+        if !destinations.insert(destination.clone()) {
+            return Err(Failure::usage(format!(
+                "{url} would overwrite {}, which another URL is written to",
+                destination.display()
+            )));
+        }
         let server = Server { host: url.host.clone(), port: url.port };
         let download = Download { path: url.path.clone(), destination };
         downloads.entry(server).or_default().push(download);
@@ -121,11 +139,8 @@ async fn fetch(
     downloads: Vec<Download>,
     bar: &ProgressBar,
 ) -> Result<u64, Failure> {
-    let address = resolve(server).await?;
-    let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
-    let endpoint = network::client_endpoint(socket)?;
-    let target = Target { address, name: &server.host };
-    let connection = network::connect(&endpoint, config.clone(), target, hq::ALPN).await?;
+    let addresses = addresses(server).await?;
+    let (endpoint, connection) = connect(config, &server.host, addresses).await?;
     let received = download_all(&connection, downloads, bar).await;
     network::close(&connection);
     // The server hears of the end now rather than by its idle timeout.
@@ -136,13 +151,60 @@ async fn fetch(
 
 /// The first address of a server.
 pub(crate) async fn resolve(server: &Server) -> Result<SocketAddr, Failure> {
-    let Server { host, port } = server;
-    let unknown = |problem: &dyn std::fmt::Display| {
-        Failure::connect(format!("cannot find {host}: {problem}; check the name"))
-    };
-    let mut addresses =
-        net::lookup_host((host.as_str(), *port)).await.map_err(|error| unknown(&error))?;
-    addresses.next().ok_or_else(|| unknown(&"it has no address"))
+    addresses(server).await?.first().copied().ok_or_else(|| unknown(server, &"it has no address"))
+}
+
+/// The addresses of a server, the preferred one first.
+async fn addresses(server: &Server) -> Result<Vec<SocketAddr>, Failure> {
+    let found = net::lookup_host((server.host.as_str(), server.port)).await;
+    let found = found.map_err(|error| unknown(server, &error))?;
+    let addresses = found.take(MAX_ADDRESSES).collect::<Vec<_>>();
+    if addresses.is_empty() { Err(unknown(server, &"it has no address")) } else { Ok(addresses) }
+}
+
+fn unknown(server: &Server, problem: &dyn std::fmt::Display) -> Failure {
+    Failure::connect(format!("cannot find {}: {problem}; check the name", server.host))
+}
+
+/// Connects to the address that answers first; each gets a head start over the next, as a name
+/// such as `localhost` can have one that nobody listens on.
+async fn connect(
+    config: &ClientConfig,
+    name: &str,
+    addresses: Vec<SocketAddr>,
+) -> Result<(Endpoint, Connection), Failure> {
+    let mut attempts = JoinSet::new();
+    let mut delay = Duration::ZERO;
+    for address in addresses {
+        let (config, name) = (config.clone(), name.to_owned());
+        attempts.spawn(async move {
+            time::sleep(delay).await;
+            connect_to(config, Target { address, name: &name }).await
+        });
+        delay = delay.saturating_add(HEAD_START);
+    }
+    let mut failure: Option<Failure> = None;
+    while let Some(done) = attempts.join_next().await {
+        match done.map_err(|error| Failure::bug(error.to_string()))? {
+            Ok(connected) => return Ok(connected),
+            // An address family that is missing here says less than what an address answers.
+            Err(later) => match &failure {
+                Some(first) if first.exit == Exit::Connect || later.exit != Exit::Connect => {}
+                _ => failure = Some(later),
+            },
+        }
+    }
+    Err(failure.unwrap_or_else(|| Failure::connect(format!("{name} has no address"))))
+}
+
+async fn connect_to(
+    config: ClientConfig,
+    target: Target<'_>,
+) -> Result<(Endpoint, Connection), Failure> {
+    let local = network::any_port_towards(target.address);
+    let endpoint = network::client_endpoint(network::bound_socket(local, network::SOCKET_BUFFER)?)?;
+    let connection = network::connect(&endpoint, config, target, hq::ALPN).await?;
+    Ok((endpoint, connection))
 }
 
 /// Fetches files on streams of one connection; how many bytes that were.
@@ -274,7 +336,38 @@ impl Destination {
 
 #[cfg(test)]
 mod tests {
-    use super::Destination;
+    use std::net::{SocketAddr, UdpSocket};
+
+    use quic_core::{ClientConfig, TransportConfig};
+
+    use super::{Destination, connect};
+    use crate::certificates::Identity;
+    use crate::hq;
+    use crate::network::{self, Preference, Trust};
+
+    fn client() -> ClientConfig {
+        let tls = network::client_tls(Trust::Anyone, hq::ALPN, Preference::Aes128).unwrap();
+        network::client_config(tls, TransportConfig::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_server_is_found_at_whichever_address_answers() {
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let silent = UdpSocket::bind(local).unwrap().local_addr().unwrap();
+        let identity = Identity::self_signed().unwrap();
+        let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128).unwrap();
+        let config = network::server_config(tls, TransportConfig::default()).unwrap();
+        let socket = network::bound_socket(local, 0).unwrap();
+        let server = network::server_endpoint(config, socket).unwrap();
+        let address = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            let accepted = network::accept(server.accept().await.unwrap()).await.unwrap();
+            accepted.closed().await;
+        });
+        let addresses = vec![silent, address];
+        let (_endpoint, connection) = connect(&client(), "localhost", addresses).await.unwrap();
+        assert_eq!(connection.remote_address(), address);
+    }
 
     #[tokio::test]
     async fn a_file_has_its_name_only_once_it_is_complete() {

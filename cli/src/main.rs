@@ -17,6 +17,7 @@ mod relay;
 mod serve;
 mod url;
 
+use std::env;
 use std::panic;
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         output::error_line(&format!("this is a bug in quic, please report it: {information}"));
         std::process::exit(Exit::Bug.code().into());
     }));
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| wrong_usage(&error));
     let output = Output::new(arguments.json);
     match run(arguments, output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +41,19 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit.code())
         }
     }
+}
+
+/// Ends the program with what clap has to say, which is help in some cases; for `--json` in one
+/// line too.
+fn wrong_usage(error: &clap::Error) -> ! {
+    let json = env::args_os().any(|argument| argument == "--json");
+    if json && error.use_stderr() {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message);
+        Output::new(json).failure_line(&Failure::usage(message));
+    }
+    error.exit()
 }
 
 fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use driver_tokio::{Connection, Endpoint, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
@@ -20,6 +21,7 @@ use rustls::{CipherSuite, KeyLogFile, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time;
 
 use crate::certificates::Identity;
 use crate::errors::Failure;
@@ -318,10 +320,16 @@ pub(crate) fn close(connection: &Connection) {
     connection.close(VarInt::from_u32(0), b"");
 }
 
-/// Ends an endpoint and its connections because the program ends.
-pub(crate) fn close_endpoint(endpoint: &Endpoint) {
+/// Ends an endpoint and its connections because the program ends, and tells the peers.
+pub(crate) async fn shut_down(endpoint: &Endpoint) {
     endpoint.close(VarInt::from_u32(0), b"");
+    // Who does not answer by then finds out by a timeout.
+    let _: Result<(), time::error::Elapsed> =
+        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
 }
+
+/// How long connections may take to end when a server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Waits until the process is asked to stop.
 pub(crate) async fn stop_signal() -> Result<(), Failure> {

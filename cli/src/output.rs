@@ -38,6 +38,12 @@ impl Output {
 
     /// Prints why the command failed.
     pub(crate) fn failure(self, failure: &Failure) {
+        self.failure_line(failure);
+        error_line(&failure.to_string());
+    }
+
+    /// Prints why the command failed, for programs only.
+    pub(crate) fn failure_line(self, failure: &Failure) {
         if self.json {
             let message = failure.to_string();
             line(
@@ -45,7 +51,6 @@ impl Output {
                     .to_string(),
             );
         }
-        error_line(&failure.to_string());
     }
 
     /// A progress bar over `total` bytes, or a spinner if nobody knows how many will come.

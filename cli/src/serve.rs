@@ -25,9 +25,6 @@ const CHUNK: usize = 256 << 10;
 /// How long a client may take to send its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long connections may take to end when the server stops.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Serves until the process is told to stop.
 pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let root = root(&options.directory)?;
@@ -45,10 +42,7 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
         () = accept(&endpoint, root, output) => {}
         stopped = network::stop_signal() => stopped?,
     }
-    network::close_endpoint(&endpoint);
-    // Who does not answer by then finds out by a timeout.
-    let _: Result<(), time::error::Elapsed> =
-        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    network::shut_down(&endpoint).await;
     Ok(())
 }
 

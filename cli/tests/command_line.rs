@@ -11,6 +11,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -50,20 +51,28 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(&["--json"])
+    }
+
+    /// Without `--json`, it logs on its stderr.
+    fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("root");
         fs::create_dir(&root).unwrap();
-        let mut process = quic(&["serve", "--json", "--listen", "127.0.0.1:0", "--save-cert"])
+        let mut process = quic(&["serve", "--listen", "127.0.0.1:0", "--save-cert"])
             .arg(folder.path().join("ca.pem"))
             .arg(&root)
+            .args(options)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(if options.is_empty() { Stdio::piped() } else { Stdio::null() })
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let started: Value = serde_json::from_str(&line).unwrap();
-        let address = started["listening"].as_str().unwrap().to_owned();
+        let address = match serde_json::from_str::<Value>(&line) {
+            Ok(started) => started["listening"].as_str().unwrap().to_owned(),
+            Err(_) => line.split_whitespace().last().unwrap().to_owned(),
+        };
         Self { folder, process, address }
     }
 
@@ -210,11 +219,31 @@ fn nobody_there_is_reported_in_time() {
 #[test]
 fn a_server_that_falls_silent_is_given_up() {
     let server = Server::start();
-    // More than fits into the windows of a connection, so that the end cannot have arrived.
+    server.write("root/small", b"data");
+    let get = endless_download(&server, &["--timeout", "1"]);
+    signal(&server.process, "-STOP");
+    let output = get.wait_with_output().unwrap();
+    check_failure(&output, 1, "timed out");
+    assert!(!Path::new(&server.path("endless.part")).exists());
+    assert!(!Path::new(&server.path("endless")).exists());
+    signal(&server.process, "-CONT");
+    let output = server.get("/small", &server.path("small")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Sends a signal to a child.
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// A download that has begun, of more than fits into the windows of a connection, so that the end
+/// cannot have arrived.
+fn endless_download(server: &Server, options: &[&str]) -> Child {
     fs::File::create(server.path("root/endless")).unwrap().set_len(1 << 40).unwrap();
     let mut get = server
         .get("/endless", &server.path("endless"))
-        .args(["--timeout", "1"])
+        .args(options)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -224,12 +253,72 @@ fn a_server_that_falls_silent_is_given_up() {
         assert!(get.try_wait().unwrap().is_none(), "the transfer ended");
         std::thread::yield_now();
     }
-    let stopped =
-        Command::new("kill").args(["-STOP", &server.process.id().to_string()]).status().unwrap();
-    assert!(stopped.success());
-    let output = get.wait_with_output().unwrap();
-    check_failure(&output, 1, "timed out");
-    assert!(!Path::new(&part).exists() && !Path::new(&server.path("endless")).exists());
+    get
+}
+
+#[test]
+fn a_client_that_was_stopped_for_too_long_says_so_and_the_server_goes_on() {
+    let server = Server::start();
+    server.write("root/small", b"data");
+    let get = endless_download(&server, &["--timeout", "1"]);
+    signal(&get, "-STOP");
+    std::thread::sleep(Duration::from_millis(1500));
+    signal(&get, "-CONT");
+    check_failure(&get.wait_with_output().unwrap(), 1, "timed out");
+    assert!(!Path::new(&server.path("endless.part")).exists());
+    let output = server.get("/small", &server.path("small")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn an_interrupted_client_leaves_nothing_behind_and_tells_the_server() {
+    let mut server = Server::start_with(&[]);
+    let get = endless_download(&server, &[]);
+    signal(&get, "-INT");
+    check_failure(&get.wait_with_output().unwrap(), 1, "interrupted");
+    assert!(!Path::new(&server.path("endless.part")).exists());
+    let log = BufReader::new(server.process.stderr.take().unwrap());
+    let line = log.lines().map(Result::unwrap).find(|line| line.contains("/endless")).unwrap();
+    assert!(line.contains("broke off") && !line.contains("timed out"), "{line}");
+}
+
+#[test]
+fn files_of_the_same_name_do_not_overwrite_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = quic(&["get", "--insecure", "https://localhost:1/a/x", "https://localhost:1/b/x"])
+        .arg("-o")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    check_failure(&output, 2, "would overwrite");
+}
+
+#[test]
+fn json_has_a_line_for_whatever_happens() {
+    let output = run(&["demo", "--bytes", "much", "--json"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let report = json_of(&output);
+    assert_eq!((&report["ok"], &report["exit"]), (&Value::Bool(false), &Value::from(2)));
+    assert!(report["error"].as_str().unwrap().contains("much"), "{report}");
+
+    let server = Server::start();
+    server.write("key.pem", b"");
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    server.write("cert.pem", made.cert.pem().as_bytes());
+    server.write("key.pem", made.signing_key.serialize_pem().as_bytes());
+    let (cert, key) = (server.path("cert.pem"), server.path("key.pem"));
+    let listen = ["perf", "server", "--json", "--listen", "127.0.0.1:0"];
+    let mut perf = quic(&listen)
+        .args(["--cert", &cert, "--key", &key])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(perf.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let started: Value = serde_json::from_str(&line).unwrap();
+    assert!(started["listening"].is_string(), "{started}");
+    signal(&perf, "-INT");
+    assert!(perf.wait().unwrap().success());
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Clock {
     }
 
     /// The same point in time on the clock of `std`; `None` if that cannot hold it.
-    pub(crate) fn to_std(&self, instant: Instant) -> Option<StdInstant> {
+    pub(crate) fn to_std(self, instant: Instant) -> Option<StdInstant> {
         let since: Duration = instant.saturating_duration_since(self.shown);
         self.made.checked_add(since)
     }

@@ -1,7 +1,8 @@
 //! Answers requests.
 
-use driver_tokio::{Connection, Incoming, ReadError, RecvStream, SendStream, WriteError};
+use driver_tokio::{Connection, Endpoint, Incoming, ReadError, RecvStream, SendStream, WriteError};
 use quic_core::ServerConfig;
+use serde_json::json;
 
 use super::{ALPN, CHUNK, Server, send_zeros};
 use crate::certificates::Identity;
@@ -20,11 +21,21 @@ pub(crate) fn run(options: &Server, output: Output) -> Result<(), Failure> {
 async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result<(), Failure> {
     let socket = network::bound_socket(options.listen, options.tuning.sockbuf)?;
     let endpoint = network::server_endpoint(config, socket)?;
-    output.note(&format!("listening on {}", network::local_address(&endpoint)?));
+    let address = network::local_address(&endpoint)?;
+    output.result(&json!({ "listening": address }), &format!("listening on {address}"));
+    tokio::select! {
+        () = accept(&endpoint) => {}
+        stopped = network::stop_signal() => stopped?,
+    }
+    network::shut_down(&endpoint).await;
+    Ok(())
+}
+
+/// Accepts connections until the endpoint is closed.
+async fn accept(endpoint: &Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         tokio::spawn(serve_connection(incoming));
     }
-    Ok(())
 }
 
 async fn serve_connection(incoming: Incoming) {
