@@ -59,7 +59,7 @@ enum Announcement {
 struct Token {
     /// Which of the connection's it is.
     index: u8,
-    token: Box<[u8]>,
+    bytes: Box<[u8]>,
     /// It has to be sent, the first time or again.
     pending: bool,
 }
@@ -172,8 +172,8 @@ impl Handshake {
     }
 
     /// Gives the client a token for its next connection (RFC 9000 §8.1.3), the one with this index.
-    pub(super) fn queue_token(&mut self, index: u8, token: Box<[u8]>) {
-        self.tokens.push(Token { index, token, pending: true });
+    pub(super) fn queue_token(&mut self, index: u8, bytes: Box<[u8]>) {
+        self.tokens.push(Token { index, bytes, pending: true });
     }
 
     /// Lets the session give back what it needs no more, once all it had to say was acknowledged.
@@ -214,10 +214,10 @@ impl Handshake {
             packet.write(SentFrame::HandshakeDone, |w| w.varint(FrameType::HANDSHAKE_DONE.0))?;
             self.done = Announcement::Sent;
         }
-        for Token { index, token, pending } in &mut self.tokens {
+        for Token { index, bytes, pending } in &mut self.tokens {
             if *pending {
                 let sent = SentFrame::NewToken { index: *index };
-                packet.write(sent, |writer| NewToken(token).encode(writer))?;
+                packet.write(sent, |writer| NewToken(bytes).encode(writer))?;
                 *pending = false;
             }
         }

@@ -36,7 +36,10 @@ pub(super) enum Idle {
 impl IdleTimeout {
     pub(super) fn new(duration: Option<Duration>, keep_alive: Option<Duration>) -> Self {
         Self {
-            duration,
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+            //# Idle timeout is disabled when both endpoints omit
+            //# this transport parameter or specify a value of 0.
+            duration: duration.filter(|duration| !duration.is_zero()),
             deadline: Deadline::default(),
             restart_on_send: true,
             keep_alive,
@@ -141,7 +144,12 @@ mod tests {
 
     #[test]
     fn without_a_timeout_there_is_no_deadline() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //= type=test
+        //# Idle timeout is disabled when both endpoints omit
+        //# this transport parameter or specify a value of 0.
         check(None, &[(0, Received), (1, Sent)], None);
+        check(Some(Duration::ZERO), &[(0, Received), (1, Sent)], None);
     }
 
     #[test]

@@ -9,6 +9,11 @@ use crate::ids::ACTIVE_CONNECTION_ID_LIMIT;
 use crate::wire::transport_parameters::{TransportParameters, decode};
 use crate::wire::{ConnectionId, Side};
 
+/// How late a timer may be, as a rule.
+const TIMER_LATENESS: Duration = Duration::from_millis(1);
+/// Longest max_ack_delay that there is, in milliseconds (RFC 9000 §18.2).
+const LONGEST_ACK_DELAY: u64 = (1 << 14) - 1;
+
 /// Largest UDP payload that we are willing to receive, in bytes.
 const MAX_UDP_PAYLOAD_SIZE: u64 = 65_527;
 
@@ -30,7 +35,11 @@ pub(super) fn local_parameters(
         //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
         //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
         //# within its advertised max_ack_delay, with the following exception.
-        max_ack_delay: milliseconds(config.max_ack_delay),
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# This value SHOULD include the
+        //# receiver's expected delays in alarms firing.
+        max_ack_delay: milliseconds(config.max_ack_delay.saturating_add(TIMER_LATENESS))
+            .min(LONGEST_ACK_DELAY),
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         ..TransportParameters::default()

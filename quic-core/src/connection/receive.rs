@@ -391,14 +391,13 @@ impl Connection {
         };
         if !may_come {
             self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
-        } else if !self.keeps(arrival, space, packet) {
+        } else if self.undecryptable.has_room(packet.bytes.len()) {
+            let Arrival { at, path, ecn, .. } = arrival;
+            let bytes = Box::from(&*packet.bytes);
+            self.undecryptable.keep(EarlyPacket { at, space, path, ecn, bytes });
+        } else {
             self.discard(arrival.now, DiscardReason::BufferFull);
         }
-    }
-
-    fn keeps(&mut self, arrival: Arrival, space: SpaceId, packet: &Protected<'_>) -> bool {
-        let Arrival { at, path, ecn, .. } = arrival;
-        self.undecryptable.keep(at, space, path, ecn, packet.bytes)
     }
 
     /// Handles the packets of `space` that came before their keys.

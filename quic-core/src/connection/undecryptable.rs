@@ -28,22 +28,15 @@ pub(super) struct EarlyPacket {
 }
 
 impl Undecryptable {
-    /// Keeps a copy of the packet; returns whether there was room.
-    pub(super) fn keep(
-        &mut self,
-        at: Instant,
-        space: SpaceId,
-        path: PathAddresses,
-        ecn: Option<EcnCodepoint>,
-        packet: &[u8],
-    ) -> bool {
-        let bytes = self.bytes.saturating_add(packet.len());
-        if self.packets.len() >= MAXIMUM_PACKETS || bytes > MAXIMUM_BYTES {
-            return false;
-        }
-        self.bytes = bytes;
-        self.packets.push(EarlyPacket { at, space, path, ecn, bytes: packet.into() });
-        true
+    /// Whether there is room for a packet of `length` bytes.
+    pub(super) fn has_room(&self, length: usize) -> bool {
+        self.packets.len() < MAXIMUM_PACKETS && self.bytes.saturating_add(length) <= MAXIMUM_BYTES
+    }
+
+    /// Keeps the packet, for which there is room.
+    pub(super) fn keep(&mut self, packet: EarlyPacket) {
+        self.bytes = self.bytes.saturating_add(packet.bytes.len());
+        self.packets.push(packet);
     }
 
     /// Takes out the packets of `space`, in the order in which they came.

@@ -82,11 +82,6 @@ impl RangeSet {
         self.ranges.first().cloned()
     }
 
-    #[cfg(test)]
-    pub(crate) fn last(&self) -> Option<Range<u64>> {
-        self.ranges.last().cloned()
-    }
-
     /// Takes the lowest range out of the set.
     pub(crate) fn pop_first(&mut self) -> Option<Range<u64>> {
         (!self.ranges.is_empty()).then(|| self.ranges.remove(0))

@@ -291,13 +291,11 @@ fn each_token_is_sent_until_it_is_acknowledged_itself() {
         pair.server.handshake.write_frames(SpaceId::Application, &mut packet).unwrap();
         let written = packet.length();
         pair.server.handshake.on_token_acked(0);
-        let frames = Frames::new(&memory[..written]).map(|frame| frame.unwrap());
-        let tokens: Vec<u8> = frames
-            .map(|frame| match frame {
-                Frame::NewToken(NewToken(token)) => token[0],
-                other => panic!("{other:?}"),
-            })
-            .collect();
+        let token = |frame| {
+            let Ok(Frame::NewToken(NewToken(token))) = frame else { panic!("{frame:?}") };
+            token[0]
+        };
+        let tokens: Vec<u8> = Frames::new(&memory[..written]).map(token).collect();
         tokens
     };
     assert_eq!(tokens(&mut pair), [0, 1, 2]);

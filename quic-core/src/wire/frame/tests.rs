@@ -145,7 +145,7 @@ proptest! {
         if write_ack(&mut writer, &numbers, delay, None).is_err() {
                 prop_assert_eq!(writer.length(), 0);
                 let mut newest = RangeSet::default();
-                newest.insert(numbers.last().unwrap());
+                newest.insert(numbers.iter().next_back().unwrap());
                 let mut enough = [0; 400];
                 let mut alone = Writer::new(&mut enough);
                 write_ack(&mut alone, &newest, delay, None).unwrap();
