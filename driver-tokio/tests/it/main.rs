@@ -1,5 +1,6 @@
 //! Promises of the handles, kept over real sockets on the loopback interface.
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::similar_names,
     clippy::excessive_nesting,
@@ -8,6 +9,7 @@
 
 mod cancellation;
 mod closing;
+mod faults;
 mod incoming;
 mod streams;
 mod support;

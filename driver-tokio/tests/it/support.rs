@@ -31,16 +31,7 @@ impl Pair {
 
     /// Both ends with these limits.
     pub(crate) fn with(transport: TransportConfig) -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let certificate = made.cert.der().clone();
-        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.clone()).unwrap();
-        let tls = TlsServerConfig::from_certificate(vec![certificate], key, ALPN).unwrap();
-        let token_key = TokenKey::new([7; 32]);
-        let server = ServerConfig::new(Arc::new(tls), transport.clone(), token_key).unwrap();
-        let tls = TlsClientConfig::from_roots(roots, ALPN).unwrap();
-        let client = ClientConfig::new(Arc::new(tls), transport).unwrap();
+        let (server, client) = configs_with(transport);
         let pair = Self {
             server: Endpoint::server(server.clone(), any_port()).unwrap(),
             client: Endpoint::client(any_port()).unwrap(),
@@ -76,6 +67,25 @@ impl Pair {
         peer_recv.read_exact(&mut [0]).await.unwrap();
         Streams { client, server, send, recv, peer_send, peer_recv }
     }
+}
+
+/// Configurations of a server and a client that trusts it.
+pub(crate) fn configs() -> (ServerConfig, ClientConfig) {
+    configs_with(TransportConfig::default())
+}
+
+fn configs_with(transport: TransportConfig) -> (ServerConfig, ClientConfig) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let tls = TlsServerConfig::from_certificate(vec![certificate], key, ALPN).unwrap();
+    let token_key = TokenKey::new([7; 32]);
+    let server = ServerConfig::new(Arc::new(tls), transport.clone(), token_key).unwrap();
+    let tls = TlsClientConfig::from_roots(roots, ALPN).unwrap();
+    let client = ClientConfig::new(Arc::new(tls), transport).unwrap();
+    (server, client)
 }
 
 /// Both ends of a connection and of a stream that the client opened.

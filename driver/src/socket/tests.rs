@@ -39,7 +39,7 @@ fn only_a_call_that_saw_the_socket_empty_exhausted_it() {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn a_flow_is_not_waited_for() {
     let (socket, offload, peer) = pair();
-    peer.send(&[0; MUCH]).unwrap();
+    peer.send(&vec![0; MUCH]).unwrap();
     let mut arrivals = Arrivals::new();
     offload.receive((&socket).into(), &mut arrivals).unwrap();
     assert!(!arrivals.exhausted_the_socket());
