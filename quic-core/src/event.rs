@@ -23,7 +23,8 @@ pub enum Event {
     HandshakeDataReady,
     /// A client wants to connect; accept, refuse or retry it.
     Incoming,
-    /// The connection is over. No further events follow.
+    /// The connection is over. No further events follow. What had arrived before can still be
+    /// accepted and read, unless this end closed, until `poll_event` returns `None`.
     Lost(ConnectionError),
     /// Something happened on a stream.
     Stream(StreamEvent),

@@ -97,7 +97,9 @@ pub trait PacketHandlerManager {
     fn on_changed(&mut self, now: Instant, handle: ConnectionHandle);
     /// Lets the application act on a connection, then carries out what follows from it.
     ///
-    /// Returns `None` if the connection is over and forgotten.
+    /// Returns `None` if there is no such connection, or it is over and
+    /// [`poll_event`](Self::poll_event) has returned `None` since: who hears of the end can still
+    /// read what had arrived, and the final statistics.
     fn with_connection<R>(
         &mut self,
         now: Instant,
