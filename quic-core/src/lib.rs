@@ -109,13 +109,11 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! # Reading order
-//!
-//! The modules below are in the order of layers, lowest first; each uses those above it in the
-//! list. Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each
-//! other: `connection` routes between them.
 #![forbid(unsafe_code)]
+
+// The modules are in the order of layers, lowest first; each uses those above it in the list.
+// Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each other:
+// `connection` routes between them.
 
 mod deadline;
 mod instant;

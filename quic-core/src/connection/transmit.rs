@@ -36,8 +36,8 @@ impl Budget {
 impl Connection {
     /// Fills `buffer` with the next datagrams to send on `socket`, all to one destination.
     ///
-    /// `None`: there is nothing to send now, or nothing may be sent. Call again until then, and
-    /// after every other call.
+    /// `None`: there is nothing to send now, or nothing may be sent. Call it until then after every
+    /// other call.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
