@@ -14,6 +14,7 @@ mod idle_timeout;
 mod keys;
 mod lifecycle;
 mod lone_datagrams;
+mod new_tokens;
 mod parameters;
 mod receive;
 mod recording;
@@ -144,9 +145,6 @@ struct Ending {
     seal_failed: Option<SealError>,
 }
 
-/// Tokens kept for the manager at a time.
-const MAXIMUM_NEW_TOKENS: usize = 8;
-
 impl Connection {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -169,13 +167,6 @@ impl Connection {
         self.registrations = VecDeque::new();
         None.or_else(|| self.local_ids.poll_registration())
             .or_else(|| self.remote_ids.poll_registration())
-    }
-
-    /// Gives away NEW_TOKEN tokens, each with the name of the server that they are for.
-    pub(crate) fn give_new_tokens(&mut self, mut store: impl FnMut(&str, Bytes)) {
-        if let Role::Client(client) = &mut self.role {
-            client.new_tokens.drain(..).for_each(|token| store(&client.server_name, token));
-        }
     }
 
     fn crypto(&self) -> &dyn SessionFactory {
