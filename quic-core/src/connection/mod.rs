@@ -8,6 +8,7 @@ mod api;
 mod close;
 mod crypto_stream;
 mod ending;
+mod first_answers;
 mod frames;
 mod handshake;
 mod idle_timeout;
