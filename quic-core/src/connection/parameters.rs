@@ -12,11 +12,12 @@ use crate::wire::frame::NewConnectionId;
 use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, decode};
 use crate::wire::{ConnectionId, Side};
 
+/// How far this end shifts the delays in its ACK frames (RFC 9000 §18.2).
+pub(super) const ACK_DELAY_EXPONENT: u8 = 3;
 /// How late a timer may be, as a rule.
 const TIMER_LATENESS: Duration = Duration::from_millis(1);
 /// Longest max_ack_delay that there is, in milliseconds (RFC 9000 §18.2).
 const LONGEST_ACK_DELAY: u64 = (1 << 14) - 1;
-
 /// Largest UDP payload that we are willing to receive, in bytes.
 const MAX_UDP_PAYLOAD_SIZE: u64 = 65_527;
 
@@ -43,6 +44,7 @@ pub(super) fn local_parameters(
         //# receiver's expected delays in alarms firing.
         max_ack_delay: milliseconds(config.max_ack_delay.saturating_add(TIMER_LATENESS))
             .min(LONGEST_ACK_DELAY),
+        ack_delay_exponent: ACK_DELAY_EXPONENT,
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         ..TransportParameters::default()

@@ -6,7 +6,7 @@ use super::recording::packet_kind;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
-use crate::crypto::{OpenError, Opened, open};
+use crate::crypto::{OpenError, Opened};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
@@ -218,16 +218,10 @@ impl Connection {
             return;
         }
         let largest = self.space(space).received.largest();
-        let opened = if packet_type == PacketType::OneRtt {
-            match &mut self.keys.one_rtt {
-                Some(keys) => keys.open(arrival.now, packet.bytes, packet.number_offset, largest),
-                None => return,
-            }
-        } else {
-            match self.keys.long(space) {
-                Some(keys) => open(&keys.remote, packet.bytes, packet.number_offset, largest),
-                None => return,
-            }
+        let Some(opened) =
+            self.keys.open(arrival.now, space, packet.bytes, packet.number_offset, largest)
+        else {
+            return;
         };
         if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
             self.work.charge(arrival.now, COSTLY);

@@ -24,7 +24,7 @@ use crate::net::PathAddresses;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
-use crate::wire::transport_parameters::encode;
+use crate::wire::transport_parameters::{TransportParameters, encode};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
@@ -165,6 +165,7 @@ impl Connection {
         };
         let hash_key = (random.u64(), random.u64());
         let give_up_at = now + transport.handshake_timeout;
+        let defaults = TransportParameters::default();
         Self {
             version: parts.version,
             lifecycle: Lifecycle::new(),
@@ -185,8 +186,8 @@ impl Connection {
             streams: StreamsSlot::new(side, transport, hash_key),
             peer: Peer {
                 has_parameters: false,
-                ack_delay_exponent: 3,
-                max_ack_delay: Duration::from_millis(25),
+                ack_delay_exponent: defaults.ack_delay_exponent,
+                max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
             },
