@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Connection;
 use super::handshake::Handshake;
 use super::seal::MINIMUM_DATAGRAM;
-use super::space::{self, PacketNumberSpace};
+use super::space::PacketNumberSpace;
 use crate::congestion::{Acked, Congestion};
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
@@ -258,7 +258,7 @@ impl Connection {
             SpaceId::Application => return,
         }
         let generation = self.paths.active().generation;
-        let given_up = space::of_mut(&mut self.spaces, space).discard(generation);
+        let given_up = space.of_mut(&mut self.spaces).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
         self.handshake.discard(space);
         self.undecryptable.discard(space);
@@ -326,7 +326,7 @@ impl Connection {
             self;
         let recorder = endpoint.recorder.as_ref();
         let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
-        let PacketNumberSpace { sent, received, .. } = &mut **space::of_mut(spaces, space);
+        let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
         (sent, Owners { space, received, handshake, local_ids, remote_ids, streams, recorder })
     }
 }

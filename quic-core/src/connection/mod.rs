@@ -186,16 +186,11 @@ impl Connection {
     }
 
     fn space(&self, space: SpaceId) -> &PacketNumberSpace {
-        let [initial, handshake, application] = &self.spaces;
-        match space {
-            SpaceId::Initial => initial,
-            SpaceId::Handshake => handshake,
-            SpaceId::Application => application,
-        }
+        space.of::<SpaceSlot>(&self.spaces)
     }
 
     fn space_mut(&mut self, space: SpaceId) -> &mut PacketNumberSpace {
-        space::of_mut(&mut self.spaces, space)
+        space.of_mut::<SpaceSlot>(&mut self.spaces)
     }
 
     /// The probe timeout of the active path, without backoff (RFC 9002 §6.2.1).

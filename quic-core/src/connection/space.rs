@@ -92,16 +92,6 @@ impl DerefMut for SpaceSlot {
     }
 }
 
-/// One of the three, by name.
-pub(super) fn of_mut(spaces: &mut [SpaceSlot; 3], space: SpaceId) -> &mut SpaceSlot {
-    let [initial, handshake, application] = spaces;
-    match space {
-        SpaceId::Initial => initial,
-        SpaceId::Handshake => handshake,
-        SpaceId::Application => application,
-    }
-}
-
 /// The keys of every encryption level that this connection has now (RFC 9001 §4.9).
 #[derive(Default)]
 pub(super) struct Keychain {
