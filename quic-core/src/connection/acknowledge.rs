@@ -191,7 +191,7 @@ impl Connection {
         self.counters.packets_lost += u64::from(outcome.packets);
         let max_ack_delay = self.peer.max_ack_delay;
         let path = self.paths.active_mut();
-        let verdict = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
+        let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
         if let Some(size) = outcome.mtu_probe_lost {
             path.mtu.on_probe_lost(size);
@@ -199,7 +199,7 @@ impl Connection {
         if largest_size > 0 {
             path.on_size_lost(now, largest_size);
         }
-        if let Some(newest_sent) = outcome.newest_sent.filter(|_| verdict.congestion) {
+        if let Some(newest_sent) = outcome.newest_sent {
             let window = path.congestion.window();
             let event = Congestion {
                 newest_sent,
@@ -211,7 +211,7 @@ impl Connection {
             // Losses of one round trip are one event.
             self.counters.congestion_events += u64::from(path.congestion.window() < window);
         }
-        if verdict.persistent {
+        if persistent {
             path.congestion.on_persistent_congestion(now);
             path.rtt.on_persistent_congestion();
             path.on_persistent_loss(now);
