@@ -18,7 +18,6 @@ mod zero_rtt_queue;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
@@ -36,15 +35,11 @@ use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::ConnectionId;
 
 use closed_connection::ClosedConnection;
-use deadlines::Deadlines;
-use outbox::{Outboxes, Turn};
+use outbox::Turn;
 use reset_limiter::{ForgeryGauge, RefusalLimiter, ResetLimiter};
 use response::Response;
-use retired::RetiredIds;
-use routes::Routes;
 use settle::Book;
 use slots::{Slot, Slots};
-use token_store::TokenStore;
 use train::{segments, split};
 use zero_rtt_queue::ZeroRttQueue;
 
@@ -93,17 +88,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     /// A map without connections that opens none but its own; `random` has to be seeded by what
     /// nobody can guess, and `id` by no other manager of the same multiplexer.
     pub fn new(config: Arc<EndpointConfig>, mut random: SeededRandom, id: ManagerId) -> Self {
-        let book = Book {
-            routes: Routes::new(&mut random),
-            retired: RetiredIds::new(&mut random),
-            deadlines: Deadlines::default(),
-            outboxes: Outboxes::default(),
-            events: VecDeque::new(),
-            tokens: TokenStore::default(),
-            half_open: 0,
-            waiting: 0,
-            zero_rtt_queues: 0,
-        };
+        let book = Book::new(&mut random);
         let resets = ResetLimiter::new(config.max_resets_per_second, &mut random);
         Self {
             config,
