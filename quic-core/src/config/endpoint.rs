@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::recorder::SharedRecorder;
+use crate::wire::header::VERSION_1;
 
 /// QUIC version 1 (RFC 9000 §15).
-pub const QUIC_V1: u32 = 0x0000_0001;
+pub const QUIC_V1: u32 = VERSION_1;
 
 /// What all connections of a socket share. Sockets with equal configurations share one packet
 /// handler manager, so that connections can move between them.

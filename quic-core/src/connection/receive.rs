@@ -19,8 +19,6 @@ use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken};
 /// Reserved bits of the first byte, by header form (RFC 9000 §17.2, §17.3.1).
 const RESERVED_BITS_LONG: u8 = 0x0c;
 const RESERVED_BITS_SHORT: u8 = 0x18;
-/// Shortest datagram that can be a stateless reset (RFC 9000 §10.3).
-const MINIMUM_STATELESS_RESET: usize = 21;
 
 /// How a packet arrived.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +59,7 @@ impl Connection {
             }
             let datagram_bytes = segment.len() as u64;
             // Opening a packet destroys it.
-            let reset_token = possible_reset_token(segment);
+            let reset_token = StatelessResetToken::at_end_of(segment);
             let arrival = Arrival { now, at: now, path, ecn, datagram_bytes, reset_token };
             self.handle_segment(arrival, segment);
         }
@@ -396,7 +394,7 @@ impl Connection {
             if !self.lifecycle.is_alive() {
                 return;
             }
-            let reset_token = possible_reset_token(&bytes);
+            let reset_token = StatelessResetToken::at_end_of(&bytes);
             let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
             let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
         }
@@ -409,10 +407,4 @@ fn packet_type(ty: LongType) -> PacketType {
         LongType::ZeroRtt => PacketType::ZeroRtt,
         LongType::Handshake => PacketType::Handshake,
     }
-}
-
-/// The last bytes of a datagram.
-fn possible_reset_token(datagram: &[u8]) -> Option<StatelessResetToken> {
-    let token = *datagram.last_chunk()?;
-    (datagram.len() >= MINIMUM_STATELESS_RESET).then(|| StatelessResetToken::new(token))
 }

@@ -74,13 +74,10 @@ impl Routes {
 
     /// Whose peer's token the datagram ends in, if it does (RFC 9000 §10.3.1).
     pub(super) fn reset(&self, datagram: &[u8]) -> Option<ConnectionHandle> {
-        // A reset is a short header packet: at least 5 bytes in front of the token.
-        let length = datagram.len();
-        let token = *datagram.last_chunk::<{ StatelessResetToken::LENGTH }>()?;
-        if length < MINIMUM_RESET_LENGTH || self.tokens.is_empty() {
+        if self.tokens.is_empty() {
             return None;
         }
-        self.tokens.get(&TokenKey(StatelessResetToken::new(token))).copied()
+        self.tokens.get(&TokenKey(StatelessResetToken::at_end_of(datagram)?)).copied()
     }
 
     /// Registers a token, unless another connection's peer gave the same one before.
@@ -106,9 +103,6 @@ impl Routes {
         (self.ids.len(), self.tokens.len())
     }
 }
-
-/// Shortest stateless reset, in bytes (RFC 9000 §10.3).
-pub(super) const MINIMUM_RESET_LENGTH: usize = 21;
 
 #[cfg(test)]
 mod tests {
