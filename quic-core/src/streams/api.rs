@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Streams;
+use super::queues::sync_queue;
 use super::recv::{RecvState, RecvTransition};
 use super::send::Fin;
 use super::store::{Key, Stream};
@@ -242,7 +243,7 @@ impl SendStream<'_> {
                 streams.credit.blocked.on_blocked(streams.credit.maximum);
             }
             let queue = &mut streams.blocked_writers;
-            super::sync_queue(queue, &mut stream.queued.blocked_write, true, key);
+            sync_queue(queue, &mut stream.queued.blocked_write, true, key);
         }
         streams.sync_queues(key);
         Err(WriteError::Blocked)
