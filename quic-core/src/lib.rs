@@ -167,7 +167,7 @@ pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
 pub use packet_handler_map::PacketHandlerMap;
-pub use recorder::{PacketKind, Record, Recorder, SharedRecorder};
+pub use recorder::{Record, Recorder, SharedRecorder};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
@@ -175,5 +175,6 @@ pub use streams::{
 };
 pub use transmit::{Transmit, TransmitBuffer};
 pub use wire::{
-    ConnectionId, Direction, Side, StatelessResetToken, StreamId, VarInt, VarIntBoundsExceeded,
+    ConnectionId, Direction, PacketType, Side, StatelessResetToken, StreamId, VarInt,
+    VarIntBoundsExceeded,
 };

@@ -2,7 +2,6 @@
 
 use super::Connection;
 use super::frames::Received;
-use super::recording::packet_kind;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
@@ -12,9 +11,8 @@ use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
 use crate::paths::{self, PathChange, PathVerdict};
 use crate::recorder::Record;
-use crate::wire::frame::PacketType;
 use crate::wire::header::{Header, LongHeader, LongType, parse};
-use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken};
+use crate::wire::{ConnectionId, PacketType, Side, SpaceId, StatelessResetToken};
 
 /// Reserved bits of the first byte, by header form (RFC 9000 §17.2, §17.3.1).
 const RESERVED_BITS_LONG: u8 = 0x0c;
@@ -250,7 +248,7 @@ impl Connection {
     ) -> Result<(), TransportError> {
         let (now, space) = (arrival.now, received.space());
         self.counters.packets_received += 1;
-        let packet_type = packet_kind(received.packet_type);
+        let packet_type = received.packet_type;
         let length = opened.payload.len();
         self.record(now, Record::PacketReceived { packet_type, number: opened.number, length });
         let reserved = if received.packet_type == PacketType::OneRtt {

@@ -13,6 +13,7 @@ use crate::event::StreamEvent;
 const WORTH_WAKING: u64 = 128 << 10;
 /// Entries that empty queues keep room for.
 const MAX_KEPT_ENTRIES: usize = 16;
+
 impl Streams {
     /// What the application should hear of next.
     pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
