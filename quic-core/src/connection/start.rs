@@ -17,7 +17,7 @@ use super::undecryptable::Undecryptable;
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
-use crate::crypto::{SeededRandom, Session, StartSessionError, reset_token};
+use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError, reset_token};
 use crate::ids::{LocalIds, Registration, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
@@ -163,7 +163,7 @@ impl Connection {
             Role::Client(client) => (Side::Client, Arc::clone(&client.transport)),
             Role::Server(server) => (Side::Server, Arc::clone(&server.config.transport)),
         };
-        let hash_key = (random.u64(), random.u64());
+        let hash = KeyedHash::new(&mut random);
         let give_up_at = now + transport.handshake_timeout;
         let defaults = TransportParameters::default();
         Self {
@@ -183,7 +183,7 @@ impl Connection {
             recovery: Recovery::new(transport.packet_threshold),
             local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
             remote_ids: RemoteIds::new(parts.remote_id),
-            streams: StreamsSlot::new(side, transport, hash_key),
+            streams: StreamsSlot::new(side, transport, hash),
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: defaults.ack_delay_exponent,

@@ -36,6 +36,7 @@ use self::send::{Fin, SendPart, SendTransition};
 use self::store::{Key, Queued, Store, Stream};
 use crate::buffer::{BlockPool, MAX_BLOCK, Reassembler, SendBuffer};
 use crate::config::TransportConfig;
+use crate::crypto::KeyedHash;
 use crate::event::StreamEvent;
 use crate::wire::{Direction, Side, StreamId, VarInt};
 
@@ -130,12 +131,12 @@ const DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidire
 
 impl Streams {
     /// No streams. The peer's limits are all zero until
-    /// [`set_peer_limits`](Self::set_peer_limits). `hash_key` is secret and random.
-    pub(crate) fn new(side: Side, config: &Arc<TransportConfig>, hash_key: (u64, u64)) -> Self {
+    /// [`set_peer_limits`](Self::set_peer_limits).
+    pub(crate) fn new(side: Side, config: &Arc<TransportConfig>, hash: KeyedHash) -> Self {
         Self {
             side,
             config: Arc::clone(config),
-            store: Store::new(hash_key),
+            store: Store::new(hash),
             local: PerDirection::default(),
             remote: PerDirection {
                 bidirectional: RemoteStreams::new(config.max_concurrent_bidi_streams),
