@@ -21,9 +21,11 @@ pub enum Event {
     Connected,
     /// The handshake's results so far can be asked for (ALPN, server name).
     HandshakeDataReady,
-    /// A client wants to connect; accept, refuse or retry it.
+    /// A client wants to connect; accept, refuse, retry or ignore it. After 10 s without an answer
+    /// the attempt is dropped, and nothing more is heard of it.
     Incoming,
-    /// The connection is over. No further events follow.
+    /// The connection is over. No further events follow. What had arrived before can still be
+    /// accepted and read, unless this end closed, until `poll_event` returns `None`.
     Lost(ConnectionError),
     /// Something happened on a stream.
     Stream(StreamEvent),
@@ -33,9 +35,11 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StreamEvent {
-    /// The peer opened a stream in this direction; see `accept_stream`.
+    /// The peer opened streams in this direction: call
+    /// [`accept_stream`](crate::Connection::accept_stream) until it returns `None`.
     Opened(Direction),
-    /// A stream can be opened in this direction again after `open_stream` could not.
+    /// A stream can be opened in this direction again, after
+    /// [`open_stream`](crate::Connection::open_stream) could not.
     Available(Direction),
     /// There is data to read, the stream's end, or its reset.
     Readable(StreamId),
@@ -44,7 +48,7 @@ pub enum StreamEvent {
     /// Everything written was acknowledged, and so was the end.
     Finished(StreamId),
     /// Everything written to all streams was acknowledged, and every end and reset, after
-    /// `notify_when_flushed` asked for this.
+    /// [`notify_when_flushed`](crate::Connection::notify_when_flushed) asked for this.
     Flushed,
     /// The peer asked to stop sending (RFC 9000 §3.5); writes fail from now on.
     Stopped(StreamId),

@@ -8,11 +8,12 @@ use std::time::Duration;
 ///
 /// The core never reads a clock. All arithmetic saturates, so that no time that a caller or a
 /// peer can produce ever panics or wraps.
-///
-/// It is one more than the number of nanoseconds that is stored, so that an `Option<Instant>` is
-/// no larger: a connection has dozens of them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Instant(NonZeroU64);
+pub struct Instant(
+    // One more than the number of nanoseconds, so that an `Option<Instant>` is no larger: a
+    // connection has dozens of them.
+    NonZeroU64,
+);
 
 impl Instant {
     /// The epoch itself.

@@ -109,13 +109,11 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! # Reading order
-//!
-//! The modules below are in the order of layers, lowest first; each uses those above it in the
-//! list. Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each
-//! other: `connection` routes between them.
 #![forbid(unsafe_code)]
+
+// The modules are in the order of layers, lowest first; each uses those above it in the list.
+// Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each other:
+// `connection` routes between them.
 
 mod deadline;
 mod instant;
@@ -169,7 +167,7 @@ pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
 pub use packet_handler_map::PacketHandlerMap;
-pub use recorder::{PacketKind, Record, Recorder, SharedRecorder};
+pub use recorder::{Record, Recorder, SharedRecorder};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
@@ -177,5 +175,6 @@ pub use streams::{
 };
 pub use transmit::{Transmit, TransmitBuffer};
 pub use wire::{
-    ConnectionId, Direction, Side, StatelessResetToken, StreamId, VarInt, VarIntBoundsExceeded,
+    ConnectionId, Direction, PacketType, Side, StatelessResetToken, StreamId, VarInt,
+    VarIntBoundsExceeded,
 };

@@ -51,7 +51,7 @@ pub trait Multiplexer {
     ) -> Option<Transmit>;
     /// The next event of any manager. Handles are unique among all of them.
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
-    /// When `handle_timeout` is next due.
+    /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 }
 

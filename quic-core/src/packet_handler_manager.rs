@@ -39,8 +39,8 @@ pub trait PacketHandlerManager {
     /// Where its connections live.
     type Cell: ConnectionCell;
 
-    /// Takes a datagram, or a train of them. Never fails: what cannot be processed is dropped and
-    /// counted, or closes its connection.
+    /// Takes a datagram, or a train of them. Never fails: what cannot be processed is dropped, and
+    /// counted by the connection that it is for, or closes it.
     fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>);
     /// Does what is due by `now`.
     fn handle_timeout(&mut self, now: Instant);
@@ -53,7 +53,7 @@ pub trait PacketHandlerManager {
     ) -> Option<Transmit>;
     /// The next event.
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
-    /// When `handle_timeout` is next due.
+    /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 
     /// Accepts connections from now on, or with another configuration.
@@ -97,7 +97,9 @@ pub trait PacketHandlerManager {
     fn on_changed(&mut self, now: Instant, handle: ConnectionHandle);
     /// Lets the application act on a connection, then carries out what follows from it.
     ///
-    /// Returns `None` if the connection is over and forgotten.
+    /// Returns `None` if there is no such connection, or it is over and
+    /// [`poll_event`](Self::poll_event) has returned `None` since: who hears of the end can still
+    /// read what had arrived, and the final statistics.
     fn with_connection<R>(
         &mut self,
         now: Instant,
@@ -146,7 +148,7 @@ pub struct Incoming {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The remote address cannot be sent to: port 0 or an unspecified address.
+    /// The remote address is not one host's: port 0, an unspecified or a multicast address.
     #[error("{0} is not an address that can be connected to")]
     InvalidRemoteAddress(std::net::SocketAddr),
     /// The session cannot be started.
@@ -164,7 +166,8 @@ pub enum AcceptError {
     /// The attempt is gone: answered already, or given up.
     #[error("the attempt to connect is gone")]
     Gone,
-    /// The attempt's first packet was not authentic or broke the protocol.
+    /// The attempt's first packets broke the protocol, or the handshake failed at once;
+    /// [`Event::Lost`] tells how.
     #[error("the attempt to connect was not valid")]
     Invalid,
     /// The session cannot be started.

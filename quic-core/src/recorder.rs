@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::DiscardReason;
 use crate::instant::Instant;
-use crate::wire::ConnectionId;
+use crate::wire::{ConnectionId, PacketType};
 
 /// Is told what happens on every connection of a packet handler manager.
 ///
@@ -53,7 +53,7 @@ pub enum Record {
     /// An authentic packet arrived.
     PacketReceived {
         /// The packet's type.
-        packet_type: PacketKind,
+        packet_type: PacketType,
         /// The packet's number.
         number: u64,
         /// Bytes of its frames.
@@ -62,26 +62,12 @@ pub enum Record {
     /// A packet was sent.
     PacketSent {
         /// The packet's type.
-        packet_type: PacketKind,
+        packet_type: PacketType,
         /// The packet's number.
         number: u64,
         /// Bytes of the protected packet.
         length: usize,
     },
-}
-
-/// The types of packets that carry frames (RFC 9000 §17).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum PacketKind {
-    /// Handshake.
-    Handshake,
-    /// Initial.
-    Initial,
-    /// 1-RTT.
-    OneRtt,
-    /// 0-RTT.
-    ZeroRtt,
 }
 
 /// A recorder in a configuration. Equal to itself and its clones only.

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::recorder::SharedRecorder;
+use crate::wire::header::VERSION_1;
 
 /// QUIC version 1 (RFC 9000 §15).
-pub const QUIC_V1: u32 = 0x0000_0001;
+pub const QUIC_V1: u32 = VERSION_1;
 
 /// What all connections of a socket share. Sockets with equal configurations share one packet
 /// handler manager, so that connections can move between them.
@@ -13,7 +14,8 @@ pub const QUIC_V1: u32 = 0x0000_0001;
 #[non_exhaustive]
 pub struct EndpointConfig {
     /// Length of the connection IDs that this endpoint chooses, in bytes: 4 to 20 on an endpoint
-    /// that accepts connections or has several; 0 on a client with one connection. Default: 8.
+    /// that accepts connections or has several; 0 on a client with one connection. Checked by
+    /// [`add_socket`](crate::Multiplexer::add_socket). Default: 8.
     pub connection_id_length: usize,
     /// The key that stateless reset tokens are derived from (RFC 9000 §10.3.2). Keep it over
     /// restarts, so that peers learn that their connections are gone. `None`: no resets are sent.

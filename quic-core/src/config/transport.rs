@@ -12,9 +12,9 @@ use crate::wire::VarInt;
 #[non_exhaustive]
 pub struct TransportConfig {
     /// How long a connection may be idle (RFC 9000 §10.1); the smaller value of both ends counts.
-    /// `None` means forever. Default: 30 s.
+    /// `None` and zero mean forever. Default: 30 s.
     pub max_idle_timeout: Option<Duration>,
-    /// Send a PING when nothing was sent for this long, so that the connection does not idle out.
+    /// Send a PING when the connection was idle for this long, so that it does not time out.
     /// `None` means never. Default: `None`.
     pub keep_alive_interval: Option<Duration>,
     /// How long a handshake may take. Default: 10 s.
@@ -52,7 +52,9 @@ pub struct TransportConfig {
     /// Largest UDP payload that is searched for (DPLPMTUD, RFC 9000 §14.3); no search if it is not
     /// above `initial_mtu`. Default: 1,452, what Ethernet carries under IPv6.
     pub max_mtu: u16,
-    /// Whether sending is spread over the round-trip time (RFC 9002 §7.7). Default: true.
+    /// Whether sending is spread over the round-trip time (RFC 9002 §7.7). It takes timers that are
+    /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
+    /// Default: true.
     pub pacing: bool,
 }
 
@@ -123,12 +125,12 @@ impl TransportConfig {
             (
                 self.max_concurrent_bidi_streams > 1 << 60,
                 "max_concurrent_bidi_streams",
-                "at most 2^60",
+                "must be at most 2^60",
             ),
             (
                 self.max_concurrent_uni_streams > 1 << 60,
                 "max_concurrent_uni_streams",
-                "at most 2^60",
+                "must be at most 2^60",
             ),
             (self.stream_receive_window > maximum, "stream_receive_window", "must be below 2^62"),
             (self.receive_window > maximum, "receive_window", "must be below 2^62"),

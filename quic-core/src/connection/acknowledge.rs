@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Connection;
 use super::handshake::Handshake;
 use super::seal::MINIMUM_DATAGRAM;
-use super::space::{self, PacketNumberSpace};
+use super::space::PacketNumberSpace;
 use crate::congestion::{Acked, Congestion};
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
@@ -191,7 +191,7 @@ impl Connection {
         self.counters.packets_lost += u64::from(outcome.packets);
         let max_ack_delay = self.peer.max_ack_delay;
         let path = self.paths.active_mut();
-        let verdict = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
+        let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
         if let Some(size) = outcome.mtu_probe_lost {
             path.mtu.on_probe_lost(size);
@@ -199,7 +199,7 @@ impl Connection {
         if largest_size > 0 {
             path.on_size_lost(now, largest_size);
         }
-        if let Some(newest_sent) = outcome.newest_sent.filter(|_| verdict.congestion) {
+        if let Some(newest_sent) = outcome.newest_sent {
             let window = path.congestion.window();
             let event = Congestion {
                 newest_sent,
@@ -211,7 +211,7 @@ impl Connection {
             // Losses of one round trip are one event.
             self.counters.congestion_events += u64::from(path.congestion.window() < window);
         }
-        if verdict.persistent {
+        if persistent {
             path.congestion.on_persistent_congestion(now);
             path.rtt.on_persistent_congestion();
             path.on_persistent_loss(now);
@@ -258,7 +258,7 @@ impl Connection {
             SpaceId::Application => return,
         }
         let generation = self.paths.active().generation;
-        let given_up = space::of_mut(&mut self.spaces, space).discard(generation);
+        let given_up = space.of_mut(&mut self.spaces).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
         self.handshake.discard(space);
         self.undecryptable.discard(space);
@@ -326,7 +326,7 @@ impl Connection {
             self;
         let recorder = endpoint.recorder.as_ref();
         let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
-        let PacketNumberSpace { sent, received, .. } = &mut **space::of_mut(spaces, space);
+        let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
         (sent, Owners { space, received, handshake, local_ids, remote_ids, streams, recorder })
     }
 }

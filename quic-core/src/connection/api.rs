@@ -16,13 +16,14 @@ impl Connection {
     ///
     /// # Errors
     /// - [`OpenStreamError::Blocked`] if the peer allows no more now, or the handshake has not
-    ///   told yet; `StreamEvent::Available` follows.
+    ///   told yet; [`StreamEvent::Available`](crate::StreamEvent::Available) follows.
     /// - [`OpenStreamError::ConnectionOver`].
     pub fn open_stream(&mut self, direction: Direction) -> Result<StreamId, OpenStreamError> {
         self.streams.get().open(direction)
     }
 
-    /// Takes the next stream that the peer opened; `None` until `StreamEvent::Opened`.
+    /// Takes the next stream that the peer opened; `None` until
+    /// [`StreamEvent::Opened`](crate::StreamEvent::Opened).
     pub fn accept_stream(&mut self, direction: Direction) -> Option<StreamId> {
         self.streams.used_mut()?.accept(direction)
     }
@@ -67,8 +68,8 @@ impl Connection {
         self.streams.used().is_none_or(Streams::is_flushed)
     }
 
-    /// Asks for `StreamEvent::Flushed` once [`is_flushed`](Self::is_flushed) is true, which may be
-    /// at once.
+    /// Asks for [`StreamEvent::Flushed`](crate::StreamEvent::Flushed) once
+    /// [`is_flushed`](Self::is_flushed) is true, which may be at once.
     pub fn notify_when_flushed(&mut self) {
         self.streams.get().notify_when_flushed();
     }
@@ -89,18 +90,21 @@ impl Connection {
         self.lifecycle.reason()
     }
 
-    /// What TLS agreed on so far; `None` until `Event::HandshakeDataReady`.
+    /// What TLS agreed on so far; `None` until
+    /// [`Event::HandshakeDataReady`](crate::Event::HandshakeDataReady).
     pub fn handshake_data(&self) -> Option<HandshakeData> {
         self.handshake.session().handshake_data()
     }
 
-    /// The peer's certificates, or what else the session takes for a proof of identity.
+    /// The peer's certificates, as a `Vec<CertificateDer<'static>>` of rustls, or what else the
+    /// [`Session`](crate::crypto::Session) takes for a proof of identity; `None` if it gave none.
     pub fn peer_identity(&self) -> Option<Box<dyn Any + Send>> {
         self.handshake.session().peer_identity()
     }
 
     /// Fills `out` with bytes that only both ends know (RFC 8446 §7.5); returns whether it could:
-    /// not before the handshake is complete.
+    /// not before the handshake is complete; nor, on a server, once it is confirmed, unless
+    /// [`keep_exporter`](crate::crypto::TlsServerConfig::keep_exporter) was asked for.
     pub fn export_keying_material(&self, out: &mut [u8], label: &[u8], context: &[u8]) -> bool {
         self.handshake.session().export_keying_material(out, label, context)
     }

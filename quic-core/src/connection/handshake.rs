@@ -89,13 +89,12 @@ impl Handshake {
     ) -> Result<(), TransportError> {
         let certificates = self.side == Side::Client && space == SpaceId::Handshake;
         let bound = if certificates { MAXIMUM_BUFFERED_CERTIFICATES } else { MAXIMUM_BUFFERED };
-        let [initial, handshake, application] = &mut self.streams;
-        let (slot, level) = match space {
-            SpaceId::Initial => (initial, Level::Initial),
-            SpaceId::Handshake => (handshake, Level::Handshake),
-            SpaceId::Application => (application, Level::OneRtt),
+        let level = match space {
+            SpaceId::Initial => Level::Initial,
+            SpaceId::Handshake => Level::Handshake,
+            SpaceId::Application => Level::OneRtt,
         };
-        let stream = slot.get_or_insert_default();
+        let stream = space.of_mut(&mut self.streams).get_or_insert_default();
         if space != SpaceId::Application && end_of(&frame) > MAXIMUM_TOTAL {
             return Err(TransportError::crypto_buffer_exceeded("too much CRYPTO data in all"));
         }
@@ -126,17 +125,11 @@ impl Handshake {
     /// # Errors
     /// PROTOCOL_VIOLATION if there is data above a gap.
     pub(super) fn check_all_read(&self, space: SpaceId) -> Result<(), TransportError> {
-        let [initial, handshake, application] = &self.streams;
-        let stream = match space {
-            SpaceId::Initial => initial,
-            SpaceId::Handshake => handshake,
-            SpaceId::Application => application,
-        };
         //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
         //# When TLS provides keys for a higher encryption level, if there is data
         //# from a previous encryption level that TLS has not consumed, this MUST be
         //# treated as a connection error of type PROTOCOL_VIOLATION.
-        if stream.as_ref().is_some_and(|stream| stream.has_early()) {
+        if space.of(&self.streams).as_ref().is_some_and(|stream| stream.has_early()) {
             return Err(TransportError::protocol_violation("handshake data of a past level"));
         }
         Ok(())
@@ -183,20 +176,16 @@ impl Handshake {
 
     /// The keys of `space` are gone: nothing more is sent or received there.
     pub(super) fn discard(&mut self, space: SpaceId) {
-        *self.slot(space) = None;
+        *space.of_mut(&mut self.streams) = None;
     }
 
     pub(super) fn has_frames(&self, space: SpaceId) -> bool {
-        let [initial, handshake, application] = &self.streams;
-        match space {
-            SpaceId::Initial => has_pending(initial.as_deref()),
-            SpaceId::Handshake => has_pending(handshake.as_deref()),
-            SpaceId::Application => {
-                has_pending(application.as_deref())
-                    || self.done == Announcement::Due
-                    || self.tokens.iter().any(|token| token.pending)
-            }
-        }
+        let has_crypto =
+            space.of(&self.streams).as_ref().is_some_and(|stream| stream.send.has_pending());
+        has_crypto
+            || (space == SpaceId::Application
+                && (self.done == Announcement::Due
+                    || self.tokens.iter().any(|token| token.pending)))
     }
 
     pub(super) fn write_frames(
@@ -204,7 +193,7 @@ impl Handshake {
         space: SpaceId,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
-        if let Some(stream) = self.slot(space) {
+        if let Some(stream) = space.of_mut(&mut self.streams) {
             stream.write_frames(packet)?;
         }
         if space != SpaceId::Application {
@@ -279,19 +268,6 @@ impl Handshake {
     }
 
     pub(super) fn stream(&mut self, space: SpaceId) -> &mut CryptoStream {
-        self.slot(space).get_or_insert_default()
+        space.of_mut(&mut self.streams).get_or_insert_default()
     }
-
-    fn slot(&mut self, space: SpaceId) -> &mut Option<Box<CryptoStream>> {
-        let [initial, handshake, application] = &mut self.streams;
-        match space {
-            SpaceId::Initial => initial,
-            SpaceId::Handshake => handshake,
-            SpaceId::Application => application,
-        }
-    }
-}
-
-fn has_pending(stream: Option<&CryptoStream>) -> bool {
-    stream.is_some_and(|stream| stream.send.has_pending())
 }

@@ -8,12 +8,14 @@ mod api;
 mod close;
 mod crypto_stream;
 mod ending;
+mod first_answers;
 mod frames;
 mod handshake;
 mod idle_timeout;
 mod keys;
 mod lifecycle;
 mod lone_datagrams;
+mod new_tokens;
 mod parameters;
 mod receive;
 mod recording;
@@ -144,9 +146,6 @@ struct Ending {
     seal_failed: Option<SealError>,
 }
 
-/// Tokens kept for the manager at a time.
-const MAXIMUM_NEW_TOKENS: usize = 8;
-
 impl Connection {
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -171,13 +170,6 @@ impl Connection {
             .or_else(|| self.remote_ids.poll_registration())
     }
 
-    /// Gives away NEW_TOKEN tokens, each with the name of the server that they are for.
-    pub(crate) fn give_new_tokens(&mut self, mut store: impl FnMut(&str, Bytes)) {
-        if let Role::Client(client) = &mut self.role {
-            client.new_tokens.drain(..).for_each(|token| store(&client.server_name, token));
-        }
-    }
-
     fn crypto(&self) -> &dyn SessionFactory {
         match &self.role {
             Role::Client(client) => &*client.crypto,
@@ -194,16 +186,11 @@ impl Connection {
     }
 
     fn space(&self, space: SpaceId) -> &PacketNumberSpace {
-        let [initial, handshake, application] = &self.spaces;
-        match space {
-            SpaceId::Initial => initial,
-            SpaceId::Handshake => handshake,
-            SpaceId::Application => application,
-        }
+        space.of::<SpaceSlot>(&self.spaces)
     }
 
     fn space_mut(&mut self, space: SpaceId) -> &mut PacketNumberSpace {
-        space::of_mut(&mut self.spaces, space)
+        space.of_mut::<SpaceSlot>(&mut self.spaces)
     }
 
     /// The probe timeout of the active path, without backoff (RFC 9002 §6.2.1).

@@ -1,19 +1,23 @@
-//! The transport parameters that we send, and the checks on those that we get (RFC 9000 §7.3,
-//! §7.4, §18.2).
+//! The transport parameters that we send, the checks on those that we get, and who gets them
+//! (RFC 9000 §7.3, §7.4, §18.2).
 
 use std::time::Duration;
 
+use super::Connection;
 use crate::config::TransportConfig;
 use crate::error::TransportError;
 use crate::ids::ACTIVE_CONNECTION_ID_LIMIT;
-use crate::wire::transport_parameters::{TransportParameters, decode};
+use crate::instant::Instant;
+use crate::wire::frame::NewConnectionId;
+use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, decode};
 use crate::wire::{ConnectionId, Side};
 
+/// How far this end shifts the delays in its ACK frames (RFC 9000 §18.2).
+pub(super) const ACK_DELAY_EXPONENT: u8 = 3;
 /// How late a timer may be, as a rule.
 const TIMER_LATENESS: Duration = Duration::from_millis(1);
 /// Longest max_ack_delay that there is, in milliseconds (RFC 9000 §18.2).
 const LONGEST_ACK_DELAY: u64 = (1 << 14) - 1;
-
 /// Largest UDP payload that we are willing to receive, in bytes.
 const MAX_UDP_PAYLOAD_SIZE: u64 = 65_527;
 
@@ -40,6 +44,7 @@ pub(super) fn local_parameters(
         //# receiver's expected delays in alarms firing.
         max_ack_delay: milliseconds(config.max_ack_delay.saturating_add(TIMER_LATENESS))
             .min(LONGEST_ACK_DELAY),
+        ack_delay_exponent: ACK_DELAY_EXPONENT,
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         ..TransportParameters::default()
@@ -118,4 +123,45 @@ pub(super) fn check(
         }
     }
     Ok(parameters)
+}
+
+impl Connection {
+    /// Checks the peer's transport parameters and gives every component its own.
+    pub(super) fn apply_peer_parameters(&mut self, now: Instant) -> Result<(), TransportError> {
+        if self.peer.has_parameters {
+            return Ok(());
+        }
+        let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
+        let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.take_peer_parameters(now, &parameters)
+    }
+
+    pub(super) fn take_peer_parameters(
+        &mut self,
+        now: Instant,
+        parameters: &TransportParameters,
+    ) -> Result<(), TransportError> {
+        self.peer.has_parameters = true;
+        self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
+        self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
+        let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
+        self.idle_timeout.set_peer_timeout(now, idle, pto);
+        self.paths.set_peer_maximum(parameters.max_udp_payload_size);
+        self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
+        if let Some(token) = parameters.stateless_reset_token {
+            self.remote_ids.set_reset_token(token);
+        }
+        if let Some(PreferredAddress { id, reset_token, .. }) = parameters.preferred_address {
+            // The address is not used, but the ID is one of the peer's like all others: it counts,
+            // and has to be given back.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+            //# If the preferred_address transport
+            //# parameter is sent, the sequence number of the supplied connection ID
+            //# is 1.
+            let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
+            self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        self.streams.set_peer_limits(parameters.into());
+        Ok(())
+    }
 }

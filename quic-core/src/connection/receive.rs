@@ -1,30 +1,22 @@
 //! UDP datagrams → packets → authentic packets (RFC 9000 §5.2, §12.2, RFC 9001 §5).
 
-use bytes::Bytes;
-
+use super::Connection;
 use super::frames::Received;
-use super::recording::packet_kind;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
-use super::{Connection, Role};
-use crate::crypto::{OpenError, Opened, is_retry_authentic, open};
+use crate::crypto::{OpenError, Opened};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
 use crate::paths::{self, PathChange, PathVerdict};
 use crate::recorder::Record;
-use crate::wire::frame::PacketType;
-use crate::wire::header::{
-    Header, LongHeader, LongType, RetryHeader, VersionNegotiationHeader, parse,
-};
-use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken};
+use crate::wire::header::{Header, LongHeader, LongType, parse};
+use crate::wire::{ConnectionId, PacketType, Side, SpaceId, StatelessResetToken};
 
 /// Reserved bits of the first byte, by header form (RFC 9000 §17.2, §17.3.1).
 const RESERVED_BITS_LONG: u8 = 0x0c;
 const RESERVED_BITS_SHORT: u8 = 0x18;
-/// Shortest datagram that can be a stateless reset (RFC 9000 §10.3).
-const MINIMUM_STATELESS_RESET: usize = 21;
 
 /// How a packet arrived.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +57,7 @@ impl Connection {
             }
             let datagram_bytes = segment.len() as u64;
             // Opening a packet destroys it.
-            let reset_token = possible_reset_token(segment);
+            let reset_token = StatelessResetToken::at_end_of(segment);
             let arrival = Arrival { now, at: now, path, ecn, datagram_bytes, reset_token };
             self.handle_segment(arrival, segment);
         }
@@ -222,16 +214,10 @@ impl Connection {
             return;
         }
         let largest = self.space(space).received.largest();
-        let opened = if packet_type == PacketType::OneRtt {
-            match &mut self.keys.one_rtt {
-                Some(keys) => keys.open(arrival.now, packet.bytes, packet.number_offset, largest),
-                None => return,
-            }
-        } else {
-            match self.keys.long(space) {
-                Some(keys) => open(&keys.remote, packet.bytes, packet.number_offset, largest),
-                None => return,
-            }
+        let Some(opened) =
+            self.keys.open(arrival.now, space, packet.bytes, packet.number_offset, largest)
+        else {
+            return;
         };
         if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
             self.work.charge(arrival.now, COSTLY);
@@ -262,7 +248,7 @@ impl Connection {
     ) -> Result<(), TransportError> {
         let (now, space) = (arrival.now, received.space());
         self.counters.packets_received += 1;
-        let packet_type = packet_kind(received.packet_type);
+        let packet_type = received.packet_type;
         let length = opened.payload.len();
         self.record(now, Record::PacketReceived { packet_type, number: opened.number, length });
         let reserved = if received.packet_type == PacketType::OneRtt {
@@ -406,60 +392,10 @@ impl Connection {
             if !self.lifecycle.is_alive() {
                 return;
             }
-            let reset_token = possible_reset_token(&bytes);
+            let reset_token = StatelessResetToken::at_end_of(&bytes);
             let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
             let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
         }
-    }
-
-    /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
-    fn handle_retry(&mut self, now: Instant, retry: &RetryHeader<'_>, packet: &[u8]) {
-        let expected = self.side() == Side::Client
-            && self.ids_seen.peer_initial_source.is_none()
-            && self.ids_seen.retry_source.is_none()
-            && !retry.token.is_empty()
-            && retry.source_id != self.ids_seen.original_destination
-            && retry.destination_id == self.ids_seen.local_source
-            && retry.version == self.version;
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
-        //# Clients MUST discard Retry packets that have a
-        //# Retry Integrity Tag that cannot be validated; see Section 5.8 of
-        //# [QUIC-TLS].
-        if !expected
-            || !is_retry_authentic(self.version, &self.ids_seen.original_destination, packet)
-        {
-            self.discard(now, DiscardReason::Unexpected);
-            return;
-        }
-        let Role::Client(client) = &mut self.role else { return };
-        client.token = Bytes::copy_from_slice(retry.token);
-        self.ids_seen.retry_source = Some(retry.source_id);
-        self.remote_ids.set_first(retry.source_id);
-        self.resend_initial();
-        // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
-        self.recovery.on_space_discarded();
-        if self.install_initial_keys(retry.source_id).is_err() {
-            self.fail(now, TransportError::internal("no keys for the version in use"));
-        }
-        let pto = self.pto();
-        self.idle_timeout.on_packet_received(now, pto);
-    }
-
-    /// The server does not support our version (RFC 9000 §6.2).
-    fn handle_version_negotiation(&mut self, now: Instant, header: &VersionNegotiationHeader<'_>) {
-        let expected = self.side() == Side::Client
-            && self.ids_seen.peer_initial_source.is_none()
-            && self.ids_seen.retry_source.is_none()
-            && header.source_id == self.ids_seen.original_destination.as_slice()
-            && self.local_ids.all().any(|id| id.as_slice() == header.destination_id);
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
-        //# A client MUST discard a Version Negotiation packet that lists
-        //# the QUIC version selected by the client.
-        if !expected || header.versions.clone().any(|version| version == self.version) {
-            self.discard(now, DiscardReason::Unexpected);
-            return;
-        }
-        self.vanish(now, ConnectionError::VersionMismatch);
     }
 }
 
@@ -469,10 +405,4 @@ fn packet_type(ty: LongType) -> PacketType {
         LongType::ZeroRtt => PacketType::ZeroRtt,
         LongType::Handshake => PacketType::Handshake,
     }
-}
-
-/// The last bytes of a datagram.
-fn possible_reset_token(datagram: &[u8]) -> Option<StatelessResetToken> {
-    let token = *datagram.last_chunk()?;
-    (datagram.len() >= MINIMUM_STATELESS_RESET).then(|| StatelessResetToken::new(token))
 }

@@ -3,10 +3,9 @@
 use super::Connection;
 use crate::error::DiscardReason;
 use crate::instant::Instant;
-use crate::recorder::{PacketKind, Record};
+use crate::recorder::Record;
 use crate::recovery::NewPacket;
-use crate::wire::SpaceId;
-use crate::wire::frame::PacketType;
+use crate::wire::{PacketType, SpaceId};
 
 impl Connection {
     /// Tells the recorder, if there is one.
@@ -36,19 +35,10 @@ impl Connection {
         }
         let length = packet.size.into();
         let packet_type = match space {
-            SpaceId::Initial => PacketKind::Initial,
-            SpaceId::Handshake => PacketKind::Handshake,
-            SpaceId::Application => PacketKind::OneRtt,
+            SpaceId::Initial => PacketType::Initial,
+            SpaceId::Handshake => PacketType::Handshake,
+            SpaceId::Application => PacketType::OneRtt,
         };
         self.record(now, Record::PacketSent { packet_type, number, length });
-    }
-}
-
-pub(super) fn packet_kind(packet_type: PacketType) -> PacketKind {
-    match packet_type {
-        PacketType::Initial => PacketKind::Initial,
-        PacketType::ZeroRtt => PacketKind::ZeroRtt,
-        PacketType::Handshake => PacketKind::Handshake,
-        PacketType::OneRtt => PacketKind::OneRtt,
     }
 }

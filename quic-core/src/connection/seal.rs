@@ -4,7 +4,7 @@ use std::mem;
 
 use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
-use crate::crypto::{SAMPLE_OFFSET, SealError, TAG_LENGTH, seal};
+use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
 use crate::instant::Instant;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::recovery::NewPacket;
@@ -178,17 +178,7 @@ impl Connection {
             patch_length(packet, field, length.checked_sub(header.number_offset)?);
         }
         let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
-        let sealed = match space {
-            SpaceId::Application => match &mut self.keys.one_rtt {
-                Some(keys) => keys.seal(packet, number_offset, number_length, number),
-                None => Err(SealError::Length),
-            },
-            SpaceId::Initial | SpaceId::Handshake => match self.keys.long(space) {
-                Some(keys) => seal(&keys.local, packet, number_offset, number_length, number),
-                None => Err(SealError::Length),
-            },
-        };
-        match sealed {
+        match self.keys.seal(space, packet, number_offset, number_length, number) {
             Ok(()) => Some(length),
             Err(error) => {
                 self.ending.seal_failed.get_or_insert(error);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rustls::quic::Keys;
 
-use crate::crypto::OneRttKeys;
+use crate::crypto::{OneRttKeys, OpenError, Opened, SealError, open, seal};
+use crate::instant::Instant;
 use crate::recovery::{ReceivedPackets, SentPackets};
 use crate::wire::SpaceId;
 
@@ -91,16 +92,6 @@ impl DerefMut for SpaceSlot {
     }
 }
 
-/// One of the three, by name.
-pub(super) fn of_mut(spaces: &mut [SpaceSlot; 3], space: SpaceId) -> &mut SpaceSlot {
-    let [initial, handshake, application] = spaces;
-    match space {
-        SpaceId::Initial => initial,
-        SpaceId::Handshake => handshake,
-        SpaceId::Application => application,
-    }
-}
-
 /// The keys of every encryption level that this connection has now (RFC 9001 §4.9).
 #[derive(Default)]
 pub(super) struct Keychain {
@@ -110,13 +101,46 @@ pub(super) struct Keychain {
 }
 
 impl Keychain {
-    /// The keys of a space with long headers.
-    pub(super) fn long(&self, space: SpaceId) -> Option<&Keys> {
-        match space {
-            SpaceId::Initial => self.initial.as_deref(),
-            SpaceId::Handshake => self.handshake.as_deref(),
-            SpaceId::Application => None,
-        }
+    /// Opens a packet of `space`, but 0-RTT; `None` if its keys are not there. See
+    /// [`OneRttKeys::open`].
+    pub(super) fn open<'a>(
+        &mut self,
+        now: Instant,
+        space: SpaceId,
+        packet: &'a mut [u8],
+        number_offset: usize,
+        largest_received: Option<u64>,
+    ) -> Option<Result<Opened<'a>, OpenError>> {
+        let keys = match space {
+            SpaceId::Initial => self.initial.as_ref()?,
+            SpaceId::Handshake => self.handshake.as_ref()?,
+            SpaceId::Application => {
+                let keys = self.one_rtt.as_mut()?;
+                return Some(keys.open(now, packet, number_offset, largest_received));
+            }
+        };
+        Some(open(&keys.remote, packet, number_offset, largest_received))
+    }
+
+    /// Protects a packet of `space`, whose keys are there. See [`OneRttKeys::seal`].
+    pub(super) fn seal(
+        &mut self,
+        space: SpaceId,
+        packet: &mut [u8],
+        number_offset: usize,
+        number_length: usize,
+        number: u64,
+    ) -> Result<(), SealError> {
+        let keys = match space {
+            SpaceId::Initial => self.initial.as_ref(),
+            SpaceId::Handshake => self.handshake.as_ref(),
+            SpaceId::Application => {
+                let keys = self.one_rtt.as_mut().ok_or(SealError::Length)?;
+                return keys.seal(packet, number_offset, number_length, number);
+            }
+        };
+        let keys = keys.ok_or(SealError::Length)?;
+        seal(&keys.local, packet, number_offset, number_length, number)
     }
 
     /// Whether packets of `space` can be sealed.

@@ -17,14 +17,14 @@ use super::undecryptable::Undecryptable;
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
-use crate::crypto::{SeededRandom, Session, StartSessionError, reset_token};
+use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError, reset_token};
 use crate::ids::{LocalIds, Registration, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
-use crate::wire::transport_parameters::encode;
+use crate::wire::transport_parameters::{TransportParameters, encode};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
@@ -163,8 +163,9 @@ impl Connection {
             Role::Client(client) => (Side::Client, Arc::clone(&client.transport)),
             Role::Server(server) => (Side::Server, Arc::clone(&server.config.transport)),
         };
-        let hash_key = (random.u64(), random.u64());
+        let hash = KeyedHash::new(&mut random);
         let give_up_at = now + transport.handshake_timeout;
+        let defaults = TransportParameters::default();
         Self {
             version: parts.version,
             lifecycle: Lifecycle::new(),
@@ -182,11 +183,11 @@ impl Connection {
             recovery: Recovery::new(transport.packet_threshold),
             local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
             remote_ids: RemoteIds::new(parts.remote_id),
-            streams: StreamsSlot::new(side, transport, hash_key),
+            streams: StreamsSlot::new(side, transport, hash),
             peer: Peer {
                 has_parameters: false,
-                ack_delay_exponent: 3,
-                max_ack_delay: Duration::from_millis(25),
+                ack_delay_exponent: defaults.ack_delay_exponent,
+                max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
             },

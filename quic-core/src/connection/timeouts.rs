@@ -11,7 +11,8 @@ use crate::recovery::TimeoutAction;
 use crate::wire::SpaceId;
 
 impl Connection {
-    /// When `handle_timeout` is next due.
+    /// When [`handle_timeout`](Self::handle_timeout) is next due; `None` if not before something
+    /// else happens.
     pub fn poll_timeout(&self) -> Option<Instant> {
         if !self.lifecycle.is_alive() {
             return self.lifecycle.deadline();

@@ -1,6 +1,7 @@
 //! Table 2: what goes out, and in which datagram (RFC 9000 §12.2, §13, §14.1).
 
 use super::Connection;
+use super::parameters::ACK_DELAY_EXPONENT;
 use super::seal::{MINIMUM_DATAGRAM, Place, Scope};
 use crate::instant::Instant;
 use crate::net::SocketId;
@@ -36,8 +37,8 @@ impl Budget {
 impl Connection {
     /// Fills `buffer` with the next datagrams to send on `socket`, all to one destination.
     ///
-    /// `None`: there is nothing to send now, or nothing may be sent. Call again until then, and
-    /// after every other call.
+    /// `None`: there is nothing to send now, or nothing may be sent. Call it until then after every
+    /// other call.
     pub fn poll_transmit(
         &mut self,
         now: Instant,
@@ -284,6 +285,3 @@ impl Connection {
         space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
     }
 }
-
-/// What this end announces, by default, as ack_delay_exponent (RFC 9000 §18.2).
-const ACK_DELAY_EXPONENT: u8 = 3;

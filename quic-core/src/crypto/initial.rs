@@ -4,10 +4,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::quic::{Keys, Suite, Version};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
+use crate::wire::header::VERSION_1;
 use crate::wire::{ConnectionId, Side};
-
-/// The number of QUIC version 1 (RFC 9000 §15).
-pub(super) const VERSION_1: u32 = 0x0000_0001;
 
 /// The name that rustls has for a QUIC version; `None` if it is not supported.
 pub(super) fn tls_version(version: u32) -> Option<Version> {

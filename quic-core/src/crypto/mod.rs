@@ -2,6 +2,7 @@
 
 mod compact_keys;
 mod initial;
+mod keyed_hash;
 mod one_rtt_keys;
 mod packet_protection;
 mod random;
@@ -29,6 +30,7 @@ pub use random::{RandomSource, SeededRandom};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
+pub(crate) use keyed_hash::KeyedHash;
 pub(crate) use one_rtt_keys::OneRttKeys;
 pub(crate) use packet_protection::{
     OpenError, Opened, SAMPLE_OFFSET, SealError, TAG_LENGTH, open, seal,

@@ -3,10 +3,10 @@
 
 use smallvec::SmallVec;
 
-use super::initial::VERSION_1;
 use super::packet_protection::TAG_LENGTH;
 use super::provider::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use crate::wire::ConnectionId;
+use crate::wire::header::VERSION_1;
 
 /// Key and nonce for version 1; no secrets.
 const KEY_1: [u8; 16] = 0xbe0c_690b_9f66_575a_1d76_6b54_e368_c84e_u128.to_be_bytes();

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use smallvec::SmallVec;
 
 use super::SeededRandom;
+use super::packet_protection::TAG_LENGTH;
 use super::provider::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use super::provider::hmac;
 use crate::instant::Instant;
@@ -19,7 +20,6 @@ use crate::wire::{ConnectionId, Reader, Truncated};
 
 /// Random bytes at the start of a token.
 const RANDOM_LENGTH: usize = 16;
-const TAG_LENGTH: usize = 16;
 /// Longest contents: kind, time, address, port and two connection IDs of 20 bytes.
 const MAXIMUM_CONTENTS: usize = 1 + 8 + 17 + 2 + 2 * (1 + ConnectionId::MAXIMUM_LENGTH);
 /// Longest token; longer ones are not ours.

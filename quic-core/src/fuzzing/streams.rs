@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::config::TransportConfig;
+use crate::crypto::{KeyedHash, SeededRandom};
 use crate::error::{TransportError, TransportErrorCode};
 use crate::streams::{InitialLimits, ReadOutcome, Streams};
 use crate::wire::frame::{Frame, Frames};
@@ -18,7 +19,11 @@ use crate::wire::{Direction, Side};
 pub fn streams_frames(input: &[u8]) {
     let Some((selector, payload)) = input.split_first() else { return };
     let config = TransportConfig::default();
-    let mut streams = Streams::new(Side::Server, &Arc::new(config.clone()), (1, 2));
+    let mut streams = Streams::new(
+        Side::Server,
+        &Arc::new(config.clone()),
+        KeyedHash::new(&mut SeededRandom::from_seed([1; 32])),
+    );
     streams.set_peer_limits(InitialLimits {
         data: 1 << 16,
         streams_bidi: 4,

@@ -183,6 +183,7 @@ impl LocalIds {
     }
 
     /// The IDs that packets may come to.
+    #[cfg(test)]
     pub(crate) fn all(&self) -> impl Iterator<Item = &ConnectionId> {
         self.issued.iter().map(|issued| &issued.id)
     }

@@ -145,9 +145,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         if !matches!(slot.handler, PacketHandler::Incoming(_)) {
             return None;
         }
-        // Attempts get no resets, and so their connection IDs need no remembering: the time at
-        // which they retire does not matter.
-        match self.forget(Instant::EPOCH, handle)? {
+        match self.forget(self.latest, handle)? {
             PacketHandler::Incoming(attempt) => Some(attempt),
             PacketHandler::Connection(_)
             | PacketHandler::Closed(_)

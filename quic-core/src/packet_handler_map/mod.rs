@@ -18,7 +18,7 @@ mod zero_rtt_queue;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use crate::config::{EndpointConfig, ServerConfig};
@@ -35,15 +35,11 @@ use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::ConnectionId;
 
 use closed_connection::ClosedConnection;
-use deadlines::Deadlines;
-use outbox::{Outboxes, Turn};
+use outbox::Turn;
 use reset_limiter::{ForgeryGauge, RefusalLimiter, ResetLimiter};
 use response::Response;
-use retired::RetiredIds;
-use routes::Routes;
 use settle::Book;
 use slots::{Slot, Slots};
-use token_store::TokenStore;
 use train::{segments, split};
 use zero_rtt_queue::ZeroRttQueue;
 
@@ -79,6 +75,9 @@ pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     resets: ResetLimiter,
     refusals: RefusalLimiter,
     forgeries: ForgeryGauge,
+    /// Connections that are over, until the application has taken all events: as long as it is
+    /// hearing of the end, it can read what had arrived.
+    over: Vec<(ConnectionHandle, C)>,
     /// The latest time that anyone brought.
     latest: Instant,
     /// Slots whose deadline has come, while `handle_timeout` works on them.
@@ -89,17 +88,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     /// A map without connections that opens none but its own; `random` has to be seeded by what
     /// nobody can guess, and `id` by no other manager of the same multiplexer.
     pub fn new(config: Arc<EndpointConfig>, mut random: SeededRandom, id: ManagerId) -> Self {
-        let book = Book {
-            routes: Routes::new(&mut random),
-            retired: RetiredIds::new(&mut random),
-            deadlines: Deadlines::default(),
-            outboxes: Outboxes::default(),
-            events: VecDeque::new(),
-            tokens: TokenStore::default(),
-            half_open: 0,
-            waiting: 0,
-            zero_rtt_queues: 0,
-        };
+        let book = Book::new(&mut random);
         let resets = ResetLimiter::new(config.max_resets_per_second, &mut random);
         Self {
             config,
@@ -110,6 +99,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             resets,
             refusals: RefusalLimiter::default(),
             forgeries: ForgeryGauge::default(),
+            over: Vec::new(),
             latest: Instant::EPOCH,
             due: Vec::new(),
         }
@@ -149,7 +139,10 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let closed = ClosedConnection::new(closing);
         // The connection's deadline may be later than the end of its closing period.
         self.book.deadlines.set(handle.slot, closed.until());
-        slot.handler = PacketHandler::Closed(Box::new(closed));
+        let closed = PacketHandler::Closed(Box::new(closed));
+        if let PacketHandler::Connection(cell) = mem::replace(&mut slot.handler, closed) {
+            self.over.push((handle, cell));
+        }
     }
 
     /// Frees a slot; its connection IDs are remembered for a while as retired.
@@ -257,7 +250,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
 
     fn handle_timeout(&mut self, now: Instant) {
         let now = self.advance(now);
-        let mut due = std::mem::take(&mut self.due);
+        let mut due = mem::take(&mut self.due);
         // All of them first: what is put back for a time that has come waits for the next call.
         while let Some(slot) = self.book.deadlines.pop(now) {
             due.push(slot);
@@ -289,7 +282,11 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
-        self.book.events.pop_front()
+        let event = self.book.events.pop_front();
+        if event.is_none() {
+            self.over = Vec::new();
+        }
+        event
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -393,6 +390,9 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         act: impl FnOnce(&mut Connection) -> R,
     ) -> Option<R> {
         let now = self.advance(now);
-        self.act(now, handle, act)
+        match self.over.iter_mut().find(|(over, _)| *over == handle) {
+            Some((_, cell)) => Some(cell.with(act)),
+            None => self.act(now, handle, act),
+        }
     }
 }

@@ -4,8 +4,7 @@ use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::routes::KeyedHash;
-use crate::crypto::SeededRandom;
+use crate::crypto::{KeyedHash, SeededRandom};
 use crate::instant::Instant;
 
 /// Resets per second for one source: an IPv4 /24 or an IPv6 /48.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::routes::MINIMUM_RESET_LENGTH;
 use crate::config::{EndpointConfig, QUIC_V1, ServerConfig};
 use crate::crypto::{
     RandomSource as _, SeededRandom, TAG_LENGTH, Token, reset_token, retry_tag, seal, seal_token,
@@ -25,7 +24,7 @@ use crate::wire::{ConnectionId, Full, PacketNumberLength, Side, StatelessResetTo
 /// Answers that wait in one queue; further ones are dropped.
 pub(super) const MAXIMUM_RESPONSES: usize = 256;
 /// Datagrams with fewer bytes provoke no stateless reset, which has to be shorter than they are.
-pub(super) const MINIMUM_RESET_TRIGGER: usize = MINIMUM_RESET_LENGTH + 1;
+pub(super) const MINIMUM_RESET_TRIGGER: usize = StatelessResetToken::MINIMUM_RESET_LENGTH + 1;
 /// Lengths of stateless resets vary between these, where what provoked them permits it.
 const SHORTEST_USUAL_RESET: usize = 42;
 const LONGEST_RESET: usize = 96;

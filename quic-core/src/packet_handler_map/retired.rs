@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::routes::KeyedHash;
-use crate::crypto::SeededRandom;
+use crate::crypto::{KeyedHash, SeededRandom};
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
 use crate::wire::ConnectionId;

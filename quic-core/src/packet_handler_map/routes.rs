@@ -1,37 +1,12 @@
 //! From what a datagram carries to the handler it is for.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use hashbrown::HashMap;
-use siphasher::sip::SipHasher13;
 
-use crate::crypto::SeededRandom;
+use crate::crypto::{KeyedHash, SeededRandom};
 use crate::event::ConnectionHandle;
 use crate::wire::{ConnectionId, StatelessResetToken};
-
-/// Hashes with a secret, so that nobody who chooses keys can aim at a bucket.
-#[derive(Clone)]
-pub(super) struct KeyedHash([u8; 16]);
-
-impl KeyedHash {
-    pub(super) fn new(random: &mut SeededRandom) -> Self {
-        Self(random.array())
-    }
-}
-
-impl std::fmt::Debug for KeyedHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("KeyedHash(secret)")
-    }
-}
-
-impl BuildHasher for KeyedHash {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_key(&self.0)
-    }
-}
 
 /// A token as a key of a map with a secret hash. Equality takes constant time.
 #[derive(Debug, Eq, PartialEq)]
@@ -54,7 +29,7 @@ pub(super) struct Routes {
 impl Routes {
     pub(super) fn new(random: &mut SeededRandom) -> Self {
         let hash = KeyedHash::new(random);
-        Self { ids: HashMap::with_hasher(hash.clone()), tokens: HashMap::with_hasher(hash) }
+        Self { ids: HashMap::with_hasher(hash), tokens: HashMap::with_hasher(hash) }
     }
 
     pub(super) fn get(&self, id: &ConnectionId) -> Option<ConnectionHandle> {
@@ -74,13 +49,10 @@ impl Routes {
 
     /// Whose peer's token the datagram ends in, if it does (RFC 9000 §10.3.1).
     pub(super) fn reset(&self, datagram: &[u8]) -> Option<ConnectionHandle> {
-        // A reset is a short header packet: at least 5 bytes in front of the token.
-        let length = datagram.len();
-        let token = *datagram.last_chunk::<{ StatelessResetToken::LENGTH }>()?;
-        if length < MINIMUM_RESET_LENGTH || self.tokens.is_empty() {
+        if self.tokens.is_empty() {
             return None;
         }
-        self.tokens.get(&TokenKey(StatelessResetToken::new(token))).copied()
+        self.tokens.get(&TokenKey(StatelessResetToken::at_end_of(datagram)?)).copied()
     }
 
     /// Registers a token, unless another connection's peer gave the same one before.
@@ -106,9 +78,6 @@ impl Routes {
         (self.ids.len(), self.tokens.len())
     }
 }
-
-/// Shortest stateless reset, in bytes (RFC 9000 §10.3).
-pub(super) const MINIMUM_RESET_LENGTH: usize = 21;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::connection::{Closing, Connection};
+use crate::crypto::SeededRandom;
 use crate::event::{ConnectionHandle, Event};
 use crate::ids::Registration;
 use crate::instant::Instant;
@@ -33,6 +34,20 @@ pub(super) struct Book {
 }
 
 impl Book {
+    pub(super) fn new(random: &mut SeededRandom) -> Self {
+        Self {
+            routes: Routes::new(random),
+            retired: RetiredIds::new(random),
+            deadlines: Deadlines::default(),
+            outboxes: Outboxes::default(),
+            events: VecDeque::new(),
+            tokens: TokenStore::default(),
+            half_open: 0,
+            waiting: 0,
+            zero_rtt_queues: 0,
+        }
+    }
+
     /// The one place where a connection's consequences become the map's. Everything that touches
     /// a connection ends here, under the same access to it.
     pub(super) fn settle(
@@ -48,7 +63,7 @@ impl Book {
         while let Some(event) = connection.poll_event() {
             self.events.push_back((handle, event));
         }
-        connection.give_new_tokens(|server_name, token| self.tokens.add(server_name, token));
+        connection.take_new_tokens(|server_name, token| self.tokens.add(server_name, token));
         if notes.half_open && !connection.is_handshaking() {
             self.on_not_half_open(notes);
         }

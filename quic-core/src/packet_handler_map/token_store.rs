@@ -5,13 +5,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 /// Server names with tokens.
-pub(super) const MAXIMUM_NAMES: usize = 256;
+const MAXIMUM_NAMES: usize = 256;
 /// Tokens for each.
-pub(super) const MAXIMUM_PER_NAME: usize = 8;
-/// Longest token worth keeping, in bytes: it has to fit into an Initial beside a ClientHello.
-pub(super) const MAXIMUM_LENGTH: usize = 512;
+const MAXIMUM_PER_NAME: usize = 8;
 
 /// Keeps tokens from NEW_TOKEN frames by server name; the least recently used name gives way.
+/// Connections bound how long a token is.
 #[derive(Debug, Default)]
 pub(super) struct TokenStore {
     /// The most recently used name last.
@@ -20,7 +19,7 @@ pub(super) struct TokenStore {
 
 impl TokenStore {
     pub(super) fn add(&mut self, server_name: &str, token: Bytes) {
-        if token.is_empty() || token.len() > MAXIMUM_LENGTH {
+        if token.is_empty() {
             return;
         }
         let (name, mut tokens) =
@@ -79,11 +78,10 @@ mod tests {
                 store.add("kept", Bytes::from_static(b"token"));
                 store.add(&number.to_string(), Bytes::from_static(b"token"));
             }
-            store.add("long", vec![1; MAXIMUM_LENGTH + 1].into());
         }
         assert_eq!(store.names.len(), MAXIMUM_NAMES);
         assert!(store.names.iter().all(|(_, tokens)| tokens.len() == MAXIMUM_PER_NAME));
-        assert!(store.take("0").is_none() && store.take("long").is_none());
+        assert!(store.take("0").is_none());
         assert!(store.take("kept").is_some());
     }
 }

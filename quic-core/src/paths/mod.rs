@@ -1,6 +1,7 @@
 //! Where to send, and whether (RFC 9000 §8, §9, §14).
 
 mod amplification;
+mod migration;
 mod mtu_discovery;
 mod path;
 mod permit;
@@ -10,17 +11,18 @@ mod validation;
 mod tests;
 
 pub(crate) use amplification::Amplification;
+pub(crate) use migration::{Arrival, PathChange};
 pub(crate) use path::Path;
 pub(crate) use permit::{Blocked, Permit, Wish};
 pub(crate) use validation::Answer;
 
-use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use permit::USEFUL_BYTES;
+
 use crate::config::TransportConfig;
-use crate::congestion::Pacer;
 use crate::crypto::SeededRandom;
 use crate::deadline::{Deadline, earliest};
 use crate::instant::Instant;
@@ -31,12 +33,6 @@ use crate::wire::frame::PathResponse;
 /// Paths besides the active one: previous ones, and those that the peer probes. Further ones take
 /// the place of the oldest that is not validated.
 const MAXIMUM_OTHERS: usize = 3;
-
-/// Bytes below which no datagram is worth being sent under the amplification limit.
-const USEFUL_BYTES: u64 = 64;
-
-/// Full datagrams that a probe or a close may send past congestion window and pacing.
-const URGENT_DATAGRAMS: u64 = 2;
 
 /// The paths of a connection, one of which is active.
 #[derive(Debug)]
@@ -65,27 +61,6 @@ pub(crate) enum PathVerdict {
     Unknown,
     /// None that the peer may use now: drop the datagram.
     Ignored,
-}
-
-/// What is to be known of an authentic packet to judge whether the peer moved (RFC 9000 §9.3).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Arrival {
-    pub(crate) path: PathAddresses,
-    /// Bytes of the datagram; only those of its first packet, 0 for the others.
-    pub(crate) datagram_bytes: u64,
-    /// It has the highest packet number so far.
-    pub(crate) is_newest: bool,
-    /// It has only PATH_CHALLENGE, PATH_RESPONSE, NEW_CONNECTION_ID and PADDING (RFC 9000 §9.1).
-    pub(crate) is_probing: bool,
-}
-
-/// What an authentic packet did to the active path.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum PathChange {
-    /// Nothing.
-    Unchanged,
-    /// The peer moved. Switch to another of the peer's IDs if there is one.
-    Moved,
 }
 
 /// What a timeout did.
@@ -167,39 +142,6 @@ impl Paths {
         self.active.set_peer_maximum(maximum);
     }
 
-    /// Decides what may be sent on `socket`, for one batch.
-    pub(crate) fn permit(&mut self, now: Instant, socket: SocketId, wish: Wish) -> Permit {
-        let path = &mut self.active;
-        if path.addresses.socket != socket {
-            return Permit::None(Blocked::OtherSocket);
-        }
-        let allowance = path.amplification.allowance();
-        if allowance < USEFUL_BYTES {
-            return Permit::None(Blocked::Amplification);
-        }
-        let budget = budget(path, now, self.config.pacing);
-        self.grant(budget, allowance, wish)
-    }
-
-    /// `budget` is what congestion window and pacing leave.
-    fn grant(&mut self, budget: Result<u64, Blocked>, allowance: u64, wish: Wish) -> Permit {
-        self.pacing.cancel();
-        let mtu = self.active.mtu.current();
-        let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
-        match budget {
-            Err(blocked) if urgent == 0 => {
-                if let Blocked::Pacing(until) = blocked {
-                    self.pacing.set(until);
-                }
-                Permit::AcksOnly { bytes: allowance, blocked }
-            }
-            budget => Permit::Any {
-                bytes: budget.unwrap_or(0).max(urgent).min(allowance),
-                datagram_length: mtu.into(),
-            },
-        }
-    }
-
     /// Judges a datagram by where it came from, before anything of it is read, and counts its
     /// bytes towards the amplification limit.
     pub(crate) fn on_datagram(&mut self, addresses: &PathAddresses, bytes: u64) -> PathVerdict {
@@ -227,73 +169,6 @@ impl Paths {
             return PathVerdict::Ignored;
         }
         PathVerdict::Unknown
-    }
-
-    /// An authentic packet arrived: the peer may have moved (RFC 9000 §9.3), or is probing.
-    pub(crate) fn on_authenticated(
-        &mut self,
-        now: Instant,
-        arrival: &Arrival,
-        random: &mut SeededRandom,
-    ) -> PathChange {
-        if is_same(&self.active.addresses, &arrival.path)
-            || self.side == Side::Client
-            || !self.is_handshake_confirmed
-        {
-            return PathChange::Unchanged;
-        }
-        let index = self.find_or_add(arrival);
-        if arrival.is_probing || !arrival.is_newest {
-            return PathChange::Unchanged;
-        }
-        let Some(mut next) =
-            index.filter(|at| *at < self.others.len()).map(|at| self.others.remove(at))
-        else {
-            return PathChange::Unchanged;
-        };
-        mem::swap(&mut self.active, &mut next);
-        let mut previous = next;
-        if self.active.addresses.remote.ip() == previous.addresses.remote.ip()
-            && self.active.addresses.socket == previous.addresses.socket
-        {
-            self.active.swap_estimates(&mut previous);
-        }
-        self.active.mtu.enable();
-        let interval = self.active.validation_interval().max(previous.validation_interval());
-        if self.active.amplification.is_validated() {
-            self.active.validation.cancel();
-        } else {
-            self.active.validation.start(now, interval, random);
-        }
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
-        //# In response to an apparent migration, endpoints MUST validate the
-        //# previously active path using a PATH_CHALLENGE frame.
-        previous.validation.start(now, interval, random);
-        self.others.push(previous);
-        self.pacing.cancel();
-        PathChange::Moved
-    }
-
-    /// The index of the path among the others.
-    fn find_or_add(&mut self, arrival: &Arrival) -> Option<usize> {
-        let known = self.others.iter().position(|path| is_same(&path.addresses, &arrival.path));
-        if known.is_some() {
-            return known;
-        }
-        if self.others.len() >= MAXIMUM_OTHERS {
-            let unproved = self.others.iter().position(|path| !path.amplification.is_validated());
-            self.others.remove(unproved.unwrap_or(0));
-        }
-        let generation = self.next_generation;
-        self.next_generation = self.next_generation.wrapping_add(1);
-        let limit = Amplification::limited();
-        let mut path = Box::new(Path::new(arrival.path, generation, &self.config, limit));
-        path.amplification.received(arrival.datagram_bytes);
-        if let Some(maximum) = self.peer_maximum {
-            path.set_peer_maximum(maximum);
-        }
-        self.others.push(path);
-        self.others.len().checked_sub(1)
     }
 
     /// The peer answered a challenge, on whichever path.
@@ -364,50 +239,6 @@ impl Paths {
         }
         self.forget_others();
         PathTimeout::Nothing
-    }
-
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
-    //# To protect the connection from failing due to such a spurious
-    //# migration, an endpoint MUST revert to using the last validated peer
-    //# address when validation of a new peer address fails.
-    fn revert(&mut self) -> PathTimeout {
-        let validated = self.others.iter().rposition(|path| path.amplification.is_validated());
-        let Some(mut path) = validated.map(|index| self.others.remove(index)) else {
-            return PathTimeout::NoPath;
-        };
-        mem::swap(&mut self.active, &mut path);
-        if self.active.addresses.remote.ip() == path.addresses.remote.ip()
-            && self.active.addresses.socket == path.addresses.socket
-        {
-            self.active.swap_estimates(&mut path);
-        }
-        self.active.validation.cancel();
-        self.pacing.cancel();
-        PathTimeout::Reverted
-    }
-}
-
-/// What congestion window and pacing leave, in whole datagrams: what is left over for a shorter one
-/// waits until it has grown, so that no batch ends in one.
-fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
-    let window = path.window_available();
-    let mtu = u64::from(path.mtu.current());
-    let whole = |bytes: u64| bytes.checked_div(mtu).unwrap_or(0).saturating_mul(mtu);
-    if path.is_window_limited() {
-        return Err(Blocked::Congestion);
-    }
-    // RFC 9002 §7.7: a burst of the initial window needs no pacing, and until there is a sample of
-    // the round-trip time, there is nothing to pace by.
-    if !paced || path.rtt.first_sample().is_none() {
-        return Ok(whole(window));
-    }
-    let rate = Pacer::rate(&*path.congestion, &path.rtt);
-    match path.pacer.budget(now, rate) {
-        0 => {
-            path.on_paced(now);
-            Err(Blocked::Pacing(path.pacer.next_send_time(rate)))
-        }
-        budget => Ok(whole(window.min(budget))),
     }
 }
 

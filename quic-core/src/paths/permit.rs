@@ -1,6 +1,15 @@
 //! May anything be sent, and what: decided once per batch, as a value.
 
+use super::{Path, Paths};
+use crate::congestion::Pacer;
 use crate::instant::Instant;
+use crate::net::SocketId;
+
+/// Bytes below which no datagram is worth being sent under the amplification limit.
+pub(super) const USEFUL_BYTES: u64 = 64;
+
+/// Full datagrams that a probe or a close may send past congestion window and pacing.
+const URGENT_DATAGRAMS: u64 = 2;
 
 /// What the connection has to send besides ordinary packets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -45,4 +54,68 @@ pub(crate) enum Permit {
         /// shorter, as `bytes` says.
         datagram_length: usize,
     },
+}
+
+impl Paths {
+    /// Decides what may be sent on `socket`, for one batch.
+    pub(crate) fn permit(&mut self, now: Instant, socket: SocketId, wish: Wish) -> Permit {
+        let path = &mut self.active;
+        if path.addresses.socket != socket {
+            return Permit::None(Blocked::OtherSocket);
+        }
+        let allowance = path.amplification.allowance();
+        if allowance < USEFUL_BYTES {
+            return Permit::None(Blocked::Amplification);
+        }
+        let budget = budget(path, now, self.config.pacing);
+        self.grant(budget, allowance, wish)
+    }
+
+    /// `budget` is what congestion window and pacing leave.
+    pub(super) fn grant(
+        &mut self,
+        budget: Result<u64, Blocked>,
+        allowance: u64,
+        wish: Wish,
+    ) -> Permit {
+        self.pacing.cancel();
+        let mtu = self.active.mtu.current();
+        let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
+        match budget {
+            Err(blocked) if urgent == 0 => {
+                if let Blocked::Pacing(until) = blocked {
+                    self.pacing.set(until);
+                }
+                Permit::AcksOnly { bytes: allowance, blocked }
+            }
+            budget => Permit::Any {
+                bytes: budget.unwrap_or(0).max(urgent).min(allowance),
+                datagram_length: mtu.into(),
+            },
+        }
+    }
+}
+
+/// What congestion window and pacing leave, in whole datagrams: what is left over for a shorter one
+/// waits until it has grown, so that no batch ends in one.
+fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
+    let window = path.window_available();
+    let mtu = u64::from(path.mtu.current());
+    let whole = |bytes: u64| bytes.checked_div(mtu).unwrap_or(0).saturating_mul(mtu);
+    if path.is_window_limited() {
+        return Err(Blocked::Congestion);
+    }
+    // RFC 9002 §7.7: a burst of the initial window needs no pacing, and until there is a sample of
+    // the round-trip time, there is nothing to pace by.
+    if !paced || path.rtt.first_sample().is_none() {
+        return Ok(whole(window));
+    }
+    let rate = Pacer::rate(&*path.congestion, &path.rtt);
+    match path.pacer.budget(now, rate) {
+        0 => {
+            path.on_paced(now);
+            Err(Blocked::Pacing(path.pacer.next_send_time(rate)))
+        }
+        budget => Ok(whole(window.min(budget))),
+    }
 }

@@ -5,9 +5,9 @@ use crate::instant::Instant;
 /// The last congestion event, for as long as it may prove spurious.
 ///
 /// Controllers decide by themselves whether a sign of congestion belongs to the recovery period
-/// that they are in, by the same rule: a new event
-/// begins when a packet sent after the start of the last one is lost. This is the other half, which
-/// needs to know each packet's fate: an event of which every packet arrived after all is undone.
+/// that they are in, by the same rule: a new event begins when a packet sent after the start of the
+/// last one is lost. This is the other half, which needs to know each packet's fate: an event of
+/// which every packet arrived after all is undone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CongestionEpoch {
     started: Option<Instant>,

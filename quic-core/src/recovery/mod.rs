@@ -68,15 +68,6 @@ pub(crate) enum TimeoutAction {
     },
 }
 
-/// What losses mean to the congestion controller.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct LossVerdict {
-    /// They are signs of congestion.
-    pub(crate) congestion: bool,
-    /// After that, they are persistent congestion (RFC 9002 §7.6).
-    pub(crate) persistent: bool,
-}
-
 /// Loss and probe timers of all spaces, and what spurious losses have taught.
 #[derive(Debug)]
 pub(crate) struct Recovery {
@@ -155,15 +146,16 @@ impl Recovery {
         self.epoch.on_spurious(spurious.of_congestion_event)
     }
 
-    /// Decides what losses mean. `max_ack_delay` is the peer's.
+    /// Takes note of losses; returns whether they are persistent congestion (RFC 9002 §7.6).
+    /// `max_ack_delay` is the peer's.
     pub(crate) fn on_lost(
         &mut self,
         now: Instant,
         lost: &LossOutcome,
         rtt: &Rtt,
         max_ack_delay: Duration,
-    ) -> LossVerdict {
-        let Some(newest_sent) = lost.newest_sent else { return LossVerdict::default() };
+    ) -> bool {
+        let Some(newest_sent) = lost.newest_sent else { return false };
         self.epoch.on_lost(now, newest_sent, lost.congestion_packets);
         let persistent = lost.span.is_some_and(|(first, last)| {
             last - first > persistent_congestion_duration(rtt, max_ack_delay)
@@ -171,7 +163,7 @@ impl Recovery {
         if persistent {
             self.epoch.confirm();
         }
-        LossVerdict { congestion: true, persistent }
+        persistent
     }
 
     /// The keys of a space were discarded (RFC 9002 §6.2.2, §6.4): backoff starts anew.

@@ -233,18 +233,17 @@ fn persistent_congestion_takes_longer_than_three_probe_timeouts() {
     let limit = (rtt.pto_base() + delay) * 3;
     let mut outcome = lost(5000, 10);
     outcome.span = Some((at(1000), at(1000) + limit));
-    assert!(!recovery.on_lost(at(6000), &outcome, &rtt, delay).persistent);
+    assert!(!recovery.on_lost(at(6000), &outcome, &rtt, delay));
     outcome.span = Some((at(1000), at(1000) + limit + Duration::from_nanos(1)));
-    let verdict = recovery.on_lost(at(6001), &outcome, &rtt, delay);
-    assert_eq!(verdict, LossVerdict { congestion: true, persistent: true });
+    assert!(recovery.on_lost(at(6001), &outcome, &rtt, delay));
 }
 
 #[test]
 fn lost_mtu_probes_and_pure_acks_are_no_congestion() {
     let mut recovery = Recovery::new(3);
     let outcome = LossOutcome { packets: 3, bytes: 1400, ..LossOutcome::default() };
-    let verdict = recovery.on_lost(at(1), &outcome, &rtt(), Duration::ZERO);
-    assert_eq!(verdict, LossVerdict::default());
+    assert!(!recovery.on_lost(at(1), &outcome, &rtt(), Duration::ZERO));
+    assert_eq!(recovery.ack_context(0).congestion_event, None);
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Streams;
+use super::queues::sync_queue;
 use super::recv::{RecvState, RecvTransition};
 use super::send::Fin;
 use super::store::{Key, Stream};
@@ -27,7 +28,8 @@ pub struct RecvStream<'a> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenStreamError {
-    /// The peer allows no more now. `StreamEvent::Available` follows.
+    /// The peer allows no more now. [`StreamEvent::Available`](crate::StreamEvent::Available)
+    /// follows.
     #[error("the peer allows no more streams now")]
     Blocked,
     /// The connection is over.
@@ -39,7 +41,7 @@ pub enum OpenStreamError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// Nothing can be taken now. `StreamEvent::Writable` follows.
+    /// Nothing can be taken now. [`StreamEvent::Writable`](crate::StreamEvent::Writable) follows.
     #[error("nothing can be taken now")]
     Blocked,
     /// The stream was finished or reset, or never opened, or the connection is over.
@@ -54,7 +56,7 @@ pub enum WriteError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Nothing to read now. `StreamEvent::Readable` follows.
+    /// Nothing to read now. [`StreamEvent::Readable`](crate::StreamEvent::Readable) follows.
     #[error("nothing to read now")]
     Blocked,
     /// The stream was stopped, read to its end or reset before, or never opened; or the connection
@@ -118,8 +120,9 @@ impl SendStream<'_> {
         Ok(length)
     }
 
-    /// Ends the stream after what was written. `StreamEvent::Finished` follows when the peer has
-    /// acknowledged everything.
+    /// Ends the stream after what was written.
+    /// [`StreamEvent::Finished`](crate::StreamEvent::Finished) follows when the peer has acknowledged
+    /// everything.
     ///
     /// # Errors
     /// [`WriteError::Closed`] or [`WriteError::Stopped`].
@@ -240,7 +243,7 @@ impl SendStream<'_> {
                 streams.credit.blocked.on_blocked(streams.credit.maximum);
             }
             let queue = &mut streams.blocked_writers;
-            super::sync_queue(queue, &mut stream.queued.blocked_write, true, key);
+            sync_queue(queue, &mut stream.queued.blocked_write, true, key);
         }
         streams.sync_queues(key);
         Err(WriteError::Blocked)

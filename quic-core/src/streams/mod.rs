@@ -1,8 +1,8 @@
 //! Streams (RFC 9000 §2 to §4).
 //!
 //! `frames_in`, `frames_out` and `fate` are the ways in from the connection, `api` is the one from
-//! the application. What they have in common is here: creating streams, keeping the queues true,
-//! and letting go of streams that are over.
+//! the application, and `queues` keeps what waits its turn. What they have in common is here:
+//! creating streams, their limits, and what is read and given up.
 
 mod api;
 mod fate;
@@ -10,6 +10,7 @@ mod flow_control;
 mod frames_in;
 mod frames_out;
 mod limits;
+mod queues;
 mod recv;
 mod scheduler;
 mod send;
@@ -32,17 +33,13 @@ use self::limits::{LocalStreams, RemoteStreams};
 use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
 use self::send::{Fin, SendPart, SendTransition};
-use self::store::{Key, Queued, Store, Stream, remove_key};
+use self::store::{Key, Queued, Store, Stream};
 use crate::buffer::{BlockPool, MAX_BLOCK, Reassembler, SendBuffer};
 use crate::config::TransportConfig;
+use crate::crypto::KeyedHash;
 use crate::event::StreamEvent;
 use crate::wire::{Direction, Side, StreamId, VarInt};
 
-/// Freed room in the send buffer that is worth waking writers for, in bytes; less if the send
-/// window is small.
-const WORTH_WAKING: u64 = 128 << 10;
-/// Entries that empty queues keep room for.
-const MAX_KEPT_ENTRIES: usize = 16;
 /// Data read at a time that is part of a bulk transfer, in bytes: there will be more.
 const MIN_BURST: u64 = 4 << 10;
 
@@ -134,12 +131,12 @@ const DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidire
 
 impl Streams {
     /// No streams. The peer's limits are all zero until
-    /// [`set_peer_limits`](Self::set_peer_limits). `hash_key` is secret and random.
-    pub(crate) fn new(side: Side, config: &Arc<TransportConfig>, hash_key: (u64, u64)) -> Self {
+    /// [`set_peer_limits`](Self::set_peer_limits).
+    pub(crate) fn new(side: Side, config: &Arc<TransportConfig>, hash: KeyedHash) -> Self {
         Self {
             side,
             config: Arc::clone(config),
-            store: Store::new(hash_key),
+            store: Store::new(hash),
             local: PerDirection::default(),
             remote: PerDirection {
                 bidirectional: RemoteStreams::new(config.max_concurrent_bidi_streams),
@@ -240,34 +237,6 @@ impl Streams {
     /// The receiving part of a stream; its methods fail if there is none.
     pub(crate) fn recv_stream(&mut self, id: StreamId) -> RecvStream<'_> {
         RecvStream { streams: self, id }
-    }
-
-    /// What the application should hear of next.
-    pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
-        if self.flush_awaited && self.is_flushed() {
-            self.flush_awaited = false;
-            return Some(StreamEvent::Flushed);
-        }
-        for direction in DIRECTIONS {
-            if std::mem::take(self.opened.get_mut(direction)) {
-                return Some(StreamEvent::Opened(direction));
-            }
-            if std::mem::take(self.available.get_mut(direction)) {
-                return Some(StreamEvent::Available(direction));
-            }
-        }
-        while let Some((key, event)) = self.events.pop_front() {
-            let stream = self.store.get_mut(key);
-            match (event, stream) {
-                (StreamEvent::Readable(_), Some(stream)) => stream.queued.readable = false,
-                (StreamEvent::Writable(_), Some(stream)) => stream.queued.writable = false,
-                (StreamEvent::Readable(_) | StreamEvent::Writable(_), None) => continue,
-                _ => {}
-            }
-            self.rest_if_idle();
-            return Some(event);
-        }
-        None
     }
 
     /// Tells the peer once more of a limit on data that is in the way, if there is one.
@@ -415,51 +384,6 @@ impl Streams {
         }
     }
 
-    /// Room in the send buffer that is left to all streams together.
-    fn send_room(&self) -> u64 {
-        self.config.send_window.saturating_sub(self.credit.unacked)
-    }
-
-    /// Wakes all who wait for room on the connection if there is enough to make it worth while.
-    fn wake_writers(&mut self) {
-        let worth_waking = WORTH_WAKING.min(self.config.send_window / 4).max(1);
-        if self.blocked_writers.is_empty()
-            || self.credit.remaining() == 0
-            || self.send_room() < worth_waking
-        {
-            return;
-        }
-        while let Some(key) = self.blocked_writers.pop_front() {
-            if let Some(stream) = self.store.get_mut(key) {
-                stream.queued.blocked_write = false;
-            }
-            self.notify_writable(key);
-        }
-    }
-
-    fn notify_writable(&mut self, key: Key) {
-        let Some(stream) = self.store.get_mut(key) else { return };
-        if !std::mem::replace(&mut stream.queued.writable, true) {
-            self.events.push_back((key, StreamEvent::Writable(key.id)));
-        }
-    }
-
-    /// Announces that there is something to read, once until a read blocks. Streams that the
-    /// application does not know yet wait for `accept`.
-    fn notify_readable(&mut self, key: Key) {
-        if self.over || !self.is_accepted(key.id) {
-            return;
-        }
-        let Some(stream) = self.store.get_mut(key) else { return };
-        if stream.recv.stopped || stream.recv.notified || !stream.recv.is_readable() {
-            return;
-        }
-        stream.recv.notified = true;
-        if !std::mem::replace(&mut stream.queued.readable, true) {
-            self.events.push_back((key, StreamEvent::Readable(key.id)));
-        }
-    }
-
     /// Gives up what was not delivered (RFC 9000 §3.1); false if it is too late for that.
     fn reset(&mut self, key: Key, code: VarInt) -> bool {
         let Some(stream) = self.store.get_mut(key) else { return false };
@@ -502,7 +426,8 @@ impl Streams {
     }
 
     /// Everything that was received is read: keeps as many blocks as the largest of the last
-    /// bursts took, and one more, for the next one of a long download. A few small messages later none is kept.
+    /// bursts took, and one more, for the next one of a long download. A few small messages later
+    /// none is kept.
     fn on_drained(&mut self) {
         let burst = self.received.saturating_sub(self.received_when_drained);
         self.received_when_drained = self.received;
@@ -516,73 +441,5 @@ impl Streams {
     pub(crate) fn on_quiet(&mut self) {
         self.burst = 0;
         self.recv_pool.keep(0);
-    }
-
-    /// Puts the stream into the queues where it has something to do, and takes it out of the
-    /// others, so that the queues never promise frames that there are not.
-    fn sync_queues(&mut self, key: Key) {
-        if self.over {
-            return;
-        }
-        let Some(stream) = self.store.get_mut(key) else { return };
-        let urgent = stream.send.reset_pending || stream.recv.stop_pending;
-        let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();
-        let data = stream.send.has_data_frame();
-        sync_queue(&mut self.urgent, &mut stream.queued.urgent, urgent, key);
-        sync_queue(&mut self.credits, &mut stream.queued.credit, credit, key);
-        if data != std::mem::replace(&mut stream.queued.data, data) {
-            if data {
-                self.scheduler.push(stream.priority, key);
-            } else {
-                self.scheduler.remove(stream.priority, key);
-            }
-        }
-    }
-
-    /// Brings the queues up to date and lets go of the stream if it is over.
-    fn settle(&mut self, key: Key) {
-        self.sync_queues(key);
-        let Some(stream) = self.store.get_mut(key) else { return };
-        if !stream.send.is_over() || !stream.recv.state().is_terminal() {
-            return;
-        }
-        sync_queue(&mut self.blocked_writers, &mut stream.queued.blocked_write, false, key);
-        self.reassembly = self.reassembly.saturating_sub(stream.recv.data.allocated_bytes());
-        self.store.remove(key);
-        if key.id.initiator() != self.side {
-            self.remote.get_mut(key.id.direction()).on_closed();
-        }
-        self.rest_if_idle();
-    }
-
-    /// Gives memory back when no stream is left.
-    fn rest_if_idle(&mut self) {
-        if !self.store.is_empty() {
-            return;
-        }
-        for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
-            if queue.is_empty() && queue.capacity() > MAX_KEPT_ENTRIES {
-                *queue = VecDeque::new();
-            }
-        }
-        if self.events.is_empty() && self.events.capacity() > MAX_KEPT_ENTRIES {
-            self.events = VecDeque::new();
-        }
-        self.scheduler.rest();
-        self.recv_pool.keep(0);
-    }
-}
-
-/// Makes `key` be in `queue`, as `queued` says, if and only if it is `wanted` there.
-fn sync_queue(queue: &mut VecDeque<Key>, queued: &mut bool, wanted: bool, key: Key) {
-    if wanted == std::mem::replace(queued, wanted) {
-        return;
-    }
-    if wanted {
-        queue.push_back(key);
-    } else if queue.front() == Some(&key) {
-        queue.pop_front();
-    } else {
-        remove_key(queue, key);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Streams;
 use crate::config::TransportConfig;
+use crate::crypto::KeyedHash;
 use crate::wire::Side;
 use crate::wire::transport_parameters::TransportParameters;
 
@@ -14,7 +15,7 @@ pub(crate) struct StreamsSlot {
     used: Option<Box<Streams>>,
     side: Side,
     config: Arc<TransportConfig>,
-    hash_key: (u64, u64),
+    hash: KeyedHash,
     limits: InitialLimits,
 }
 
@@ -43,10 +44,9 @@ impl From<&TransportParameters> for InitialLimits {
 }
 
 impl StreamsSlot {
-    /// The peer's limits are all zero until [`set_peer_limits`](Self::set_peer_limits). `hash_key`
-    /// is secret and random.
-    pub(crate) fn new(side: Side, config: Arc<TransportConfig>, hash_key: (u64, u64)) -> Self {
-        Self { used: None, side, config, hash_key, limits: InitialLimits::default() }
+    /// The peer's limits are all zero until [`set_peer_limits`](Self::set_peer_limits).
+    pub(crate) fn new(side: Side, config: Arc<TransportConfig>, hash: KeyedHash) -> Self {
+        Self { used: None, side, config, hash, limits: InitialLimits::default() }
     }
 
     /// The streams, if they were ever used.
@@ -64,9 +64,9 @@ impl StreamsSlot {
     /// The streams, which are used from now on.
     #[inline]
     pub(crate) fn get(&mut self) -> &mut Streams {
-        let Self { used, side, config, hash_key, limits } = self;
+        let Self { used, side, config, hash, limits } = self;
         used.get_or_insert_with(|| {
-            let mut streams = Box::new(Streams::new(*side, config, *hash_key));
+            let mut streams = Box::new(Streams::new(*side, config, *hash));
             streams.set_peer_limits(*limits);
             streams
         })

@@ -1,14 +1,13 @@
 //! Streams by ID.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
 
 use hashbrown::HashMap;
-use siphasher::sip::SipHasher13;
 use slab::Slab;
 
 use super::recv::RecvPart;
 use super::send::SendPart;
+use crate::crypto::KeyedHash;
 use crate::wire::StreamId;
 
 /// Slots that are kept when no stream is left.
@@ -47,33 +46,15 @@ pub(super) struct Queued {
 #[derive(Debug)]
 pub(super) struct Store {
     slots: Slab<Stream>,
-    slot_of: HashMap<StreamId, u32, Keyed>,
+    /// The peer chooses IDs, so the hash is a secret one.
+    slot_of: HashMap<StreamId, u32, KeyedHash>,
     /// The stream that was looked up last: most use is of one stream many times in a row.
     last: Option<Key>,
 }
 
-/// The peer chooses IDs, so the hash has a secret key.
-#[derive(Clone, Copy)]
-struct Keyed(u64, u64);
-
-impl std::fmt::Debug for Keyed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Keyed")
-    }
-}
-
-impl BuildHasher for Keyed {
-    type Hasher = SipHasher13;
-
-    fn build_hasher(&self) -> SipHasher13 {
-        SipHasher13::new_with_keys(self.0, self.1)
-    }
-}
-
 impl Store {
-    pub(super) fn new((key_0, key_1): (u64, u64)) -> Self {
-        let slot_of = HashMap::with_hasher(Keyed(key_0, key_1));
-        Self { slots: Slab::new(), slot_of, last: None }
+    pub(super) fn new(hash: KeyedHash) -> Self {
+        Self { slots: Slab::new(), slot_of: HashMap::with_hasher(hash), last: None }
     }
 
     pub(super) fn find(&mut self, id: StreamId) -> Option<Key> {

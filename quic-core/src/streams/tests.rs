@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::crypto::SeededRandom;
 use crate::error::{TransportError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::packet::{PacketWriter, SentFrame};
@@ -47,7 +48,11 @@ fn limits(config: &TransportConfig) -> InitialLimits {
 }
 
 fn streams(side: Side, config: &TransportConfig) -> Streams {
-    let mut streams = Streams::new(side, &Arc::new(config.clone()), (1, 2));
+    let mut streams = Streams::new(
+        side,
+        &Arc::new(config.clone()),
+        KeyedHash::new(&mut SeededRandom::from_seed([1; 32])),
+    );
     streams.set_peer_limits(limits(config));
     streams
 }

@@ -63,10 +63,19 @@ pub struct StatelessResetToken([u8; Self::LENGTH]);
 impl StatelessResetToken {
     /// Length in bytes.
     pub const LENGTH: usize = 16;
+    /// Shortest stateless reset, in bytes: it looks like a packet with a short header
+    /// (RFC 9000 §10.3).
+    pub(crate) const MINIMUM_RESET_LENGTH: usize = 5 + Self::LENGTH;
 
     /// A token with these bytes.
     pub const fn new(bytes: [u8; Self::LENGTH]) -> Self {
         Self(bytes)
+    }
+
+    /// What `datagram` ends in; `None` if it is too short for a stateless reset.
+    pub(crate) fn at_end_of(datagram: &[u8]) -> Option<Self> {
+        let token = *datagram.last_chunk()?;
+        (datagram.len() >= Self::MINIMUM_RESET_LENGTH).then_some(Self(token))
     }
 
     /// The bytes; a secret until the reset is sent.

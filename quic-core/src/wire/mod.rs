@@ -15,6 +15,7 @@ mod writer;
 mod strategies;
 
 pub use connection_id::{ConnectionId, StatelessResetToken};
+pub use frame::PacketType;
 pub use stream_id::{Direction, Side, StreamId};
 pub use varint::{VarInt, VarIntBoundsExceeded};
 

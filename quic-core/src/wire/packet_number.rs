@@ -11,6 +11,26 @@ pub(crate) enum SpaceId {
 
 impl SpaceId {
     pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
+
+    /// This space's one of three, which are in the order of [`ALL`](Self::ALL).
+    #[inline]
+    pub(crate) fn of<T>(self, [initial, handshake, application]: &[T; 3]) -> &T {
+        match self {
+            Self::Initial => initial,
+            Self::Handshake => handshake,
+            Self::Application => application,
+        }
+    }
+
+    /// Like [`of`](Self::of), to be changed.
+    #[inline]
+    pub(crate) fn of_mut<T>(self, [initial, handshake, application]: &mut [T; 3]) -> &mut T {
+        match self {
+            Self::Initial => initial,
+            Self::Handshake => handshake,
+            Self::Application => application,
+        }
+    }
 }
 
 /// The largest packet number (RFC 9000 §12.3).

@@ -1,6 +1,7 @@
 //! An application that sends what it is told to, and reads all that comes.
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use bytes::Bytes;
 use quic_core::{
@@ -107,6 +108,16 @@ impl Application {
         for key in ids {
             self.read(connection, key);
         }
+    }
+
+    /// Accepts and reads all that there is, whatever `read` says: the connection is over.
+    pub(super) fn read_the_rest(&mut self, connection: &mut Connection, handle: ConnectionHandle) {
+        let read = mem::replace(&mut self.read, true);
+        self.read_all(connection, handle);
+        for direction in [Direction::Bidirectional, Direction::Unidirectional] {
+            self.accept(connection, handle, direction);
+        }
+        self.read = read;
     }
 
     /// Does what an event asks for.

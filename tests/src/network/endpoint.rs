@@ -241,7 +241,12 @@ impl Endpoint {
         assert!(!self.lost.contains_key(&handle), "{event:?} after the connection was lost");
         match &event {
             Event::Connected => self.connected.push(handle),
-            Event::Lost(reason) => drop(self.lost.insert(handle, reason.clone())),
+            Event::Lost(reason) => {
+                self.lost.insert(handle, reason.clone());
+                self.apply(handle, |application, connection| {
+                    application.read_the_rest(connection, handle);
+                });
+            }
             Event::Incoming => self.handle_incoming(handle),
             _ => {}
         }

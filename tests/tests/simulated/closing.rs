@@ -218,3 +218,18 @@ fn what_was_acknowledged_is_delivered_before_the_close_that_follows() {
     pair.run_to_end();
     assert!(pair.server.received(server, id) == sent, "less arrived than was acknowledged");
 }
+
+#[test]
+fn what_arrived_can_be_read_as_long_as_the_application_hears_of_the_end() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.server.application.read = false;
+    let sent = noise(100_000, 1);
+    let id = pair.client.send_all(client, Direction::Unidirectional, sent.clone());
+    pair.wait("flushed", seconds(2), |pair| pair.client.with(client, |c| c.is_flushed()));
+    pair.client.close(client, 0, b"");
+    pair.wait("lost", millis(500), |pair| pair.server.lost.contains_key(&server));
+    assert!(pair.server.received(server, id) == sent, "less was read than arrived");
+    assert!(pair.server.is_finished(server, id));
+    assert!(pair.server.try_with(server, |_| ()).is_none(), "kept longer than it is of use");
+}

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::{ClientConfig, EndpointConfig, ServerConfig, TokenKey, TransportConfig};
 use crate::connection::{ClientStart, Connection, ServerStart};
-use crate::crypto::{SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig, seal};
+use crate::crypto::{SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::{PathAddresses, SocketId, UdpDatagram};
@@ -194,8 +194,7 @@ impl Connection {
             let header = writer.length();
             writer.bytes(frames).unwrap();
             packet.truncate(header + frames.len() + TAG_LENGTH);
-            let keys = self.keys.one_rtt.as_mut().unwrap();
-            keys.seal(&mut packet, header - 4, 4, number).unwrap();
+            self.keys.seal(space, &mut packet, header - 4, 4, number).unwrap();
             return packet;
         }
         let ty = if space == SpaceId::Initial { LongType::Initial } else { LongType::Handshake };
@@ -206,8 +205,7 @@ impl Connection {
         writer.bytes(frames).unwrap();
         packet.truncate(header + frames.len() + TAG_LENGTH);
         patch_length(&mut packet, field, 4 + frames.len() + TAG_LENGTH);
-        let keys = self.keys.long(space).unwrap();
-        seal(&keys.local, &mut packet, header - 4, 4, number).unwrap();
+        self.keys.seal(space, &mut packet, header - 4, 4, number).unwrap();
         packet
     }
 }

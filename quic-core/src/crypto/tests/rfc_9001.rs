@@ -5,9 +5,10 @@ use rustls::quic::{DirectionalKeys, Keys};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
 use super::super::compact_keys::default_provider;
-use super::super::initial::{VERSION_1, initial_keys, initial_suite};
+use super::super::initial::{initial_keys, initial_suite};
 use super::super::packet_protection::{OpenError, Opened, TAG_LENGTH, open, seal};
 use super::super::retry_tag::{is_retry_authentic, retry_tag};
+use crate::wire::header::VERSION_1;
 use crate::wire::{ConnectionId, Side};
 
 /// The CRYPTO frame of the client's Initial, before padding.

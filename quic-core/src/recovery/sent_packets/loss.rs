@@ -118,7 +118,6 @@ impl LostRun {
 impl LossOutcome {
     fn add(&mut self, packet: &SentPacket, path: u32) {
         self.packets += 1;
-        self.newest_number = self.newest_number.max(Some(packet.number));
         if packet.path != path || !packet.in_flight {
             return;
         }

@@ -147,9 +147,8 @@ pub(crate) struct LossOutcome {
     pub(crate) congestion_bytes: u64,
     /// When the newest of those packets was sent.
     pub(crate) newest_sent: Option<Instant>,
-    /// The largest number among all lost packets.
-    pub(crate) newest_number: Option<u64>,
-    /// Size of the smallest MTU probe of the current path that was lost; no sign of congestion (RFC 9000 §14.4).
+    /// Size of the smallest MTU probe of the current path that was lost; no sign of congestion
+    /// (RFC 9000 §14.4).
     pub(crate) mtu_probe_lost: Option<u16>,
     /// When the first and the last of the ack-eliciting packets were sent that were lost in a row,
     /// with none acknowledged in between (RFC 9002 §7.6.2).

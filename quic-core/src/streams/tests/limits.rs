@@ -103,7 +103,11 @@ fn writing_stops_at_the_send_window_and_goes_on_after_acknowledgments() {
 #[test]
 fn limits_of_the_peer_reach_streams_that_are_open_already() {
     let config = TransportConfig::default();
-    let mut client = Streams::new(Side::Client, &Arc::new(config.clone()), (1, 2));
+    let mut client = Streams::new(
+        Side::Client,
+        &Arc::new(config.clone()),
+        KeyedHash::new(&mut SeededRandom::from_seed([1; 32])),
+    );
     assert_eq!(client.open(UNI), Err(OpenStreamError::Blocked));
     client.raise_stream_count(UNI, 1);
     let id = client.open(UNI).unwrap();

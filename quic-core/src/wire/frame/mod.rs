@@ -19,7 +19,7 @@ pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
 pub(crate) use crypto::Crypto;
 pub(crate) use flow_control::{MaxStreamData, MaxStreams, StreamDataBlocked, StreamsBlocked};
 pub(crate) use path::{PathChallenge, PathResponse};
-pub(crate) use permitted::PacketType;
+pub use permitted::PacketType;
 pub(crate) use stream::{
     ResetStream, StopSending, Stream, StreamHeader, StreamLength, stream_overhead,
 };

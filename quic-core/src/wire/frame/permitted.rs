@@ -2,12 +2,17 @@
 
 use super::FrameType;
 
-/// A kind of packet that carries frames.
+/// A type of packet that carries frames (RFC 9000 §17).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum PacketType {
+#[non_exhaustive]
+pub enum PacketType {
+    /// Initial.
     Initial,
+    /// 0-RTT.
     ZeroRtt,
+    /// Handshake.
     Handshake,
+    /// 1-RTT.
     OneRtt,
 }
 

@@ -148,8 +148,6 @@ pub(crate) fn destination_id(datagram: &[u8], local_id_length: usize) -> Option<
 
 /// The truncated packet number in the 1 to 4 `bytes` of its unprotected field.
 #[cfg(any(test, feature = "fuzzing"))]
-#[inline]
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_truncated_number(bytes: &[u8]) -> u32 {
     debug_assert!((1..=4).contains(&bytes.len()), "a packet number field has 1 to 4 bytes");
     bytes.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))

@@ -1,0 +1,83 @@
+//! What a server may answer instead of a handshake: Retry and Version Negotiation.
+
+use bytes::Bytes;
+
+use super::{Connection, Role};
+use crate::crypto::is_retry_authentic;
+use crate::error::{ConnectionError, DiscardReason, TransportError};
+use crate::instant::Instant;
+use crate::wire::Side;
+use crate::wire::header::{RetryHeader, VersionNegotiationHeader};
+
+impl Connection {
+    /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
+    pub(super) fn handle_retry(&mut self, now: Instant, retry: &RetryHeader<'_>, packet: &[u8]) {
+        if !self.is_expected_retry(retry, packet) {
+            self.discard(now, DiscardReason::Unexpected);
+            return;
+        }
+        let Role::Client(client) = &mut self.role else { return };
+        client.token = Bytes::copy_from_slice(retry.token);
+        self.ids_seen.retry_source = Some(retry.source_id);
+        self.remote_ids.set_first(retry.source_id);
+        self.resend_initial();
+        // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
+        self.recovery.on_space_discarded();
+        if self.install_initial_keys(retry.source_id).is_err() {
+            self.fail(now, TransportError::internal("no keys for the version in use"));
+        }
+        let pto = self.pto();
+        self.idle_timeout.on_packet_received(now, pto);
+    }
+
+    fn is_expected_retry(&self, retry: &RetryHeader<'_>, packet: &[u8]) -> bool {
+        let ids = &self.ids_seen;
+        self.awaits_first_answer()
+            && retry.version == self.version
+            && retry.destination_id == ids.local_source
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+            //# A client MUST discard a Retry packet that contains a Source
+            //# Connection ID field that is identical to the Destination Connection
+            //# ID field of its Initial packet.
+            && retry.source_id != ids.original_destination
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+            //# Clients MUST discard Retry packets that have a
+            //# Retry Integrity Tag that cannot be validated; see Section 5.8 of
+            //# [QUIC-TLS].
+            && is_retry_authentic(self.version, &ids.original_destination, packet)
+    }
+
+    /// The server does not support our version (RFC 9000 §6.2).
+    pub(super) fn handle_version_negotiation(
+        &mut self,
+        now: Instant,
+        header: &VersionNegotiationHeader<'_>,
+    ) {
+        let expected = self.awaits_first_answer()
+            && header.source_id == self.ids_seen.original_destination.as_slice()
+            && header.destination_id == self.ids_seen.local_source.as_slice();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+        //# A client MUST discard a Version Negotiation packet that lists
+        //# the QUIC version selected by the client.
+        if !expected || header.versions.clone().any(|version| version == self.version) {
+            self.discard(now, DiscardReason::Unexpected);
+            return;
+        }
+        self.vanish(now, ConnectionError::VersionMismatch);
+    }
+
+    /// Whether this is a client that has heard nothing of its server.
+    fn awaits_first_answer(&self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+        //# After the client has received and processed an
+        //# Initial or Retry packet from the server, it MUST discard any
+        //# subsequent Retry packets that it receives.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+        //# A client MUST discard any Version Negotiation packet if
+        //# it has received and successfully processed any other packet,
+        //# including an earlier Version Negotiation packet.
+        self.side() == Side::Client
+            && self.ids_seen.peer_initial_source.is_none()
+            && self.ids_seen.retry_source.is_none()
+    }
+}

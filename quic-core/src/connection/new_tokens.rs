@@ -1,0 +1,48 @@
+//! Tokens for a client's next connections (RFC 9000 §8.1.3, §19.7).
+
+use bytes::Bytes;
+
+use super::{Connection, Role};
+use crate::crypto::{Token, seal_token};
+use crate::error::TransportError;
+use crate::instant::Instant;
+use crate::wire::frame::NewToken;
+
+/// Tokens kept for the manager at a time; further ones are dropped.
+const MAXIMUM_TOKENS: usize = 8;
+/// Longest token worth keeping, in bytes: it has to fit into an Initial beside a ClientHello.
+const MAXIMUM_LENGTH: usize = 512;
+
+impl Connection {
+    /// Gives the client as many tokens as the configuration says.
+    pub(super) fn queue_new_tokens(&mut self, now: Instant) {
+        let Role::Server(server) = &self.role else { return };
+        let ip = self.paths.active().addresses.remote.ip();
+        let token = Token::NewToken { ip, issued: now };
+        for index in 0..server.config.new_tokens {
+            let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
+            self.handshake.queue_token(index, Box::from(&*sealed));
+        }
+    }
+
+    pub(super) fn handle_new_token(&mut self, frame: NewToken<'_>) -> Result<(), TransportError> {
+        let Role::Client(client) = &mut self.role else {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+            //# A server MUST treat receipt
+            //# of a NEW_TOKEN frame as a connection error of type
+            //# PROTOCOL_VIOLATION.
+            return Err(TransportError::protocol_violation("NEW_TOKEN from a client"));
+        };
+        if frame.0.len() <= MAXIMUM_LENGTH && client.new_tokens.len() < MAXIMUM_TOKENS {
+            client.new_tokens.push_back(Bytes::copy_from_slice(frame.0));
+        }
+        Ok(())
+    }
+
+    /// Gives away the tokens that came, each with the name of the server that they are for.
+    pub(crate) fn take_new_tokens(&mut self, mut store: impl FnMut(&str, Bytes)) {
+        if let Role::Client(client) = &mut self.role {
+            client.new_tokens.drain(..).for_each(|token| store(&client.server_name, token));
+        }
+    }
+}

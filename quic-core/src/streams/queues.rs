@@ -1,0 +1,158 @@
+//! What waits its turn: frames, writers and events. Each stream is in a queue as long as it has
+//! something to do there.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::store::{Key, remove_key};
+use super::{DIRECTIONS, Streams};
+use crate::event::StreamEvent;
+
+/// Freed room in the send buffer that is worth waking writers for, in bytes; less if the send
+/// window is small.
+const WORTH_WAKING: u64 = 128 << 10;
+/// Entries that empty queues keep room for.
+const MAX_KEPT_ENTRIES: usize = 16;
+
+impl Streams {
+    /// What the application should hear of next.
+    pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
+        if self.flush_awaited && self.is_flushed() {
+            self.flush_awaited = false;
+            return Some(StreamEvent::Flushed);
+        }
+        for direction in DIRECTIONS {
+            if mem::take(self.opened.get_mut(direction)) {
+                return Some(StreamEvent::Opened(direction));
+            }
+            if mem::take(self.available.get_mut(direction)) {
+                return Some(StreamEvent::Available(direction));
+            }
+        }
+        while let Some((key, event)) = self.events.pop_front() {
+            let stream = self.store.get_mut(key);
+            match (event, stream) {
+                (StreamEvent::Readable(_), Some(stream)) => stream.queued.readable = false,
+                (StreamEvent::Writable(_), Some(stream)) => stream.queued.writable = false,
+                (StreamEvent::Readable(_) | StreamEvent::Writable(_), None) => continue,
+                _ => {}
+            }
+            self.rest_if_idle();
+            return Some(event);
+        }
+        None
+    }
+
+    /// Room in the send buffer that is left to all streams together.
+    pub(super) fn send_room(&self) -> u64 {
+        self.config.send_window.saturating_sub(self.credit.unacked)
+    }
+
+    /// Wakes all who wait for room on the connection if there is enough to make it worth while.
+    pub(super) fn wake_writers(&mut self) {
+        let worth_waking = WORTH_WAKING.min(self.config.send_window / 4).max(1);
+        if self.blocked_writers.is_empty()
+            || self.credit.remaining() == 0
+            || self.send_room() < worth_waking
+        {
+            return;
+        }
+        while let Some(key) = self.blocked_writers.pop_front() {
+            if let Some(stream) = self.store.get_mut(key) {
+                stream.queued.blocked_write = false;
+            }
+            self.notify_writable(key);
+        }
+    }
+
+    pub(super) fn notify_writable(&mut self, key: Key) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if !mem::replace(&mut stream.queued.writable, true) {
+            self.events.push_back((key, StreamEvent::Writable(key.id)));
+        }
+    }
+
+    /// Announces that there is something to read, once until a read blocks. Streams that the
+    /// application does not know yet wait for `accept`.
+    pub(super) fn notify_readable(&mut self, key: Key) {
+        if self.over || !self.is_accepted(key.id) {
+            return;
+        }
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if stream.recv.stopped || stream.recv.notified || !stream.recv.is_readable() {
+            return;
+        }
+        stream.recv.notified = true;
+        if !mem::replace(&mut stream.queued.readable, true) {
+            self.events.push_back((key, StreamEvent::Readable(key.id)));
+        }
+    }
+
+    /// Puts the stream into the queues where it has something to do, and takes it out of the
+    /// others, so that the queues never promise frames that there are not.
+    pub(super) fn sync_queues(&mut self, key: Key) {
+        if self.over {
+            return;
+        }
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let urgent = stream.send.reset_pending || stream.recv.stop_pending;
+        let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();
+        let data = stream.send.has_data_frame();
+        sync_queue(&mut self.urgent, &mut stream.queued.urgent, urgent, key);
+        sync_queue(&mut self.credits, &mut stream.queued.credit, credit, key);
+        if data != mem::replace(&mut stream.queued.data, data) {
+            if data {
+                self.scheduler.push(stream.priority, key);
+            } else {
+                self.scheduler.remove(stream.priority, key);
+            }
+        }
+    }
+
+    /// Brings the queues up to date and lets go of the stream if it is over.
+    pub(super) fn settle(&mut self, key: Key) {
+        self.sync_queues(key);
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if !stream.send.is_over() || !stream.recv.state().is_terminal() {
+            return;
+        }
+        sync_queue(&mut self.blocked_writers, &mut stream.queued.blocked_write, false, key);
+        self.reassembly = self.reassembly.saturating_sub(stream.recv.data.allocated_bytes());
+        self.store.remove(key);
+        if key.id.initiator() != self.side {
+            self.remote.get_mut(key.id.direction()).on_closed();
+        }
+        self.rest_if_idle();
+    }
+
+    /// Gives memory back when no stream is left.
+    fn rest_if_idle(&mut self) {
+        if !self.store.is_empty() {
+            return;
+        }
+        for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
+            if queue.is_empty() && queue.capacity() > MAX_KEPT_ENTRIES {
+                *queue = VecDeque::new();
+            }
+        }
+        if self.events.is_empty() && self.events.capacity() > MAX_KEPT_ENTRIES {
+            self.events = VecDeque::new();
+        }
+        self.scheduler.rest();
+        self.recv_pool.keep(0);
+    }
+}
+
+/// Makes `key` be in `queue`, as `queued` says, if and only if it is `wanted` there.
+pub(super) fn sync_queue(queue: &mut VecDeque<Key>, queued: &mut bool, wanted: bool, key: Key) {
+    if wanted == mem::replace(queued, wanted) {
+        return;
+    }
+    if wanted {
+        queue.push_back(key);
+    } else if queue.front() == Some(&key) {
+        queue.pop_front();
+    } else {
+        remove_key(queue, key);
+    }
+}
