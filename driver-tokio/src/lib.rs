@@ -7,6 +7,7 @@
 
 mod endpoint;
 mod run;
+mod runtime;
 mod socket;
 
 pub use driver::*;
