@@ -88,7 +88,7 @@ pub(crate) struct Get {
     /// What to fetch: https://HOST:PORT/PATH, port 443 by default. Files of one server share a connection.
     #[arg(required = true, value_name = "URL")]
     pub(crate) urls: Vec<Url>,
-    /// Where to write: a file, or a directory for files named like the ends of their URLs.
+    /// Where to write: a file, - for stdout, or a directory for files named like the ends of their URLs.
     #[arg(short, long, default_value = ".", value_name = "FILE|DIR")]
     pub(crate) output: PathBuf,
     /// Trust any server. Whoever sits on the path can then read and change everything.

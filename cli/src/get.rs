@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,12 @@ const CONCURRENT_DOWNLOADS: usize = 64;
 /// Bytes written to a file at a time.
 const WRITE_SIZE: usize = 1 << 20;
 
+/// What stands for the standard output after `-o`.
+const STDOUT: &str = "-";
+
+/// Temporary names of a file that are tried after the first.
+const MAX_PARTS: u32 = 100;
+
 /// Addresses of a server that are tried.
 const MAX_ADDRESSES: usize = 8;
 
@@ -46,6 +53,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Fetches everything.
 pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
+    if output.is_json() && options.output == Path::new(STDOUT) {
+        return Err(Failure::usage("--json and the file of `-o -` cannot both go to stdout"));
+    }
     let downloads = downloads(&options)?;
     let trust = match &options.ca {
         Some(path) => Trust::Roots(certificates::certificates_in(path)?),
@@ -78,10 +88,13 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
-    output.result(
-        &json!({ "ok": true, "files": files, "bytes": bytes, "seconds": seconds }),
-        &format!("{files} files, {} in {seconds:.2} s", output::bytes(bytes)),
-    );
+    let summary = format!("{files} files, {} in {seconds:.2} s", output::bytes(bytes));
+    if options.output == Path::new(STDOUT) {
+        output.note(&summary);
+    } else {
+        let value = json!({ "ok": true, "files": files, "bytes": bytes, "seconds": seconds });
+        output.result(&value, &summary);
+    }
     Ok(())
 }
 
@@ -102,7 +115,7 @@ pub(crate) struct Download {
 
 /// What to fetch from which server, and where to put it.
 fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> {
-    let is_directory = options.output.is_dir();
+    let is_directory = options.output != Path::new(STDOUT) && options.output.is_dir();
     if !is_directory && options.urls.len() > 1 {
         return Err(Failure::usage(format!(
             "{} is not a directory; several files need one after -o",
@@ -297,23 +310,20 @@ impl Drop for Part {
 
 impl Destination {
     async fn create(path: &Path) -> Result<Self, Failure> {
-        let special = fs::metadata(path).await.is_ok_and(|found| !found.is_file());
-        let (writable, part) = if special {
-            (path.to_owned(), None)
+        let failure = |error| Failure::file("write", path, &error);
+        let (mut file, path, part) = if path == Path::new(STDOUT) {
+            let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(failure)?;
+            (File::from_std(stdout.into()), path.to_owned(), None)
+        } else if fs::metadata(path).await.is_ok_and(|found| !found.is_file()) {
+            let file = fs::OpenOptions::new().write(true).open(path).await.map_err(failure)?;
+            (file, path.to_owned(), None)
         } else {
-            let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-            name.push(".part");
-            let temporary = path.with_file_name(name);
-            (temporary.clone(), Some(temporary))
+            let path = behind_link(path).await;
+            let (file, part) = create_part(&path).await?;
+            (file, path, Some(part))
         };
-        let mut file = if special {
-            fs::OpenOptions::new().write(true).open(&writable).await
-        } else {
-            File::create(&writable).await
-        }
-        .map_err(|error| Failure::file("write", &writable, &error))?;
         file.set_max_buf_size(WRITE_SIZE);
-        Ok(Self { file, path: path.to_owned(), part: part.map(Part) })
+        Ok(Self { file, path, part })
     }
 
     async fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
@@ -324,6 +334,8 @@ impl Destination {
     async fn commit(mut self) -> Result<(), Failure> {
         self.file.flush().await.map_err(|error| self.failure(&error))?;
         if let Some(part) = &self.part {
+            // Who finds the name after the machine failed has to find the data too.
+            self.file.sync_all().await.map_err(|error| self.failure(&error))?;
             fs::rename(&part.0, &self.path).await.map_err(|error| self.failure(&error))?;
         }
         Ok(())
@@ -331,6 +343,35 @@ impl Destination {
 
     fn failure(&self, error: &io::Error) -> Failure {
         Failure::file("write", &self.path, error)
+    }
+}
+
+/// Where a symbolic link leads, so that it is the file behind it that is written.
+async fn behind_link(path: &Path) -> PathBuf {
+    let Ok(link) = fs::read_link(path).await else { return path.to_owned() };
+    match fs::canonicalize(path).await {
+        Ok(file) => file,
+        // It will be made. What a link to a link leads to is not looked for.
+        Err(_) => path.parent().unwrap_or(Path::new("")).join(link),
+    }
+}
+
+/// Makes a file that nobody else has, with a temporary name beside `path`.
+async fn create_part(path: &Path) -> Result<(File, Part), Failure> {
+    let name = path.file_name().unwrap_or_default();
+    let mut attempt = 0_u32;
+    loop {
+        let mut name = OsString::from(name);
+        name.push(if attempt == 0 { ".part".to_owned() } else { format!(".{attempt}.part") });
+        let temporary = path.with_file_name(name);
+        match fs::OpenOptions::new().write(true).create_new(true).open(&temporary).await {
+            Ok(file) => return Ok((file, Part(temporary))),
+            // Another program fetches the same file, or was killed while it did.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_PARTS => {
+                attempt += 1;
+            }
+            Err(error) => return Err(Failure::file("write", &temporary, &error)),
+        }
     }
 }
 
@@ -384,5 +425,35 @@ mod tests {
         file.commit().await.unwrap();
         assert!(!part.exists());
         assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+    }
+
+    #[tokio::test]
+    async fn two_of_the_same_name_do_not_write_into_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let mut first = Destination::create(&path).await.unwrap();
+        let mut second = Destination::create(&path).await.unwrap();
+        first.write(b"first").await.unwrap();
+        second.write(b"2nd").await.unwrap();
+        first.commit().await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        second.commit().await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"2nd");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_file_behind_a_symbolic_link_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("old"), b"old").unwrap();
+        for (link, target) in [("to old", "old"), ("to new", "new")] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+            let mut file = Destination::create(&path(link)).await.unwrap();
+            file.write(b"data").await.unwrap();
+            file.commit().await.unwrap();
+            assert!(path(link).is_symlink());
+            assert_eq!(std::fs::read(path(target)).unwrap(), b"data");
+        }
     }
 }

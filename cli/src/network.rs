@@ -64,8 +64,14 @@ pub(crate) fn block_on<F: Future>(threads: usize, future: F) -> Result<F::Output
         .enable_all()
         .build()
         .map_err(|error| Failure::local(format!("cannot start: {error}")))?;
-    Ok(runtime.block_on(future))
+    let result = runtime.block_on(future);
+    // Whatever still waits for a file, as for the reader of a pipe, does not keep the program.
+    runtime.shutdown_timeout(FILE_TIMEOUT);
+    Ok(result)
 }
+
+/// How long a call on a file may go on after the work is done or was given up.
+const FILE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs `future` on this thread.
 pub(crate) fn block_on_one_core<F: Future>(future: F) -> Result<F::Output, Failure> {

@@ -19,6 +19,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether results are for programs.
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints a result: one JSON line, or `text`.
     pub(crate) fn result(self, value: &impl Serialize, text: &str) {
         if self.json {

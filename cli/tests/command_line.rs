@@ -283,6 +283,35 @@ fn an_interrupted_client_leaves_nothing_behind_and_tells_the_server() {
 }
 
 #[test]
+fn an_output_of_a_dash_is_stdout() {
+    let server = Server::start();
+    server.write("root/file", b"data");
+    let ca = server.path("ca.pem");
+    let get = ["get", "--ca", &ca, &server.url("/file"), "-o", "-"];
+    let output = run(&get);
+    assert_eq!((output.stdout.as_slice(), output.status.code()), (&b"data"[..], Some(0)));
+    let mut both = get.to_vec();
+    both.push("--json");
+    let output = run(&both);
+    check_failure(&output, 2, "cannot both go to stdout");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_can_be_given_up() {
+    let mut server = Server::start_with(&[]);
+    server.write("root/file", b"data");
+    let pipe = server.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let get =
+        server.get("/file", &pipe).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // Once the server has answered, the client is ready for signals.
+    let log = BufReader::new(server.process.stderr.take().unwrap());
+    assert!(log.lines().any(|line| line.unwrap().contains("/file")));
+    signal(&get, "-INT");
+    check_failure(&get.wait_with_output().unwrap(), 1, "interrupted");
+}
+
+#[test]
 fn files_of_the_same_name_do_not_overwrite_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let output = quic(&["get", "--insecure", "https://localhost:1/a/x", "https://localhost:1/b/x"])

@@ -5,15 +5,19 @@ use std::net::{SocketAddr, UdpSocket};
 use std::ops::Deref;
 
 use driver::{EndpointConfig, ServerConfig, UdpOffload, enlarge_buffers};
+use tokio::task::unconstrained;
+use tokio::time::{Instant, sleep_until};
 
 use crate::run::Run;
+use crate::runtime;
 use crate::socket::TokioSocket;
 
 /// A UDP socket with any number of QUIC connections, run by tokio. Clones are handles of the same
 /// endpoint; see [`driver::Endpoint`] for what it can do.
 ///
-/// # Panics
-/// The constructors do not panic outside of a runtime; they return an error.
+/// The constructors have to be called inside of a tokio runtime with I/O and time, and return an
+/// error elsewhere. Where the runtime lacks one of the two, tokio itself can only panic: that is
+/// caught and becomes an error as well, but the program's panic hook hears of it.
 #[derive(Clone, Debug)]
 pub struct Endpoint(driver::Endpoint);
 
@@ -43,13 +47,14 @@ impl Endpoint {
         server: Option<ServerConfig>,
         socket: UdpSocket,
     ) -> io::Result<Self> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        let tokio = runtime::current()?;
         let offload = UdpOffload::new((&socket).into())?;
         let warnings = enlarge_buffers(&socket, &offload);
         let local = socket.local_addr()?;
-        let socket = TokioSocket::new(socket, offload)?;
+        let socket = runtime::with("enable_io", || TokioSocket::new(socket, offload))??;
+        let timer = runtime::with("enable_time", || sleep_until(Instant::now()))?;
         let (endpoint, pump) = driver::Endpoint::new(config, server, local, warnings)?;
-        runtime.spawn(tokio::task::unconstrained(Run::new(socket, pump)));
+        tokio.spawn(unconstrained(Run::new(socket, pump, timer)));
         Ok(Self(endpoint))
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use driver::{Arrived, Progress, Pump};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
 
 use crate::socket::TokioSocket;
 
@@ -36,9 +36,8 @@ enum Turn {
 }
 
 impl Run {
-    pub(crate) fn new(socket: TokioSocket, pump: Pump) -> Self {
-        let timer = Box::pin(sleep_until(tokio::time::Instant::now()));
-        Self { socket, pump, expectant: false, timer, armed: None }
+    pub(crate) fn new(socket: TokioSocket, pump: Pump, timer: Sleep) -> Self {
+        Self { socket, pump, expectant: false, timer: Box::pin(timer), armed: None }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {

@@ -170,6 +170,19 @@ impl Connection {
         self.inner.lock().over.clone()
     }
 
+    /// How many streams that go both ways the peer may have open at a time from now on, instead
+    /// of what [`TransportConfig`](crate::TransportConfig) says. Fewer than before takes none away
+    /// that the peer was promised: it gets no new ones until so many ended (RFC 9000 §4.6).
+    pub fn set_max_concurrent_bi_streams(&self, count: VarInt) {
+        self.set_max_concurrent_streams(Direction::Bidirectional, count);
+    }
+
+    /// How many streams that go from the peer to here it may have open at a time from now on; see
+    /// [`set_max_concurrent_bi_streams`](Self::set_max_concurrent_bi_streams).
+    pub fn set_max_concurrent_uni_streams(&self, count: VarInt) {
+        self.set_max_concurrent_streams(Direction::Unidirectional, count);
+    }
+
     /// The address of the peer. An IPv4 address that an IPv6 socket maps is given as IPv4.
     pub fn remote_address(&self) -> SocketAddr {
         remote_address(&self.inner)
@@ -233,6 +246,14 @@ impl Connection {
     /// A number that all handles of this connection share and no other living connection has.
     pub fn stable_id(&self) -> usize {
         Arc::as_ptr(&self.inner).addr()
+    }
+
+    fn set_max_concurrent_streams(&self, direction: Direction, count: VarInt) {
+        let mut state = self.inner.lock();
+        if state.over.is_none() {
+            state.connection.set_max_concurrent_streams(direction, count);
+            self.inner.changed(state);
+        }
     }
 
     async fn open(&self, direction: Direction) -> Result<StreamId, ConnectionError> {

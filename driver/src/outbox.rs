@@ -34,6 +34,8 @@ pub(crate) struct Departure {
     pub(crate) segment_length: Option<usize>,
     /// Whether it goes as single datagrams, because the socket refused it as a train.
     pub(crate) split: bool,
+    /// Whether the socket refused the next datagram once.
+    pub(crate) refused_once: bool,
 }
 
 /// What became of the batch.
@@ -78,6 +80,7 @@ impl Outbox {
             end: transmit.length,
             segment_length: transmit.segment_length,
             split: false,
+            refused_once: false,
         });
         self.departure.is_some()
     }
@@ -95,7 +98,7 @@ impl Outbox {
             match socket.send(&outgoing) {
                 Ok(()) => {
                     taken += usize::from(departure.split);
-                    departure.start += length;
+                    departure.advance(length);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Sent::Blocked,
                 // What was refused as a whole may pass in parts: drivers without segmentation
@@ -105,11 +108,14 @@ impl Outbox {
                     counters.trains_split.fetch_add(1, Ordering::Relaxed);
                     departure.split = true;
                 }
+                // What is said may be news of an earlier datagram (an ICMP message), which the
+                // system tells once and by the way: then this one was not looked at yet.
+                Err(_) if !departure.refused_once => departure.refused_once = true,
                 // Unreachable, refused, too large, out of memory: lost, like anywhere on the way.
                 Err(_) => {
                     counters.datagrams_refused.fetch_add(1, Ordering::Relaxed);
                     refused += 1;
-                    departure.start += length;
+                    departure.advance(length);
                 }
             }
         }
@@ -122,6 +128,12 @@ impl Outbox {
 }
 
 impl Departure {
+    /// Goes on to the next datagram.
+    fn advance(&mut self, length: usize) {
+        self.start += length;
+        self.refused_once = false;
+    }
+
     fn outgoing<'a>(&self, memory: &'a [u8]) -> Outgoing<'a> {
         let rest = memory.get(self.start..self.end).unwrap_or_default();
         let (contents, segment_length) = match self.segment_length {

@@ -29,6 +29,8 @@ pub struct Pump {
     changed: Vec<ConnectionHandle>,
     woken: Vec<Waker>,
     rung: bool,
+    /// Receive calls in a row that failed.
+    failures: u32,
     /// Until when a socket that fails is left alone.
     paused_until: Option<Instant>,
 }
@@ -66,6 +68,7 @@ impl Pump {
             changed: Vec::new(),
             woken: Vec::new(),
             rung: false,
+            failures: 0,
             paused_until: None,
         }
     }
@@ -77,25 +80,21 @@ impl Pump {
 
     /// Takes one batch of datagrams from the socket.
     ///
-    /// An error of the socket is counted and never the end: the peers' networks cause some, and
-    /// the others pass or leave the connections to time out. After one that cannot come from the
-    /// network, nothing is received for a moment.
+    /// An error of the socket is counted and never the end. Most are news of a datagram sent
+    /// earlier, are told once, and hide nothing: the socket is asked again. One that goes on
+    /// failing is left alone for a moment, and its connections may time out meanwhile.
     pub fn receive(&mut self, now: Instant, socket: &impl Socket) -> Arrived {
         if self.paused_until.is_some_and(|until| now < until) {
             return Arrived::Nothing;
         }
         self.paused_until = None;
         match socket.receive(&mut self.arrivals) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Arrived::Nothing,
-            Err(error) => {
-                self.endpoint.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
-                if is_from_network(error.kind()) {
-                    return Arrived::Something;
-                }
-                self.paused_until = Some(now + PAUSE);
+            Ok(()) => self.failures = 0,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.failures = 0;
                 return Arrived::Nothing;
             }
+            Err(_) => return self.on_receive_error(now),
         }
         let mut state = self.endpoint.lock();
         for (meta, payload) in self.arrivals.trains() {
@@ -120,6 +119,17 @@ impl Pump {
         let awaited = !self.woken.is_empty();
         shared::wake(&mut self.woken);
         if awaited { Arrived::SomethingAwaited } else { Arrived::Something }
+    }
+
+    fn on_receive_error(&mut self, now: Instant) -> Arrived {
+        self.endpoint.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
+        self.failures += 1;
+        if self.failures < MAX_FAILURES {
+            return Arrived::Something;
+        }
+        self.failures = 0;
+        self.paused_until = Some(now + PAUSE);
+        Arrived::Nothing
     }
 
     /// Carries out what the application did, and sends one batch of datagrams.
@@ -200,19 +210,9 @@ impl Drop for Pump {
     }
 }
 
-/// Whether such an error is what some network or peer said of an earlier datagram.
-fn is_from_network(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::Interrupted
-    )
-}
-
+/// So many receive calls in a row that fail are the socket's own fault. Fewer may be news of
+/// datagrams: which errors can be, differs between systems, and is long on each.
+const MAX_FAILURES: u32 = 16;
 /// How long a failing socket is left alone.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -15,14 +15,15 @@ pub trait Socket {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if nothing is there; the loop waits until the socket is
-    /// readable. Anything else is counted and tried again.
+    /// readable. Anything else is counted and tried again, after a moment if it goes on.
     fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()>;
 
     /// Sends one datagram, or a train of them in one call.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] if there is no room; the pump keeps the datagrams. Anything
-    /// else is counted as a loss.
+    /// else may be news of an earlier datagram, so that the pump tries once more: a train as single
+    /// datagrams, one of those as it is. What is refused again is lost, and counted.
     fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()>;
 
     /// How many datagrams `send` takes in one call.

@@ -11,5 +11,6 @@ mod cancellation;
 mod closing;
 mod faults;
 mod incoming;
+mod runtimes;
 mod streams;
 mod support;

@@ -8,7 +8,7 @@ use driver_tokio::{
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use crate::support::{Pair, pattern, soon};
+use crate::support::{Pair, cancel, pattern, soon};
 
 /// Sends back what comes on every bidirectional stream until the connection ends.
 async fn echo(connection: Connection) {
@@ -240,4 +240,23 @@ async fn the_answer_of_a_task_begun_for_a_stream_takes_the_acknowledgment_along(
     let sent = server.stats().datagrams_sent - before;
     // One for each round, and a few probes for a larger packet size.
     assert!(sent <= ROUNDS + 20, "{sent} datagrams");
+}
+
+#[tokio::test]
+async fn more_streams_can_be_allowed_while_the_peer_waits_for_one() {
+    soon(async {
+        let mut transport = TransportConfig::default();
+        transport.max_concurrent_bidi_streams = 0;
+        transport.max_concurrent_uni_streams = 0;
+        let pair = Pair::with(transport);
+        let (client, server) = pair.connect().await;
+        cancel(client.open_bi()).await;
+        cancel(client.open_uni()).await;
+        server.set_max_concurrent_bi_streams(VarInt::from_u32(1));
+        let _streams = client.open_bi().await.unwrap();
+        cancel(client.open_uni()).await;
+        server.set_max_concurrent_uni_streams(VarInt::from_u32(2));
+        let _streams = (client.open_uni().await.unwrap(), client.open_uni().await.unwrap());
+    })
+    .await;
 }

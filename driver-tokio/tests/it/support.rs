@@ -123,6 +123,6 @@ pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| ((index % 251) ^ ((index >> 12) % 256)).to_le_bytes()[0]).collect()
 }
 
-fn any_port() -> SocketAddr {
+pub(crate) fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }

@@ -58,6 +58,7 @@ fn load(outbox: &mut Outbox) {
         end: 2900,
         segment_length: Some(1200),
         split: false,
+        refused_once: false,
     });
 }
 
@@ -131,6 +132,29 @@ fn an_error_that_is_not_about_trains_does_not_end_them() {
         assert_eq!(*socket.taken.borrow(), [(1200, None), (1200, None), (500, None)]);
         assert_eq!(outbox.trains, Trains::Whole);
     }
+}
+
+#[test]
+fn news_of_an_earlier_datagram_costs_none() {
+    // ECONNREFUSED on Linux, told to the train and to the second of its datagrams.
+    let news = || Some(io::Error::from_raw_os_error(111));
+    let socket = Scripted::default();
+    *socket.errors.borrow_mut() = vec![news(), None, news()];
+    let counters = SocketCounters::default();
+    assert_eq!(loaded().send(&socket, &counters), Sent::Gone);
+    assert_eq!(*socket.taken.borrow(), [(1200, None), (1200, None), (500, None)]);
+    assert_eq!(counters.snapshot().datagrams_refused, 0);
+}
+
+#[test]
+fn a_datagram_that_is_refused_twice_is_lost_and_the_next_one_has_as_many_tries() {
+    let refusal = || Some(io::Error::from_raw_os_error(1));
+    let socket = Scripted::default();
+    *socket.errors.borrow_mut() = vec![refusal(), refusal(), refusal(), refusal()];
+    let counters = SocketCounters::default();
+    assert_eq!(loaded().send(&socket, &counters), Sent::Gone);
+    assert_eq!(*socket.taken.borrow(), [(1200, None), (500, None)]);
+    assert_eq!(counters.snapshot().datagrams_refused, 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::error::ConnectionError;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::streams::{OpenStreamError, RecvStream, SendStream, Streams};
-use crate::wire::{Direction, SpaceId, StreamId};
+use crate::wire::{Direction, SpaceId, StreamId, VarInt};
 
 impl Connection {
     /// Opens a stream (RFC 9000 §2.1). The peer hears of it with its first frame.
@@ -26,6 +26,13 @@ impl Connection {
     /// [`StreamEvent::Opened`](crate::StreamEvent::Opened).
     pub fn accept_stream(&mut self, direction: Direction) -> Option<StreamId> {
         self.streams.used_mut()?.accept(direction)
+    }
+
+    /// How many streams of a direction the peer may have open at a time from now on, instead of
+    /// what the configuration says (RFC 9000 §4.6). Fewer than before takes none away that the
+    /// peer was promised: it gets no new ones until so many ended.
+    pub fn set_max_concurrent_streams(&mut self, direction: Direction, count: VarInt) {
+        self.streams.get().set_max_concurrent(direction, count.into_inner());
     }
 
     /// The sending part of a stream. Every call on a stream that is not there says so.

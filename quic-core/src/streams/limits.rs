@@ -64,6 +64,11 @@ impl RemoteStreams {
         Self { opened: 0, next: 0, concurrent, closed: 0, maximum: concurrent, again: false }
     }
 
+    /// Allows this many at a time from now on. What the peer was told, it keeps.
+    pub(super) fn set_concurrent(&mut self, concurrent: u64) {
+        self.concurrent = concurrent.min(MAX_STREAMS);
+    }
+
     pub(super) fn allows(&self, index: u64) -> bool {
         index < self.maximum
     }

@@ -254,6 +254,11 @@ impl Streams {
         }
     }
 
+    /// How many streams of a direction the peer may have open at a time from now on.
+    pub(crate) fn set_max_concurrent(&mut self, direction: Direction, count: u64) {
+        self.remote.get_mut(direction).set_concurrent(count);
+    }
+
     /// Whether the peer has acknowledged everything that was written, and every end and reset.
     pub(crate) fn is_flushed(&self) -> bool {
         self.credit.unacked == 0 && self.unacked_ends == 0

@@ -47,6 +47,32 @@ fn streams_come_back_only_when_the_application_has_seen_the_end() {
 }
 
 #[test]
+fn the_peer_hears_at_once_of_more_streams_and_keeps_those_it_was_promised() {
+    let config = TransportConfig { max_concurrent_uni_streams: 2, ..TransportConfig::default() };
+    let mut server = streams(Side::Server, &config);
+    server.set_max_concurrent(UNI, 5);
+    assert_eq!(max_streams(&packet(&mut server).unwrap()), Some(5));
+    server.set_max_concurrent(UNI, 1);
+    assert!(packet(&mut server).is_none());
+    for index in 0..5 {
+        stream_frame(&mut server, client_uni(index), 0, 0, true).unwrap();
+    }
+    for index in 0..5 {
+        assert!(packet(&mut server).is_none(), "{index}");
+        server.accept(UNI).unwrap();
+        assert_eq!(server.recv_stream(client_uni(index)).read(&mut [0]), Ok(ReadOutcome::Finished));
+    }
+    assert_eq!(max_streams(&packet(&mut server).unwrap()), Some(6));
+}
+
+#[test]
+fn no_more_streams_are_promised_than_there_are_numbers_for() {
+    let mut server = server();
+    server.set_max_concurrent(BIDI, VarInt::MAX.into_inner());
+    assert_eq!(max_streams(&packet(&mut server).unwrap()), Some(1 << 60));
+}
+
+#[test]
 fn blocked_frames_of_the_peer_give_it_nothing() {
     let mut server = server();
     data(&mut server, client_uni(0), 0, 10);

@@ -1,0 +1,70 @@
+//! Endpoints made where something is missing that they need.
+
+use driver_tokio::{ConnectError, Endpoint};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{any_port, configs};
+
+/// What is said if neither a client nor a server can be made here.
+#[track_caller]
+fn refusal() -> String {
+    let client = Endpoint::client(any_port()).unwrap_err().to_string();
+    let server = Endpoint::server(configs().0, any_port()).unwrap_err().to_string();
+    assert_eq!(client, server);
+    client
+}
+
+fn both_kinds(build: impl Fn(&mut Builder) -> &mut Builder) -> [Runtime; 2] {
+    [Builder::new_current_thread(), Builder::new_multi_thread()]
+        .map(|mut builder| build(&mut builder).build().unwrap())
+}
+
+#[test]
+fn outside_of_a_runtime_the_error_says_to_go_inside_of_one() {
+    assert!(refusal().contains("no tokio runtime here"));
+}
+
+#[test]
+fn without_io_the_error_says_how_to_enable_it() {
+    for runtime in both_kinds(|builder| builder.enable_time()) {
+        runtime.block_on(async { assert!(refusal().contains("enable_io"), "{}", refusal()) });
+    }
+}
+
+#[test]
+fn without_time_the_error_says_how_to_enable_it() {
+    for runtime in both_kinds(|builder| builder.enable_io()) {
+        runtime.block_on(async { assert!(refusal().contains("enable_time"), "{}", refusal()) });
+    }
+}
+
+#[test]
+fn without_anything_the_error_says_what_to_enable_first() {
+    for runtime in both_kinds(|builder| builder) {
+        runtime.block_on(async { assert!(refusal().contains("enable_io"), "{}", refusal()) });
+    }
+}
+
+#[test]
+fn to_enter_a_runtime_is_enough() {
+    for runtime in both_kinds(|builder| builder.enable_all()) {
+        let entered = runtime.enter();
+        let endpoint = Endpoint::client(any_port()).unwrap();
+        drop(entered);
+        runtime.block_on(endpoint.wait_idle());
+    }
+}
+
+#[test]
+fn a_runtime_that_is_gone_is_no_place_for_an_endpoint_and_ends_those_it_had() {
+    for runtime in both_kinds(|builder| builder.enable_all()) {
+        let handle = runtime.handle().clone();
+        let endpoint = handle.block_on(async { Endpoint::client(any_port()).unwrap() });
+        endpoint.set_default_client_config(configs().1);
+        drop(runtime);
+        let refused = endpoint.connect(any_port(), "localhost").unwrap_err();
+        assert_eq!(refused, ConnectError::EndpointClosed);
+        let _entered = handle.enter();
+        assert!(refusal().contains("shutdown"), "{}", refusal());
+    }
+}
