@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+/// What every path of QUIC carries, in bytes of UDP payload: the smallest allowed maximum datagram
+/// size (RFC 9000 §14).
+pub(crate) const MINIMUM_MTU: u16 = 1200;
+
 /// Ports of UDP services that answer whatever they get: echo and its like, DNS, portmapper, NTP,
 /// NetBIOS, SNMP, LDAP, RIP, SSDP, WS-Discovery, mDNS, memcached, game servers. A datagram from
 /// one of them is forged or an echo, and an answer to it would feed a loop or a flood

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::congestion::CongestionController;
+use crate::net::MINIMUM_MTU;
 use crate::wire::VarInt;
 
 /// Limits and timings of a connection. Start from [`Default`] and change fields.
@@ -75,7 +76,7 @@ impl Default for TransportConfig {
             max_ack_delay: Duration::from_millis(25),
             packet_threshold: 3,
             congestion: CongestionAlgorithm::Cubic,
-            initial_mtu: 1200,
+            initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
         }
@@ -148,7 +149,7 @@ impl TransportConfig {
                 "must be at most 2^14 - 1 ms",
             ),
             (self.packet_threshold < 3, "packet_threshold", "must be at least 3 (RFC 9002 §6.1.1)"),
-            (self.initial_mtu < 1200, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),
+            (self.initial_mtu < MINIMUM_MTU, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),
             (self.initial_mtu > 65_527, "initial_mtu", "must be at most 65527"),
             (self.max_mtu > 65_527, "max_mtu", "must be at most 65527"),
         ];

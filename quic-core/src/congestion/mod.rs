@@ -13,8 +13,6 @@ pub use rtt::Rtt;
 
 use std::fmt;
 
-use window::MIN_MTU;
-
 use crate::instant::Instant;
 
 /// Decides how many bytes may be in flight on a path (RFC 9002 §7).

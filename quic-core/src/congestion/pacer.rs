@@ -5,8 +5,9 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{CongestionController, MIN_MTU, Rtt};
+use super::{CongestionController, Rtt};
 use crate::instant::{Instant, saturating_nanos};
+use crate::net::MINIMUM_MTU;
 
 /// Packets that may be sent at once after the start or a pause: the initial window
 /// (RFC 9002 §7.7).
@@ -44,12 +45,12 @@ pub(crate) struct Pacer {
 impl Pacer {
     /// For a new path with this maximum datagram size, in bytes.
     pub(crate) fn new(mtu: u16) -> Self {
-        let mtu = u64::from(mtu.max(MIN_MTU));
+        let mtu = u64::from(mtu.max(MINIMUM_MTU));
         Self { mtu, credit: mtu * INITIAL_BURST_PACKETS, fraction: 0, credited_until: None }
     }
 
     pub(crate) fn on_mtu_changed(&mut self, mtu: u16) {
-        self.mtu = u64::from(mtu.max(MIN_MTU));
+        self.mtu = u64::from(mtu.max(MINIMUM_MTU));
     }
 
     /// Bytes per second that the controller asks for, or else a little more than its window each

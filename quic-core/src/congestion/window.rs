@@ -1,9 +1,7 @@
 //! What all window-based controllers have in common (RFC 9002 §7.2, §7.3.2).
 
 use crate::instant::Instant;
-
-/// No path of QUIC carries less, in bytes (RFC 9000 §14).
-pub(super) const MIN_MTU: u16 = 1200;
+use crate::net::MINIMUM_MTU;
 
 /// The largest window, in bytes: enough for 100 Gbit/s over 300 ms.
 pub(super) const MAX_WINDOW: u64 = 1 << 32;
@@ -19,7 +17,7 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(mtu: u16) -> Self {
-        let mtu = u64::from(mtu.max(MIN_MTU));
+        let mtu = u64::from(mtu.max(MINIMUM_MTU));
         Self { bytes: initial(mtu), mtu, untouched: true }
     }
 
@@ -46,7 +44,7 @@ impl Window {
     }
 
     pub(super) fn set_mtu(&mut self, mtu: u16) {
-        self.mtu = u64::from(mtu.max(MIN_MTU));
+        self.mtu = u64::from(mtu.max(MINIMUM_MTU));
         if self.untouched {
             self.bytes = initial(self.mtu);
         }

@@ -3,13 +3,13 @@
 use std::any::Any;
 use std::time::Duration;
 
-use super::{Connection, Statistics};
+use super::{Connection, Role, Statistics};
 use crate::crypto::HandshakeData;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::streams::{OpenStreamError, RecvStream, SendStream, Streams};
-use crate::wire::{Direction, SpaceId, StreamId, VarInt};
+use crate::wire::{Direction, Side, SpaceId, StreamId, VarInt};
 
 impl Connection {
     /// Opens a stream (RFC 9000 §2.1). The peer hears of it with its first frame.
@@ -58,6 +58,14 @@ impl Connection {
     /// Sends a PING with the next packet, which the peer acknowledges.
     pub fn ping(&mut self) {
         self.space_mut(SpaceId::Application).ping = true;
+    }
+
+    /// This end's role.
+    pub fn side(&self) -> Side {
+        match self.role {
+            Role::Client(_) => Side::Client,
+            Role::Server(_) => Side::Server,
+        }
     }
 
     /// Whether the handshake is still going on.

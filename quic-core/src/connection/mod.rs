@@ -50,7 +50,7 @@ use crate::instant::Instant;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
-use crate::wire::{Side, SpaceId};
+use crate::wire::SpaceId;
 
 use self::close::CloseReason;
 use self::handshake::Handshake;
@@ -198,14 +198,6 @@ impl Connection {
         let space =
             if self.handshake.is_complete() { SpaceId::Application } else { SpaceId::Initial };
         Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay, space)
-    }
-
-    /// This end's role.
-    pub fn side(&self) -> Side {
-        match self.role {
-            Role::Client(_) => Side::Client,
-            Role::Server(_) => Side::Server,
-        }
     }
 
     /// What every input ends with: timers follow what happened.

@@ -6,6 +6,7 @@ use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
 use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
 use crate::instant::Instant;
+use crate::net::MINIMUM_MTU;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::recovery::NewPacket;
 use crate::wire::frame::FrameType;
@@ -17,7 +18,7 @@ use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
-pub(super) const MINIMUM_DATAGRAM: usize = 1200;
+pub(super) const MINIMUM_DATAGRAM: usize = MINIMUM_MTU as usize;
 
 /// Which packet is to be written, and what may be in it.
 #[derive(Clone, Copy, Debug)]

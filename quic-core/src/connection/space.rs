@@ -103,6 +103,7 @@ pub(super) struct Keychain {
 impl Keychain {
     /// Opens a packet of `space`, but 0-RTT; `None` if its keys are not there. See
     /// [`OneRttKeys::open`].
+    #[expect(clippy::too_many_arguments, reason = "those of the keys, and which keys")]
     pub(super) fn open<'a>(
         &mut self,
         now: Instant,
@@ -123,6 +124,7 @@ impl Keychain {
     }
 
     /// Protects a packet of `space`, whose keys are there. See [`OneRttKeys::seal`].
+    #[expect(clippy::too_many_arguments, reason = "those of the keys, and which keys")]
     pub(super) fn seal(
         &mut self,
         space: SpaceId,

@@ -13,7 +13,7 @@ mod tests;
 pub(crate) use amplification::Amplification;
 pub(crate) use migration::{Arrival, PathChange};
 pub(crate) use path::Path;
-pub(crate) use permit::{Blocked, Permit, Wish};
+pub(crate) use permit::{Permit, Wish};
 pub(crate) use validation::Answer;
 
 use std::sync::Arc;

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use crate::deadline::Deadline;
 use crate::instant::Instant;
-
-/// What every path of QUIC carries, in bytes of UDP payload (RFC 9000 §14).
-pub(crate) const MINIMUM_MTU: u16 = 1200;
+use crate::net::MINIMUM_MTU;
 
 /// The search ends when it is this close, in bytes.
 const GRANULARITY: u16 = 20;

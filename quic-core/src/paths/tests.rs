@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::permit::Blocked;
 use super::*;
 use crate::config::CongestionAlgorithm;
 use crate::congestion::{Acked, Congestion, CongestionController};

@@ -18,11 +18,8 @@ use crate::config::ServerConfig;
 use crate::crypto::SingleUse;
 use crate::error::{DiscardReason, TransportErrorCode};
 use crate::instant::Instant;
-use crate::net::PathAddresses;
+use crate::net::{MINIMUM_MTU, PathAddresses};
 use crate::wire::header::{Header, InvariantHeader, LongHeader, LongType};
-
-/// Datagrams with a client's Initial are at least this long (RFC 9000 §14.1).
-pub(crate) const MINIMUM_INITIAL_DATAGRAM: usize = 1200;
 
 /// Tokens remembered to have been used, about 32 bytes each.
 const MAXIMUM_USED_TOKENS: usize = 16_384;
@@ -103,7 +100,7 @@ impl Server {
         header: &Header<'a>,
         load: Load,
     ) -> Reaction<'a> {
-        let large_enough = packet.datagram.len() >= MINIMUM_INITIAL_DATAGRAM;
+        let large_enough = packet.datagram.len() >= MINIMUM_MTU.into();
         match header {
             Header::UnknownVersion(_) | Header::Long(LongHeader { ty: LongType::Initial, .. })
                 if !large_enough =>

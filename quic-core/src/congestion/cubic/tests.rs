@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::super::NewReno;
-use super::super::window::MIN_MTU;
 use super::*;
+use crate::net::MINIMUM_MTU;
 
 const MTU: u16 = 1250;
 
@@ -195,7 +195,7 @@ proptest! {
         for (now, step) in steps {
             for controller in [&mut cubic as &mut dyn CongestionController, &mut reno] {
                 apply(controller, Instant::from_nanos(now), &step, &rtt);
-                prop_assert!(controller.window() >= 2 * u64::from(MIN_MTU));
+                prop_assert!(controller.window() >= 2 * u64::from(MINIMUM_MTU));
                 prop_assert!(controller.window() <= MAX_WINDOW);
             }
             prop_assert!(cubic.state.fraction.is_finite() && cubic.state.plateau.is_finite());

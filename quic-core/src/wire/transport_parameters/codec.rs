@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use super::{PreferredAddress, TransportParameters};
+use crate::net::MINIMUM_MTU;
 use crate::wire::{ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer};
 
 /// Why the bytes are no transport parameters that `sender` may send.
@@ -125,7 +126,7 @@ fn decode_one(
         }
         Parameter::MaxUdpPayloadSize => {
             parameters.max_udp_payload_size =
-                value.at_least(1200, "max_udp_payload_size is below 1200")?;
+                value.at_least(MINIMUM_MTU.into(), "max_udp_payload_size is below 1200")?;
         }
         Parameter::InitialMaxData => parameters.initial_max_data = value.integer()?,
         Parameter::InitialMaxStreamDataBidiLocal => {
