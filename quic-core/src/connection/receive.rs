@@ -417,7 +417,6 @@ impl Connection {
         let expected = self.side() == Side::Client
             && self.ids_seen.peer_initial_source.is_none()
             && self.ids_seen.retry_source.is_none()
-            && !retry.token.is_empty()
             && retry.source_id != self.ids_seen.original_destination
             && retry.destination_id == self.ids_seen.local_source
             && retry.version == self.version;
