@@ -261,7 +261,6 @@ impl Connection {
         let given_up = space.of_mut(&mut self.spaces).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
         self.handshake.discard(space);
-        self.undecryptable.discard(space);
         self.recovery.on_space_discarded();
     }
 

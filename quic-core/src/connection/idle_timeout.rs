@@ -138,6 +138,11 @@ mod tests {
     }
 
     #[test]
+    fn each_receipt_lets_the_next_packet_sent_restart_it() {
+        check(Some(IDLE), &[(0, Sent), (5, Received), (9, Sent), (11, Sent)], Some(39));
+    }
+
+    #[test]
     fn it_is_never_shorter_than_three_ptos() {
         check(Some(Duration::from_secs(1)), &[(0, Received)], Some(3));
     }

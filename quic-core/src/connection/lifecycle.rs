@@ -133,6 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn closing_and_draining_last_for_three_ptos() {
+        let (mut closing, mut draining) = (alive(), alive());
+        assert!(closing.close(Instant::EPOCH, PTO, ConnectionError::LocallyClosed));
+        assert!(draining.drain(Instant::EPOCH, PTO, ConnectionError::Reset));
+        let end = Some(Instant::EPOCH + 3 * PTO);
+        assert_eq!((closing.deadline(), draining.deadline()), (end, end));
+    }
+
+    #[test]
     fn the_first_reason_stays() {
         let mut lifecycle = alive();
         assert!(lifecycle.close(Instant::EPOCH, PTO, ConnectionError::LocallyClosed));

@@ -22,8 +22,7 @@ impl Connection {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         let path = self.paths.active_mut();
-        let may_probe = self.handshake.is_confirmed()
-            && path.addresses.socket == socket
+        let may_probe = path.addresses.socket == socket
             && path.amplification.is_validated()
             && !path.is_window_limited();
         if !may_probe {

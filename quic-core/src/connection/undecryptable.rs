@@ -50,9 +50,36 @@ impl Undecryptable {
         self.packets = kept;
         taken
     }
+}
 
-    /// Drops the packets of `space`: its keys are gone.
-    pub(super) fn discard(&mut self, space: SpaceId) {
-        drop(self.take(space));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::SocketId;
+
+    /// How many packets of this length are kept.
+    fn kept(packets: &mut Undecryptable, length: usize) -> usize {
+        let remote = ([192, 0, 2, 1], 443).into();
+        let path = PathAddresses { socket: SocketId(0), local_ip: None, remote };
+        let mut count = 0;
+        while packets.has_room(length) {
+            let (at, bytes) = (Instant::EPOCH, vec![0; length].into());
+            packets.keep(EarlyPacket { at, space: SpaceId::Handshake, path, ecn: None, bytes });
+            count += 1;
+            assert!(count < 1000, "there is always room");
+        }
+        count
+    }
+
+    #[test]
+    fn few_packets_are_kept_and_few_bytes_and_those_taken_make_room() {
+        let mut packets = Undecryptable::default();
+        assert_eq!(kept(&mut packets, 40), MAXIMUM_PACKETS);
+        assert_eq!(packets.take(SpaceId::Application).len(), 0);
+        assert_eq!(kept(&mut packets, 40), 0);
+        for _ in 0..2 {
+            assert!(!packets.take(SpaceId::Handshake).is_empty());
+            assert_eq!(kept(&mut packets, MAXIMUM_BYTES / 2), 2);
+        }
     }
 }

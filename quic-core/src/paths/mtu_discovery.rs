@@ -202,7 +202,6 @@ impl MtuDiscovery {
             self.current = floor;
             self.searching = false;
             self.in_flight = None;
-            self.lost_probes = 0;
             self.raise.set_after(now, BLACK_HOLE_INTERVAL);
         }
         changed

@@ -359,3 +359,54 @@ fn however_often_the_peer_moves_few_paths_are_tracked_and_the_proved_one_is_kept
         assert!(paths.by_addresses(&from(HOME)).is_some());
     }
 }
+
+#[test]
+fn a_challenge_has_as_long_as_the_slower_of_both_paths_may_take() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.4
+    //= type=test
+    //# A value of
+    //# three times the larger of the current PTO or the PTO for the new path
+    //# (using kInitialRtt, as defined in [QUIC-RECOVERY]) is RECOMMENDED.
+    for slow in [Duration::from_millis(10), Duration::from_secs(10)] {
+        let mut paths = confirmed_server();
+        paths.active_mut().rtt.update(at(0), slow, Duration::ZERO);
+        let pto = paths.active().rtt.pto_base();
+        assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 1), PathChange::Moved);
+        let pto = pto.max(paths.active().rtt.pto_base());
+        let _written = challenge(paths.active_mut(), true);
+        let last = Instant::EPOCH + pto * 3;
+        assert_eq!(paths.handle_timeout(last - Duration::from_nanos(1)), PathTimeout::Nothing);
+        assert_eq!(paths.handle_timeout(last), PathTimeout::Reverted);
+    }
+}
+
+#[test]
+fn a_path_without_allowance_does_not_stand_in_the_way_of_others() {
+    let mut paths = confirmed_server();
+    for (remote, bytes) in [(OTHER_HOST, 20), (OTHER_PORT, 100)] {
+        let probe = Arrival { is_probing: true, datagram_bytes: bytes, ..arrival(remote) };
+        receive(&mut paths, at(0), &probe, 1);
+        let path = paths.by_addresses(&probe.path).unwrap();
+        path.validation.handle_challenge(PathChallenge([1; 8]));
+    }
+    assert_eq!(paths.off_path(SOCKET).unwrap().addresses, from(OTHER_PORT));
+}
+
+#[test]
+fn every_datagram_counts_for_the_path_that_it_came_on() {
+    let mut paths = confirmed_server();
+    let probe = Arrival { is_probing: true, ..arrival(OTHER_HOST) };
+    for received in 1..4 {
+        receive(&mut paths, at(0), &probe, 1);
+        let path = paths.by_addresses(&probe.path).unwrap();
+        assert_eq!(path.amplification.allowance(), 300 * received);
+    }
+}
+
+#[test]
+fn another_port_does_not_hide_that_the_window_was_the_limit() {
+    let mut paths = confirmed_server();
+    paths.active_mut().on_sent(at(5), WINDOW, true);
+    assert_eq!(receive(&mut paths, at(6), &arrival(OTHER_PORT), 1), PathChange::Moved);
+    assert!(paths.active().was_limited_since(at(5)));
+}

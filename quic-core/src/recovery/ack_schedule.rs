@@ -44,7 +44,7 @@ impl AckSchedule {
         if urgent || self.unacked >= ACK_ELICITING_THRESHOLD {
             self.due = true;
             self.timer.cancel();
-        } else if !self.due {
+        } else {
             self.timer.set_after(now, max_ack_delay);
         }
     }

@@ -274,3 +274,76 @@ proptest! {
         sent.detect_lost(at, &recovery.loss_thresholds(&rtt, 0), |_, _| {});
     }
 }
+
+#[test]
+fn a_packet_sent_at_the_very_start_of_an_event_belongs_to_it() {
+    let mut epoch = CongestionEpoch::default();
+    epoch.on_lost(at(10), at(5), 1);
+    epoch.on_lost(at(20), at(10), 1);
+    assert!(!epoch.on_spurious(1) && epoch.on_spurious(1));
+}
+
+#[test]
+fn persistent_congestion_is_never_undone() {
+    let rtt = rtt();
+    let mut recovery = Recovery::new(3);
+    let all = LossOutcome { span: Some((at(0), at(10_000))), ..lost(10_000, 2) };
+    assert!(recovery.on_lost(at(10_001), &all, &rtt, Duration::ZERO));
+    assert!(!recovery.on_ack_received(&spurious(2), &rtt, true));
+}
+
+#[test]
+fn the_time_threshold_follows_the_latest_round_trip_time_if_that_is_longer() {
+    let mut rtt = rtt();
+    rtt.update(at(0), RTT * 4, Duration::ZERO);
+    let threshold = Recovery::new(3).loss_thresholds(&rtt, 0).time_threshold;
+    assert_eq!(threshold, RTT * 4 * 9 / 8);
+    rtt.update(at(0), RTT / 4, Duration::ZERO);
+    let threshold = Recovery::new(3).loss_thresholds(&rtt, 0).time_threshold;
+    assert_eq!(threshold, rtt.smoothed() / 8 * 9);
+}
+
+#[test]
+fn what_was_learned_of_reordering_is_forgotten_on_another_path() {
+    let rtt = rtt();
+    let mut recovery = Recovery::new(3);
+    let before = recovery.loss_thresholds(&rtt, 0);
+    recovery.on_ack_received(&spurious(1), &rtt, true);
+    let learned = recovery.loss_thresholds(&rtt, 0);
+    assert!(learned.packet_threshold > before.packet_threshold);
+    assert!(learned.time_threshold > before.time_threshold);
+    recovery.on_path_changed();
+    let after = recovery.loss_thresholds(&rtt, 0);
+    assert_eq!(after.packet_threshold, before.packet_threshold);
+    assert_eq!(after.time_threshold, before.time_threshold);
+}
+
+#[test]
+fn congestion_of_another_path_is_not_undone() {
+    let rtt = rtt();
+    let mut recovery = Recovery::new(3);
+    recovery.on_lost(at(10), &lost(5, 1), &rtt, Duration::ZERO);
+    recovery.on_path_changed();
+    assert!(!recovery.on_ack_received(&spurious(1), &rtt, true));
+}
+
+#[test]
+fn a_new_path_and_the_end_of_a_space_let_probes_begin_anew() {
+    let rtt = rtt();
+    let state = state(&rtt);
+    let (none, sent) = (SentPackets::new(), with_packet(at(0)));
+    let spaces = [&none, &none, &sent];
+    for begin_anew in [Recovery::on_path_changed, Recovery::on_space_discarded] {
+        let mut recovery = Recovery::new(3);
+        recovery.set_timer(at(0), spaces, &state);
+        let first = recovery.deadline().unwrap();
+        for _ in 0..3 {
+            let due = recovery.deadline().unwrap();
+            recovery.handle_timeout(due, spaces, &state);
+        }
+        assert!(recovery.deadline().unwrap() > first);
+        begin_anew(&mut recovery);
+        recovery.set_timer(first, spaces, &state);
+        assert_eq!((recovery.deadline(), recovery.pto_count()), (Some(first), 0));
+    }
+}

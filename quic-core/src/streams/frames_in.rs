@@ -37,7 +37,7 @@ impl Streams {
         recv.reach(end, frame.fin);
         self.received = self.received.saturating_add(new);
         self.max_data_pending |= self.window.is_short(self.received);
-        if recv.stopped || recv.state() == RecvState::ResetRecvd {
+        if recv.stopped {
             let discarded = recv.discard();
             recv.advance();
             self.on_consumed(discarded);

@@ -1,6 +1,7 @@
 //! Rules of the handshake: keys, Retry, limits, and what nobody may bring about by guessing.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
 use super::Pair;
@@ -64,9 +65,15 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     let same = retry(&client, client.ids_seen.original_destination, b"token");
     deliver(&mut client, NOW, &same);
     assert_eq!(sent_by(&mut client, NOW).len(), 0, "a Retry has to bring a new ID");
+    let own = mem::replace(&mut client.ids_seen.local_source, id(9));
+    let astray = retry(&client, id(5), b"token");
+    client.ids_seen.local_source = own;
+    deliver(&mut client, NOW, &astray);
+    assert_eq!(sent_by(&mut client, NOW).len(), 0, "a Retry is for whoever asked");
     let numbers = client.space(SpaceId::Initial).sent.next_number();
     let good = retry(&client, id(5), b"token");
     deliver(&mut client, NOW, &good);
+    assert_eq!(client.statistics().bytes_in_flight, 0, "nothing waits for an acknowledgment");
     let again = sent_by(&mut client, NOW);
     assert_eq!(again.len(), first.len());
     assert!(again.iter().all(|datagram| initial(datagram) == (id(5), b"token".to_vec())));
@@ -441,4 +448,50 @@ fn the_time_that_packets_wait_for_their_keys_is_no_time_of_the_path() {
     }
     assert_eq!(pair.server.paths.active().rtt.latest(), 2 * DELAY);
     assert!(pair.client.rtt() < 3 * DELAY, "{:?}", pair.client.rtt());
+}
+
+#[test]
+fn no_datagram_is_longer_than_the_peer_says_it_takes() {
+    let mut client = client(NOW, TransportConfig { max_mtu: 1452, ..TransportConfig::default() });
+    let parameters = TransportParameters { max_udp_payload_size: 1300, ..preferred(id(5)) };
+    client.take_peer_parameters(NOW, &parameters).unwrap();
+    let mtu = &mut client.paths.active_mut().mtu;
+    mtu.enable();
+    assert!(mtu.current() <= 1300 && mtu.poll_probe(NOW).is_none_or(|size| size <= 1300));
+}
+
+#[test]
+fn a_server_that_may_send_nothing_waits_without_probing() {
+    let mut pair = Pair::started();
+    let _lost = sent_by(&mut pair.server, pair.now);
+    assert!(pair.server.recovery.deadline().is_some());
+    let amplification = &mut pair.server.paths.active_mut().amplification;
+    amplification.sent(amplification.allowance());
+    pair.server.update_recovery_timer(pair.now);
+    assert_eq!(pair.server.recovery.deadline(), None);
+}
+
+#[test]
+fn an_acknowledgment_in_a_handshake_packet_shows_that_the_address_is_validated() {
+    for (space, shows) in [(SpaceId::Initial, false), (SpaceId::Handshake, true)] {
+        let mut pair = if shows { Pair::answered() } else { Pair::started() };
+        let _flight = sent_by(&mut pair.client, pair.now);
+        pair.attack(Side::Client, space, &[0x02, 0, 0, 0, 0]);
+        assert_eq!(pair.client.peer.completed_address_validation, shows, "{space:?}");
+    }
+}
+
+#[test]
+fn a_retry_ends_the_waiting() {
+    let mut client = client(NOW, TransportConfig::default());
+    let mut now = NOW;
+    for _ in 0..2 {
+        let _lost = sent_by(&mut client, now);
+        now = client.recovery.deadline().unwrap();
+        client.handle_timeout(now);
+    }
+    assert_eq!(client.recovery.pto_count(), 2);
+    let retry = retry(&client, id(5), b"token");
+    deliver(&mut client, now, &retry);
+    assert_eq!(client.recovery.pto_count(), 0);
 }

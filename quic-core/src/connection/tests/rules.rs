@@ -359,6 +359,7 @@ fn a_path_that_lost_everything_for_long_is_measured_anew() {
     pair.carry_to_client();
     let after = pair.client.statistics();
     assert!(after.congestion_window < before.congestion_window);
+    assert!(after.mtu < before.mtu, "{} bytes are still trusted", after.mtu);
     assert!(after.minimum_rtt >= Duration::from_millis(300), "{:?}", after.minimum_rtt);
 }
 
@@ -440,4 +441,192 @@ fn what_follows_a_packet_of_somebody_else_in_a_datagram_is_read() {
     datagram.extend(pair.server.forge(SpaceId::Handshake, &[0x01; 30]));
     deliver(&mut pair.client, pair.now, &datagram);
     assert_eq!(pair.client.statistics().packets_received, known + 1);
+}
+
+#[test]
+fn what_follows_in_a_datagram_to_another_connection_id_is_ignored() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+    //= type=test
+    //# Receivers SHOULD ignore any subsequent packets with a different
+    //# Destination Connection ID than the first packet in the datagram.
+    let mut pair = Pair::answered();
+    let known = pair.server.statistics().packets_received;
+    let mut datagram = pair.client.forge(SpaceId::Handshake, &[0x01; 30]);
+    pair.client.remote_ids.set_first(ConnectionId::new(&[9; 8]).unwrap());
+    datagram.extend(pair.client.forge(SpaceId::Handshake, &[0x01; 30]));
+    deliver(&mut pair.server, pair.now, &datagram);
+    assert_eq!(pair.server.statistics().packets_received, known + 1);
+}
+
+#[test]
+fn a_challenge_in_a_small_datagram_proves_the_address_but_not_yet_the_path() {
+    let mut pair = Pair::confirmed();
+    let elsewhere = path("203.0.113.9:1");
+    let ping = pair.client.forge(SpaceId::Application, PING);
+    deliver_from(&mut pair.server, pair.now, elsewhere, &ping);
+    for datagram in sent_by(&mut pair.server, pair.now) {
+        deliver(&mut pair.client, pair.now, &datagram);
+    }
+    for datagram in sent_by(&mut pair.client, pair.now) {
+        deliver_from(&mut pair.server, pair.now, elsewhere, &datagram);
+    }
+    let active = pair.server.paths.active();
+    assert_eq!(active.addresses, elsewhere);
+    assert!(active.amplification.is_validated() && active.validation.is_running());
+}
+
+#[test]
+fn a_close_has_no_initial_packet_where_no_full_datagram_is_permitted() {
+    let mut pair = Pair::started();
+    let amplification = &mut pair.server.paths.active_mut().amplification;
+    amplification.sent(amplification.allowance() - 1199);
+    pair.server.close(pair.now, VarInt::from_u32(1), Bytes::new());
+    let datagram = one_sent_by(&mut pair.server, pair.now).unwrap();
+    assert_eq!(datagram[0] & 0xf0, 0xe0, "a Handshake packet comes first");
+}
+
+/// Whether there is data of a stream among frames of these types.
+fn has_stream_data(frames: &[u64]) -> bool {
+    frames.iter().any(|ty| (0x08..=0x0f).contains(ty))
+}
+
+#[test]
+fn both_probes_say_something_useful_though_only_one_packet_is_in_flight() {
+    let mut pair = Pair::confirmed();
+    let stream = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    pair.client.send_stream(stream).write(&[7; 10]).unwrap();
+    assert_eq!(sent_by(&mut pair.client, pair.now).len(), 1);
+    pair.now = pair.client.recovery.deadline().unwrap();
+    pair.client.handle_timeout(pair.now);
+    for _ in 0..2 {
+        let frames = next_frames_of_client(&mut pair);
+        assert!(has_stream_data(&frames), "{frames:?}");
+    }
+    assert!(one_sent_by(&mut pair.client, pair.now).is_none());
+}
+
+#[test]
+fn what_is_said_of_connection_ids_is_said_until_the_peer_has_it_and_then_no_more() {
+    let mut pair = Pair::confirmed();
+    for _ in 0..20 {
+        // The server issues an ID for each that it is given back.
+        assert!(pair.client.remote_ids.switch().unwrap());
+        for _ in 0..2 {
+            let said = next_frames_of_client(&mut pair);
+            assert!(said.contains(&FrameType::RETIRE_CONNECTION_ID.0), "{said:?}");
+            pair.client.requeue_oldest(SpaceId::Application, 1);
+        }
+        pair.carry_to_server();
+        assert!(pair.server.local_ids.has_frames());
+        let _lost = sent_by(&mut pair.server, pair.now);
+        assert!(!pair.server.local_ids.has_frames());
+        pair.server.requeue_oldest(SpaceId::Application, 1);
+        assert!(pair.server.local_ids.has_frames());
+        pair.settle();
+        assert!(!pair.client.remote_ids.has_frames() && !pair.server.local_ids.has_frames());
+    }
+    assert_eq!((pair.client.close_reason(), pair.server.close_reason()), (None, None));
+}
+
+#[test]
+fn what_arrived_before_the_peer_closed_can_be_read_and_nothing_after_this_end_did() {
+    for closer in [Side::Client, Side::Server] {
+        let mut pair = Pair::confirmed();
+        let stream = pair.client.open_stream(Direction::Unidirectional).unwrap();
+        pair.client.send_stream(stream).write(b"last words").unwrap();
+        pair.carry_to_server();
+        let now = pair.now;
+        pair.end(closer).close(now, VarInt::from_u32(1), Bytes::new());
+        pair.carry_to_server();
+        let accepted = pair.server.accept_stream(Direction::Unidirectional);
+        assert_eq!(accepted.is_some(), closer == Side::Client);
+        let read = pair.server.recv_stream(stream).read(&mut [0; 20]);
+        assert_eq!(read.is_ok(), closer == Side::Client, "{read:?}");
+    }
+}
+
+#[test]
+fn a_peer_cannot_claim_to_have_waited_longer_than_it_said_it_would() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+    //= type=test
+    //# *  MUST use the lesser of the acknowledgment delay and the peer's
+    //# max_ack_delay after the handshake is confirmed; and
+    let mut pair = Pair::confirmed();
+    pair.client.ping();
+    let _sent = sent_by(&mut pair.client, pair.now);
+    let number = pair.client.space(SpaceId::Application).sent.next_number() - 1;
+    pair.now += Duration::from_millis(500);
+    let mut ack = [0; 20];
+    let mut writer = Writer::new(&mut ack);
+    // 60,000 units of 8 µs are nearly all of it; the rest is PADDING.
+    for value in [FrameType::ACK.0, number, 60_000, 0, 0] {
+        writer.varint(value).unwrap();
+    }
+    let before = pair.client.statistics().rtt;
+    pair.attack(Side::Client, SpaceId::Application, &ack);
+    let after = pair.client.statistics().rtt;
+    assert!(after > before + Duration::from_millis(50), "{before:?} {after:?}");
+}
+
+#[test]
+fn what_is_too_short_for_a_packet_is_no_stateless_reset() {
+    for (length, resets) in [(20, false), (21, true)] {
+        let mut pair = Pair::confirmed();
+        let token = StatelessResetToken::new([9; 16]);
+        pair.client.remote_ids.set_reset_token(token);
+        let mut datagram = vec![0x40; length - 16];
+        datagram.extend_from_slice(&[9; 16]);
+        deliver(&mut pair.client, pair.now, &datagram);
+        assert_eq!(pair.client.is_over(), resets, "{length} bytes");
+    }
+}
+
+#[test]
+fn a_client_that_drops_its_initial_keys_waits_no_longer_than_at_first() {
+    let mut pair = Pair::started();
+    for _ in 0..2 {
+        pair.now = pair.client.recovery.deadline().unwrap();
+        pair.client.handle_timeout(pair.now);
+        let _lost = sent_by(&mut pair.client, pair.now);
+    }
+    pair.carry_to_client();
+    assert_eq!(pair.client.recovery.pto_count(), 2, "its address may not be validated yet");
+    assert!(!sent_by(&mut pair.client, pair.now).is_empty());
+    assert_eq!(pair.client.recovery.pto_count(), 0);
+}
+
+#[test]
+fn an_answer_off_the_active_path_fills_its_datagram_if_the_limit_permits() {
+    let challenge = [[0x1a].as_slice(), &[5; 8]].concat();
+    for (received, full) in [(400, true), (399, false)] {
+        let mut pair = Pair::confirmed();
+        let probe = pair.client.forge_with(SpaceId::Application, &challenge, received, |_| {});
+        assert_eq!(probe.len(), received);
+        deliver_from(&mut pair.server, pair.now, path("203.0.113.9:1"), &probe);
+        let answer = one_sent_by(&mut pair.server, pair.now).unwrap();
+        assert_eq!(answer.len() >= 1200, full, "{} bytes for {received}", answer.len());
+        assert!(answer.len() <= 3 * received);
+    }
+}
+
+#[test]
+fn a_path_is_validated_though_its_window_is_full() {
+    let mut pair = Pair::confirmed();
+    let ping = pair.client.forge(SpaceId::Application, PING);
+    deliver_from(&mut pair.server, pair.now, path("192.0.2.1:2000"), &ping);
+    let window = pair.server.statistics().congestion_window;
+    pair.server.paths.active_mut().on_sent(pair.now, window, true);
+    assert!(pair.server.paths.active().validation.is_challenge_due());
+    let _sent = sent_by(&mut pair.server, pair.now);
+    assert!(!pair.server.paths.active().validation.is_challenge_due());
+}
+
+#[test]
+fn a_packet_that_comes_late_from_elsewhere_does_not_move_the_peer() {
+    let mut pair = Pair::confirmed();
+    let [late, newest] = [(); 2].map(|()| pair.client.forge(SpaceId::Application, PING));
+    let home = pair.server.path();
+    deliver(&mut pair.server, pair.now, &newest);
+    deliver_from(&mut pair.server, pair.now, path("203.0.113.9:1"), &late);
+    assert_eq!(pair.server.path(), home);
 }

@@ -1,4 +1,9 @@
+use bytes::Bytes;
+
 use super::*;
+use crate::config::ClientConfig;
+use crate::ids::Registration;
+use crate::wire::{StatelessResetToken, VarInt};
 
 fn numbered(number: u32) -> ConnectionId {
     let mut bytes = [1; 8];
@@ -21,6 +26,19 @@ fn attempts_beyond_the_backlog_are_refused() {
     while world.attempt().is_some() {}
     assert!(world.is_empty(), "attempts that no one answers are given up");
     assert_eq!(world.answer(path(1), &initial(numbered(6))), None);
+}
+
+#[test]
+fn nobody_connects_to_where_nobody_can_be() {
+    let mut world = World::with_reset_key();
+    let config = Arc::new(ClientConfig::new(crypto(), TransportConfig::default()).unwrap());
+    for remote in ["192.0.2.1:0", "0.0.0.0:443", "[::]:443", "224.0.0.1:443", "[ff02::1]:443"] {
+        let path = PathAddresses { remote: remote.parse().unwrap(), ..path(1) };
+        let target = Connect { path, config: config.clone(), server_name: "server.example" };
+        let refused = world.map.connect(world.now, target);
+        assert!(matches!(refused, Err(ConnectError::InvalidRemoteAddress(_))), "{remote}");
+    }
+    assert!(world.is_empty());
 }
 
 #[test]
@@ -72,6 +90,53 @@ fn an_attempt_holds_a_few_datagrams_of_one_client() {
     let handle = world.attempt().unwrap();
     let [held, early] = world.map.take_attempt(handle).unwrap().into_datagrams();
     assert_eq!((held.size(), early.size()), ((4, 4800), (0, 0)));
+}
+
+#[test]
+fn an_attempt_holds_nothing_of_anybody_else() {
+    let mut world = World::server(server_config());
+    for host in [2, 1, 1, 2] {
+        world.receive(path(host), &initial(id(1)));
+    }
+    let handle = world.attempt().unwrap();
+    let [held, _] = world.map.take_attempt(handle).unwrap().into_datagrams();
+    assert_eq!(held.size(), (2, 2400));
+}
+
+#[test]
+fn connection_ids_that_come_and_go_leave_nothing_in_the_notes() {
+    let mut world = World::server(server_config());
+    let handle = ConnectionHandle { manager: 0, slot: 0, generation: 0 };
+    let mut notes = slots::Notes::default();
+    let (book, now) = (&mut world.map.book, world.now);
+    let token = StatelessResetToken::new([1; 16]);
+    for registration in [
+        Registration::AddId(id(1)),
+        Registration::AddResetToken(token),
+        Registration::RemoveId(id(1)),
+        Registration::RemoveResetToken(token),
+    ] {
+        book.register(now, handle, &mut notes, registration);
+    }
+    assert_eq!((notes.ids.len(), notes.tokens.len()), (0, 0));
+}
+
+#[test]
+fn a_connection_that_could_never_say_that_it_closed_is_forgotten() {
+    let mut world = World::with_reset_key();
+    let config = Arc::new(ClientConfig::new(crypto(), TransportConfig::default()).unwrap());
+    let target = Connect { path: path(1), config, server_name: "server.example" };
+    let handle = world.map.connect(world.now, target).unwrap();
+    let (now, slot) = (world.now, world.map.slots.get_mut(handle).unwrap());
+    let token = Registration::AddResetToken(StatelessResetToken::new([1; 16]));
+    world.map.book.register(now, handle, &mut slot.notes, token);
+    world.map.with_connection(now, handle, |c| c.close(now, VarInt::default(), Bytes::new()));
+    for _ in 0..10 {
+        let Some(next) = world.map.poll_timeout() else { break };
+        world.now = world.now.max(next);
+        world.map.handle_timeout(world.now);
+    }
+    assert!(world.is_empty());
 }
 
 #[test]

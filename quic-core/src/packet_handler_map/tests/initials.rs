@@ -248,6 +248,21 @@ fn zero_rtt_packets_that_overtook_their_initial_wait_for_it() {
 }
 
 #[test]
+fn zero_rtt_packets_wait_with_those_of_the_same_client_and_for_its_initial_only() {
+    for (host, held) in [(1, 2), (2, 0)] {
+        let mut world = World::server(server_config());
+        let early = Packet { ty: LongType::ZeroRtt, length: 500, ..Packet::initial(id(1)) };
+        for from in [1, 2, 2, 1] {
+            world.receive(path(from), &early.build());
+        }
+        world.receive(path(host), &initial(id(1)));
+        let handle = world.attempt().unwrap();
+        let [_, early] = world.map.take_attempt(handle).unwrap().into_datagrams();
+        assert_eq!(early.size().0, held);
+    }
+}
+
+#[test]
 fn zero_rtt_packets_without_an_initial_are_forgotten() {
     let mut world = World::server(server_config());
     let early = Packet { ty: LongType::ZeroRtt, length: 500, ..Packet::initial(id(1)) }.build();

@@ -154,3 +154,39 @@ fn a_base_that_is_not_carried_falls_back_to_the_minimum() {
     assert_eq!(mtu.current(), 1200);
     assert!(!mtu.on_persistent_loss(at(0)));
 }
+
+#[test]
+fn losses_of_what_was_sent_before_a_fall_do_not_make_it_deeper() {
+    let mut mtu = enabled(1300, 1452);
+    search(&mut mtu, at(0), 1452);
+    assert!(mtu.on_persistent_loss(at(0)));
+    for _ in 0..10 {
+        assert!(!mtu.on_lost(1452, at(1)));
+        mtu.on_acked(100);
+    }
+    assert_eq!(mtu.current(), 1300);
+}
+
+#[test]
+fn a_probe_of_which_nothing_was_heard_before_a_fall_does_not_stop_the_next_search() {
+    let mut mtu = enabled(1300, 1452);
+    assert_eq!(mtu.poll_probe(at(0)), Some(1452));
+    assert!(mtu.on_persistent_loss(at(0)));
+    assert_eq!(mtu.poll_probe(at(60)), Some(1452));
+}
+
+#[test]
+fn a_lost_probe_of_what_is_known_to_be_carried_counts_for_nothing() {
+    let mut mtu = enabled(1200, 1452);
+    for _ in 0..3 {
+        assert_eq!(mtu.poll_probe(at(0)), Some(1452));
+        mtu.on_probe_lost(1452);
+    }
+    assert_eq!(mtu.poll_probe(at(0)), Some(1326));
+    assert!(mtu.on_probe_acked(1400), "an earlier one that was only late");
+    mtu.on_probe_lost(1326);
+    for _ in 0..3 {
+        assert_eq!(mtu.poll_probe(at(0)), Some(1426));
+        mtu.on_probe_lost(1426);
+    }
+}

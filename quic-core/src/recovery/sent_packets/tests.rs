@@ -457,3 +457,65 @@ proptest! {
         run(steps);
     }
 }
+
+#[test]
+fn packets_that_were_given_up_take_no_room_from_later_ones() {
+    let mut sent = SentPackets::new();
+    let ack = NewPacket { ack_eliciting: false, in_flight: false, frame_count: 0, ..packet(0) };
+    for _ in 0..MAX_NOT_IN_FLIGHT {
+        sent.push(ack);
+    }
+    sent.abandon(PATH, |_, _| {});
+    sent.push(ack);
+    assert_eq!(sent.len(), 1);
+}
+
+#[test]
+fn what_was_given_up_is_not_waited_for() {
+    let mut sent = SentPackets::new();
+    for _ in 0..2 {
+        send(&mut sent, 0);
+    }
+    let _acked = ack(&mut sent, 10, [1]);
+    let _lost = lose(&mut sent, 10);
+    assert!(sent.loss_time().is_some() && sent.has_ack_eliciting_in_flight());
+    sent.abandon(PATH, |_, _| {});
+    assert!(sent.loss_time().is_none() && !sent.has_ack_eliciting_in_flight());
+    assert!(sent.last_ack_eliciting_sent().is_none());
+}
+
+#[test]
+fn lost_mtu_probes_are_no_persistent_congestion() {
+    let mut sent = SentPackets::new();
+    for (millis, mtu_probe) in [(1, true), (5000, true), (5001, false)] {
+        let sequence = sent.next_number();
+        sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence });
+        sent.push(NewPacket { mtu_probe, ..packet(millis) });
+    }
+    let _acked = ack(&mut sent, 6000, [2]);
+    let (outcome, lost) = lose(&mut sent, 6000);
+    assert_eq!((lost, outcome.span), (vec![0, 1], None));
+}
+
+#[test]
+fn probes_carry_what_elicits_an_acknowledgment() {
+    let mut sent = SentPackets::new();
+    sent.frames_mut().push_back(SentFrame::Ack { largest: 0 });
+    sent.push(NewPacket { ack_eliciting: false, in_flight: false, ..packet(0) });
+    let number = send(&mut sent, 0);
+    let mut again = Vec::new();
+    sent.requeue_for_probe(1, |frame| again.push(*frame));
+    assert_eq!(again, [SentFrame::NewConnectionId { sequence: number }]);
+}
+
+#[test]
+fn no_persistent_congestion_begins_before_the_first_round_trip_time() {
+    let mut sent = SentPackets::new();
+    for millis in [1000, 5000, 5001] {
+        send(&mut sent, millis);
+    }
+    let _acked = ack(&mut sent, 6000, [2]);
+    let thresholds = LossThresholds { first_rtt_sample: Some(at(2000)), ..THRESHOLDS };
+    let outcome = sent.detect_lost(at(6000), &thresholds, |_, _| {});
+    assert_eq!((outcome.packets, outcome.span), (2, Some((at(5000), at(5000)))));
+}

@@ -212,3 +212,38 @@ fn records_are_small() {
     let size = size_of::<Stream>();
     assert!(size <= 408, "{size} bytes");
 }
+
+#[test]
+fn a_reset_is_news_to_an_application_that_was_told_of_data_before() {
+    let mut server = server();
+    let id = client_uni(0);
+    data(&mut server, id, 0, 5);
+    server.accept(UNI).unwrap();
+    assert!(events(&mut server).contains(&StreamEvent::Readable(id)));
+    reset_frame(&mut server, id, 5).unwrap();
+    assert_eq!(events(&mut server), [StreamEvent::Readable(id)]);
+}
+
+#[test]
+fn a_stream_that_is_over_waits_for_no_room() {
+    let config = TransportConfig { send_window: 10, ..TransportConfig::default() };
+    let mut client = streams(Side::Client, &config);
+    let (a, b) = (client.open(UNI).unwrap(), client.open(UNI).unwrap());
+    assert_eq!(client.send_stream(a).write(&[0; 10]), Ok(10));
+    assert_eq!(client.send_stream(b).write(&[0; 10]), Err(WriteError::Blocked));
+    client.send_stream(b).reset(code(1)).unwrap();
+    let sent = packet(&mut client).unwrap().sent;
+    assert!(sent.contains(&SentFrame::ResetStream { id: b }));
+    fate(&mut client, SentFrame::ResetStream { id: b }, true);
+    assert!(client.blocked_writers.is_empty());
+}
+
+#[test]
+fn a_stream_of_which_this_end_threw_the_data_away_does_not_look_finished() {
+    let mut server = server();
+    let id = client_uni(0);
+    stream_frame(&mut server, id, 0, 5, true).unwrap();
+    server.accept(UNI).unwrap();
+    server.on_connection_over(false);
+    assert_eq!(server.recv_stream(id).read(&mut [0; 5]), Err(ReadError::Closed));
+}

@@ -273,3 +273,52 @@ fn credit_follows_when_the_peer_runs_short_after_the_last_read() {
     data(&mut server, client_uni(1), 0, 14_000);
     assert_eq!(frames(&packet(&mut server).unwrap()), [Frame::MaxData(17_500)]);
 }
+
+#[test]
+fn what_is_read_after_the_peer_ran_out_gives_it_credit_at_once() {
+    let config = TransportConfig {
+        receive_window: 1000,
+        stream_receive_window: 1 << 20,
+        ..TransportConfig::default()
+    };
+    let mut server = streams(Side::Server, &config);
+    data(&mut server, client_uni(0), 0, 900);
+    data(&mut server, client_uni(1), 0, 100);
+    while server.accept(UNI).is_some() {}
+    assert!(packet(&mut server).is_none());
+    let _read = read_all(&mut server, client_uni(1));
+    assert_eq!(frames(&packet(&mut server).unwrap()), [Frame::MaxData(1100)]);
+}
+
+#[test]
+fn limits_that_are_not_larger_than_before_mean_nothing() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+    //= type=test
+    //# A sender MUST ignore any MAX_STREAM_DATA or MAX_DATA frames that do
+    //# not increase flow control limits.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+    //= type=test
+    //# MAX_STREAMS frames that do not increase the stream limit MUST be
+    //# ignored.
+    let mut client = client();
+    let id = client.open(UNI).unwrap();
+    client.handle_max_stream_data(frame::MaxStreamData { stream_id: id, maximum: 1 }).unwrap();
+    client.handle_max_data(1).unwrap();
+    client.handle_max_streams(frame::MaxStreams { direction: UNI, maximum: 1 }).unwrap();
+    assert_eq!(client.send_stream(id).write(&[0; 100]), Ok(100));
+    assert!(client.open(UNI).is_ok());
+}
+
+#[test]
+fn a_stream_that_was_stopped_gets_no_more_credit() {
+    let mut server = server();
+    let (id, window) = (client_uni(0), TransportConfig::default().stream_receive_window);
+    data(&mut server, id, 0, usize::try_from(window / 2).unwrap());
+    server.accept(UNI).unwrap();
+    let _read = read_all(&mut server, id);
+    assert!(packet(&mut server).unwrap().sent.contains(&SentFrame::MaxStreamData { id }));
+    server.recv_stream(id).stop(code(1)).unwrap();
+    fate(&mut server, SentFrame::MaxStreamData { id }, false);
+    let sent = packet(&mut server).unwrap().sent;
+    assert!(!sent.contains(&SentFrame::MaxStreamData { id }), "{sent:?}");
+}
