@@ -91,7 +91,7 @@ impl Connection {
             && std::mem::take(&mut server.keeps_initial_route)
         {
             let id = self.ids_seen.initial_destination();
-            self.registrations.push_back(Registration::RemoveId(id));
+            self.registrations.push(Registration::RemoveId(id));
         }
         self.queue_new_tokens(now);
     }

@@ -45,7 +45,7 @@ use bytes::Bytes;
 use crate::config::{EndpointConfig, ServerConfig, TransportConfig};
 use crate::crypto::{SealError, SeededRandom, SessionFactory};
 use crate::event::Event;
-use crate::ids::{LocalIds, Registration, RemoteIds};
+use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
@@ -90,7 +90,7 @@ pub struct Connection {
     peer: Peer,
     ending: Ending,
     events: VecDeque<Event>,
-    registrations: VecDeque<Registration>,
+    registrations: Registrations,
     counters: Counters,
     work: WorkAccount,
 }
@@ -162,11 +162,8 @@ impl Connection {
 
     /// What the manager has to do for this connection.
     pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
-        if let Some(registration) = self.registrations.pop_front() {
-            return Some(registration);
-        }
-        self.registrations = VecDeque::new();
-        None.or_else(|| self.local_ids.poll_registration())
+        let own = self.registrations.pop();
+        own.or_else(|| self.local_ids.poll_registration())
             .or_else(|| self.remote_ids.poll_registration())
     }
 

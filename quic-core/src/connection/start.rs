@@ -18,7 +18,7 @@ use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
 use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError, reset_token};
-use crate::ids::{LocalIds, Registration, RemoteIds};
+use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::paths::Paths;
@@ -152,7 +152,7 @@ impl Connection {
                 address_validated: start.validated,
             },
         );
-        connection.registrations.push_back(Registration::AddId(destination_id));
+        connection.registrations.push(Registration::AddId(destination_id));
         connection.install_initial_keys(destination_id)?;
         Ok(connection)
     }
@@ -193,7 +193,7 @@ impl Connection {
             },
             ending: Ending::default(),
             events: VecDeque::new(),
-            registrations: VecDeque::new(),
+            registrations: Registrations::default(),
             counters: Counters::default(),
             work: WorkAccount::default(),
             role,

@@ -3,11 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-
 use smallvec::SmallVec;
 
-use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration};
+use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration, Registrations};
 use crate::crypto::{RandomSource as _, SeededRandom};
 use crate::error::TransportError;
 use crate::packet::{PacketWriter, SentFrame};
@@ -34,7 +32,7 @@ pub(crate) struct LocalIds {
     /// Largest sequence number that left in a frame.
     largest_sent: u64,
     /// At most two per ID: the peer can retire none twice, nor one that it was not sent.
-    registrations: VecDeque<Registration>,
+    registrations: Registrations,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +50,8 @@ impl LocalIds {
     pub(crate) fn new(first: ConnectionId, length: usize) -> Self {
         let length = length.min(ConnectionId::MAXIMUM_LENGTH);
         let length = if first.is_empty() { 0 } else { length };
-        let registrations = VecDeque::from([Registration::AddId(first)]);
+        let mut registrations = Registrations::default();
+        registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
         issued.push(Issued { sequence: 0, id: first, pending: false, token: None });
         Self {
@@ -86,7 +85,7 @@ impl LocalIds {
             let token = Some(reset_token(&id));
             self.issued.push(Issued { sequence: self.next_sequence, id, pending: true, token });
             self.next_sequence = self.next_sequence.saturating_add(1);
-            self.registrations.push_back(Registration::AddId(id));
+            self.registrations.push(Registration::AddId(id));
         }
     }
 
@@ -134,7 +133,7 @@ impl LocalIds {
             return violation("retired connection ID is that of the packet");
         }
         let retired = self.issued.remove(index);
-        self.registrations.push_back(Registration::RemoveId(retired.id));
+        self.registrations.push(Registration::RemoveId(retired.id));
         Ok(())
     }
 
@@ -174,12 +173,7 @@ impl LocalIds {
 
     /// What the packet handler manager has to do next.
     pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
-        let registration = self.registrations.pop_front();
-        if registration.is_none() {
-            // They are rare: no memory is kept for them.
-            self.registrations = VecDeque::new();
-        }
-        registration
+        self.registrations.pop()
     }
 
     /// The IDs that packets may come to.

@@ -3,12 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::mem;
 
 use smallvec::SmallVec;
 
-use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration};
+use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration, Registrations};
 use crate::error::TransportError;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
@@ -36,7 +35,7 @@ pub(crate) struct RemoteIds {
     /// Retired, but the peer has not acknowledged it; at most [`MAXIMUM_RETIRING`].
     retiring: SmallVec<[Retiring; 1]>,
     /// At most two per change of the active ID, each of which makes one entry of `retiring`.
-    registrations: VecDeque<Registration>,
+    registrations: Registrations,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +64,7 @@ impl RemoteIds {
             seen,
             retire_prior_to: 0,
             retiring: SmallVec::new(),
-            registrations: VecDeque::new(),
+            registrations: Registrations::default(),
         }
     }
 
@@ -85,7 +84,7 @@ impl RemoteIds {
     pub(crate) fn set_reset_token(&mut self, token: StatelessResetToken) {
         if self.active.sequence == 0 && self.active.reset_token.is_none() {
             self.active.reset_token = Some(token);
-            self.registrations.push_back(Registration::AddResetToken(token));
+            self.registrations.push(Registration::AddResetToken(token));
         }
     }
 
@@ -214,10 +213,10 @@ impl RemoteIds {
         let before = mem::replace(&mut self.active, next);
         // RFC 9000 §10.3.1: only the tokens of IDs in use are looked for.
         if let Some(token) = before.reset_token {
-            self.registrations.push_back(Registration::RemoveResetToken(token));
+            self.registrations.push(Registration::RemoveResetToken(token));
         }
         if let Some(token) = next.reset_token {
-            self.registrations.push_back(Registration::AddResetToken(token));
+            self.registrations.push(Registration::AddResetToken(token));
         }
         Ok(true)
     }
@@ -253,12 +252,7 @@ impl RemoteIds {
 
     /// What the packet handler manager has to do next.
     pub(crate) fn poll_registration(&mut self) -> Option<Registration> {
-        let registration = self.registrations.pop_front();
-        if registration.is_none() {
-            // They are rare: no memory is kept for them.
-            self.registrations = VecDeque::new();
-        }
-        registration
+        self.registrations.pop()
     }
 
     /// The token that is registered, to be removed at the end.

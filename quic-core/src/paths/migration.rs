@@ -80,9 +80,7 @@ impl Paths {
         let limit = Amplification::limited();
         let mut path = Box::new(Path::new(arrival.path, generation, &self.config, limit));
         path.amplification.received(arrival.datagram_bytes);
-        if let Some(maximum) = self.peer_maximum {
-            path.set_peer_maximum(maximum);
-        }
+        path.set_peer_maximum(self.peer_maximum);
         self.others.push(path);
         self.others.len().checked_sub(1)
     }

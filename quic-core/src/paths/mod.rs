@@ -45,7 +45,8 @@ pub(crate) struct Paths {
     next_generation: u32,
     /// Before, the peer's address cannot change.
     is_handshake_confirmed: bool,
-    peer_maximum: Option<u64>,
+    /// The peer's max_udp_payload_size; as large as can be before it told.
+    peer_maximum: u64,
     pacing: Deadline,
 }
 
@@ -97,7 +98,7 @@ impl Paths {
             others: SmallVec::new(),
             next_generation: 1,
             is_handshake_confirmed: false,
-            peer_maximum: None,
+            peer_maximum: u64::MAX,
             pacing: Deadline::default(),
         }
     }
@@ -138,7 +139,7 @@ impl Paths {
 
     /// Takes the peer's max_udp_payload_size, in bytes.
     pub(crate) fn set_peer_maximum(&mut self, maximum: u64) {
-        self.peer_maximum = Some(maximum);
+        self.peer_maximum = maximum;
         self.active.set_peer_maximum(maximum);
     }
 

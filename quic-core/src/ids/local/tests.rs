@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use super::*;
 
 const HANDSHAKE: [u8; 8] = [9; 8];
