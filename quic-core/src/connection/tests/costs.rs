@@ -125,6 +125,27 @@ fn whoever_moves_with_every_packet_is_told_so() {
     assert!(end.is_some_and(|(verdict, packets)| verdict && packets < 5000), "{end:?}");
 }
 
+#[test]
+fn whoever_updates_keys_all_the_time_is_told_so() {
+    let mut pair = Pair::confirmed();
+    // The client's clock runs ahead, so that its old keys are in nobody's way.
+    let mut ahead = pair.now;
+    let end = (0..100_000_u32).find_map(|update| {
+        ahead += Duration::from_secs(10);
+        assert!(pair.client.update_keys(ahead), "update {update}");
+        // The second packet is acknowledged at once.
+        for _ in 0..2 {
+            let datagram = pair.client.forge(SpaceId::Application, &[0x01]);
+            deliver(&mut pair.server, pair.now, &datagram);
+        }
+        for datagram in sent_by(&mut pair.server, pair.now) {
+            deliver(&mut pair.client, ahead, &datagram);
+        }
+        verdict(&pair.server).map(|verdict| (verdict, update))
+    });
+    assert!(end.is_some_and(|(verdict, updates)| verdict && updates < 5000), "{end:?}");
+}
+
 /// Carries what both ends say through a network that loses every third datagram and repeats
 /// every second.
 fn carry_badly(pair: &mut Pair, count: &mut u32) {
