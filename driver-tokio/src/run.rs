@@ -57,7 +57,6 @@ impl Run {
                 }
                 Progress::Blocked => turn = Turn::Busy,
                 Progress::Flushed => {
-                    socket.forget_sendable();
                     turn = Turn::Idle;
                     break;
                 }
