@@ -155,7 +155,7 @@ pub use config::{
     AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
     ServerConfig, StatelessResetKey, TokenKey, TransportConfig,
 };
-pub use connection::{Connection, Statistics};
+pub use connection::{Connection, EarlyDataStatus, Statistics};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };

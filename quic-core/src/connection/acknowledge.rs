@@ -111,6 +111,9 @@ impl Connection {
         space: SpaceId,
         ack: &Ack<'_>,
     ) -> Result<(), TransportError> {
+        if space == SpaceId::Application {
+            self.check_early_ack(ack)?;
+        }
         let path = self.paths.active().generation;
         let context = self.recovery.ack_context(path);
         let (sent, mut owners) = self.split(space);
@@ -227,7 +230,7 @@ impl Connection {
         // another one brings: what is in flight there goes along (RFC 9002 §6.2.4).
         for other in SpaceId::ALL.into_iter().filter(|other| *other != space) {
             let state = self.space(other);
-            let waits = state.sent.has_ack_eliciting_in_flight() && self.keys.can_seal(other);
+            let waits = state.sent.has_ack_eliciting_in_flight() && self.can_seal(other);
             if waits && state.probes == 0 {
                 self.requeue_oldest(other, 1);
                 self.space_mut(other).probes = 1;
@@ -242,10 +245,10 @@ impl Connection {
     }
 
     /// Hands back everything in flight of a space, as if lost, without calling it congestion: the
-    /// server said Retry (RFC 9002 §6.3).
-    pub(super) fn resend_initial(&mut self) {
+    /// server said Retry (RFC 9002 §6.3), or did not take the 0-RTT packets.
+    pub(super) fn resend_all(&mut self, space: SpaceId) {
         let generation = self.paths.active().generation;
-        let (sent, mut owners) = self.split(SpaceId::Initial);
+        let (sent, mut owners) = self.split(space);
         let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
     }

@@ -6,7 +6,7 @@ use super::{Connection, Role};
 use crate::crypto::is_retry_authentic;
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
-use crate::wire::Side;
+use crate::wire::{Side, SpaceId};
 use crate::wire::header::{RetryHeader, VersionNegotiationHeader};
 
 impl Connection {
@@ -20,7 +20,13 @@ impl Connection {
         client.token = Bytes::copy_from_slice(retry.token);
         self.ids_seen.retry_source = Some(retry.source_id);
         self.remote_ids.set_first(retry.source_id);
-        self.resend_initial();
+        self.resend_all(SpaceId::Initial);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+        //# A client SHOULD attempt to resend data in 0-RTT packets after it
+        //# receives a Retry or Version Negotiation packet.
+        if self.sends_early() {
+            self.resend_all(SpaceId::Application);
+        }
         // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
         self.recovery.on_space_discarded();
         if self.install_initial_keys(retry.source_id).is_err() {

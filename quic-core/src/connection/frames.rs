@@ -8,7 +8,7 @@ use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
 use crate::recorder::Record;
-use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
+use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge, Stream};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// PATH_CHALLENGE frames of one packet that are answered; as many answers may wait on a path.
@@ -120,7 +120,7 @@ impl Connection {
             Frame::StopSending(frame) => self.streams.get().handle_stop_sending(frame),
             Frame::Crypto(frame) => self.handshake.handle_crypto(received.space(), frame),
             Frame::NewToken(frame) => self.handle_new_token(frame),
-            Frame::Stream(frame) => self.streams.get().handle_stream(frame),
+            Frame::Stream(frame) => self.handle_stream(received, frame),
             Frame::MaxData(maximum) => self.streams.get().handle_max_data(maximum),
             Frame::MaxStreamData(frame) => self.streams.get().handle_max_stream_data(frame),
             Frame::MaxStreams(frame) => self.streams.get().handle_max_streams(frame),
@@ -143,6 +143,15 @@ impl Connection {
             }
             Frame::HandshakeDone => self.handle_handshake_done(received.now),
         }
+    }
+
+    fn handle_stream(&mut self, received: &Received, frame: Stream<'_>) -> Result<(), TransportError> {
+        let streams = self.streams.get();
+        streams.handle_stream(frame)?;
+        if received.packet_type == PacketType::ZeroRtt {
+            streams.on_early_data(frame.stream_id);
+        }
+        Ok(())
     }
 
     fn handle_handshake_done(&mut self, now: Instant) -> Result<(), TransportError> {

@@ -8,7 +8,7 @@ use crate::error::{TransportError, TransportErrorCode};
 use crate::event::Event;
 use crate::ids::Registration;
 use crate::instant::Instant;
-use crate::wire::{Side, SpaceId};
+use crate::wire::{PacketType, Side, SpaceId};
 
 impl Connection {
     /// Lets TLS work on what arrived: takes its bytes and keys, and what they bring about.
@@ -19,7 +19,7 @@ impl Connection {
                 Some(KeyChange::Handshake(keys)) => {
                     self.handshake.check_all_read(SpaceId::Initial)?;
                     self.keys.handshake = Some(Box::new(keys));
-                    self.replay_undecryptable(now, SpaceId::Handshake);
+                    self.replay_undecryptable(now, PacketType::Handshake);
                 }
                 Some(KeyChange::OneRtt(keys)) => {
                     self.install_one_rtt_keys(keys);
@@ -33,6 +33,7 @@ impl Connection {
         }
         self.announce_handshake_data();
         self.apply_peer_parameters(now)?;
+        self.accept_early_data(now);
         if self.handshake.complete() {
             self.on_handshake_complete(now)?;
         }
@@ -43,6 +44,7 @@ impl Connection {
         let mut keys = OneRttKeys::new(keys);
         keys.set_retention(self.pto().saturating_mul(3));
         self.keys.one_rtt = Some(Box::new(keys));
+        self.on_one_rtt_keys();
     }
 
     fn announce_handshake_data(&mut self) {
@@ -70,7 +72,7 @@ impl Connection {
             self.on_handshake_confirmed(now);
         }
         self.issue_ids();
-        self.replay_undecryptable(now, SpaceId::Application);
+        self.replay_undecryptable(now, PacketType::OneRtt);
         Ok(())
     }
 

@@ -140,7 +140,7 @@ impl Connection {
         // A datagram with an Initial packet has to be a full one.
         let room = memory.len();
         let usable = |space: &SpaceId| *space != SpaceId::Initial || room >= MINIMUM_DATAGRAM;
-        let spaces = SpaceId::ALL.map(|space| self.keys.can_seal(space) && usable(&space));
+        let spaces = SpaceId::ALL.map(|space| self.can_seal(space) && usable(&space));
         let last = spaces.iter().rposition(|usable| *usable);
         let [has_initial, ..] = spaces;
         let mut length = 0;

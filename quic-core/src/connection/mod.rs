@@ -7,6 +7,7 @@ mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod early_data;
 mod ending;
 mod first_answers;
 mod frames;
@@ -34,6 +35,7 @@ mod tests;
 
 pub(crate) use ending::Closing;
 pub(crate) use start::{ClientStart, ServerStart};
+pub use early_data::EarlyDataStatus;
 pub use statistics::Statistics;
 
 use std::collections::VecDeque;
@@ -53,6 +55,7 @@ use crate::streams::StreamsSlot;
 use crate::wire::SpaceId;
 
 use self::close::CloseReason;
+use self::early_data::EarlyData;
 use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
@@ -79,6 +82,7 @@ pub struct Connection {
     handshake: Handshake,
     ids_seen: HandshakeIds,
     keys: Keychain,
+    early_data: Option<Box<EarlyData>>,
     spaces: [SpaceSlot; 3],
     skipped_numbers: SkippedNumbers,
     undecryptable: Undecryptable,

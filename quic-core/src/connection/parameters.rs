@@ -131,8 +131,17 @@ impl Connection {
         if self.peer.has_parameters {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+        //# When sending frames in 0-RTT packets, a client MUST only use
+        //# remembered transport parameters; importantly, it MUST NOT use updated
+        //# values that it learns from the server's updated transport parameters
+        //# or from frames received in 1-RTT packets.
+        if self.sends_early() {
+            return Ok(());
+        }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.conclude_early_data(now, &parameters)?;
         self.take_peer_parameters(now, &parameters)
     }
 

@@ -210,15 +210,16 @@ impl Connection {
         };
         let space = received.space();
         if !self.can_open(packet_type) {
-            self.keep_for_later(arrival, space, packet);
+            self.keep_for_later(arrival, packet);
             return;
         }
         let largest = self.space(space).received.largest();
-        let Some(opened) =
+        let opened = if packet_type == PacketType::ZeroRtt {
+            self.open_early(packet.bytes, packet.number_offset)
+        } else {
             self.keys.open(arrival.now, space, packet.bytes, packet.number_offset, largest)
-        else {
-            return;
         };
+        let Some(opened) = opened else { return };
         if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
             self.work.charge(arrival.now, COSTLY);
             self.provide_next_keys();
@@ -338,6 +339,7 @@ impl Connection {
                     self.discard_space(SpaceId::Initial);
                 }
             }
+            PacketType::OneRtt if self.early_data.is_some() => self.on_one_rtt_packet(received.now),
             PacketType::Handshake | PacketType::ZeroRtt | PacketType::OneRtt => {}
         }
     }
@@ -359,7 +361,7 @@ impl Connection {
         match packet_type {
             PacketType::Initial => self.keys.initial.is_some(),
             PacketType::Handshake => self.keys.handshake.is_some(),
-            PacketType::ZeroRtt => false,
+            PacketType::ZeroRtt => self.opens_early(),
             //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
             //# Even if it has 1-RTT secrets, a client MUST NOT
             //# process incoming 1-RTT protected packets before the TLS handshake is
@@ -369,26 +371,28 @@ impl Connection {
     }
 
     /// Keeps a packet whose keys may still come.
-    fn keep_for_later(&mut self, arrival: Arrival, space: SpaceId, packet: &Protected<'_>) {
-        let may_come = match packet.packet_type {
+    fn keep_for_later(&mut self, arrival: Arrival, packet: &Protected<'_>) {
+        let packet_type = packet.packet_type;
+        let may_come = match packet_type {
             PacketType::Handshake => !self.handshake.is_complete(),
             PacketType::OneRtt => !self.handshake.is_complete(),
-            PacketType::Initial | PacketType::ZeroRtt => false,
+            PacketType::ZeroRtt => self.may_open_early(),
+            PacketType::Initial => false,
         };
         if !may_come {
             self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
         } else if self.undecryptable.has_room(packet.bytes.len()) {
             let Arrival { at, path, ecn, .. } = arrival;
             let bytes = Box::from(&*packet.bytes);
-            self.undecryptable.keep(EarlyPacket { at, space, path, ecn, bytes });
+            self.undecryptable.keep(EarlyPacket { at, packet_type, path, ecn, bytes });
         } else {
             self.discard(arrival.now, DiscardReason::BufferFull);
         }
     }
 
-    /// Handles the packets of `space` that came before their keys.
-    pub(super) fn replay_undecryptable(&mut self, now: Instant, space: SpaceId) {
-        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
+    /// Handles the packets of this type that came before their keys.
+    pub(super) fn replay_undecryptable(&mut self, now: Instant, packet_type: PacketType) {
+        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(packet_type) {
             if !self.lifecycle.is_alive() {
                 return;
             }

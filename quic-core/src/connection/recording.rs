@@ -37,6 +37,7 @@ impl Connection {
         let packet_type = match space {
             SpaceId::Initial => PacketType::Initial,
             SpaceId::Handshake => PacketType::Handshake,
+            SpaceId::Application if self.sends_early() => PacketType::ZeroRtt,
             SpaceId::Application => PacketType::OneRtt,
         };
         self.record(now, Record::PacketSent { packet_type, number, length });

@@ -179,7 +179,12 @@ impl Connection {
             patch_length(packet, field, length.checked_sub(header.number_offset)?);
         }
         let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
-        match self.keys.seal(space, packet, number_offset, number_length, number) {
+        let sealed = if space == SpaceId::Application && self.sends_early() {
+            self.seal_early(packet, number_offset, number_length, number)
+        } else {
+            self.keys.seal(space, packet, number_offset, number_length, number)
+        };
+        match sealed {
             Ok(()) => Some(length),
             Err(error) => {
                 self.ending.seal_failed.get_or_insert(error);
@@ -226,7 +231,8 @@ impl Connection {
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
         let destination_id = *self.remote_ids.active();
-        let length_field = if space == SpaceId::Application {
+        let sends_early = self.sends_early();
+        let length_field = if space == SpaceId::Application && !sends_early {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
             write_short_header(&mut writer, &parts, number, number_length)?;
@@ -234,6 +240,7 @@ impl Connection {
         } else {
             let (ty, token) = match &self.role {
                 _ if space == SpaceId::Handshake => (LongType::Handshake, &[][..]),
+                _ if space == SpaceId::Application => (LongType::ZeroRtt, &[][..]),
                 Role::Client(client) => (LongType::Initial, &*client.token),
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };

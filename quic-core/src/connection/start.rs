@@ -114,6 +114,7 @@ impl Connection {
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
+        connection.offer_early_data();
         Ok(connection)
     }
 
@@ -173,6 +174,7 @@ impl Connection {
             handshake: Handshake::new(side, session, give_up_at),
             ids_seen: parts.ids_seen,
             keys: Keychain::default(),
+            early_data: None,
             spaces: SpaceId::ALL.map(|space| SpaceSlot::new(space, transport.max_ack_delay)),
             skipped_numbers: SkippedNumbers::new(&mut random),
             undecryptable: Undecryptable::default(),

@@ -26,6 +26,7 @@ impl Connection {
             application.received.deadline(),
             self.recovery.deadline(),
             self.paths.deadline(),
+            self.early_data_deadline(),
         ])
     }
 
@@ -61,6 +62,7 @@ impl Connection {
         if self.handshake.handle_timeout(now) {
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
+        self.expire_early_data(now);
         let quiet = self.space(SpaceId::Application).received.deadline();
         if let Some(streams) = self.streams.used_mut().filter(|_| quiet.is_some_and(|at| at <= now))
         {

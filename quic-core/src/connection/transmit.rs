@@ -236,6 +236,9 @@ impl Connection {
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
         let Scope { now, space, acks_only } = scope;
+        if space == SpaceId::Application && self.sends_early() {
+            return if acks_only { Ok(()) } else { self.write_early_frames(now, packet) };
+        }
         let received = &mut self.space_mut(space).received;
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
@@ -256,7 +259,7 @@ impl Connection {
 
     /// Whether a packet of `space` is to be sent.
     pub(super) fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
-        if !self.keys.can_seal(space) {
+        if !self.can_seal(space) {
             return false;
         }
         let state = self.space(space);
@@ -268,6 +271,9 @@ impl Connection {
 
     /// Whether any component has a frame for `space`.
     pub(super) fn has_frames(&self, space: SpaceId) -> bool {
+        if space == SpaceId::Application && self.sends_early() {
+            return self.has_early_frames();
+        }
         self.handshake.has_frames(space)
             || (space == SpaceId::Application && self.has_application_frames())
     }

@@ -6,6 +6,7 @@ mod keyed_hash;
 mod one_rtt_keys;
 mod packet_protection;
 mod random;
+mod resumption;
 mod retry_tag;
 mod rustls_session;
 mod session;
@@ -27,6 +28,7 @@ compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use compact_keys::provider;
 pub use random::{RandomSource, SeededRandom};
+pub use resumption::{ClientSession, SessionKey, SessionStore};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 

@@ -23,6 +23,7 @@ pub(super) struct RustlsSession {
     /// To derive the next keys from; `None` before there are 1-RTT keys.
     secrets: Option<Box<Secrets>>,
     handshake_keys_made: bool,
+    early_keys_made: bool,
     /// Keep the TLS state after the handshake.
     keep: bool,
 }
@@ -46,6 +47,7 @@ impl RustlsSession {
             tls: Tls::Live(Box::new(connection)),
             secrets: None,
             handshake_keys_made: false,
+            early_keys_made: false,
             keep,
         }
     }
@@ -143,11 +145,37 @@ impl Session for RustlsSession {
     }
 
     fn early_keys(&mut self) -> Option<DirectionalKeys> {
-        None
+        let Tls::Live(connection) = &self.tls else { return None };
+        if self.early_keys_made || !connection.is_handshaking() {
+            return None;
+        }
+        let keys = connection.zero_rtt_keys()?;
+        self.early_keys_made = true;
+        Some(keys)
+    }
+
+    fn remembered_parameters(&self) -> Option<&[u8]> {
+        match &self.tls {
+            Tls::Live(connection) => {
+                let is_client = matches!(**connection, Connection::Client(_));
+                connection
+                    .quic_transport_parameters()
+                    .filter(|_| is_client && connection.is_handshaking())
+            }
+            Tls::Confirmed(_) => None,
+        }
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
-        None
+        match &self.tls {
+            Tls::Live(connection) => match &**connection {
+                Connection::Client(client) if !client.is_handshaking() => {
+                    Some(client.is_early_data_accepted())
+                }
+                Connection::Client(_) | Connection::Server(_) => None,
+            },
+            Tls::Confirmed(_) => None,
+        }
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {

@@ -7,6 +7,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::quic::{ClientConnection, Connection, Keys, ServerConnection, Suite, Version};
+use rustls::server::StoresServerSessions;
 use rustls::version::TLS13;
 use rustls::{
     ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
@@ -14,6 +15,9 @@ use rustls::{
 
 use super::compact_keys::default_provider;
 use super::initial::{initial_keys, initial_suite, tls_version};
+use super::resumption::{
+    SessionStore, UNLIMITED_EARLY_DATA, Variants, client_variant, server_variant,
+};
 use super::rustls_session::RustlsSession;
 use super::{Session, SessionFactory, StartSessionError};
 use crate::wire::{ConnectionId, Side};
@@ -36,10 +40,12 @@ impl From<rustls::Error> for TlsConfigError {
     }
 }
 
-/// TLS for the connections that a server accepts. Early data (0-RTT) is off.
+/// TLS for the connections that a server accepts. Early data (0-RTT) is off, unless
+/// [`accept_early_data`](Self::accept_early_data) turns it on.
 #[derive(Clone)]
 pub struct TlsServerConfig {
     config: Arc<ServerConfig>,
+    variants: Variants<ServerConfig>,
     initial: Suite,
     keep_exporter: bool,
 }
@@ -56,7 +62,7 @@ impl TlsServerConfig {
             Arc::make_mut(&mut config).max_early_data_size = 0;
         }
         ServerConnection::new(Arc::clone(&config), Version::V1, Vec::new())?;
-        Ok(Self { config, initial, keep_exporter: false })
+        Ok(Self { config, variants: Variants::default(), initial, keep_exporter: false })
     }
 
     /// A configuration with one certificate and the application protocols `alpn`, most wanted
@@ -86,6 +92,36 @@ impl TlsServerConfig {
         self
     }
 
+    /// Takes early data (0-RTT, RFC 9001 §4.6) from clients that come back. Default: off.
+    ///
+    /// Early data can be replayed by others, who need not understand it; applications have to be
+    /// fit for that, see [`RecvStream::is_early`](crate::RecvStream::is_early). What is promised
+    /// here is the most that RFC 8446 §8.1 knows: a session is taken out of the store when it is
+    /// resumed, so that early data is delivered once at most for all servers that share a store.
+    /// Servers that do not, and those that were started anew, do not know each other's sessions
+    /// and take no early data by them. It is refused too when a transport parameter that limits
+    /// it was reduced since (RFC 9000 §7.4.1), or with a `ticketer` in the configuration of
+    /// rustls, by which tickets could be used any number of times.
+    #[must_use]
+    pub fn accept_early_data(mut self, accept: bool) -> Self {
+        let size = if accept { UNLIMITED_EARLY_DATA } else { 0 };
+        Arc::make_mut(&mut self.config).max_early_data_size = size;
+        self
+    }
+
+    /// Keeps sessions for clients that come back in `store`. Default: the last 256 in memory, and
+    /// each connection takes two.
+    ///
+    /// Many can be kept in memory by
+    /// [`ServerSessionMemoryCache`](rustls::server::ServerSessionMemoryCache). A store that
+    /// servers share has to give each session away once, whoever asks at the same time: with early
+    /// data on, replays are kept off by that alone.
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn StoresServerSessions>) -> Self {
+        Arc::make_mut(&mut self.config).session_storage = store;
+        self
+    }
+
     /// Reports the secrets of all sessions started from now on to `key_log`.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
@@ -109,8 +145,9 @@ impl SessionFactory for TlsServerConfig {
         _server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
+        let config = server_variant(&self.variants, &self.config, version, &parameters);
         let version = supported(version)?;
-        let tls = ServerConnection::new(Arc::clone(&self.config), version, parameters)
+        let tls = ServerConnection::new(config, version, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
         Ok(Box::new(RustlsSession::new(Connection::Server(tls), self.keep_exporter)))
     }
@@ -125,10 +162,13 @@ impl SessionFactory for TlsServerConfig {
     }
 }
 
-/// TLS for the connections that a client opens. Early data (0-RTT) is off.
+/// TLS for the connections that a client opens. Early data (0-RTT) is off, unless
+/// [`offer_early_data`](Self::offer_early_data) turns it on.
 #[derive(Clone)]
 pub struct TlsClientConfig {
     config: Arc<ClientConfig>,
+    sessions: Option<Arc<dyn SessionStore>>,
+    variants: Variants<ClientConfig>,
     initial: Suite,
 }
 
@@ -145,7 +185,7 @@ impl TlsClientConfig {
         }
         let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
         ClientConnection::new(Arc::clone(&config), Version::V1, name, Vec::new())?;
-        Ok(Self { config, initial })
+        Ok(Self { config, sessions: None, variants: Variants::default(), initial })
     }
 
     /// A configuration that trusts servers certified by `roots`, and offers the application
@@ -178,6 +218,26 @@ impl TlsClientConfig {
         Self::new(Arc::new(config))
     }
 
+    /// Offers to send early data (0-RTT, RFC 9001 §4.6) to servers that allow it. Default: off.
+    ///
+    /// Nothing is sent because of this alone: the application sends early data by using streams
+    /// before [`Event::Connected`](crate::Event::Connected). Others can replay it to the server,
+    /// and it has no forward secrecy.
+    #[must_use]
+    pub fn offer_early_data(mut self, offer: bool) -> Self {
+        Arc::make_mut(&mut self.config).enable_early_data = offer;
+        self
+    }
+
+    /// Keeps sessions in `store`. Default: where the configuration of rustls says; there, in
+    /// memory, up to eight for each of 32 servers.
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn SessionStore>) -> Self {
+        self.sessions = Some(store);
+        self.variants = Variants::default();
+        self
+    }
+
     /// Reports the secrets of all sessions started from now on to `key_log`.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
@@ -199,12 +259,14 @@ impl SessionFactory for TlsClientConfig {
         server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
+        let config =
+            client_variant(&self.variants, &self.config, self.sessions.as_ref(), version);
         let version = supported(version)?;
         let name = server_name.unwrap_or_default().to_owned();
         let Ok(name) = ServerName::try_from(name.clone()) else {
             return Err(StartSessionError::InvalidServerName(name));
         };
-        let tls = ClientConnection::new(Arc::clone(&self.config), version, name, parameters)
+        let tls = ClientConnection::new(config, version, name, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
         // Session tickets come after the handshake.
         let keep = true;

@@ -1,10 +1,12 @@
 //! Transport parameters: the values and their limits (RFC 9000 §18).
 
 mod codec;
+mod early_limits;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
 pub(crate) use codec::{decode, encode};
+pub(crate) use early_limits::EarlyLimits;
 
 use super::{ConnectionId, StatelessResetToken};
 

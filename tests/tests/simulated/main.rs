@@ -9,6 +9,7 @@
 )]
 
 mod closing;
+mod early_data;
 mod handshake;
 mod keys;
 mod lossy_handshake;
