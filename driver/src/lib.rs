@@ -13,11 +13,13 @@ mod bell;
 mod clock;
 mod waiting;
 
+mod session_cache;
 mod shared;
 
 mod error;
 
 mod connection;
+mod early_data;
 mod recv_stream;
 mod send_stream;
 mod stream_io;
@@ -31,6 +33,7 @@ mod pump;
 mod socket;
 
 pub use connection::{Connecting, Connection};
+pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
 pub use endpoint::Endpoint;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
@@ -40,6 +43,7 @@ pub use incoming::{Incoming, IncomingFuture};
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
 pub use send_stream::SendStream;
+pub use session_cache::SessionCache;
 pub use socket::{
     Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
 };

@@ -23,6 +23,7 @@ struct Inner {
 }
 
 /// What the lock of a connection guards.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
     pub(crate) connection: Connection,
@@ -31,6 +32,10 @@ pub(crate) struct ConnectionState {
     pub(crate) over: Option<ConnectionError>,
     /// Whether the handshake is complete.
     pub(crate) connected: bool,
+    /// Whether the application decides what becomes of 0-RTT that is rejected.
+    pub(crate) keeps_rejected: bool,
+    /// Streams that were opened in 0-RTT were given up; their IDs are used again.
+    pub(crate) early_streams_gone: bool,
     /// Whether the connection is in the bell's list of changed ones.
     queued: bool,
 }
@@ -42,6 +47,8 @@ impl ConnectionCell for SharedConnection {
             waiting: Waiting::default(),
             over: None,
             connected: false,
+            keeps_rejected: false,
+            early_streams_gone: false,
             queued: false,
         };
         Self(Arc::new(Inner { handle, state: Mutex::new(state) }))
@@ -80,6 +87,7 @@ impl ConnectionState {
                 self.waiting.take(Topic::Connected, woken);
             }
             Event::HandshakeDataReady => self.waiting.take(Topic::HandshakeData, woken),
+            Event::EarlyDataRejected => self.on_early_data_rejected(woken),
             Event::Lost(error) => self.end(error, woken),
             Event::Stream(event) => self.handle_stream_event(event, woken),
             // Attempts are no connections yet.

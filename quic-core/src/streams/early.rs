@@ -35,9 +35,6 @@ impl Streams {
     //# reset the state of all streams, including application state bound to
     //# those streams.
     pub(crate) fn on_early_data_rejected(&mut self) {
-        if self.over {
-            return;
-        }
         self.peer = PeerLimits::default();
         let unacked = self.credit.unacked;
         self.credit = ConnectionCredit { unacked, ..ConnectionCredit::new() };
@@ -46,6 +43,9 @@ impl Streams {
         }
         let mut streams: Vec<(Key, Bytes)> =
             self.store.iter_mut().map(|(key, stream)| (key, stream.send.restart())).collect();
+        if streams.is_empty() {
+            return;
+        }
         streams.sort_unstable_by_key(|(key, _)| key.id);
         for (key, _) in &streams {
             self.sync_queues(*key);

@@ -77,6 +77,8 @@ pub struct Pair {
     pub setup: Setup,
     /// Everything that was sent.
     pub trace: Trace,
+    /// What the client sends from now on, if that is wanted.
+    pub captured: Option<Vec<Vec<u8>>>,
     /// Probability that a datagram joins the one before it in a train, if it can.
     pub coalesce: f64,
     now: Instant,
@@ -122,6 +124,7 @@ impl Pair {
             to_client: setup.to_client.clone(),
             client_config: setup.client_config(),
             trace: Trace::default(),
+            captured: None,
             coalesce: 0.5,
             now: START,
             random,
@@ -325,6 +328,9 @@ impl Pair {
 
     fn send(&mut self, by: Side, datagram: Outgoing) {
         let Outgoing { from, to, ecn, mut payload } = datagram;
+        if let (Side::Client, Some(captured)) = (by, &mut self.captured) {
+            captured.push(payload.clone());
+        }
         let [to_server, to_client] = &mut self.links;
         let (link, state) = match by {
             Side::Client => (&self.to_server, to_server),
