@@ -27,12 +27,16 @@ enum TestCase {
     KeyUpdate,
     /// A connection for each file.
     MultiConnect,
+    /// The second connection resumes the session of the first.
+    Resumption,
     /// The server asks for proof of the client's address.
     Retry,
     /// Files, as they come.
     Transfer,
     /// The client starts with a version that does not exist.
     VersionNegotiation,
+    /// The second connection sends its requests at once.
+    ZeroRtt,
 }
 
 impl TestCase {
@@ -43,11 +47,13 @@ impl TestCase {
             "chacha20" => Self::ChaCha20,
             "keyupdate" => Self::KeyUpdate,
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
+            "resumption" => Self::Resumption,
             "retry" => Self::Retry,
             "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
             | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
             | "crosstraffic" => Self::Transfer,
             "versionnegotiation" => Self::VersionNegotiation,
+            "zerortt" => Self::ZeroRtt,
             _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),
         })
     }
@@ -62,6 +68,10 @@ impl TestCase {
         transport.handshake_timeout = PATIENCE;
         if self == Self::MultiConnect {
             transport.initial_rtt = MULTICONNECT_INITIAL_RTT;
+        }
+        if self == Self::ZeroRtt {
+            // Probes of the path are 1-RTT packets, of which there shall be few.
+            transport.max_mtu = transport.initial_mtu;
         }
         transport
     }

@@ -9,6 +9,7 @@
 
 mod cancellation;
 mod closing;
+mod early_data;
 mod faults;
 mod incoming;
 mod runtimes;
