@@ -48,6 +48,7 @@ use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::paths::Paths;
+use crate::recorder::Origin;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
 use crate::wire::SpaceId;
@@ -57,6 +58,7 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::recording::Recording;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
@@ -93,6 +95,8 @@ pub struct Connection {
     registrations: Registrations,
     counters: Counters,
     work: WorkAccount,
+    /// Whoever is told of everything, and what it knows.
+    recording: Option<Box<Recording>>,
 }
 
 /// What only one of the ends has.
@@ -202,5 +206,6 @@ impl Connection {
         if self.lifecycle.is_alive() {
             self.update_recovery_timer(now);
         }
+        self.record_changes(now, Origin::Remote);
     }
 }

@@ -61,6 +61,14 @@ impl HeaderWritten {
     pub(super) fn length(&self) -> usize {
         self.number_offset + self.number_length
     }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.length_field.is_some()
+    }
 }
 
 /// What the components wrote into a packet.
@@ -88,6 +96,7 @@ impl Connection {
         if !acks_only && self.space(space).probes > 0 && !self.has_frames(space) {
             self.requeue_oldest(space, 1);
         }
+        self.record_probe(space, acks_only);
         let header = self.write_header(space, memory).ok()?;
         let validates = space == SpaceId::Application
             && !acks_only
@@ -178,6 +187,7 @@ impl Connection {
         if let Some(field) = header.length_field {
             patch_length(packet, field, length.checked_sub(header.number_offset)?);
         }
+        self.record_sent(packet, header);
         let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
         match self.keys.seal(space, packet, number_offset, number_length, number) {
             Ok(()) => Some(length),
@@ -191,9 +201,6 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
-        if self.endpoint.recorder.is_some() {
-            self.record_sent(space, &packet);
-        }
         self.space_mut(space).sent.push(packet);
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);

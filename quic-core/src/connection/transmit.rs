@@ -45,6 +45,18 @@ impl Connection {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
+        self.record_output_begins(now);
+        let transmit = self.next_transmit(now, socket, buffer);
+        self.record_output(now, transmit.as_ref());
+        transmit
+    }
+
+    fn next_transmit(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
         if self.ending.close.is_some() {
             return self.transmit_close(now, socket, buffer);
         }

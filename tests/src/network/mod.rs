@@ -14,6 +14,7 @@
 
 mod application;
 mod endpoint;
+mod failure_logs;
 mod link;
 mod random;
 mod setup;
@@ -37,6 +38,7 @@ pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 pub use trace::{Sent, Trace};
 
 use endpoint::Outgoing;
+use failure_logs::FailureLogs;
 use link::LinkState;
 use setup::START;
 
@@ -87,6 +89,9 @@ pub struct Pair {
     outgoing: Vec<Outgoing>,
     millisecond: u64,
     steps: u32,
+    /// After the ends, whose last words it waits for.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    logs: FailureLogs,
 }
 
 /// A datagram on its way.
@@ -110,7 +115,8 @@ impl Pair {
         Setup::with_rustls(seed).build()
     }
 
-    fn from_setup(setup: Setup) -> Self {
+    fn from_setup(mut setup: Setup) -> Self {
+        let logs = FailureLogs::of(&mut setup);
         let mut random = Random::new(setup.seed, 0);
         let client = Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
         let mut server = Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
@@ -131,6 +137,7 @@ impl Pair {
             outgoing: Vec::new(),
             millisecond: 0,
             steps: 0,
+            logs,
             setup,
         }
     }

@@ -13,6 +13,7 @@ mod handshake;
 mod keys;
 mod lossy_handshake;
 mod paths;
+mod qlog;
 mod random;
 mod recording;
 mod replay;
