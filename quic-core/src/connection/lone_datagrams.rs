@@ -35,7 +35,7 @@ impl Connection {
             path.mtu.on_probe_lost(size);
             return None;
         };
-        let space = SpaceId::Application;
+        let (space, ecn) = (SpaceId::Application, self.ecn_mark());
         self.skip_a_number_sometimes(space);
         let header = self.write_header(space, memory).ok()?;
         *memory.get_mut(header.length())? = u8::try_from(FrameType::PING.0).ok()?;
@@ -49,12 +49,13 @@ impl Connection {
                 ack_eliciting: true,
                 in_flight: true,
                 mtu_probe: true,
+                ect: ecn.is_some(),
                 path: generation,
                 frame_count: 1,
             },
         );
         self.on_datagram_sent(length);
-        self.transmit(length, None)
+        self.transmit(length, None, ecn)
     }
 
     /// A challenge or an answer on a path other than the active one (RFC 9000 §8.2).
@@ -92,6 +93,7 @@ impl Connection {
                 // no more of it is remembered than of ACKs.
                 in_flight: false,
                 mtu_probe: false,
+                ect: false,
                 path: generation,
                 frame_count,
             },
@@ -132,7 +134,7 @@ impl Connection {
             return None;
         }
         self.on_datagram_sent(length);
-        self.transmit(length, None)
+        self.transmit(length, None, None)
     }
 
     /// Writes CONNECTION_CLOSE for every space that has keys; returns the datagram's length.

@@ -118,6 +118,9 @@ impl LostRun {
 impl LossOutcome {
     fn add(&mut self, packet: &SentPacket, path: u32) {
         self.packets += 1;
+        if packet.path == path && !packet.mtu_probe {
+            self.ect += u32::from(packet.ect);
+        }
         if packet.path != path || !packet.in_flight {
             return;
         }
