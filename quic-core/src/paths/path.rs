@@ -113,6 +113,12 @@ impl Path {
         self.propagate_mtu(changed)
     }
 
+    /// The interface carries no datagrams of this size; whether the MTU changed.
+    pub(crate) fn on_size_refused(&mut self, size: u16) -> bool {
+        let changed = self.mtu.on_refused(size);
+        self.propagate_mtu(changed)
+    }
+
     /// Nothing was acknowledged for several PTOs; whether the MTU changed.
     pub(crate) fn on_persistent_loss(&mut self, now: Instant) -> bool {
         let changed = self.mtu.on_persistent_loss(now);
