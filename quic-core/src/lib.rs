@@ -162,7 +162,7 @@ pub use error::{
 pub use event::{ConnectionHandle, Event, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
+pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };

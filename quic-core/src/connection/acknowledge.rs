@@ -158,6 +158,7 @@ impl Connection {
             let delay = self.peer_ack_delay(space, ack.encoded_delay);
             self.paths.active_mut().rtt.update(now, sample, delay);
         }
+        self.on_marks_acked(now, space, &outcome, ack.ecn);
         self.on_bytes_acked(now, &outcome, largest_size);
         self.detect_lost(now, space);
         Ok(())
@@ -216,6 +217,7 @@ impl Connection {
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
+        path.ecn.on_lost(outcome.ect);
         if let Some(size) = outcome.mtu_probe_lost {
             path.mtu.on_probe_lost(size);
         }

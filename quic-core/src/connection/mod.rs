@@ -7,6 +7,7 @@ mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod ecn;
 mod ending;
 mod first_answers;
 mod frames;

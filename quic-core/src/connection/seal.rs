@@ -6,7 +6,7 @@ use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
 use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
 use crate::instant::Instant;
-use crate::net::MINIMUM_MTU;
+use crate::net::{EcnCodepoint, MINIMUM_MTU};
 use crate::packet::{PacketWriter, SentFrame};
 use crate::recovery::NewPacket;
 use crate::wire::frame::FrameType;
@@ -26,6 +26,8 @@ pub(super) struct Scope {
     pub(super) now: Instant,
     pub(super) space: SpaceId,
     pub(super) acks_only: bool,
+    /// The mark of its datagram.
+    pub(super) ecn: Option<EcnCodepoint>,
 }
 
 /// A packet's place in its datagram.
@@ -89,7 +91,7 @@ impl Connection {
         memory: &mut [u8],
         place: Place,
     ) -> Option<Written> {
-        let Scope { now, space, acks_only } = scope;
+        let Scope { now, space, acks_only, ecn } = scope;
         self.skip_a_number_sometimes(space);
         // A probe says something useful rather than PING (RFC 9002 §6.2.4): any of them may be
         // the first packet that the peer receives.
@@ -120,6 +122,7 @@ impl Connection {
                 ack_eliciting: payload.ack_eliciting,
                 in_flight: payload.ack_eliciting || pads,
                 mtu_probe: false,
+                ect: ecn.is_some(),
                 path: self.paths.active().generation,
                 frame_count: payload.frame_count,
             },
@@ -202,6 +205,9 @@ impl Connection {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
         self.space_mut(space).sent.push(packet);
+        if packet.ect {
+            self.paths.on_marked_sent(packet.path);
+        }
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
         }

@@ -16,6 +16,7 @@ mod application;
 mod endpoint;
 mod failure_logs;
 mod link;
+mod marks;
 mod random;
 mod setup;
 mod trace;
@@ -33,6 +34,7 @@ use quic_core::{ClientConfig, ConnectionHandle, EcnCodepoint, Instant, Multiplex
 pub use application::{Application, Received};
 pub use endpoint::{Endpoint, Incoming};
 pub use link::Link;
+pub use marks::Marks;
 pub use random::{Random, hash};
 pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 pub use trace::{Sent, Trace};
@@ -331,7 +333,7 @@ impl Pair {
     }
 
     fn send(&mut self, by: Side, datagram: Outgoing) {
-        let Outgoing { from, to, ecn, mut payload } = datagram;
+        let Outgoing { from, to, mut ecn, mut payload } = datagram;
         let [to_server, to_client] = &mut self.links;
         let (link, state) = match by {
             Side::Client => (&self.to_server, to_server),
@@ -339,10 +341,11 @@ impl Pair {
         };
         let (length, hash) = (payload.len(), hash(&payload));
         let first_byte = payload.first().copied().unwrap_or_default();
-        let arrivals = state.send(link, self.now, &mut payload);
-        let ecn = ecn.filter(|_| !link.bleach_ecn);
+        let sent_mark = ecn;
+        let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
         let arrives = arrivals[0].is_some();
-        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte });
+        let sent = Sent { at: self.now, by, length, hash, arrives, first_byte, ecn: sent_mark };
+        self.trace.sent.push(sent);
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };

@@ -9,6 +9,7 @@
 )]
 
 mod closing;
+mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
