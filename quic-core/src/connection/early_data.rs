@@ -174,14 +174,18 @@ impl Connection {
     #[inline]
     pub(super) fn sends_early(&self) -> bool {
         self.keys.one_rtt.is_none()
-            && self.early_data.as_ref().is_some_and(|early| early.keys.is_some())
+            && self.has_early_keys()
             && self.side() == Side::Client
+    }
+
+    /// Whether there are keys for 0-RTT packets.
+    pub(super) fn has_early_keys(&self) -> bool {
+        self.early_data.as_ref().is_some_and(|early| early.keys.is_some())
     }
 
     /// Whether 0-RTT packets can be opened.
     pub(super) fn opens_early(&self) -> bool {
-        let early = self.early_data.as_ref();
-        self.side() == Side::Server && early.is_some_and(|early| early.keys.is_some())
+        self.side() == Side::Server && self.has_early_keys()
     }
 
     /// Whether a 0-RTT packet may turn out to be good: its ClientHello is not there yet.

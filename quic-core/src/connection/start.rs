@@ -111,6 +111,7 @@ impl Connection {
             },
         );
         connection.install_initial_keys(destination)?;
+        connection.begin_recording(now);
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
@@ -152,6 +153,7 @@ impl Connection {
         );
         connection.registrations.push(Registration::AddId(destination_id));
         connection.install_initial_keys(destination_id)?;
+        connection.begin_recording(now);
         Ok(connection)
     }
 
@@ -195,6 +197,7 @@ impl Connection {
             registrations: Registrations::default(),
             counters: Counters::default(),
             work: WorkAccount::default(),
+            recording: None,
             role,
             endpoint,
             random,

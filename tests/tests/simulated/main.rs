@@ -10,10 +10,12 @@
 
 mod closing;
 mod early_data;
+mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
 mod paths;
+mod qlog;
 mod random;
 mod recording;
 mod replay;
