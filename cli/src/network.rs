@@ -291,9 +291,7 @@ pub(crate) async fn connect_early(
             });
             Ok(connection)
         }
-        Err(connecting) => {
-            connecting.await.map_err(|error| connect_failure(&error, target, alpn))
-        }
+        Err(connecting) => connecting.await.map_err(|error| connect_failure(&error, target, alpn)),
     }
 }
 

@@ -135,7 +135,8 @@ async fn each_session_is_used_once() {
     soon(async {
         let pair = Pair::with_early_data();
         visit(&pair).await;
-        let resumes = || pair.client.connect(pair.address(), "localhost").unwrap().into_0rtt().is_ok();
+        let resumes =
+            || pair.client.connect(pair.address(), "localhost").unwrap().into_0rtt().is_ok();
         // A server gives two.
         assert_eq!([(); 3].map(|()| resumes()), [true, true, false]);
     })

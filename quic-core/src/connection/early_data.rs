@@ -41,7 +41,11 @@ pub(super) struct EarlyData {
 }
 
 impl EarlyData {
-    fn new(status: EarlyDataStatus, keys: DirectionalKeys, limits: EarlyLimits) -> Box<Self> {
+    pub(super) fn new(
+        status: EarlyDataStatus,
+        keys: DirectionalKeys,
+        limits: EarlyLimits,
+    ) -> Box<Self> {
         Box::new(Self {
             status,
             keys: Some(keys),
@@ -49,6 +53,12 @@ impl EarlyData {
             rejected_below: 0,
             discard_keys: Deadline::default(),
         })
+    }
+
+    /// The server did not take it: packets from this number on are others.
+    pub(super) fn reject(&mut self, next: u64) {
+        self.status = EarlyDataStatus::Rejected;
+        self.rejected_below = next;
     }
 }
 
@@ -108,7 +118,7 @@ impl Connection {
     //# ack_delay_exponent, max_ack_delay, initial_source_connection_id,
     //# original_destination_connection_id, preferred_address,
     //# retry_source_connection_id, and stateless_reset_token.
-    fn apply_remembered(&mut self, remembered: &TransportParameters) {
+    pub(super) fn apply_remembered(&mut self, remembered: &TransportParameters) {
         self.streams.set_peer_limits(remembered.into());
         // Unless it is in the way, the limit of this connection's server counts alone.
         if remembered.max_udp_payload_size < self.paths.active().mtu.current().into() {
@@ -155,8 +165,7 @@ impl Connection {
             }
             return Ok(());
         }
-        early.status = EarlyDataStatus::Rejected;
-        early.rejected_below = SpaceId::Application.of(&self.spaces).sent.next_number();
+        early.reject(SpaceId::Application.of(&self.spaces).sent.next_number());
         self.resend_all(SpaceId::Application);
         self.streams.on_early_data_rejected();
         self.events.push_back(Event::EarlyDataRejected);
@@ -173,9 +182,7 @@ impl Connection {
     /// Whether Application packets are 0-RTT packets of a client now.
     #[inline]
     pub(super) fn sends_early(&self) -> bool {
-        self.keys.one_rtt.is_none()
-            && self.has_early_keys()
-            && self.side() == Side::Client
+        self.keys.one_rtt.is_none() && self.has_early_keys() && self.side() == Side::Client
     }
 
     /// Whether there are keys for 0-RTT packets.
@@ -190,7 +197,9 @@ impl Connection {
 
     /// Whether a 0-RTT packet may turn out to be good: its ClientHello is not there yet.
     pub(super) fn may_open_early(&self) -> bool {
-        self.side() == Side::Server && self.keys.handshake.is_none() && !self.handshake.is_complete()
+        self.side() == Side::Server
+            && self.keys.handshake.is_none()
+            && !self.handshake.is_complete()
     }
 
     /// Opens a 0-RTT packet. See [`open`].
@@ -215,6 +224,9 @@ impl Connection {
         number_length: usize,
         number: u64,
     ) -> Result<(), SealError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# A client MUST NOT send 0-RTT packets once it starts processing 1-RTT packets from
+        //# the server.
         let keys = self.early_data.as_ref().and_then(|early| early.keys.as_ref());
         seal(keys.ok_or(SealError::Length)?, packet, number_offset, number_length, number)
     }

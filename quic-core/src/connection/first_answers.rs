@@ -6,8 +6,8 @@ use super::{Connection, Role};
 use crate::crypto::is_retry_authentic;
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
-use crate::wire::{Side, SpaceId};
 use crate::wire::header::{RetryHeader, VersionNegotiationHeader};
+use crate::wire::{Side, SpaceId};
 
 impl Connection {
     /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
@@ -21,9 +21,9 @@ impl Connection {
         self.ids_seen.retry_source = Some(retry.source_id);
         self.remote_ids.set_first(retry.source_id);
         self.resend_all(SpaceId::Initial);
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
-        //# A client SHOULD attempt to resend data in 0-RTT packets after it
-        //# receives a Retry or Version Negotiation packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# A client SHOULD attempt
+        //# to resend data in 0-RTT packets after it sends a new Initial packet.
         if self.sends_early() {
             self.resend_all(SpaceId::Application);
         }

@@ -145,7 +145,11 @@ impl Connection {
         }
     }
 
-    fn handle_stream(&mut self, received: &Received, frame: Stream<'_>) -> Result<(), TransportError> {
+    fn handle_stream(
+        &mut self,
+        received: &Received,
+        frame: Stream<'_>,
+    ) -> Result<(), TransportError> {
         let streams = self.streams.get();
         streams.handle_stream(frame)?;
         if received.packet_type == PacketType::ZeroRtt {

@@ -55,6 +55,11 @@ impl Connection {
 
     /// TLS has finished on this end (RFC 9001 §4.1.1).
     fn on_handshake_complete(&mut self, now: Instant) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.2
+        //# Endpoints MUST send the quic_transport_parameters extension; endpoints that
+        //# receive ClientHello or EncryptedExtensions messages without the
+        //# quic_transport_parameters extension MUST close the connection with an error of
+        //# type 0x016d (equivalent to a fatal TLS missing_extension alert, see Section 4.8).
         if !self.peer.has_parameters {
             return Err(TransportError::new(
                 TransportErrorCode::crypto(MISSING_EXTENSION),

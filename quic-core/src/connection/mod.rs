@@ -34,9 +34,9 @@ mod work_account;
 #[cfg(test)]
 mod tests;
 
+pub use early_data::EarlyDataStatus;
 pub(crate) use ending::Closing;
 pub(crate) use start::{ClientStart, ServerStart};
-pub use early_data::EarlyDataStatus;
 pub use statistics::Statistics;
 
 use std::collections::VecDeque;

@@ -171,6 +171,10 @@ impl Connection {
         //# Once a client has received a valid Initial packet from the server, it MUST
         //# discard any subsequent packet it receives on that connection with a
         //# different Source Connection ID.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+        //# Any further changes to the Destination Connection ID are only permitted if the
+        //# values are taken from NEW_CONNECTION_ID frames; if subsequent Initial packets
+        //# include a different Source Connection ID, they MUST be discarded.
         let first = self.ids_seen.peer_initial_source;
         first.is_some_and(|source| source != header.source_id).then_some(DiscardReason::Unexpected)
     }
@@ -224,6 +228,9 @@ impl Connection {
         };
         let Some(opened) = opened else { return };
         if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+            //# After receiving a key update, an endpoint SHOULD generate and save the next
+            //# set of receive packet protection keys, as described in Section 6.3.
             self.work.charge(arrival.now, COSTLY);
             self.provide_next_keys();
         }
@@ -326,6 +333,10 @@ impl Connection {
                 if let (None, Some(source)) =
                     (self.ids_seen.peer_initial_source, received.source_id)
                 {
+                    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+                    //# A client MUST change the Destination Connection ID it uses for sending
+                    //# packets in response to only the first received Initial or Retry
+                    //# packet.
                     self.ids_seen.peer_initial_source = Some(source);
                     self.remote_ids.set_first(source);
                 }
@@ -382,6 +393,9 @@ impl Connection {
         };
         if !may_come {
             self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.4
+        //# While waiting for TLS processing to complete, an endpoint SHOULD buffer received
+        //# packets if they might be processed using keys that are not yet available.
         } else if self.undecryptable.has_room(packet.bytes.len()) {
             let Arrival { at, path, ecn, .. } = arrival;
             let (packet_type, length) = (packet.packet_type, packet.bytes.len());

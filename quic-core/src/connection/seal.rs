@@ -245,6 +245,9 @@ impl Connection {
         let mut writer = Writer::new(memory);
         let destination_id = *self.remote_ids.active();
         let sends_early = self.sends_early();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# Packets that a client sends with 0-RTT packet protection MUST be acknowledged by
+        //# the server in packets protected by 1-RTT keys.
         let length_field = if space == SpaceId::Application && !sends_early {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };

@@ -28,6 +28,8 @@ use crate::wire::transport_parameters::{TransportParameters, encode};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+//# This Destination Connection ID MUST be at least 8 bytes in length.
 const FIRST_DESTINATION_LENGTH: usize = 8;
 
 /// What a client's connection starts from.
@@ -106,6 +108,9 @@ impl Connection {
                     retry_source: None,
                 },
                 local_id,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+                //# Until a packet is received from the server, the client MUST use the same
+                //# Destination Connection ID value on all packets in this connection.
                 remote_id: destination,
                 address_validated: true,
             },
@@ -147,6 +152,9 @@ impl Connection {
                     retry_source,
                 },
                 local_id,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+                //# A server MUST set the Destination Connection ID it uses for sending
+                //# packets based on the first received Initial packet.
                 remote_id: start.client_source_id,
                 address_validated: start.validated,
             },

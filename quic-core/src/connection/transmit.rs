@@ -214,6 +214,9 @@ impl Connection {
     ) -> usize {
         let [initial, handshake, application] =
             SpaceId::ALL.map(|space| self.wants(space, acks_only));
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4
+        //# When packets of different types need to be sent, endpoints SHOULD use coalesced
+        //# packets to send them in the same UDP datagram.
         let initial = initial && memory.len() >= MINIMUM_DATAGRAM;
         let spaces = [
             (SpaceId::Initial, initial, handshake || application),
@@ -305,6 +308,8 @@ impl Connection {
 
     /// A client's Initial packets, and a server's that elicit acknowledgments, travel in full
     /// datagrams (RFC 9000 §14.1).
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
+    //# First, the packet containing a ClientHello MUST be padded to a minimum size.
     pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
         space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
     }

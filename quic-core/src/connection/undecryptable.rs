@@ -44,10 +44,9 @@ impl Undecryptable {
         if self.packets.is_empty() {
             return Vec::new();
         }
-        let (taken, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.packets)
-                .into_iter()
-                .partition(|packet| packet.packet_type == packet_type);
+        let (taken, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.packets)
+            .into_iter()
+            .partition(|packet| packet.packet_type == packet_type);
         self.bytes = kept.iter().map(|packet| packet.bytes.len()).sum();
         self.packets = kept;
         taken

@@ -67,6 +67,11 @@ impl ClientSession {
     pub fn allows_early_data(&self) -> bool {
         self.0.max_early_data_size() > 0
     }
+
+    #[cfg(test)]
+    pub(super) fn maximum_early_data(&self) -> u32 {
+        self.0.max_early_data_size()
+    }
 }
 
 /// A client's store as rustls wants it.

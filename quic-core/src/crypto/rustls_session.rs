@@ -6,6 +6,7 @@ use std::fmt;
 
 use rustls::pki_types::CertificateDer;
 use rustls::quic::{Connection, DirectionalKeys, KeyChange as TlsKeyChange, PacketKeySet, Secrets};
+use rustls::{HandshakeType, PeerMisbehaved};
 
 use super::{HandshakeData, KeyChange, Level, Session};
 use crate::error::{TransportError, TransportErrorCode};
@@ -24,6 +25,7 @@ pub(super) struct RustlsSession {
     secrets: Option<Box<Secrets>>,
     handshake_keys_made: bool,
     early_keys_made: bool,
+    hello: Hello,
     /// Keep the TLS state after the handshake.
     keep: bool,
 }
@@ -48,6 +50,7 @@ impl RustlsSession {
             secrets: None,
             handshake_keys_made: false,
             early_keys_made: false,
+            hello: Hello::default(),
             keep,
         }
     }
@@ -69,6 +72,52 @@ fn alert(code: u8, reason: impl Into<Cow<'static, str>>) -> TransportError {
         code: TransportErrorCode::crypto(code),
         frame_type: None,
         reason: reason.into(),
+    }
+}
+
+/// What QUIC forbids where TLS has another answer, or none.
+fn violation(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+        //# More specifically,
+        //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
+        //# and clients MUST treat receipt of such messages as a connection error
+        //# of type PROTOCOL_VIOLATION.
+        rustls::Error::InappropriateHandshakeMessage {
+            got_type: HandshakeType::CertificateRequest,
+            ..
+        } => Some("a request for a certificate at a wrong time"),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
+        //# A client MUST treat receipt of a NewSessionTicket that contains
+        //# an early_data extension with any other value as a connection error of
+        //# type PROTOCOL_VIOLATION.
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::InvalidMaxEarlyDataSize) => {
+            Some("max_early_data_size is neither nothing nor everything")
+        }
+        _ => None,
+    }
+}
+
+/// Where a ClientHello says how long its legacy_session_id is (RFC 8446 §4.1.2).
+const SESSION_ID_LENGTH_AT: usize = 4 + 2 + 32;
+
+/// How much of a ClientHello has come.
+#[derive(Debug, Default)]
+struct Hello {
+    length: u8,
+}
+
+impl Hello {
+    /// Whether these bytes show that the client asks for TLS's compatibility mode.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.4
+    //# A server SHOULD treat the
+    //# receipt of a TLS ClientHello with a non-empty legacy_session_id field
+    //# as a connection error of type PROTOCOL_VIOLATION.
+    fn has_session_id(&mut self, data: &[u8]) -> bool {
+        let Some(at) = SESSION_ID_LENGTH_AT.checked_sub(self.length.into()) else { return false };
+        let length = usize::from(self.length).saturating_add(data.len());
+        self.length = u8::try_from(length).unwrap_or(u8::MAX);
+        data.get(at).is_some_and(|length| *length != 0)
     }
 }
 
@@ -105,19 +154,41 @@ impl Session for RustlsSession {
         let Tls::Live(connection) = &mut self.tls else {
             return Err(alert(UNEXPECTED_MESSAGE, "no handshake message is expected any more"));
         };
-        // Bytes of a level that TLS has left, or not come to, must not reach it
-        // (RFC 9001 §4.1.3).
+        // Bytes of a level that TLS has left, or not come to, must not reach it.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+        //# If the packet is from a previously installed encryption level, it
+        //# MUST NOT contain data that extends past the end of previously
+        //# received data in that flow.  Implementations MUST treat any
+        //# violations of this requirement as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if level != read_level(connection, self.handshake_keys_made) {
             return Err(TransportError::protocol_violation("handshake data at a wrong level"));
         }
-        connection.read_hs(data).map_err(|error| {
-            let code = connection.alert().map_or(INTERNAL_ERROR, u8::from);
-            alert(code, reason(&error))
+        if matches!(**connection, Connection::Server(_)) && self.hello.has_session_id(data) {
+            return Err(TransportError::protocol_violation("legacy_session_id is not empty"));
+        }
+        connection.read_hs(data).map_err(|error| match violation(&error) {
+            Some(reason) => TransportError::protocol_violation(reason),
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
+            //# As QUIC provides alternative mechanisms for connection termination
+            //# and the TLS connection is only closed if an error is encountered, a
+            //# QUIC endpoint MUST treat any alert from TLS as if it were at the
+            //# "fatal" level.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+            //# When using ALPN, endpoints MUST immediately close a connection (see Section
+            //# 10.2 of [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error
+            //# code 0x0178; see Section 4.8) if an application protocol is not negotiated.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+            //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
+            //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+            None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
         })
     }
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<KeyChange> {
         let Tls::Live(connection) = &mut self.tls else { return None };
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+        //# Clients MUST NOT send the EndOfEarlyData message.
         match connection.write_hs(out)? {
             TlsKeyChange::Handshake { keys } => {
                 self.handshake_keys_made = true;

@@ -75,6 +75,9 @@ impl TlsServerConfig {
         key: PrivateKeyDer<'static>,
         alpn: &[&[u8]],
     ) -> Result<Self, TlsConfigError> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.2
+        //# An endpoint MUST terminate the connection if a version of TLS older than 1.3 is
+        //# negotiated.
         let mut config = ServerConfig::builder_with_provider(default_provider())
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
@@ -147,6 +150,8 @@ impl SessionFactory for TlsServerConfig {
     ) -> Result<Box<dyn Session>, StartSessionError> {
         let config = server_variant(&self.variants, &self.config, version, &parameters);
         let version = supported(version)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7
+        //# The cryptographic handshake MUST provide the following properties:
         let tls = ServerConnection::new(config, version, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
         Ok(Box::new(RustlsSession::new(Connection::Server(tls), self.keep_exporter)))
@@ -194,6 +199,10 @@ impl TlsClientConfig {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn from_roots(roots: RootCertStore, alpn: &[&[u8]]) -> Result<Self, TlsConfigError> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.2
+        //# Clients MUST NOT offer TLS versions older than 1.3.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+        //# A client MUST authenticate the identity of the server.
         let mut config = ClientConfig::builder_with_provider(default_provider())
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(roots)
@@ -259,13 +268,14 @@ impl SessionFactory for TlsClientConfig {
         server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
-        let config =
-            client_variant(&self.variants, &self.config, self.sessions.as_ref(), version);
+        let config = client_variant(&self.variants, &self.config, self.sessions.as_ref(), version);
         let version = supported(version)?;
         let name = server_name.unwrap_or_default().to_owned();
         let Ok(name) = ServerName::try_from(name.clone()) else {
             return Err(StartSessionError::InvalidServerName(name));
         };
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.4
+        //# A client MUST NOT request the use of the TLS 1.3 compatibility mode.
         let tls = ClientConnection::new(config, version, name, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
         // Session tickets come after the handshake.

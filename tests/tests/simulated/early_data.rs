@@ -65,12 +65,20 @@ fn all_received(pair: &Pair) -> Vec<Vec<u8>> {
 /// Waits until the server has read all of a stream.
 fn wait_for(pair: &mut Pair, id: StreamId) {
     pair.wait("received", seconds(20), |pair| {
-        pair.server.application.received.iter().any(|((_, stream), got)| *stream == id && got.finished)
+        pair.server
+            .application
+            .received
+            .iter()
+            .any(|((_, stream), got)| *stream == id && got.finished)
     });
 }
 
 #[test]
 fn early_data_arrives_with_the_first_flight() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# The applicable subset of transport parameters that permit the sending of application
+    //# data SHOULD be set to non-zero values for 0-RTT.
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
         pair.to_server.delay = millis(25);
@@ -212,7 +220,10 @@ fn what_happens_to_streams_while_they_wait_is_kept() {
     pair.client.with(client, |connection| {
         let [one, two, three] = ids;
         assert!(connection.send_stream(one).write(b"more").is_err(), "it would overtake");
-        assert!(connection.open_stream(Direction::Bidirectional).is_err(), "what ID would it have?");
+        assert!(
+            connection.open_stream(Direction::Bidirectional).is_err(),
+            "what ID would it have?"
+        );
         connection.send_stream(one).finish().unwrap();
         connection.send_stream(two).reset(quic_core::VarInt::from_u32(5)).unwrap();
         connection.recv_stream(two).stop(quic_core::VarInt::from_u32(6)).unwrap();
@@ -230,9 +241,8 @@ fn what_happens_to_streams_while_they_wait_is_kept() {
 
 #[test]
 fn another_application_protocol_rejects_early_data() {
-    let mut pair = visited(
-        Setup::with_tls(1, Arc::new(tls(&[b"a", b"b"])), Arc::new(tls(&[b"a"]))).build(),
-    );
+    let mut pair =
+        visited(Setup::with_tls(1, Arc::new(tls(&[b"a", b"b"])), Arc::new(tls(&[b"a"]))).build());
     let sessions = tls(&[b"b"]);
     another_server(&mut pair, sessions);
     let (client, _) = start_with(&mut pair, b"in the language of a");
@@ -272,6 +282,10 @@ fn a_server_that_takes_early_data_and_reduces_its_limits_is_told_off() {
 
 #[test]
 fn a_server_takes_no_early_data_by_a_promise_that_it_cannot_keep_rustls() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# A server MUST reject 0-RTT data if the restored values for transport parameters cannot
+    //# be supported.
     for (change, accepted) in [(-1_i64, false), (0, true), (1, true)] {
         let mut pair = visited(rustls_setup(1).build());
         let streams = &mut pair.setup.server_transport.max_concurrent_uni_streams;
@@ -372,6 +386,10 @@ fn early_data_is_known_to_be_early() {
 
 #[test]
 fn a_server_can_answer_early_data_before_the_handshake_is_complete() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+    //= type=test
+    //# Packets that a client sends with 0-RTT packet protection MUST be acknowledged by the
+    //# server in packets protected by 1-RTT keys.
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
         pair.server.application.echo = true;
@@ -386,10 +404,10 @@ fn a_server_can_answer_early_data_before_the_handshake_is_complete() {
 
 #[test]
 fn early_data_goes_on_after_a_retry() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
     //= type=test
-    //# A client SHOULD attempt to resend data in 0-RTT packets after it
-    //# receives a Retry or Version Negotiation packet.
+    //# A client SHOULD attempt
+    //# to resend data in 0-RTT packets after it sends a new Initial packet.
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
         // Its token is for another address.
@@ -494,6 +512,10 @@ fn keys_of_early_data_are_gone_soon_after_the_handshake() {
 
 #[test]
 fn packets_of_early_data_have_a_type_of_their_own_until_there_are_other_keys() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+    //= type=test
+    //# A client MUST NOT send 0-RTT packets once it starts processing 1-RTT packets from the
+    //# server.
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.3
     //= type=test
     //# Therefore, a client SHOULD discard 0-RTT keys as soon as it installs
@@ -522,4 +544,30 @@ fn runs_with_early_data_repeat() {
         pair.trace.clone()
     };
     assert!(run(3) == run(3));
+}
+
+#[test]
+fn early_data_keeps_to_the_remembered_limits_though_the_server_has_larger_ones() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# When sending frames in 0-RTT packets, a client MUST only use remembered transport
+    //# parameters; importantly, it MUST NOT use updated values that it learns from the
+    //# server's updated transport parameters or from frames received in 1-RTT packets.
+    let small = 5000;
+    let mut setup = setup(1);
+    setup.server_transport.stream_receive_window = small;
+    let mut pair = visited(setup.build());
+    pair.setup.server_transport.stream_receive_window = 100_000;
+    pair.restart_server();
+    let client = pair.start();
+    let id = pair.client.with(client, |connection| {
+        let id = connection.open_stream(Direction::Unidirectional).unwrap();
+        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(5000));
+        id
+    });
+    pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
+    pair.client.with(client, |connection| {
+        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(20_000));
+    });
+    assert!(!was_rejected(&pair, client));
 }

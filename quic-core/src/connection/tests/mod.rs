@@ -1,6 +1,7 @@
 //! Two whole connections, wired without a network, one of which can be made to lie.
 
 mod costs;
+mod early_data;
 mod frame_table;
 mod handshake_rules;
 mod pair;

@@ -43,6 +43,11 @@ fn a_client_discards_initials_with_a_token() {
 
 #[test]
 fn reserved_bits_are_an_error_in_authentic_packets_only() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+    //= type=test
+    //# For authentication to be free from side channels, the entire process of header
+    //# protection removal, packet number recovery, and packet protection removal MUST be
+    //# applied together without timing and other side channels.
     for (space, bit) in
         [(SpaceId::Initial, 0x08), (SpaceId::Handshake, 0x04), (SpaceId::Application, 0x10)]
     {

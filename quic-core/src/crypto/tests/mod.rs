@@ -1,2 +1,3 @@
+mod early_data;
 mod handshake;
 mod rfc_9001;

@@ -256,6 +256,9 @@ fn read_preferred_address(reader: &mut Reader<'_>) -> Result<Option<PreferredAdd
 /// Appends the encoding of `parameters` to `out`; what has its default value is left out.
 ///
 /// The parameters are written as they are: no value is checked.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+//# An endpoint MUST NOT send a parameter more than once in a given transport parameters
+//# extension.
 pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     let id = |id: &Option<ConnectionId>, parameter: Parameter, out: &mut Vec<u8>| {
         if let Some(id) = id {
