@@ -168,7 +168,9 @@ impl NullSession {
         let mut extensions = Vec::new();
         messages::put(&mut extensions, &self.local_parameters);
         messages::put(&mut extensions, protocol.as_deref().unwrap_or_default());
-        messages::put(&mut extensions, &[u8::from(self.early_accepted)]);
+        if hello.early_ticket.is_some() {
+            messages::put(&mut extensions, &[u8::from(self.early_accepted)]);
+        }
         let mut flight = Vec::new();
         for (kind, contents, length) in [
             (ENCRYPTED_EXTENSIONS, &*extensions, 0),
