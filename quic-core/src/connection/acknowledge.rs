@@ -6,11 +6,12 @@ use super::Connection;
 use super::handshake::Handshake;
 use super::seal::MINIMUM_DATAGRAM;
 use super::space::PacketNumberSpace;
-use crate::congestion::{Acked, Congestion};
+use crate::congestion::Congestion;
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
 use crate::packet::SentFrame;
+use crate::paths::Path;
 use crate::recorder::{Record, SharedRecorder};
 use crate::recovery::{
     AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPackets, TimeoutAction, TimerState,
@@ -27,6 +28,7 @@ struct Owners<'a> {
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut StreamsSlot,
+    path: &'a mut Path,
     recorder: Option<(&'a SharedRecorder, &'a ConnectionId)>,
 }
 
@@ -118,6 +120,7 @@ impl Connection {
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
             if packet.path() == path {
                 largest_size = packet.size().max(largest_size);
+                owners.path.on_packet_acked(now, (space, packet.number()));
             }
             owners.on_acked(now, packet.number(), frame);
         })?;
@@ -158,11 +161,8 @@ impl Connection {
         } else if largest_size > 0 {
             path.mtu.on_acked(largest_size);
         }
-        let in_flight = path.in_flight();
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
-            let window_limited = path.was_limited_since(newest_sent);
-            let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
-            path.congestion.on_acked(now, &acked, &path.rtt);
+            path.on_acked(now, (outcome.bytes, newest_sent), outcome.rtt_sample);
         }
     }
 
@@ -173,8 +173,12 @@ impl Connection {
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
-            if !packet.is_mtu_probe() && packet.path() == thresholds.path {
-                largest_size = packet.size().max(largest_size);
+            if packet.path() == thresholds.path {
+                let is_mtu_probe = packet.is_mtu_probe();
+                if !is_mtu_probe {
+                    largest_size = packet.size().max(largest_size);
+                }
+                owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
             owners.record(
                 now,
@@ -248,6 +252,7 @@ impl Connection {
         let (sent, mut owners) = self.split(SpaceId::Initial);
         let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
+        self.paths.active_mut().on_space_discarded(SpaceId::Initial);
     }
 
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).
@@ -260,6 +265,7 @@ impl Connection {
         let generation = self.paths.active().generation;
         let given_up = space.of_mut(&mut self.spaces).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
+        self.paths.active_mut().on_space_discarded(space);
         self.handshake.discard(space);
         self.recovery.on_space_discarded();
     }
@@ -321,11 +327,24 @@ impl Connection {
     }
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
-        let Self { spaces, handshake, local_ids, remote_ids, streams, endpoint, ids_seen, .. } =
-            self;
+        let Self {
+            spaces,
+            handshake,
+            local_ids,
+            remote_ids,
+            streams,
+            paths,
+            endpoint,
+            ids_seen,
+            ..
+        } = self;
+        let path = paths.active_mut();
         let recorder = endpoint.recorder.as_ref();
         let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
         let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
-        (sent, Owners { space, received, handshake, local_ids, remote_ids, streams, recorder })
+        (
+            sent,
+            Owners { space, received, handshake, local_ids, remote_ids, streams, path, recorder },
+        )
     }
 }

@@ -194,9 +194,12 @@ impl Connection {
         if self.endpoint.recorder.is_some() {
             self.record_sent(space, &packet);
         }
-        self.space_mut(space).sent.push(packet);
+        let number = self.space_mut(space).sent.push(packet);
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
+            if packet.in_flight {
+                path.on_numbered(now, (space, number), packet.size);
+            }
         }
         if packet.ack_eliciting {
             let pto = self.pto();
