@@ -148,6 +148,7 @@ impl DeliverySampler {
             in_flight_when_sent: record.in_flight,
             lost: self.lost.saturating_sub(record.lost),
             total_delivered: self.delivered,
+            prior_delivered: record.delivered,
             app_limited: record.app_limited,
             continues_run,
         })

@@ -157,6 +157,8 @@ pub struct LostPacket {
     pub lost: u64,
     /// Bytes acknowledged on the path so far.
     pub total_delivered: u64,
+    /// What `total_delivered` was when it was sent.
+    pub prior_delivered: u64,
     /// Whether the application had less to send than was permitted when it was sent.
     pub app_limited: bool,
     /// Whether the packet number before its own is that of the last packet lost before it.

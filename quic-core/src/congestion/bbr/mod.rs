@@ -71,6 +71,8 @@ pub struct Bbr {
     drain_start_round: u64,
     ack_phase: AckPhase,
     is_bw_probe_sample: bool,
+    /// What was delivered when the last ProbeBW_UP began.
+    probe_up_delivered: u64,
     bw_probe_up_acked: u64,
     probe_up_acked_per_inc: u64,
     bw_probe_up_rounds: u32,
@@ -172,6 +174,7 @@ impl Bbr {
             drain_start_round: 0,
             ack_phase: AckPhase::Init,
             is_bw_probe_sample: false,
+            probe_up_delivered: 0,
             bw_probe_up_acked: 0,
             probe_up_acked_per_inc: INFINITE,
             bw_probe_up_rounds: 0,

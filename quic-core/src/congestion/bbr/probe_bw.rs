@@ -46,6 +46,7 @@ impl Bbr {
         self.rounds.restart();
         self.full_pipe.reset(sample.delivery_rate.unwrap_or(0));
         self.state = State::ProbeBwUp;
+        self.probe_up_delivered = self.rounds.delivered;
         self.raise_inflight_longterm_slope();
     }
 
