@@ -95,6 +95,8 @@ pub enum CongestionAlgorithm {
     Cubic,
     /// NewReno (RFC 9002 §7).
     NewReno,
+    /// BBRv3 (draft-ietf-ccwg-bbr). Needs [`pacing`](TransportConfig::pacing).
+    Bbr,
     /// Your own: called for each new path with its maximum datagram size, in bytes.
     Custom(Arc<dyn Fn(u16) -> Box<dyn CongestionController> + Send + Sync>),
 }
@@ -104,6 +106,7 @@ impl fmt::Debug for CongestionAlgorithm {
         f.write_str(match self {
             Self::Cubic => "Cubic",
             Self::NewReno => "NewReno",
+            Self::Bbr => "Bbr",
             Self::Custom(_) => "Custom",
         })
     }
@@ -156,6 +159,11 @@ impl TransportConfig {
             (self.initial_mtu < MINIMUM_MTU, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),
             (self.initial_mtu > 65_527, "initial_mtu", "must be at most 65527"),
             (self.max_mtu > 65_527, "max_mtu", "must be at most 65527"),
+            (
+                !self.pacing && matches!(self.congestion, CongestionAlgorithm::Bbr),
+                "pacing",
+                "must be on with BBR, which is nothing without",
+            ),
         ];
         match wrong.into_iter().find(|(wrong, ..)| *wrong) {
             Some((_, field, problem)) => Err(ConfigError { field, problem }),

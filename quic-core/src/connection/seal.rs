@@ -204,12 +204,15 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
-        self.space_mut(space).sent.push(packet);
+        let number = self.space_mut(space).sent.push(packet);
         if packet.ect {
             self.paths.on_marked_sent(packet.path);
         }
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
+            if packet.in_flight {
+                path.on_numbered(now, (space, number), packet.size);
+            }
         }
         if packet.ack_eliciting {
             let pto = self.pto();

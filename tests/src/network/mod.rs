@@ -29,11 +29,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quic_core::{ClientConfig, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, Side};
+use quic_core::{
+    ClientConfig, CongestionAlgorithm, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _,
+    Side,
+};
 
 pub use application::{Application, Received};
 pub use endpoint::{Endpoint, Incoming};
-pub use link::Link;
+pub use link::{Bursts, Link, LinkStatistics};
 pub use marks::Marks;
 pub use random::{Random, hash};
 pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
@@ -351,6 +354,21 @@ impl Pair {
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };
             self.on_the_way.insert((at, self.datagrams), datagram);
         }
+    }
+
+    /// What the link did so far to what `side` sent.
+    pub fn link_statistics(&self, side: Side) -> LinkStatistics {
+        let [to_server, to_client] = &self.links;
+        match side {
+            Side::Client => to_server.statistics,
+            Side::Server => to_client.statistics,
+        }
+    }
+
+    /// Lets connections that the client opens from now on use this controller.
+    pub fn use_congestion(&mut self, congestion: CongestionAlgorithm) {
+        self.setup.client_transport.congestion = congestion;
+        self.client_config = self.setup.client_config();
     }
 
     /// Retry packets that the server sent (RFC 9000 §17.2.5).
