@@ -57,6 +57,14 @@ pub struct TransportConfig {
     /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
     /// Default: true.
     pub pacing: bool,
+    /// Whether the QUIC Bit may have any value (RFC 9287): the peer is told that it may clear it,
+    /// and it is cleared in every other packet to peers that say the same. Turn it off where
+    /// something on the way, or on the same socket, tells QUIC from other protocols by that bit.
+    /// Default: true.
+    pub grease_quic_bit: bool,
+    /// Whether transport parameters and lists of versions carry reserved values, which peers have
+    /// to ignore (RFC 9000 §15, §18.1). Default: true.
+    pub grease: bool,
 }
 
 impl Default for TransportConfig {
@@ -79,6 +87,8 @@ impl Default for TransportConfig {
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
+            grease_quic_bit: true,
+            grease: true,
         }
     }
 }

@@ -17,6 +17,7 @@ mod lifecycle;
 mod lone_datagrams;
 mod new_tokens;
 mod parameters;
+mod quic_bit;
 mod receive;
 mod recording;
 mod seal;
@@ -27,6 +28,7 @@ mod statistics;
 mod timeouts;
 mod transmit;
 mod undecryptable;
+mod versions;
 mod work_account;
 
 #[cfg(test)]
@@ -57,10 +59,12 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::quic_bit::QuicBits;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
+use self::versions::ClientVersions;
 use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -107,6 +111,7 @@ struct ClientState {
     server_name: Box<str>,
     crypto: Arc<dyn SessionFactory>,
     transport: Arc<TransportConfig>,
+    versions: ClientVersions,
     /// Sent in every Initial (RFC 9000 §8.1).
     token: Bytes,
     /// Tokens for later connections, until the manager takes them.
@@ -131,6 +136,7 @@ struct Peer {
     completed_address_validation: bool,
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
+    quic_bits: QuicBits,
 }
 
 /// What is said, and kept, at the end.
