@@ -35,6 +35,11 @@ impl ClientConfig {
         transport: TransportConfig,
     ) -> Result<Self, ConfigError> {
         transport.check()?;
-        Ok(Self { crypto, transport: Arc::new(transport), version: QUIC_V1, versions: vec![QUIC_V1, QUIC_V2] })
+        Ok(Self {
+            crypto,
+            transport: Arc::new(transport),
+            version: QUIC_V1,
+            versions: vec![QUIC_V1, QUIC_V2],
+        })
     }
 }

@@ -110,7 +110,11 @@ mod tests {
             (Client, &[one, OTHER], one, &[0x1a2a_3a4a, OTHER, one], one),
         ] {
             let versions = ServerVersions { choice, ..ServerVersions::new(accepted) };
-            assert_eq!(versions.choose(original, available), expected, "{versions:?} {available:?}");
+            assert_eq!(
+                versions.choose(original, available),
+                expected,
+                "{versions:?} {available:?}"
+            );
         }
     }
 

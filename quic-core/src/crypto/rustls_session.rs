@@ -85,14 +85,7 @@ impl RustlsSession {
     }
 
     fn new(tls: Tls, keep: bool) -> Self {
-        Self {
-            tls,
-            secrets: None,
-            capture: None,
-            moved_to: None,
-            handshake_keys_made: false,
-            keep,
-        }
+        Self { tls, secrets: None, capture: None, moved_to: None, handshake_keys_made: false, keep }
     }
 
     /// The secrets that this client, which was moved, has to make its keys from.
@@ -121,9 +114,8 @@ impl RustlsSession {
 fn start_server(waiting: Waiting, version: Version) -> Result<Connection, TransportError> {
     let Waiting { configs, parameters, input } = waiting;
     let server = ServerConnection::new(configs.of(version), version, parameters);
-    let mut connection = Connection::Server(
-        server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?,
-    );
+    let mut connection =
+        Connection::Server(server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?);
     read(&mut connection, &input)?;
     Ok(connection)
 }

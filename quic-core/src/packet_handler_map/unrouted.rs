@@ -7,9 +7,7 @@ use crate::net::is_reflector;
 use crate::packet_handler_manager::ConnectionCell;
 use crate::server::{Load, Reaction, Unrouted};
 use crate::wire::ConnectionId;
-use crate::wire::header::{
-    Header, LongHeader, LongType, destination_id, has_fixed_bit, parse,
-};
+use crate::wire::header::{Header, LongHeader, LongType, destination_id, has_fixed_bit, parse};
 
 use super::response::MINIMUM_RESET_TRIGGER;
 use super::train::Segment;

@@ -7,9 +7,7 @@ use rustls::quic::{DirectionalKeys, HeaderProtectionKey, Keys, PacketKey, Packet
 use rustls::{CipherSuite, Side};
 use zeroize::Zeroizing;
 
-use super::{
-    CompactHeaderKey, CompactPacketKey, DETAILS, Details, LONG, SHORT, SuiteNumber,
-};
+use super::{CompactHeaderKey, CompactPacketKey, DETAILS, Details, LONG, SHORT, SuiteNumber};
 
 /// Bytes of an initialization vector.
 const IV: usize = 12;

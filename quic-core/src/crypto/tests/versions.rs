@@ -33,7 +33,7 @@ fn connect(
     let mut certificates = 0;
     let mut levels = [Level::Initial, Level::Initial];
     let mut to_client = VecDeque::from(write(&mut *server, &mut levels[0], &mut keys));
-    let mut to_server = VecDeque::new();
+    let mut to_server = VecDeque::<(Level, Vec<u8>)>::new();
     // Each end writes, and makes keys, before it reads the next level.
     loop {
         if let Some((level, bytes)) = to_server.pop_front() {

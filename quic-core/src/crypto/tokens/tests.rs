@@ -28,7 +28,11 @@ fn any_token() -> impl Strategy<Value = Token> {
                 version,
             }
         ),
-        (any_ip(), issued, any::<u32>()).prop_map(|(ip, issued, version)| Token::NewToken { ip, issued, version }),
+        (any_ip(), issued, any::<u32>()).prop_map(|(ip, issued, version)| Token::NewToken {
+            ip,
+            issued,
+            version
+        }),
     ]
 }
 

@@ -82,7 +82,9 @@ fn check_against_tls(version: Version, keeps: bool) {
     let mut changes = changes.into_iter();
     let Some(KeyChange::Handshake { keys }) = changes.next() else { panic!("no Handshake keys") };
     check_same(&keys, &ours(handshake).keys().unwrap());
-    let Some(KeyChange::OneRtt { keys, mut next }) = changes.next() else { panic!("no 1-RTT keys") };
+    let Some(KeyChange::OneRtt { keys, mut next }) = changes.next() else {
+        panic!("no 1-RTT keys")
+    };
     let mut secrets = ours(one_rtt);
     check_same(&keys, &secrets.keys().unwrap());
     for _ in 0..3 {

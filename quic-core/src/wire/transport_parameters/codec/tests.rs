@@ -36,7 +36,12 @@ fn parameters_of_any_side() -> impl Strategy<Value = TransportParameters> {
     let versions = option::of((1_u32.., vec(1_u32.., 0..5)));
     let extensions = (option::of(connection_id()), versions, any::<bool>());
     (numbers, small, streams, extensions).prop_map(
-        |(numbers, (payload, exponent, delay, ids, disable), (bidi, uni), (id, versions, grease))| {
+        |(
+            numbers,
+            (payload, exponent, delay, ids, disable),
+            (bidi, uni),
+            (id, versions, grease),
+        )| {
             let information = |(chosen, mut available): (u32, Vec<u32>)| {
                 available.push(chosen);
                 VersionInformation { chosen, available }
