@@ -283,7 +283,10 @@ impl Connection {
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).
     pub(super) fn discard_space(&mut self, space: SpaceId) {
         match space {
-            SpaceId::Initial => self.keys.initial = None,
+            SpaceId::Initial => {
+                self.keys.initial = None;
+                self.keys.other_initial = None;
+            }
             SpaceId::Handshake => self.keys.handshake = None,
             SpaceId::Application => return,
         }

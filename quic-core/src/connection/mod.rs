@@ -18,6 +18,7 @@ mod lifecycle;
 mod lone_datagrams;
 mod new_tokens;
 mod parameters;
+mod quic_bit;
 mod receive;
 mod recording;
 mod seal;
@@ -28,6 +29,7 @@ mod statistics;
 mod timeouts;
 mod transmit;
 mod undecryptable;
+mod versions;
 mod work_account;
 
 #[cfg(test)]
@@ -59,11 +61,13 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::quic_bit::QuicBits;
 use self::recording::Recording;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
+use self::versions::ClientVersions;
 use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -112,6 +116,7 @@ struct ClientState {
     server_name: Box<str>,
     crypto: Arc<dyn SessionFactory>,
     transport: Arc<TransportConfig>,
+    versions: ClientVersions,
     /// Sent in every Initial (RFC 9000 §8.1).
     token: Bytes,
     /// Tokens for later connections, until the manager takes them.
@@ -136,6 +141,7 @@ struct Peer {
     completed_address_validation: bool,
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
+    quic_bits: QuicBits,
 }
 
 /// What is said, and kept, at the end.

@@ -47,6 +47,7 @@ pub(super) fn local_parameters(
         ack_delay_exponent: ACK_DELAY_EXPONENT,
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
+        grease_quic_bit: config.grease_quic_bit,
         ..TransportParameters::default()
     }
 }
@@ -133,6 +134,7 @@ impl Connection {
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.check_versions(&parameters)?;
         self.take_peer_parameters(now, &parameters)
     }
 
@@ -160,6 +162,9 @@ impl Connection {
             //# is 1.
             let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
             self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        if parameters.grease_quic_bit {
+            self.on_grease_quic_bit();
         }
         self.streams.set_peer_limits(parameters.into());
         Ok(())

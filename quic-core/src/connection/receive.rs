@@ -39,6 +39,8 @@ struct Protected<'a> {
     destination_id: ConnectionId,
     /// Of a long header.
     source_id: Option<ConnectionId>,
+    /// Of a long header, if it is not the one that the connection is in.
+    other_version: Option<u32>,
     number_offset: usize,
     bytes: &'a mut [u8],
 }
@@ -115,12 +117,19 @@ impl Connection {
             self.discard_unreadable(&arrival, DiscardReason::Malformed);
             return None;
         };
-        let mut source_id = None;
+        if !self.accepts_quic_bit(&header, datagram) {
+            self.discard_unreadable(&arrival, DiscardReason::Malformed);
+            return None;
+        }
+        let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
                 if long.version != self.version {
-                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
-                    return None;
+                    if !self.takes_other_version(&long) {
+                        self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                        return Some(long.packet_length);
+                    }
+                    other_version = Some(long.version);
                 }
                 let reason = self.reason_to_discard_source(&long);
                 let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));
@@ -160,7 +169,14 @@ impl Connection {
             return Some(length);
         }
         let bytes = datagram.get_mut(..length)?;
-        let mut packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
+        let mut packet = Protected {
+            packet_type,
+            destination_id,
+            source_id,
+            other_version,
+            number_offset,
+            bytes,
+        };
         self.handle_protected(arrival, &mut packet);
         Some(length)
     }
@@ -212,8 +228,13 @@ impl Connection {
             length: packet.bytes.len(),
         };
         let space = received.space();
-        if !self.can_open(packet_type) {
+        let is_handshake = packet_type == PacketType::Handshake;
+        if !self.can_open(packet_type) || (is_handshake && packet.other_version.is_some()) {
             self.keep_for_later(arrival, space, packet);
+            return;
+        }
+        if packet.other_version.is_some() {
+            self.handle_other_initial(arrival, &received, packet);
             return;
         }
         let largest = self.space(space).received.largest();
@@ -228,6 +249,26 @@ impl Connection {
         }
         match opened {
             Ok(opened) => self.handle_opened(arrival, &received, &opened),
+            Err(error) => self.handle_not_opened(&arrival, error),
+        }
+    }
+
+    /// Opens an Initial packet of a version that the connection was in, or may move to.
+    fn handle_other_initial(
+        &mut self,
+        arrival: Arrival,
+        received: &Received,
+        packet: &mut Protected<'_>,
+    ) {
+        let Some(version) = packet.other_version else { return };
+        self.prepare_other_initial(version);
+        let largest = self.space(SpaceId::Initial).received.largest();
+        let Some(other) = &self.keys.other_initial else { return };
+        match other.open(packet.bytes, packet.number_offset, largest) {
+            Ok(opened) => match self.on_initial_of(version) {
+                Ok(()) => self.handle_opened(arrival, received, &opened),
+                Err(error) => self.fail(arrival.now, error),
+            },
             Err(error) => self.handle_not_opened(&arrival, error),
         }
     }
@@ -290,6 +331,7 @@ impl Connection {
             }
         }
         if contents.crypto {
+            self.settle_version();
             self.drive_handshake(now)?;
         }
         Ok(())

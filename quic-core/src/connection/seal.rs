@@ -259,6 +259,7 @@ impl Connection {
         };
         let number_length = number_length.bytes();
         let number_offset = writer.length().saturating_sub(number_length);
+        self.set_quic_bit(memory);
         Ok(HeaderWritten { space, number, number_offset, number_length, length_field })
     }
 

@@ -92,6 +92,8 @@ pub struct Pair {
     on_the_way: BTreeMap<(Instant, u64), Datagram>,
     datagrams: u64,
     outgoing: Vec<Outgoing>,
+    /// The first and the last datagram with a long header that the client, and the server, sent.
+    long: [Option<[Vec<u8>; 2]>; 2],
     millisecond: u64,
     steps: u32,
     /// After the ends, whose last words it waits for.
@@ -140,6 +142,7 @@ impl Pair {
             on_the_way: BTreeMap::new(),
             datagrams: 0,
             outgoing: Vec::new(),
+            long: [None, None],
             millisecond: 0,
             steps: 0,
             logs,
@@ -344,10 +347,21 @@ impl Pair {
         };
         let (length, hash) = (payload.len(), hash(&payload));
         let first_byte = payload.first().copied().unwrap_or_default();
-        let sent_mark = ecn;
+        let version = payload
+            .get(1..5)
+            .filter(|_| first_byte & 0x80 != 0)
+            .and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?)));
+        if version.is_some() {
+            let [client, server] = &mut self.long;
+            let long = if by == Side::Client { client } else { server };
+            let [_, last] = long.get_or_insert_with(|| [payload.clone(), Vec::new()]);
+            last.clone_from(&payload);
+        }
+        let mark = ecn;
         let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
         let arrives = arrivals[0].is_some();
-        let sent = Sent { at: self.now, by, length, hash, arrives, first_byte, ecn: sent_mark };
+        let at = self.now;
+        let sent = Sent { at, by, length, hash, arrives, first_byte, ecn: mark, version };
         self.trace.sent.push(sent);
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
@@ -373,7 +387,25 @@ impl Pair {
 
     /// Retry packets that the server sent (RFC 9000 §17.2.5).
     pub fn retries_sent(&self) -> usize {
-        self.trace.by(Side::Server).filter(|sent| sent.first_byte & 0xf0 == 0xf0).count()
+        self.trace.by(Side::Server).filter(|sent| sent.is_retry()).count()
+    }
+
+    /// The first datagram with a long header that an end sent.
+    pub fn first_from(&self, side: Side) -> Vec<u8> {
+        let [first, _] = self.long_from(side);
+        first
+    }
+
+    /// The last datagram with a long header that an end sent.
+    pub fn last_from(&self, side: Side) -> Vec<u8> {
+        let [_, last] = self.long_from(side);
+        last
+    }
+
+    fn long_from(&self, side: Side) -> [Vec<u8>; 2] {
+        let [client, server] = &self.long;
+        let long = if side == Side::Client { client } else { server };
+        long.clone().expect("a datagram was sent")
     }
 
     /// Lets a datagram arrive at one end that nobody sent.

@@ -21,6 +21,7 @@ mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod versions;
 
 use std::time::Duration;
 
