@@ -155,11 +155,11 @@ pub use config::{
     AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
     ServerConfig, StatelessResetKey, TokenKey, TransportConfig,
 };
-pub use connection::{Connection, Statistics};
+pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, StreamEvent};
+pub use event::{ConnectionHandle, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};

@@ -15,6 +15,9 @@ pub struct ClientConfig {
     pub transport: Arc<TransportConfig>,
     /// The QUIC version to start with. Default: version 1.
     pub version: u32,
+    /// Move to the address that the server prefers, if it says so (RFC 9000 §9.6), once that was
+    /// found to work. Default: true.
+    pub use_preferred_address: bool,
 }
 
 impl ClientConfig {
@@ -27,6 +30,11 @@ impl ClientConfig {
         transport: TransportConfig,
     ) -> Result<Self, ConfigError> {
         transport.check()?;
-        Ok(Self { crypto, transport: Arc::new(transport), version: super::QUIC_V1 })
+        Ok(Self {
+            crypto,
+            transport: Arc::new(transport),
+            version: super::QUIC_V1,
+            use_preferred_address: true,
+        })
     }
 }

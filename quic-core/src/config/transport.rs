@@ -57,6 +57,10 @@ pub struct TransportConfig {
     /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
     /// Default: true.
     pub pacing: bool,
+    /// Ask the peer not to move on purpose (disable_active_migration, RFC 9000 §18.2), as behind a
+    /// load balancer that routes by addresses. A peer that moves nevertheless, or whose NAT does,
+    /// is validated and followed as any other. Default: false.
+    pub disable_active_migration: bool,
 }
 
 impl Default for TransportConfig {
@@ -79,6 +83,7 @@ impl Default for TransportConfig {
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
+            disable_active_migration: false,
         }
     }
 }

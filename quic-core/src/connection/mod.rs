@@ -15,8 +15,11 @@ mod idle_timeout;
 mod keys;
 mod lifecycle;
 mod lone_datagrams;
+mod migration;
 mod new_tokens;
 mod parameters;
+mod path_statistics;
+mod preferred_address;
 mod receive;
 mod recording;
 mod seal;
@@ -34,6 +37,8 @@ mod tests;
 
 pub(crate) use ending::Closing;
 pub(crate) use start::{ClientStart, ServerStart};
+pub use migration::MigrationError;
+pub use path_statistics::PathStatistics;
 pub use statistics::Statistics;
 
 use std::collections::VecDeque;
@@ -57,6 +62,7 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::preferred_address::Preferred;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
@@ -111,6 +117,7 @@ struct ClientState {
     token: Bytes,
     /// Tokens for later connections, until the manager takes them.
     new_tokens: VecDeque<Bytes>,
+    preferred: Preferred,
 }
 
 #[derive(Debug)]
@@ -131,6 +138,8 @@ struct Peer {
     completed_address_validation: bool,
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
+    /// It sent disable_active_migration (RFC 9000 §18.2).
+    forbids_migration: bool,
 }
 
 /// What is said, and kept, at the end.

@@ -43,6 +43,8 @@ struct Issued {
     pending: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
+    /// Whether a packet to it moved the peer to another path, or began the connection.
+    used: bool,
 }
 
 impl LocalIds {
@@ -53,7 +55,7 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: false, token: None });
+        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, used: true });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -83,9 +85,42 @@ impl LocalIds {
         while self.issued.len() < self.limit.into() {
             let Some(id) = self.draw(random) else { return };
             let token = Some(reset_token(&id));
-            self.issued.push(Issued { sequence: self.next_sequence, id, pending: true, token });
-            self.next_sequence = self.next_sequence.saturating_add(1);
-            self.registrations.push(Registration::AddId(id));
+            self.add(id, token);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //# The sequence number on each newly issued
+    //# connection ID MUST increase by 1.
+    fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
+        let (sequence, pending) = (self.next_sequence, token.is_some());
+        self.issued.push(Issued { sequence, id, pending, token, used: false });
+        self.next_sequence = self.next_sequence.saturating_add(1);
+        self.registrations.push(Registration::AddId(id));
+    }
+
+    /// Issues the ID that goes with a preferred address, in the transport parameters: the second
+    /// one, before any other (RFC 9000 §5.1.1). `None` if there is only the empty one.
+    pub(crate) fn issue_preferred(&mut self, random: &mut SeededRandom) -> Option<ConnectionId> {
+        if self.length == 0 || self.next_sequence != 1 {
+            return None;
+        }
+        let id = self.draw(random)?;
+        self.largest_sent = self.next_sequence;
+        self.add(id, None);
+        Some(id)
+    }
+
+    /// Whether the peer had used the ID before it came on another path. If not, it moves on
+    /// purpose; else, its address may have changed without its doing (RFC 9000 §9.5).
+    pub(crate) fn is_used(&self, id: &ConnectionId) -> bool {
+        self.issued.iter().find(|issued| issued.id == *id).is_none_or(|issued| issued.used)
+    }
+
+    /// A packet to this ID came on another path than those before it.
+    pub(crate) fn on_used(&mut self, id: &ConnectionId) {
+        if let Some(issued) = self.issued.iter_mut().find(|issued| issued.id == *id) {
+            issued.used = true;
         }
     }
 

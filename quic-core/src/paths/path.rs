@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::amplification::Amplification;
 use super::mtu_discovery::MtuDiscovery;
+use super::permit::USEFUL_BYTES;
 use super::validation::Validation;
 use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::congestion::{CongestionController, Cubic, NewReno, Pacer, Rtt};
@@ -18,6 +19,8 @@ use crate::net::PathAddresses;
 #[derive(Debug)]
 pub(crate) struct Path {
     pub(crate) addresses: PathAddresses,
+    /// Names the path. Never given again, but by a peer that moves 2^32 times.
+    pub(crate) id: u32,
     /// Names the estimates: packets sent are accounted to the path with their generation.
     pub(crate) generation: u32,
     pub(crate) rtt: Rtt,
@@ -30,6 +33,37 @@ pub(crate) struct Path {
     in_flight: u64,
     /// When the window, or the pacer on its behalf, last was what limited sending.
     limited_at: Option<Instant>,
+    pub(super) role: Role,
+    /// Which of the peer's IDs its packets carry, while it is not the active one.
+    pub(super) peer_id: PeerId,
+    /// This end made it and has yet to see that it works. The amplification limit does not tell:
+    /// nothing is limited towards an address that this end chose.
+    pub(super) is_unproved: bool,
+    /// The peer's tokens are for another address.
+    pub(super) owes_tokens: bool,
+}
+
+/// What becomes of a path once it is validated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    /// Nothing.
+    Other,
+    /// It is kept: the application asked for it and may move there.
+    Probe,
+    /// It becomes the active one.
+    Candidate,
+}
+
+/// Whether a path besides the active one has an ID of the peer's for its packets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PeerId {
+    /// One that is on no other path.
+    Own,
+    /// The active one: the peer changed its address, but not its ID, and has given no other
+    /// (RFC 9000 §9.5).
+    Shared,
+    /// None: nothing can be sent.
+    None,
 }
 
 impl Path {
@@ -48,6 +82,7 @@ impl Path {
         };
         Self {
             addresses,
+            id: generation,
             generation,
             rtt: Rtt::new(config.initial_rtt),
             congestion,
@@ -57,7 +92,32 @@ impl Path {
             validation: Validation::default(),
             in_flight: 0,
             limited_at: None,
+            role: Role::Other,
+            peer_id: PeerId::Own,
+            is_unproved: false,
+            owes_tokens: false,
         }
+    }
+
+    /// Whether the peer is known to be there.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.amplification.is_validated() && !self.is_unproved
+    }
+
+    pub(crate) fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Whether its validation was asked for, and has its outcome told.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.role != Role::Other
+    }
+
+    /// Whether something is to be sent on it, and may, while it is not the active path.
+    pub(super) fn wants_datagram(&self) -> bool {
+        self.validation.wants_padding()
+            && self.peer_id != PeerId::None
+            && self.amplification.allowance() >= USEFUL_BYTES
     }
 
     /// A packet of `bytes` bytes was sent. The datagrams are counted apart, by

@@ -1,6 +1,6 @@
 //! What a simulation starts from.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
@@ -44,6 +44,8 @@ pub struct Setup {
     pub validation: AddressValidation,
     /// Attempts that may wait.
     pub accept_backlog: usize,
+    /// What the server prefers to its address.
+    pub preferred_address: Option<SocketAddrV4>,
     /// From the client to the server.
     pub to_server: Link,
     /// From the server to the client.
@@ -83,6 +85,7 @@ impl Setup {
             server_endpoint,
             validation: AddressValidation::Never,
             accept_backlog: 1024,
+            preferred_address: None,
             to_server: Link::default(),
             to_client: Link::default(),
         }
@@ -116,6 +119,7 @@ impl Setup {
         let mut config = ServerConfig::new(tls, transport, TokenKey::new([0x3c; 32])).unwrap();
         config.validation = self.validation;
         config.accept_backlog = self.accept_backlog;
+        config.preferred_address_v4 = self.preferred_address;
         Arc::new(config)
     }
 

@@ -12,6 +12,7 @@ mod closing;
 mod handshake;
 mod keys;
 mod lossy_handshake;
+mod migration;
 mod paths;
 mod random;
 mod recording;

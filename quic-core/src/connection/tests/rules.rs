@@ -284,7 +284,7 @@ fn each_token_is_sent_until_it_is_acknowledged_itself() {
     //# lost.
     let mut pair = Pair::confirmed();
     let handshake = &mut pair.server.handshake;
-    (0..3).for_each(|index| handshake.queue_token(index, Box::from([index; 40])));
+    (0..3).for_each(|index| handshake.queue_token(Box::from([index; 40])));
     let tokens = |pair: &mut Pair| {
         let (mut memory, mut ring) = ([0; 500], VecDeque::new());
         let mut packet = PacketWriter::new(&mut memory, &mut ring);
