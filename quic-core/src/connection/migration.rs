@@ -128,17 +128,18 @@ impl Connection {
     pub(super) fn judge_path(&mut self, judged: &Judged) -> Result<(), TransportError> {
         let Judged { now, path, datagram_bytes, to, is_newest, is_probing } = *judged;
         let is_elsewhere = !self.paths.is_active(&path);
-        // Whoever comes from elsewhere with the same connection ID may not know that it does.
+        // Whoever comes from elsewhere with the same connection ID may not know that it does
+        // (RFC 9000 §9.5). Who has changed that needs an answer with another one, too.
         let may_answer =
-            is_elsewhere && (self.remote_ids.has_spare() || self.local_ids.is_used(&to));
+            is_elsewhere && (self.remote_ids.has_spare() || self.local_ids.is_current(&to));
         let arrival =
             paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer };
         self.paths.on_authenticated(now, &arrival, &mut self.random);
         if !is_elsewhere {
             return Ok(());
         }
-        if self.paths.by_addresses(&path).is_some() {
-            self.local_ids.on_used(&to);
+        if self.paths.is_active(&path) {
+            self.local_ids.set_current(&to);
         }
         self.follow_paths(now)
     }

@@ -43,8 +43,9 @@ struct Issued {
     pending: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
-    /// Whether a packet to it moved the peer to another path, or began the connection.
-    used: bool,
+    /// Whether the packet that moved the peer to the active path, or began the connection, came
+    /// to it.
+    current: bool,
 }
 
 impl LocalIds {
@@ -55,7 +56,7 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, used: true });
+        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, current: true });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -94,7 +95,7 @@ impl LocalIds {
     //# connection ID MUST increase by 1.
     fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
         let (sequence, pending) = (self.next_sequence, token.is_some());
-        self.issued.push(Issued { sequence, id, pending, token, used: false });
+        self.issued.push(Issued { sequence, id, pending, token, current: false });
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.registrations.push(Registration::AddId(id));
     }
@@ -111,16 +112,15 @@ impl LocalIds {
         Some(id)
     }
 
-    /// Whether the peer had used the ID before it came on another path. If not, it moves on
-    /// purpose; else, its address may have changed without its doing (RFC 9000 §9.5).
-    pub(crate) fn is_used(&self, id: &ConnectionId) -> bool {
-        self.issued.iter().find(|issued| issued.id == *id).is_none_or(|issued| issued.used)
+    /// Whether it is the ID that the peer came to the active path with.
+    pub(crate) fn is_current(&self, id: &ConnectionId) -> bool {
+        self.issued.iter().any(|issued| issued.current && issued.id == *id)
     }
 
-    /// A packet to this ID came on another path than those before it.
-    pub(crate) fn on_used(&mut self, id: &ConnectionId) {
-        if let Some(issued) = self.issued.iter_mut().find(|issued| issued.id == *id) {
-            issued.used = true;
+    /// The peer came to the active path with this ID.
+    pub(crate) fn set_current(&mut self, id: &ConnectionId) {
+        for issued in &mut self.issued {
+            issued.current = issued.id == *id;
         }
     }
 

@@ -155,8 +155,13 @@ impl Paths {
             self.news.push(PathNews::Validated { addresses });
             return;
         };
-        let Some(path) = self.others.get(index) else { return };
+        let interval = self.active.validation_interval();
+        let Some(path) = self.others.get_mut(index) else { return };
         let (role, addresses) = (path.role, path.addresses);
+        if role == Role::Other {
+            // The peer may still be about to move there, or something be on its way.
+            path.validation.linger(now, path.validation_interval().max(interval));
+        }
         if role != Role::Other {
             self.news.push(PathNews::Validated { addresses });
         }

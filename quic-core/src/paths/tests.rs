@@ -318,6 +318,11 @@ fn another_host_starts_from_nothing_and_is_validated() {
     let old = paths.off_path(SOCKET).unwrap();
     let answer = challenge(old, true);
     paths.handle_response(at(1), answer, &mut random());
+    // What is on its way there still finds it for a while.
+    assert_eq!(paths.by_generation(0).unwrap().in_flight(), 5000);
+    assert!(paths.off_path(SOCKET).is_none());
+    let deadline = paths.deadline().unwrap();
+    assert_eq!(time_out(&mut paths, deadline), PathTimeout::Nothing);
     assert!(paths.others.is_empty());
     assert!(paths.by_generation(0).is_none());
 }
