@@ -14,7 +14,7 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
@@ -209,12 +209,15 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
-        self.space_mut(space).sent.push(packet);
+        let number = self.space_mut(space).sent.push(packet);
         if packet.ect {
             self.paths.on_marked_sent(packet.path);
         }
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
+            if packet.in_flight {
+                path.on_numbered(now, (space, number), packet.size);
+            }
         }
         if packet.ack_eliciting {
             let pto = self.pto();
@@ -239,11 +242,19 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        self.write_header_to(*self.remote_ids.active(), space, memory)
+    }
+
+    pub(super) fn write_header_to(
+        &mut self,
+        destination_id: ConnectionId,
+        space: SpaceId,
+        memory: &mut [u8],
+    ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        let destination_id = *self.remote_ids.active();
         let sends_early = self.sends_early();
         //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
         //# Packets that a client sends with 0-RTT packet protection MUST be acknowledged by
@@ -266,6 +277,7 @@ impl Connection {
         };
         let number_length = number_length.bytes();
         let number_offset = writer.length().saturating_sub(number_length);
+        self.set_quic_bit(memory);
         Ok(HeaderWritten { space, number, number_offset, number_length, length_field })
     }
 

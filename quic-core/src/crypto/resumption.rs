@@ -10,16 +10,14 @@ use rustls::client::{
     Tls13ClientSessionValue,
 };
 use rustls::pki_types::ServerName;
-use rustls::server::{ProducesTickets, StoresServerSessions};
-use rustls::{ClientConfig, NamedGroup, ServerConfig};
+use rustls::server::StoresServerSessions;
+use rustls::{NamedGroup, ServerConfig};
 
 use crate::wire::Side;
 use crate::wire::transport_parameters::{EarlyLimits, decode};
 
 /// Servers whose favourite key exchange a client remembers.
 const MAXIMUM_HINTS: usize = 256;
-/// Sessions that a client keeps for another QUIC version than the first, if it has no store.
-const MAXIMUM_SESSIONS: usize = 256;
 
 /// The early data that a server of QUIC allows: all or nothing.
 //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
@@ -133,52 +131,50 @@ impl ClientSessionStore for ClientAdapter {
     }
 }
 
-/// Configurations for each QUIC version, made from one when they are first needed.
-#[derive(Debug)]
-pub(super) struct Variants<C>(Arc<[OnceLock<Variant<C>>; VERSIONS]>);
-
-impl<C> Clone for Variants<C> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<C> Default for Variants<C> {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
-}
-
-/// QUIC versions that have a variant ready; others have it made for each connection.
-const VERSIONS: usize = 2;
-
-#[derive(Debug)]
-struct Variant<C> {
-    /// What it was made from: a configuration that was changed since is another one.
-    base: Arc<C>,
+/// What makes rustls keep a client's sessions of a QUIC version in `store`.
+pub(super) fn client_resumption(
+    store: Arc<dyn SessionStore>,
     version: u32,
-    limits: Option<EarlyLimits>,
-    config: Arc<C>,
+    protocols: Arc<[Vec<u8>]>,
+) -> Resumption {
+    let hints = ClientSessionMemoryCache::new(MAXIMUM_HINTS);
+    Resumption::store(Arc::new(ClientAdapter { store, version, protocols, hints }))
 }
 
-impl<C: Clone> Variants<C> {
-    fn get(
-        &self,
-        base: &Arc<C>,
-        version: u32,
-        limits: Option<EarlyLimits>,
-        adapt: impl Fn(&mut C),
-    ) -> Arc<C> {
+/// Configurations of servers with early data, each for other transport parameters, made when they
+/// are first needed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Variants(Arc<[OnceLock<Variant>; VARIANTS]>);
+
+/// Variants that are ready; more are made for each connection. One for each QUIC version, of a
+/// configuration that one kind of servers uses, as it should be.
+const VARIANTS: usize = 2;
+
+#[derive(Debug)]
+struct Variant {
+    /// What it was made from: a configuration that was changed since is another one.
+    base: Arc<ServerConfig>,
+    limits: EarlyLimits,
+    config: Arc<ServerConfig>,
+}
+
+impl Variants {
+    /// The configuration for a server's connection with these parameters, encoded.
+    pub(super) fn get(&self, parameters: &[u8], base: &Arc<ServerConfig>) -> Arc<ServerConfig> {
+        if base.max_early_data_size == 0 {
+            return Arc::clone(base);
+        }
+        let parameters = decode(parameters, Side::Server).unwrap_or_default();
+        let limits = EarlyLimits::from(&parameters);
         let make = || {
-            let mut config = C::clone(base);
-            adapt(&mut config);
-            Variant { base: Arc::clone(base), version, limits, config: Arc::new(config) }
+            let mut config = ServerConfig::clone(base);
+            let inner = Arc::clone(&config.session_storage);
+            config.session_storage = Arc::new(LimitedSessions { inner, limits });
+            Variant { base: Arc::clone(base), limits, config: Arc::new(config) }
         };
         for place in self.0.iter() {
             let variant = place.get_or_init(make);
-            let fits = Arc::ptr_eq(&variant.base, base)
-                && (variant.version, variant.limits) == (version, limits);
-            if fits {
+            if Arc::ptr_eq(&variant.base, base) && variant.limits == limits {
                 return Arc::clone(&variant.config);
             }
         }
@@ -186,114 +182,45 @@ impl<C: Clone> Variants<C> {
     }
 }
 
-/// The configuration of a client for a QUIC version. Sessions go into `store`; without one, where
-/// `base` says, but for those of a second version.
-pub(super) fn client_variant(
-    variants: &Variants<ClientConfig>,
-    base: &Arc<ClientConfig>,
-    store: Option<&Arc<dyn SessionStore>>,
-    version: u32,
-) -> Arc<ClientConfig> {
-    if store.is_none() && version == crate::wire::header::VERSION_1 {
-        return Arc::clone(base);
-    }
-    variants.get(base, version, None, |config| {
-        config.resumption = match store {
-            Some(store) => Resumption::store(Arc::new(ClientAdapter {
-                store: Arc::clone(store),
-                version,
-                protocols: base.alpn_protocols.clone().into(),
-                hints: ClientSessionMemoryCache::new(MAXIMUM_HINTS),
-            })),
-            None => Resumption::in_memory_sessions(MAXIMUM_SESSIONS),
-        };
-    })
+/// A server's store in which every session has the limits that were promised for 0-RTT. Each
+/// session is taken out when it is used: that it cannot be resumed twice is what keeps 0-RTT from
+/// being replayed (RFC 8446 §8.1).
+#[derive(Debug)]
+struct LimitedSessions {
+    inner: Arc<dyn StoresServerSessions>,
+    limits: EarlyLimits,
 }
 
-/// The configuration of a server for a QUIC version and its transport parameters, encoded.
-pub(super) fn server_variant(
-    variants: &Variants<ServerConfig>,
-    base: &Arc<ServerConfig>,
-    version: u32,
-    parameters: &[u8],
-) -> Arc<ServerConfig> {
-    let early = base.max_early_data_size > 0;
-    let limits = early.then(|| decode(parameters, Side::Server).ok()).flatten();
-    let limits = limits.map(|parameters| EarlyLimits::from(&parameters));
-    variants.get(base, version, limits, |config| {
-        let label = Label { version, limits };
-        let inner = Arc::clone(&config.session_storage);
-        config.session_storage = Arc::new(LabelledSessions { inner, label });
-        let inner = Arc::clone(&config.ticketer);
-        config.ticketer = Arc::new(LabelledTickets { inner, label });
-        if early && limits.is_none() {
-            // Nobody knows what was promised.
-            config.max_early_data_size = 0;
-        }
-    })
-}
-
-/// What a server's session is good for, kept with it.
-#[derive(Clone, Copy, Debug)]
-struct Label {
-    version: u32,
-    /// What was promised for 0-RTT; `None` if nothing was.
-    limits: Option<EarlyLimits>,
-}
-
-impl Label {
-    /// Appends the label to a session.
-    fn attach(&self, session: &mut Vec<u8>) {
-        session.extend(self.version.to_be_bytes());
-        if let Some(limits) = &self.limits {
-            session.extend(limits.encode());
-        }
-    }
-
-    /// Takes the label off a session; `None` if the session cannot be resumed under this one.
+impl LimitedSessions {
+    /// Takes the limits off a session; `None` if it cannot be resumed by a server with ours.
     fn detach(&self, mut session: Vec<u8>) -> Option<Vec<u8>> {
-        if let Some(limits) = &self.limits {
-            let length = session.len().checked_sub(EarlyLimits::LENGTH)?;
-            let before = EarlyLimits::decode(session.get(length..)?).ok()?;
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
-            //# A server MUST reject 0-RTT data if the restored values for transport
-            //# parameters cannot be supported.
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
-            //# If 0-RTT data is accepted by the server, the server MUST NOT reduce
-            //# any limits or alter any values that might be violated by the client
-            //# with its 0-RTT data.  In particular, a server that accepts 0-RTT data
-            //# MUST NOT set values for the following parameters (Section 18.2) that
-            //# are smaller than the remembered values of the parameters.
-            if !limits.covers(&before) {
-                return None;
-            }
-            session.truncate(length);
-        }
-        let (_, version) = session.split_last_chunk()?;
-        if u32::from_be_bytes(*version) != self.version {
+        let length = session.len().checked_sub(EarlyLimits::LENGTH)?;
+        let before = EarlyLimits::decode(session.get(length..)?).ok()?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+        //# A server MUST reject 0-RTT data if the restored values for transport
+        //# parameters cannot be supported.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+        //# If 0-RTT data is accepted by the server, the server MUST NOT reduce
+        //# any limits or alter any values that might be violated by the client
+        //# with its 0-RTT data.  In particular, a server that accepts 0-RTT data
+        //# MUST NOT set values for the following parameters (Section 18.2) that
+        //# are smaller than the remembered values of the parameters.
+        if !self.limits.covers(&before) {
             return None;
         }
-        session.truncate(session.len().saturating_sub(size_of::<u32>()));
+        session.truncate(length);
         Some(session)
     }
 }
 
-/// A server's store in which every session has a label. Each session is taken out when it is used:
-/// that it cannot be resumed twice is what keeps 0-RTT from being replayed (RFC 8446 §8.1).
-#[derive(Debug)]
-struct LabelledSessions {
-    inner: Arc<dyn StoresServerSessions>,
-    label: Label,
-}
-
-impl StoresServerSessions for LabelledSessions {
+impl StoresServerSessions for LimitedSessions {
     fn put(&self, key: Vec<u8>, mut session: Vec<u8>) -> bool {
-        self.label.attach(&mut session);
+        session.extend(self.limits.encode());
         self.inner.put(key, session)
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.label.detach(self.inner.get(key)?)
+        self.detach(self.inner.get(key)?)
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9001#section-9.2
@@ -301,38 +228,11 @@ impl StoresServerSessions for LabelledSessions {
     //# [TLS13], however it is recognized that these protections are
     //# imperfect.
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.label.detach(self.inner.take(key)?)
+        self.detach(self.inner.take(key)?)
     }
 
     fn can_cache(&self) -> bool {
         self.inner.can_cache()
-    }
-}
-
-/// A server's tickets, each with a label.
-#[derive(Debug)]
-struct LabelledTickets {
-    inner: Arc<dyn ProducesTickets>,
-    label: Label,
-}
-
-impl ProducesTickets for LabelledTickets {
-    fn enabled(&self) -> bool {
-        self.inner.enabled()
-    }
-
-    fn lifetime(&self) -> u32 {
-        self.inner.lifetime()
-    }
-
-    fn encrypt(&self, session: &[u8]) -> Option<Vec<u8>> {
-        let mut session = session.to_vec();
-        self.label.attach(&mut session);
-        self.inner.encrypt(&session)
-    }
-
-    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        self.label.detach(self.inner.decrypt(ticket)?)
     }
 }
 

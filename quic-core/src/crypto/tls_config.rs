@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -13,13 +14,14 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
 };
 
+use super::bound_tickets::{bind, bind_sessions};
 use super::compact_keys::default_provider;
 use super::initial::{initial_keys, initial_suite, tls_version};
-use super::resumption::{
-    SessionStore, UNLIMITED_EARLY_DATA, Variants, client_variant, server_variant,
-};
+use super::resumption::{SessionStore, UNLIMITED_EARLY_DATA, Variants, client_resumption};
 use super::rustls_session::RustlsSession;
+use super::secret_capture::SecretCapture;
 use super::{Session, SessionFactory, StartSessionError};
+use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, Side};
 
 /// A TLS configuration that QUIC cannot work with.
@@ -44,14 +46,45 @@ impl From<rustls::Error> for TlsConfigError {
 /// [`accept_early_data`](Self::accept_early_data) turns it on.
 #[derive(Clone)]
 pub struct TlsServerConfig {
-    config: Arc<ServerConfig>,
-    variants: Variants<ServerConfig>,
+    configs: ServerConfigs,
     initial: Suite,
     keep_exporter: bool,
 }
 
+/// The same configuration for each version of QUIC, with tickets that are good for that one only
+/// (RFC 9369 §5).
+#[derive(Clone)]
+pub(super) struct ServerConfigs {
+    version_1: Arc<ServerConfig>,
+    version_2: Arc<ServerConfig>,
+    /// Those of servers with early data.
+    variants: Variants,
+}
+
+impl ServerConfigs {
+    fn new(config: &ServerConfig) -> Self {
+        Self {
+            version_1: bind(config, VERSION_1),
+            version_2: bind(config, VERSION_2),
+            variants: Variants::default(),
+        }
+    }
+
+    /// The configuration of a server with these transport parameters.
+    pub(super) fn of(&self, version: Version, parameters: &[u8]) -> Arc<ServerConfig> {
+        self.variants.get(
+            parameters,
+            match version {
+                Version::V2 => &self.version_2,
+                _ => &self.version_1,
+            },
+        )
+    }
+}
+
 impl TlsServerConfig {
-    /// Takes a configuration of rustls. Early data is turned off.
+    /// Takes a configuration of rustls. Early data is turned off. Session tickets are good for the
+    /// version of QUIC only in which they were given (RFC 9369 §5).
     ///
     /// # Errors
     /// If TLS 1.3 or the suite that protects Initial packets is missing.
@@ -62,7 +95,7 @@ impl TlsServerConfig {
             Arc::make_mut(&mut config).max_early_data_size = 0;
         }
         ServerConnection::new(Arc::clone(&config), Version::V1, Vec::new())?;
-        Ok(Self { config, variants: Variants::default(), initial, keep_exporter: false })
+        Ok(Self { configs: ServerConfigs::new(&config), initial, keep_exporter: false })
     }
 
     /// A configuration with one certificate and the application protocols `alpn`, most wanted
@@ -108,7 +141,9 @@ impl TlsServerConfig {
     #[must_use]
     pub fn accept_early_data(mut self, accept: bool) -> Self {
         let size = if accept { UNLIMITED_EARLY_DATA } else { 0 };
-        Arc::make_mut(&mut self.config).max_early_data_size = size;
+        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
+            Arc::make_mut(config).max_early_data_size = size;
+        }
         self
     }
 
@@ -121,14 +156,21 @@ impl TlsServerConfig {
     /// data on, replays are kept off by that alone.
     #[must_use]
     pub fn session_store(mut self, store: Arc<dyn StoresServerSessions>) -> Self {
-        Arc::make_mut(&mut self.config).session_storage = store;
+        for (config, version) in
+            [(&mut self.configs.version_1, VERSION_1), (&mut self.configs.version_2, VERSION_2)]
+        {
+            let sessions = bind_sessions(Arc::clone(&store), version);
+            Arc::make_mut(config).session_storage = sessions;
+        }
         self
     }
 
     /// Reports the secrets of all sessions started from now on to `key_log`.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
-        Arc::make_mut(&mut self.config).key_log = key_log;
+        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
+            Arc::make_mut(config).key_log = Arc::clone(&key_log);
+        }
         self
     }
 }
@@ -148,13 +190,9 @@ impl SessionFactory for TlsServerConfig {
         _server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
-        let config = server_variant(&self.variants, &self.config, version, &parameters);
-        let version = supported(version)?;
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-7
-        //# The cryptographic handshake MUST provide the following properties:
-        let tls = ServerConnection::new(config, version, parameters)
-            .map_err(|error| StartSessionError::Tls(error.to_string()))?;
-        Ok(Box::new(RustlsSession::new(Connection::Server(tls), self.keep_exporter)))
+        supported(version)?;
+        let configs = self.configs.clone();
+        Ok(Box::new(RustlsSession::server(configs, parameters, self.keep_exporter)))
     }
 
     fn initial_keys(
@@ -172,13 +210,18 @@ impl SessionFactory for TlsServerConfig {
 #[derive(Clone)]
 pub struct TlsClientConfig {
     config: Arc<ClientConfig>,
-    sessions: Option<Arc<dyn SessionStore>>,
-    variants: Variants<ClientConfig>,
     initial: Suite,
+    /// Sessions of connections that started with version 2.
+    resumption_2: Resumption,
 }
 
+/// Sessions of version 2 that are remembered unless the application says otherwise; as many as
+/// rustls remembers of version 1.
+const SESSIONS: usize = 256;
+
 impl TlsClientConfig {
-    /// Takes a configuration of rustls. Early data is turned off.
+    /// Takes a configuration of rustls. Early data is turned off. Its `resumption` is for
+    /// connections of version 1; see [`resumption_of_version_2`](Self::resumption_of_version_2).
     ///
     /// # Errors
     /// If TLS 1.3 or the suite that protects Initial packets is missing.
@@ -190,7 +233,7 @@ impl TlsClientConfig {
         }
         let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
         ClientConnection::new(Arc::clone(&config), Version::V1, name, Vec::new())?;
-        Ok(Self { config, sessions: None, variants: Variants::default(), initial })
+        Ok(Self { config, initial, resumption_2: Resumption::in_memory_sessions(SESSIONS) })
     }
 
     /// A configuration that trusts servers certified by `roots`, and offers the application
@@ -242,9 +285,42 @@ impl TlsClientConfig {
     /// memory, up to eight for each of 32 servers.
     #[must_use]
     pub fn session_store(mut self, store: Arc<dyn SessionStore>) -> Self {
-        self.sessions = Some(store);
-        self.variants = Variants::default();
+        let protocols: Arc<[Vec<u8>]> = self.config.alpn_protocols.clone().into();
+        let [version_1, version_2] = [VERSION_1, VERSION_2]
+            .map(|version| client_resumption(Arc::clone(&store), version, Arc::clone(&protocols)));
+        Arc::make_mut(&mut self.config).resumption = version_1;
+        self.resumption_2 = version_2;
         self
+    }
+
+    /// How sessions of connections that start with version 2 of QUIC are resumed. Tickets are good
+    /// for one version only (RFC 9369 §5), so do not give it a store that others use. Tickets of a
+    /// connection that the server moved to another version are not kept. Default: 256 servers are
+    /// remembered in memory.
+    #[must_use]
+    pub fn resumption_of_version_2(mut self, resumption: Resumption) -> Self {
+        self.resumption_2 = resumption;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn rustls_config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// What a session of this version works with, and what hears of its secrets.
+    fn for_session(&self, version: Version) -> (Arc<ClientConfig>, Arc<SecretCapture>) {
+        let mut config = (*self.config).clone();
+        let capture = Arc::new(SecretCapture::new(Arc::clone(&config.key_log)));
+        config.key_log = Arc::clone(&capture) as Arc<dyn KeyLog>;
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+        //# Clients MUST NOT use a
+        //# session ticket or token from a QUIC version 1 connection to initiate
+        //# a QUIC version 2 connection, and vice versa.
+        if matches!(version, Version::V2) {
+            config.resumption = self.resumption_2.clone();
+        }
+        (Arc::new(config), capture)
     }
 
     /// Reports the secrets of all sessions started from now on to `key_log`.
@@ -268,19 +344,17 @@ impl SessionFactory for TlsClientConfig {
         server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
-        let config = client_variant(&self.variants, &self.config, self.sessions.as_ref(), version);
         let version = supported(version)?;
         let name = server_name.unwrap_or_default().to_owned();
         let Ok(name) = ServerName::try_from(name.clone()) else {
             return Err(StartSessionError::InvalidServerName(name));
         };
+        let (config, capture) = self.for_session(version);
         //= https://www.rfc-editor.org/rfc/rfc9001#section-8.4
         //# A client MUST NOT request the use of the TLS 1.3 compatibility mode.
         let tls = ClientConnection::new(config, version, name, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
-        // Session tickets come after the handshake.
-        let keep = true;
-        Ok(Box::new(RustlsSession::new(Connection::Client(tls), keep)))
+        Ok(Box::new(RustlsSession::client(Connection::Client(tls), capture)))
     }
 
     fn initial_keys(

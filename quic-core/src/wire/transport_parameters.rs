@@ -2,11 +2,13 @@
 
 mod codec;
 mod early_limits;
+mod version_information;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
-pub(crate) use codec::{decode, encode};
+pub(crate) use codec::{decode, encode, encode_reserved, encode_version_information};
 pub(crate) use early_limits::EarlyLimits;
+pub(crate) use version_information::VersionInformation;
 
 use super::{ConnectionId, StatelessResetToken};
 
@@ -41,6 +43,10 @@ pub(crate) struct TransportParameters {
     pub(crate) initial_source_connection_id: Option<ConnectionId>,
     /// Server only.
     pub(crate) retry_source_connection_id: Option<ConnectionId>,
+    /// RFC 9368 §3.
+    pub(crate) version_information: Option<VersionInformation>,
+    /// The QUIC Bit of packets to the sender may have any value (RFC 9287).
+    pub(crate) grease_quic_bit: bool,
 }
 
 /// Where a server would rather be talked to (RFC 9000 §9.6, §18.2).
@@ -72,6 +78,8 @@ impl Default for TransportParameters {
             active_connection_id_limit: 2,
             initial_source_connection_id: None,
             retry_source_connection_id: None,
+            version_information: None,
+            grease_quic_bit: false,
         }
     }
 }
