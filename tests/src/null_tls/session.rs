@@ -319,7 +319,9 @@ impl Session for NullSession {
     }
 
     fn client_offer(&self) -> Option<ClientOffer<'_>> {
-        self.hello.as_ref().map(|hello| ClientOffer::new(&hello.parameters, false))
+        self.hello
+            .as_ref()
+            .map(|hello| ClientOffer::new(&hello.parameters, hello.early_ticket.is_some()))
     }
 
     fn choose_version(&mut self, version: u32, parameters: &[u8]) -> Result<(), TransportError> {
