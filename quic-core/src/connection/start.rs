@@ -95,15 +95,8 @@ impl Connection {
         let new_tokens = VecDeque::new();
         let server_name = server_name.into();
         let preferred = Preferred::new(config.use_preferred_address);
-        let client = ClientState {
-            server_name,
-            crypto,
-            transport,
-            versions,
-            token,
-            new_tokens,
-            preferred,
-        };
+        let client =
+            ClientState { server_name, crypto, transport, versions, token, new_tokens, preferred };
         let mut connection = Self::assemble(
             now,
             Parts {
@@ -204,7 +197,7 @@ impl Connection {
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: defaults.ack_delay_exponent,
-                max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
+                max_ack_delay: Duration::from_millis(defaults.max_ack_delay).into(),
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
                 quic_bits: QuicBits::default(),
