@@ -220,7 +220,7 @@ impl Connection {
 
     fn on_packets_lost(&mut self, now: Instant, outcome: &LossOutcome, largest_size: u16) {
         self.counters.packets_lost += u64::from(outcome.packets);
-        let max_ack_delay = self.peer.max_ack_delay;
+        let max_ack_delay = self.peer.max_ack_delay.into();
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
@@ -326,7 +326,7 @@ impl Connection {
         let path = paths.active();
         let state = TimerState {
             rtt: &path.rtt,
-            max_ack_delay: peer.max_ack_delay,
+            max_ack_delay: peer.max_ack_delay.into(),
             handshake_confirmed: handshake.is_confirmed(),
             has_handshake_keys: keys.handshake.is_some(),
             peer_completed_address_validation: peer.completed_address_validation,
@@ -348,7 +348,11 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
         //# *  MUST use the lesser of the acknowledgment delay and the peer's
         //# max_ack_delay after the handshake is confirmed; and
-        if self.handshake.is_confirmed() { delay.min(self.peer.max_ack_delay) } else { delay }
+        if self.handshake.is_confirmed() {
+            delay.min(self.peer.max_ack_delay.into())
+        } else {
+            delay
+        }
     }
 
     /// An ACK of a Handshake or 1-RTT packet shows a client that the server validated its address

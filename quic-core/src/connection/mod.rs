@@ -56,7 +56,7 @@ use crate::config::{EndpointConfig, ServerConfig, TransportConfig};
 use crate::crypto::{SealError, SeededRandom, SessionFactory};
 use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
-use crate::instant::Instant;
+use crate::instant::{Instant, Span};
 use crate::paths::Paths;
 use crate::recorder::Origin;
 use crate::recovery::Recovery;
@@ -146,7 +146,7 @@ struct ServerState {
 struct Peer {
     has_parameters: bool,
     ack_delay_exponent: u8,
-    max_ack_delay: Duration,
+    max_ack_delay: Span,
     /// The server has shown that it believes our address (RFC 9002 §6.2.2.1); always so on a
     /// server.
     completed_address_validation: bool,
@@ -218,7 +218,7 @@ impl Connection {
     fn pto(&self) -> Duration {
         let space =
             if self.handshake.is_complete() { SpaceId::Application } else { SpaceId::Initial };
-        Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay, space)
+        Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay.into(), space)
     }
 
     /// What every input ends with: timers follow what happened.

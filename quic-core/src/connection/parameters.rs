@@ -171,7 +171,7 @@ impl Connection {
         //# The client MUST use the server's new values in the handshake instead; if the
         //# server does not provide new values, the default values are used.
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
-        self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
+        self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay).into();
         let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
         self.idle_timeout.set_peer_timeout(now, idle, pto);
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);

@@ -207,7 +207,7 @@ impl Connection {
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: defaults.ack_delay_exponent,
-                max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
+                max_ack_delay: Duration::from_millis(defaults.max_ack_delay).into(),
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
                 quic_bits: QuicBits::default(),

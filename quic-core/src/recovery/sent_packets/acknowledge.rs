@@ -51,8 +51,9 @@ impl SentPackets {
     }
 
     fn acknowledges_skipped(&self, ack: &Ack<'_>) -> bool {
-        !self.skipped.is_empty()
-            && ack.ranges().any(|range| self.skipped.iter().any(|number| range.contains(number)))
+        self.skipped.as_ref().is_some_and(|skipped| {
+            ack.ranges().any(|range| skipped.iter().any(|number| range.contains(number)))
+        })
     }
 
     /// Index of the first record with this number or a larger one.
