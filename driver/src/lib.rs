@@ -29,6 +29,7 @@ mod manager;
 mod outbox;
 mod pump;
 mod socket;
+mod sockets;
 
 pub use connection::{Connecting, Connection};
 pub use endpoint::Endpoint;
@@ -47,8 +48,8 @@ pub use socket::{
 pub use bytes::Bytes;
 pub use quic_core::{
     AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
-    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
+    ConnectionError, Direction, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side,
+    SocketId, StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
     VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
