@@ -49,8 +49,8 @@ pub use bytes::Bytes;
 pub use quic_core::{
     AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
     ConnectionError, Direction, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side,
-    SocketId, StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    SocketId, StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
+    TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

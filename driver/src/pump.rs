@@ -173,11 +173,7 @@ impl Pump {
             multiplexer.handle_datagram(
                 now,
                 UdpDatagram {
-                    path: PathAddresses {
-                        socket: id,
-                        local_ip: meta.dst_ip,
-                        remote: meta.addr,
-                    },
+                    path: PathAddresses { socket: id, local_ip: meta.dst_ip, remote: meta.addr },
                     ecn: meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8)),
                     payload,
                     segment_length: stride,
@@ -205,7 +201,11 @@ impl Pump {
             return Progress::Flushed;
         }
         let Some(Lane { outbox, .. }) = self.lanes.get_mut(lane) else { return Progress::Flushed };
-        match outbox.send(socket, &self.endpoint.counters) {
+        let sent = outbox.send(socket, &self.endpoint.counters);
+        if let Some(length) = outbox.take_too_large() {
+            self.endpoint.lock().multiplexer.handle_too_large(now, id, length);
+        }
+        match sent {
             Sent::Gone => Progress::More,
             Sent::Blocked => Progress::Blocked,
         }

@@ -5,7 +5,7 @@ use std::net::{SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConfigError, TransportConfig};
+use super::{ConfigError, ServerVersions, TransportConfig};
 use crate::crypto::SessionFactory;
 
 /// How to accept connections. Cheap to clone.
@@ -43,6 +43,8 @@ pub struct ServerConfig {
     pub preferred_address_v4: Option<SocketAddrV4>,
     /// The same for clients that connect over IPv6. Default: `None`.
     pub preferred_address_v6: Option<SocketAddrV6>,
+    /// The versions of QUIC to speak. Default: 1 and 2; the client chooses.
+    pub versions: ServerVersions,
 }
 
 /// When clients have to prove that they receive at the address they send from, by a Retry.
@@ -81,6 +83,7 @@ impl ServerConfig {
             new_tokens: 1,
             preferred_address_v4: None,
             preferred_address_v6: None,
+            versions: ServerVersions::default(),
         })
     }
 }

@@ -132,8 +132,7 @@ impl Connection {
         // (RFC 9000 §9.5). Who has changed that needs an answer with another one, too.
         let may_answer =
             is_elsewhere && (self.remote_ids.has_spare() || self.local_ids.is_current(&to));
-        let arrival =
-            paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer };
+        let arrival = paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer };
         self.paths.on_authenticated(now, &arrival, &mut self.random);
         if !is_elsewhere {
             return Ok(());

@@ -18,7 +18,7 @@ impl Connection {
     pub(super) fn queue_new_tokens(&mut self, now: Instant) {
         let Role::Server(server) = &self.role else { return };
         let ip = self.paths.active().addresses.remote.ip();
-        let token = Token::NewToken { ip, issued: now };
+        let token = Token::NewToken { ip, issued: now, version: self.version };
         // Those that the client does not have yet are for where it was.
         self.handshake.drop_tokens();
         for _ in 0..server.config.new_tokens {

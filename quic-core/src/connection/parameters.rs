@@ -48,6 +48,7 @@ pub(super) fn local_parameters(
         disable_active_migration: config.disable_active_migration,
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
+        grease_quic_bit: config.grease_quic_bit,
         ..TransportParameters::default()
     }
 }
@@ -134,6 +135,7 @@ impl Connection {
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.check_versions(&parameters)?;
         self.take_peer_parameters(now, &parameters)
     }
 
@@ -147,6 +149,7 @@ impl Connection {
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
         let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
         self.idle_timeout.set_peer_timeout(now, idle, pto);
+        self.paths.set_peer_ack_delay(self.peer.max_ack_delay);
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
         if let Some(token) = parameters.stateless_reset_token {
@@ -164,6 +167,9 @@ impl Connection {
             //# is 1.
             let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
             self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        if parameters.grease_quic_bit {
+            self.on_grease_quic_bit();
         }
         self.streams.set_peer_limits(parameters.into());
         Ok(())

@@ -6,6 +6,7 @@ use super::space::SpaceSlot;
 use crate::deadline::earliest;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
+use crate::recorder::{Origin, Timer};
 use crate::recovery::TimeoutAction;
 use crate::wire::SpaceId;
 
@@ -48,6 +49,7 @@ impl Connection {
                 // The closing period is over, even if the close could never be sent.
                 self.ending.close = None;
                 self.leave(None);
+                self.record_changes(now, Origin::Local);
             }
             return;
         }
@@ -55,9 +57,13 @@ impl Connection {
             Idle::Not => {}
             Idle::KeepAlive => self.space_mut(SpaceId::Application).ping = true,
             Idle::HalfOver => self.repeat_blocked(),
-            Idle::TimedOut => return self.vanish(now, ConnectionError::TimedOut),
+            Idle::TimedOut => {
+                self.record_timer(now, Timer::Idle, None);
+                return self.vanish(now, ConnectionError::TimedOut);
+            }
         }
         if self.handshake.handle_timeout(now) {
+            self.record_timer(now, Timer::Handshake, None);
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
         let quiet = self.space(SpaceId::Application).received.deadline();
@@ -78,8 +84,14 @@ impl Connection {
         }
         match self.expire_recovery_timer(now) {
             TimeoutAction::None => {}
-            TimeoutAction::DetectLoss(space) => self.detect_lost(now, space),
-            TimeoutAction::Probe { space, count } => self.prepare_probes(space, count),
+            TimeoutAction::DetectLoss(space) => {
+                self.record_timer(now, Timer::Loss, Some(space));
+                self.detect_lost(now, space);
+            }
+            TimeoutAction::Probe { space, count } => {
+                self.record_timer(now, Timer::Probe, Some(space));
+                self.prepare_probes(space, count);
+            }
         }
         self.after_input(now);
     }

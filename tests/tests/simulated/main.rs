@@ -9,17 +9,20 @@
 )]
 
 mod closing;
+mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
 mod migration;
 mod paths;
+mod qlog;
 mod random;
 mod recording;
 mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod versions;
 
 use std::time::Duration;
 

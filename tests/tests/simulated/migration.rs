@@ -153,11 +153,10 @@ fn a_path_that_does_not_work_is_told_and_left() {
     pair.run_for(seconds(5));
     assert_eq!(active(&mut pair, client), home);
     let events = told(&mut pair, Side::Client);
-    assert_eq!(events[1..], [
-        PathEvent::Active(path),
-        PathEvent::Active(home),
-        PathEvent::Failed(path)
-    ]);
+    assert_eq!(
+        events[1..],
+        [PathEvent::Active(path), PathEvent::Active(home), PathEvent::Failed(path)]
+    );
     echo(&mut pair, client, 10_000, seconds(5));
 }
 
@@ -617,9 +616,7 @@ fn a_client_that_moves_while_it_seeks_the_preferred_address_seeks_it_from_there(
     let mut pair = preferring(1, true);
     let client = pair.start();
     let path = second_path(&mut pair);
-    pair.wait("confirmed", seconds(1), |pair| {
-        pair.client.with(client, |c| c.paths().count()) == 2
-    });
+    pair.wait("confirmed", seconds(1), |pair| pair.client.with(client, |c| c.paths().count()) == 2);
     pair.dead.push(CLIENT);
     migrate(&mut pair, client, path).unwrap();
     echo(&mut pair, client, 100_000, seconds(20));

@@ -3,6 +3,7 @@
 mod costs;
 mod frame_table;
 mod handshake_rules;
+mod migration;
 mod pair;
 mod rules;
 
