@@ -16,9 +16,6 @@ pub struct ClientConfig {
     /// The QUIC version to start with. Default: [`QUIC_V1`](crate::QUIC_V1), which every server
     /// knows.
     pub version: u32,
-    /// Move to the address that the server prefers, if it says so (RFC 9000 §9.6), once that was
-    /// found to work. Default: true.
-    pub use_preferred_address: bool,
     /// The QUIC versions that the connection may be in in the end, most wanted first: a server
     /// that knows one of them may go on in it at once, if `version` is compatible with it
     /// (RFC 9368 §2.3), and a server that does not know `version` is tried again with the first
@@ -26,6 +23,9 @@ pub struct ClientConfig {
     /// give only `version`, or nothing, to accept no other. Default: version 1, then
     /// [`QUIC_V2`](crate::QUIC_V2).
     pub versions: Vec<u32>,
+    /// Move to the address that the server prefers, if it says so (RFC 9000 §9.6), once that was
+    /// found to work. Default: true.
+    pub use_preferred_address: bool,
 }
 
 impl ClientConfig {

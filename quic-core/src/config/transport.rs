@@ -57,10 +57,6 @@ pub struct TransportConfig {
     /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
     /// Default: true.
     pub pacing: bool,
-    /// Ask the peer not to move on purpose (disable_active_migration, RFC 9000 §18.2), as behind a
-    /// load balancer that routes by addresses. A peer that moves nevertheless, or whose NAT does,
-    /// is validated and followed as any other. Default: false.
-    pub disable_active_migration: bool,
     /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
     /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.
     pub ecn: bool,
@@ -72,6 +68,10 @@ pub struct TransportConfig {
     /// Whether transport parameters and lists of versions carry reserved values, which peers have
     /// to ignore (RFC 9000 §15, §18.1). Default: true.
     pub grease: bool,
+    /// Ask the peer not to move on purpose (disable_active_migration, RFC 9000 §18.2), as behind a
+    /// load balancer that routes by addresses. A peer that moves nevertheless, or whose NAT does,
+    /// is validated and followed as any other. Default: false.
+    pub disable_active_migration: bool,
 }
 
 impl Default for TransportConfig {
@@ -94,10 +94,10 @@ impl Default for TransportConfig {
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
-            disable_active_migration: false,
             ecn: true,
             grease_quic_bit: true,
             grease: true,
+            disable_active_migration: false,
         }
     }
 }

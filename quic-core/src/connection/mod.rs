@@ -148,9 +148,9 @@ struct Peer {
     completed_address_validation: bool,
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
+    quic_bits: QuicBits,
     /// It sent disable_active_migration (RFC 9000 §18.2).
     forbids_migration: bool,
-    quic_bits: QuicBits,
 }
 
 /// What is said, and kept, at the end.

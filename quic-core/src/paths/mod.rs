@@ -63,9 +63,9 @@ pub(crate) struct Paths {
     /// The peer's max_udp_payload_size; as large as can be before it told.
     peer_maximum: u64,
     pacing: Deadline,
-    news: News,
     /// Made when the first packet is marked.
     ecn: Option<Box<EcnFeedback>>,
+    news: News,
 }
 
 /// To which path a datagram belongs.
@@ -108,8 +108,8 @@ impl Paths {
             peer_ack_delay: DEFAULT_ACK_DELAY,
             peer_maximum: u64::MAX,
             pacing: Deadline::default(),
-            news: News::default(),
             ecn: None,
+            news: News::default(),
         }
     }
 

@@ -102,11 +102,11 @@ impl Path {
             validation: Validation::default(),
             in_flight: 0,
             limited_at: None,
+            delivery: samples.then(|| Box::new(DeliverySampler::new())),
             role: Role::Other,
             peer_id: PeerId::Own,
             is_unproved: false,
             owes_tokens: false,
-            delivery: samples.then(|| Box::new(DeliverySampler::new())),
         }
     }
 

@@ -44,14 +44,14 @@ pub struct Setup {
     pub validation: AddressValidation,
     /// Attempts that may wait.
     pub accept_backlog: usize,
-    /// What the server prefers to its address.
-    pub preferred_address: Option<SocketAddrV4>,
     /// The version that the client starts with.
     pub version: u32,
     /// The versions that the client wants.
     pub client_versions: Vec<u32>,
     /// The versions that the server speaks.
     pub server_versions: ServerVersions,
+    /// What the server prefers to its address.
+    pub preferred_address: Option<SocketAddrV4>,
     /// From the client to the server.
     pub to_server: Link,
     /// From the server to the client.
@@ -91,10 +91,10 @@ impl Setup {
             server_endpoint,
             validation: AddressValidation::Never,
             accept_backlog: 1024,
-            preferred_address: None,
             version: QUIC_V1,
             client_versions: vec![QUIC_V1, QUIC_V2],
             server_versions: ServerVersions::default(),
+            preferred_address: None,
             to_server: Link::default(),
             to_client: Link::default(),
         }
@@ -131,8 +131,8 @@ impl Setup {
         let mut config = ServerConfig::new(tls, transport, TokenKey::new([0x3c; 32])).unwrap();
         config.validation = self.validation;
         config.accept_backlog = self.accept_backlog;
-        config.preferred_address_v4 = self.preferred_address;
         config.versions.clone_from(&self.server_versions);
+        config.preferred_address_v4 = self.preferred_address;
         Arc::new(config)
     }
 
