@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quic_core::crypto::HandshakeData;
-use quic_core::{ConnectionError, Direction, OpenStreamError, Side, Statistics, StreamId, VarInt};
+use quic_core::{
+    ConnectionError, Direction, OpenStreamError, PathStatistics, Side, Statistics, StreamId, VarInt,
+};
 
 use crate::early_data::EarlyData;
 use crate::error::ExportKeyingMaterialError;
@@ -229,6 +231,17 @@ impl Connection {
     /// Counters since the start of the connection.
     pub fn stats(&self) -> Statistics {
         self.inner.lock().connection.statistics()
+    }
+
+    /// What is known of the path in use: round-trip time, window, counters.
+    pub fn path_stats(&self) -> PathStatistics {
+        self.inner.lock().connection.path_statistics()
+    }
+
+    /// What is known of all paths: the one in use first, then those that are validated, or were
+    /// left a moment ago. At most four.
+    pub fn paths(&self) -> Vec<PathStatistics> {
+        self.inner.lock().connection.paths().collect()
     }
 
     /// This end's role.

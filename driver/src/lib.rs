@@ -31,6 +31,7 @@ mod manager;
 mod outbox;
 mod pump;
 mod socket;
+mod sockets;
 
 pub use connection::{Connecting, Connection};
 pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
@@ -51,9 +52,9 @@ pub use socket::{
 pub use bytes::Bytes;
 pub use quic_core::{
     AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
-    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    ConnectionError, Direction, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side,
+    SocketId, StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
+    TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::{future, mem};
 
 use quic_core::{
-    Connection, ConnectionCell, ConnectionError, ConnectionHandle, Event, StreamEvent, VarInt,
+    Connection, ConnectionCell, ConnectionError, ConnectionHandle, Event, MigrationError,
+    PathAddresses, SocketId, StreamEvent, VarInt,
 };
 
 use crate::bell::{Bell, User};
@@ -38,6 +39,8 @@ pub(crate) struct ConnectionState {
     pub(crate) early_streams_gone: bool,
     /// Whether the connection is in the bell's list of changed ones.
     queued: bool,
+    /// Whether it is to move to the endpoint's socket, and could not yet.
+    pub(crate) wants_move: bool,
 }
 
 impl ConnectionCell for SharedConnection {
@@ -50,6 +53,7 @@ impl ConnectionCell for SharedConnection {
             keeps_rejected: false,
             early_streams_gone: false,
             queued: false,
+            wants_move: false,
         };
         Self(Arc::new(Inner { handle, state: Mutex::new(state) }))
     }
@@ -109,6 +113,21 @@ impl ConnectionState {
             StreamEvent::Writable(id) => self.waiting.take_writer(id, woken),
             _ => {}
         }
+    }
+
+    /// Moves a client's connection to another socket, or notes that it wants to. One that must
+    /// not stays where it is.
+    pub(crate) fn move_to(&mut self, now: quic_core::Instant, socket: SocketId) {
+        let current = self.connection.path();
+        self.wants_move = false;
+        if current.socket == socket {
+            return;
+        }
+        let path = PathAddresses { socket, local_ip: None, remote: current.remote };
+        self.wants_move = matches!(
+            self.connection.migrate(now, path),
+            Err(MigrationError::NotConfirmed | MigrationError::NoConnectionId)
+        );
     }
 
     /// Notes that the connection is over; the first reason counts.

@@ -23,6 +23,8 @@ const MULTICONNECT_INITIAL_RTT: Duration = Duration::from_millis(100);
 enum TestCase {
     /// Only ChaCha20-Poly1305 protects packets.
     ChaCha20,
+    /// The server prefers another address, which the client moves to.
+    ConnectionMigration,
     /// The client updates the keys early.
     KeyUpdate,
     /// A connection for each file.
@@ -47,13 +49,14 @@ impl TestCase {
         let name = variable("TESTCASE")?;
         Ok(match name.as_str() {
             "chacha20" => Self::ChaCha20,
+            "connectionmigration" => Self::ConnectionMigration,
             "keyupdate" => Self::KeyUpdate,
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
             "resumption" => Self::Resumption,
             "retry" => Self::Retry,
             "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
             | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
-            | "crosstraffic" => Self::Transfer,
+            | "crosstraffic" | "rebind-port" | "rebind-addr" => Self::Transfer,
             "v2" => Self::Version2,
             "versionnegotiation" => Self::VersionNegotiation,
             "zerortt" => Self::ZeroRtt,

@@ -12,6 +12,7 @@ mod closing;
 mod early_data;
 mod faults;
 mod incoming;
+mod moving;
 mod runtimes;
 mod streams;
 mod support;

@@ -174,6 +174,7 @@ impl Connection {
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay).into();
         let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
         self.idle_timeout.set_peer_timeout(now, idle, pto);
+        self.paths.set_peer_ack_delay(self.peer.max_ack_delay);
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
         if let Some(token) = parameters.stateless_reset_token {

@@ -353,6 +353,10 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
         //# A PATH_RESPONSE frame MUST be sent on the network path where the
         //# PATH_CHALLENGE frame was received.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+        //# Unlike other cases where datagrams are expanded, endpoints MUST NOT
+        //# discard datagrams that appear to be too small when they contain
+        //# PATH_CHALLENGE or PATH_RESPONSE.
         for challenge in contents.challenges {
             if let Some(path) = self.paths.by_addresses(&arrival.path) {
                 path.validation.handle_challenge(challenge);

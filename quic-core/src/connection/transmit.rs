@@ -64,6 +64,10 @@ impl Connection {
             return None;
         }
         self.keep_keys_fresh(now);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# An endpoint MUST NOT delay transmission of a
+        //# packet containing a PATH_RESPONSE frame unless constrained by
+        //# congestion control.
         let transmit = self
             .transmit_off_path(now, socket, buffer)
             .or_else(|| self.transmit_mtu_probe(now, socket, buffer))
@@ -262,6 +266,10 @@ impl Connection {
             return if acks_only { Ok(()) } else { self.write_early_frames(now, packet) };
         }
         let received = &mut self.space_mut(space).received;
+        // So a packet with an answer on the active path is no probing one.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+        //# An endpoint that receives a PATH_CHALLENGE
+        //# on an active path SHOULD send a non-probing packet in response.
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
         }

@@ -4,6 +4,7 @@ mod costs;
 mod early_data;
 mod frame_table;
 mod handshake_rules;
+mod migration;
 mod pair;
 mod rules;
 

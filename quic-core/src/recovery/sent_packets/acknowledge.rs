@@ -132,6 +132,9 @@ impl AckOutcome {
         } else {
             self.ect_elsewhere += u32::from(packet.ect);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+        //# Packets sent on the old path MUST NOT contribute to congestion
+        //# control or RTT estimation for the new path.
         if packet.path != context.path || !packet.in_flight {
             return;
         }
