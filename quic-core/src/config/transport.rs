@@ -65,6 +65,9 @@ pub struct TransportConfig {
     /// Whether transport parameters and lists of versions carry reserved values, which peers have
     /// to ignore (RFC 9000 §15, §18.1). Default: true.
     pub grease: bool,
+    /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
+    /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.
+    pub ecn: bool,
 }
 
 impl Default for TransportConfig {
@@ -89,6 +92,7 @@ impl Default for TransportConfig {
             pacing: true,
             grease_quic_bit: true,
             grease: true,
+            ecn: true,
         }
     }
 }

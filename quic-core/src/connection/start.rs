@@ -15,7 +15,7 @@ use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
 use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
-use super::versions::{ClientVersions, client_parameters, grease_parameters, wire_version};
+use super::versions::{ClientVersions, client_parameters, wire_version};
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
@@ -114,6 +114,7 @@ impl Connection {
             },
         );
         connection.install_initial_keys(destination)?;
+        connection.begin_recording(now);
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
@@ -130,10 +131,7 @@ impl Connection {
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token =
             endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
-        let mut encoded = Vec::with_capacity(256);
-        encode(&parameters, &mut encoded);
-        grease_parameters(&config.transport, &mut random, &mut encoded);
-        let session = config.crypto.start(version, None, encoded)?;
+        let session = config.crypto.start(version, None, encoded(&parameters))?;
         let state = ServerState { config, keeps_initial_route: true };
         let mut connection = Self::assemble(
             now,
@@ -157,6 +155,7 @@ impl Connection {
         );
         connection.registrations.push(Registration::AddId(destination_id));
         connection.install_initial_keys(destination_id)?;
+        connection.begin_recording(now);
         Ok(connection)
     }
 
@@ -200,6 +199,7 @@ impl Connection {
             registrations: Registrations::default(),
             counters: Counters::default(),
             work: WorkAccount::default(),
+            recording: None,
             role,
             endpoint,
             random,
@@ -223,4 +223,12 @@ pub(super) fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionI
     let bytes: [u8; ConnectionId::MAXIMUM_LENGTH] = random.array();
     let length = length.min(ConnectionId::MAXIMUM_LENGTH);
     bytes.get(..length).and_then(ConnectionId::new).unwrap_or(ConnectionId::EMPTY)
+}
+
+/// As long as it has to be: TLS keeps it for the whole handshake.
+fn encoded(parameters: &TransportParameters) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    encode(parameters, &mut bytes);
+    bytes.shrink_to_fit();
+    bytes
 }

@@ -25,8 +25,9 @@ use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Most versions that a client wants, and that are sent of a server's.
 const MAXIMUM_VERSIONS: usize = 16;
-/// Longest value of a reserved transport parameter, in bytes.
-const MAXIMUM_GREASE: usize = 8;
+/// Longest value of a reserved transport parameter, in bytes. Both ends hold it as long as the
+/// handshake takes.
+const MAXIMUM_GREASE: usize = 3;
 
 /// What a client knows of versions.
 #[derive(Debug)]
@@ -183,17 +184,13 @@ fn grease(versions: &mut Vec<u32>, random: &mut SeededRandom) {
 }
 
 /// Appends a transport parameter that nobody knows (RFC 9000 §18.1).
-pub(super) fn grease_parameters(
-    transport: &TransportConfig,
-    random: &mut SeededRandom,
-    out: &mut Vec<u8>,
-) {
+fn grease_parameters(transport: &TransportConfig, random: &mut SeededRandom, out: &mut Vec<u8>) {
     if transport.grease {
         let value = random.array::<MAXIMUM_GREASE>();
-        let [a, b, c, d, length] = random.array();
-        let length = usize::from(length).checked_rem(MAXIMUM_GREASE).unwrap_or(0);
+        let [number, length] = random.array();
+        let length = usize::from(length).checked_rem(MAXIMUM_GREASE + 1).unwrap_or(0);
         let value = value.get(..length).unwrap_or_default();
-        encode_reserved(u32::from_be_bytes([a, b, c, d]), value, out);
+        encode_reserved(number, value, out);
     }
 }
 
@@ -220,6 +217,7 @@ pub(super) fn client_parameters(
     let mut encoded = Vec::with_capacity(256);
     encode(&parameters, &mut encoded);
     grease_parameters(transport, random, &mut encoded);
+    encoded.shrink_to_fit();
     encoded
 }
 
@@ -334,17 +332,26 @@ impl Connection {
                 chosen = server.config.versions.choose(self.version, &information.available);
             }
         }
+        self.move_to(chosen);
+        let parameters = self.late_parameters();
+        self.handshake.session_mut().choose_version(self.version, &parameters)
+    }
+
+    /// The transport parameters that a server knows only once it decided on the version, and one
+    /// that nobody knows.
+    fn late_parameters(&mut self) -> Vec<u8> {
+        let mut parameters = Vec::with_capacity(64);
+        let Role::Server(server) = &self.role else { return parameters };
         let transport = &server.config.transport;
         let mut available = server.config.versions.deployed.clone();
         available.truncate(MAXIMUM_VERSIONS);
         if transport.grease {
             grease(&mut available, &mut self.random);
         }
-        self.move_to(chosen);
-        let chosen = self.version;
-        let mut parameters = Vec::with_capacity(64);
-        encode_version_information(&VersionInformation { chosen, available }, &mut parameters);
-        self.handshake.session_mut().choose_version(chosen, &parameters)
+        let information = VersionInformation { chosen: self.version, available };
+        encode_version_information(&information, &mut parameters);
+        grease_parameters(transport, &mut self.random, &mut parameters);
+        parameters
     }
 
     /// Sends in this version from now on; stays in the one it has if there are no keys for it.

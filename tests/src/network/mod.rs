@@ -14,7 +14,9 @@
 
 mod application;
 mod endpoint;
+mod failure_logs;
 mod link;
+mod marks;
 mod random;
 mod setup;
 mod trace;
@@ -32,11 +34,13 @@ use quic_core::{ClientConfig, ConnectionHandle, EcnCodepoint, Instant, Multiplex
 pub use application::{Application, Received};
 pub use endpoint::{Endpoint, Incoming};
 pub use link::Link;
+pub use marks::Marks;
 pub use random::{Random, hash};
 pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 pub use trace::{Sent, Trace};
 
 use endpoint::Outgoing;
+use failure_logs::FailureLogs;
 use link::LinkState;
 use setup::START;
 
@@ -89,6 +93,9 @@ pub struct Pair {
     long: [Option<[Vec<u8>; 2]>; 2],
     millisecond: u64,
     steps: u32,
+    /// After the ends, whose last words it waits for.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    logs: FailureLogs,
 }
 
 /// A datagram on its way.
@@ -112,7 +119,8 @@ impl Pair {
         Setup::with_rustls(seed).build()
     }
 
-    fn from_setup(setup: Setup) -> Self {
+    fn from_setup(mut setup: Setup) -> Self {
+        let logs = FailureLogs::of(&mut setup);
         let mut random = Random::new(setup.seed, 0);
         let client = Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
         let mut server = Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
@@ -134,6 +142,7 @@ impl Pair {
             long: [None, None],
             millisecond: 0,
             steps: 0,
+            logs,
             setup,
         }
     }
@@ -327,7 +336,7 @@ impl Pair {
     }
 
     fn send(&mut self, by: Side, datagram: Outgoing) {
-        let Outgoing { from, to, ecn, mut payload } = datagram;
+        let Outgoing { from, to, mut ecn, mut payload } = datagram;
         let [to_server, to_client] = &mut self.links;
         let (link, state) = match by {
             Side::Client => (&self.to_server, to_server),
@@ -345,10 +354,12 @@ impl Pair {
             let [_, last] = long.get_or_insert_with(|| [payload.clone(), Vec::new()]);
             last.clone_from(&payload);
         }
-        let arrivals = state.send(link, self.now, &mut payload);
-        let ecn = ecn.filter(|_| !link.bleach_ecn);
+        let sent_mark = ecn;
+        let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
         let arrives = arrivals[0].is_some();
-        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte, version });
+        let at = self.now;
+        let sent = Sent { at, by, length, hash, arrives, first_byte, version, ecn: sent_mark };
+        self.trace.sent.push(sent);
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };

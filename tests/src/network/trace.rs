@@ -1,6 +1,6 @@
 //! What was sent, so that runs can be compared.
 
-use quic_core::{Instant, QUIC_V2, Side};
+use quic_core::{EcnCodepoint, Instant, QUIC_V2, Side};
 
 /// A datagram that was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Sent {
     pub first_byte: u8,
     /// The version in its first packet, if that has a long header.
     pub version: Option<u32>,
+    /// Its ECN mark.
+    pub ecn: Option<EcnCodepoint>,
 }
 
 impl Sent {
@@ -48,7 +50,7 @@ impl Trace {
     }
 
     /// Datagrams that `side` sent.
-    pub fn by(&self, side: Side) -> impl Iterator<Item = &Sent> {
+    pub fn by(&self, side: Side) -> impl Iterator<Item = &Sent> + Clone {
         self.sent.iter().filter(move |sent| sent.by == side)
     }
 }
