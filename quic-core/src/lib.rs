@@ -156,11 +156,11 @@ pub use config::{
     QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey, TransportConfig,
     VersionChoice,
 };
-pub use connection::{Connection, Statistics};
+pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, StreamEvent};
+pub use event::{ConnectionHandle, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};

@@ -14,7 +14,7 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
@@ -204,12 +204,15 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
-        self.space_mut(space).sent.push(packet);
+        let number = self.space_mut(space).sent.push(packet);
         if packet.ect {
             self.paths.on_marked_sent(packet.path);
         }
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
+            if packet.in_flight {
+                path.on_numbered(now, (space, number), packet.size);
+            }
         }
         if packet.ack_eliciting {
             let pto = self.pto();
@@ -234,11 +237,19 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        self.write_header_to(*self.remote_ids.active(), space, memory)
+    }
+
+    pub(super) fn write_header_to(
+        &mut self,
+        destination_id: ConnectionId,
+        space: SpaceId,
+        memory: &mut [u8],
+    ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        let destination_id = *self.remote_ids.active();
         let length_field = if space == SpaceId::Application {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };

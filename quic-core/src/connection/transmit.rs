@@ -102,6 +102,7 @@ impl Connection {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         if !SpaceId::ALL.into_iter().any(|space| self.wants(space, false)) {
+            self.paths.active_mut().on_nothing_to_send();
             return None;
         }
         let mut budget = self.budget(now, socket)?;

@@ -183,15 +183,24 @@ fn grease(versions: &mut Vec<u32>, random: &mut SeededRandom) {
     versions.insert(place, reserved_version(u32::from_be_bytes([a, b, c, d])));
 }
 
-/// Appends a transport parameter that nobody knows (RFC 9000 §18.1).
-fn grease_parameters(transport: &TransportConfig, random: &mut SeededRandom, out: &mut Vec<u8>) {
+/// What TLS carries: the parameters, and one that nobody knows (RFC 9000 §18.1).
+pub(super) fn encode_parameters(
+    parameters: &TransportParameters,
+    transport: &TransportConfig,
+    random: &mut SeededRandom,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    encode(parameters, &mut out);
     if transport.grease {
         let value = random.array::<MAXIMUM_GREASE>();
         let [number, length] = random.array();
         let length = usize::from(length).checked_rem(MAXIMUM_GREASE + 1).unwrap_or(0);
         let value = value.get(..length).unwrap_or_default();
-        encode_reserved(number, value, out);
+        encode_reserved(number, value, &mut out);
     }
+    // TLS keeps it for the whole handshake.
+    out.shrink_to_fit();
+    out
 }
 
 /// The transport parameters of a client.
@@ -214,11 +223,7 @@ pub(super) fn client_parameters(
         version_information: Some(information),
         ..local_parameters(transport, local_id)
     };
-    let mut encoded = Vec::with_capacity(256);
-    encode(&parameters, &mut encoded);
-    grease_parameters(transport, random, &mut encoded);
-    encoded.shrink_to_fit();
-    encoded
+    encode_parameters(&parameters, transport, random)
 }
 
 /// The version whose keys and packets are used: a client that starts with a version that nobody
@@ -337,8 +342,7 @@ impl Connection {
         self.handshake.session_mut().choose_version(self.version, &parameters)
     }
 
-    /// The transport parameters that a server knows only once it decided on the version, and one
-    /// that nobody knows.
+    /// The transport parameter that a server knows only once it decided on the version.
     fn late_parameters(&mut self) -> Vec<u8> {
         let mut parameters = Vec::with_capacity(64);
         let Role::Server(server) = &self.role else { return parameters };
@@ -350,7 +354,6 @@ impl Connection {
         }
         let information = VersionInformation { chosen: self.version, available };
         encode_version_information(&information, &mut parameters);
-        grease_parameters(transport, &mut self.random, &mut parameters);
         parameters
     }
 
