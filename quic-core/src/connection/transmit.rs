@@ -301,6 +301,10 @@ impl Connection {
     /// A client's Initial packets, and a server's that elicit acknowledgments, travel in full
     /// datagrams (RFC 9000 §14.1).
     pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6
+        //# Clients that support multiple QUIC versions SHOULD ensure that the first UDP
+        //# datagram they send is sized to the largest of the minimum datagram sizes from all
+        //# versions they support, using PADDING frames (Section 19.1) as necessary.
         space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
     }
 }

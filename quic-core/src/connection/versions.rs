@@ -29,6 +29,10 @@ const MAXIMUM_VERSIONS: usize = 16;
 /// handshake takes.
 const MAXIMUM_GREASE: usize = 3;
 
+//= https://www.rfc-editor.org/rfc/rfc9368#section-8
+//# Note that implementations that wish to use version negotiation to negotiate versions other
+//# than QUIC version 1 MUST implement the version negotiation mechanism defined in this
+//# document.
 /// What a client knows of versions.
 #[derive(Debug)]
 pub(super) struct ClientVersions {
@@ -310,6 +314,10 @@ impl Connection {
         let Some(offer) = self.handshake.session().client_offer() else { return Ok(()) };
         let Role::Server(server) = &self.role else { return Ok(()) };
         let resumes = offer.resumes;
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.3
+        //# If the first flight is correctly formatted, then this conversion process cannot fail
+        //# by definition of the first flight being compatible; if the server is unable to
+        //# convert the first flight, it MUST abort the handshake.
         let parameters = decode(offer.parameters, Side::Client)
             .map_err(|error| TransportError::transport_parameter(error.0))?;
         let mut chosen = self.version;
@@ -337,6 +345,11 @@ impl Connection {
                 chosen = server.config.versions.choose(self.version, &information.available);
             }
         }
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+        //# Endpoints that support both versions SHOULD support compatible version negotiation
+        //# to avoid a round trip.
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# The server MUST send all CRYPTO frames using the negotiated version.
         self.move_to(chosen);
         let parameters = self.late_parameters();
         self.handshake.session_mut().choose_version(self.version, &parameters)
@@ -424,6 +437,10 @@ impl Connection {
         }
         //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
         //# If it doesn't find one, it SHALL abort the connection attempt.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+        //# A client that supports only this version of QUIC MUST abandon the current connection
+        //# attempt if it receives a Version Negotiation packet, with the following two
+        //# exceptions.
         let Some(version) = client.versions.select(header.versions.clone()) else {
             self.vanish(now, ConnectionError::VersionMismatch);
             return;
@@ -490,6 +507,3 @@ impl From<TransportError> for Anew {
         Self::Transport(error)
     }
 }
-
-#[cfg(test)]
-mod tests;

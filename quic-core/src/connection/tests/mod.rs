@@ -5,5 +5,6 @@ mod frame_table;
 mod handshake_rules;
 mod pair;
 mod rules;
+mod version_rules;
 
 use pair::Pair;
