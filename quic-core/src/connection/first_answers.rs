@@ -18,9 +18,27 @@ impl Connection {
             return;
         }
         let Role::Client(client) = &mut self.role else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# The client MUST NOT use a different version in the subsequent Initial packet that
+        //# contains the Retry token.
         client.token = Bytes::copy_from_slice(retry.token);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+        //# A client MUST accept and process at most one Retry packet for each connection
+        //# attempt.
         self.ids_seen.retry_source = Some(retry.source_id);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+        //# The client MUST use the value from the Source Connection ID field of the Retry
+        //# packet in the Destination Connection ID field of subsequent packets that it sends.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+        //# The client MUST NOT change the Source Connection ID because the server could include
+        //# the connection ID as part of its token validation logic; see Section 8.1.4.
         self.remote_ids.set_first(retry.source_id);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+        //# A client MUST use the same cryptographic handshake message it included in this
+        //# packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+        //# A client MUST NOT reset the packet number for any packet number space after
+        //# processing a Retry packet.
         self.resend_all(SpaceId::Initial);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
         //# A client SHOULD attempt

@@ -77,6 +77,9 @@ impl Connection {
             //# An endpoint MUST treat
             //# receipt of a frame in a packet type that is not permitted as a
             //# connection error of type PROTOCOL_VIOLATION.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
+            //# Endpoints MUST treat receipt of Handshake packets with other frames as a
+            //# connection error of type PROTOCOL_VIOLATION.
             if !frame_type.is_permitted_in(received.packet_type) {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
                     .in_frame(exact_type));

@@ -326,6 +326,10 @@ impl Connection {
         //# An endpoint MUST treat receipt of a packet that has a non-zero
         //# value for these bits after removing both packet and header protection
         //# as a connection error of type PROTOCOL_VIOLATION.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.3.1
+        //# An endpoint MUST treat receipt of a packet that has a non-zero value for these bits,
+        //# after removing both packet and header protection, as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if opened.first_byte & reserved != 0 {
             return Err(TransportError::protocol_violation("reserved bits are set"));
         }

@@ -261,6 +261,9 @@ impl Connection {
         //# the server in packets protected by 1-RTT keys.
         let length_field = if space == SpaceId::Application && !sends_early {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+            //# When the spin bit is disabled, endpoints MAY set the spin bit to any value and
+            //# MUST ignore any incoming value.
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
             write_short_header(&mut writer, &parts, number, number_length)?;
             None

@@ -138,6 +138,10 @@ impl Connection {
         let retry_source = start.retried.then_some(destination_id);
         let mut parameters = local_parameters(&config.transport, local_id);
         parameters.original_destination_connection_id = Some(start.original_destination_id);
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# After switching to a negotiated version after a Retry, the server MUST include the
+        //# relevant transport parameters to validate that the server sent the Retry and the
+        //# connection IDs used in the exchange, as described in Section 7.3 of [QUIC].
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token =
             endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
@@ -209,6 +213,19 @@ impl Connection {
                 ack_delay_exponent: defaults.ack_delay_exponent,
                 max_ack_delay: Duration::from_millis(defaults.max_ack_delay).into(),
                 completed_address_validation: side == Side::Server,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+                //# An endpoint that does not support this feature MUST disable it, as defined
+                //# below.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+                //# Even when the spin bit is not disabled by the administrator, endpoints MUST
+                //# disable their use of the spin bit for a random selection of at least one in
+                //# every 16 network paths, or for one in every 16 connection IDs, in order to
+                //# ensure that QUIC connections that disable the spin bit are commonly observed
+                //# on the network.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+                //# It is RECOMMENDED that endpoints set the spin bit to a random value either
+                //# chosen independently for each packet or chosen independently for each
+                //# connection ID.
                 spin: random.u64() & 1 == 1,
                 quic_bits: QuicBits::default(),
                 forbids_migration: false,

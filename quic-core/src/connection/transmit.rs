@@ -320,6 +320,10 @@ impl Connection {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
     //# First, the packet containing a ClientHello MUST be padded to a minimum size.
     pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6
+        //# Clients that support multiple QUIC versions SHOULD ensure that the first UDP
+        //# datagram they send is sized to the largest of the minimum datagram sizes from all
+        //# versions they support, using PADDING frames (Section 19.1) as necessary.
         space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
     }
 }

@@ -30,12 +30,8 @@ const MAXIMUM_REASON: usize = 256;
 /// A handshake over [`rustls::quic`].
 pub(super) struct RustlsSession {
     tls: Tls,
-    /// To derive the next keys from; `None` before there are 1-RTT keys.
-    secrets: Option<Box<NextSecrets>>,
-    /// On a client, until there are 1-RTT keys.
-    capture: Option<Arc<SecretCapture>>,
-    /// The version that the server moved this client to.
-    moved_to: Option<Version>,
+    /// `None` on a server before there are 1-RTT keys.
+    secrets: Option<Box<KeySource>>,
     handshake_keys_made: bool,
     early_keys_made: bool,
     /// Keep the TLS state after the handshake.
@@ -57,10 +53,14 @@ struct Waiting {
     input: Vec<u8>,
 }
 
-/// What the next keys are derived from.
-enum NextSecrets {
+/// What keys are derived from, beside those that TLS makes itself.
+enum KeySource {
+    /// On a client before there are 1-RTT keys: what hears of the secrets, and the version that
+    /// the server moved it to.
+    Capture(Arc<SecretCapture>, Option<Version>),
+    /// The next keys.
     OfTls(Secrets),
-    /// Of a client that was moved.
+    /// The next keys of a client that was moved.
     Own(VersionSecrets),
 }
 
@@ -76,7 +76,8 @@ impl RustlsSession {
     pub(super) fn client(connection: Connection, capture: Arc<SecretCapture>) -> Self {
         // Session tickets come after the handshake.
         let keep = true;
-        Self { capture: Some(capture), ..Self::new(Tls::Live(Box::new(connection)), keep) }
+        let secrets = Some(Box::new(KeySource::Capture(capture, None)));
+        Self { secrets, ..Self::new(Tls::Live(Box::new(connection)), keep) }
     }
 
     /// A server's session, which starts with the client's offer. It drops the TLS state when the
@@ -87,15 +88,7 @@ impl RustlsSession {
     }
 
     fn new(tls: Tls, keep: bool) -> Self {
-        Self {
-            tls,
-            secrets: None,
-            capture: None,
-            moved_to: None,
-            handshake_keys_made: false,
-            early_keys_made: false,
-            keep,
-        }
+        Self { tls, secrets: None, handshake_keys_made: false, early_keys_made: false, keep }
     }
 
     /// The secrets that this client, which was moved, has to make its keys from.
@@ -103,17 +96,19 @@ impl RustlsSession {
         &self,
         pick: impl FnOnce(&SecretCapture) -> Option<SecretPair>,
     ) -> Option<VersionSecrets> {
-        let (version, Tls::Live(connection)) = (self.moved_to?, &self.tls) else { return None };
+        let KeySource::Capture(capture, Some(version)) = self.secrets.as_deref()? else {
+            return None;
+        };
+        let Tls::Live(connection) = &self.tls else { return None };
         let suite = connection.negotiated_cipher_suite()?.suite();
-        VersionSecrets::new(suite, version, rustls::Side::Client, pick(self.capture.as_ref()?)?)
+        VersionSecrets::new(suite, *version, rustls::Side::Client, pick(capture)?)
     }
 
     fn one_rtt(&mut self, keys: Keys, next: Secrets) -> Keys {
         let own = self.own_secrets(SecretCapture::one_rtt);
-        self.capture = None;
         let (keys, next) = match own.and_then(|own| Some((own.keys()?, own))) {
-            Some((keys, own)) => (keys, NextSecrets::Own(own)),
-            None => (keys, NextSecrets::OfTls(next)),
+            Some((keys, own)) => (keys, KeySource::Own(own)),
+            None => (keys, KeySource::OfTls(next)),
         };
         self.secrets = Some(Box::new(next));
         keys
@@ -264,7 +259,7 @@ impl Session for RustlsSession {
         //# includes compatible version negotiation, any issued server tokens are
         //# considered to originate from the negotiated version, not the original
         //# one.
-        if level == Level::OneRtt && self.moved_to.is_some() {
+        if matches!(self.secrets.as_deref(), Some(KeySource::Own(_))) && level == Level::OneRtt {
             // All that comes there are tickets, and TLS would keep them for the version that it
             // was started with.
             return Ok(());
@@ -288,11 +283,13 @@ impl Session for RustlsSession {
                 parameters: std::mem::take(&mut waiting.parameters),
                 input: std::mem::take(&mut waiting.input),
             };
+            // As long as the session, and no longer than it has to be.
+            waiting.parameters.reserve_exact(parameters.len());
             waiting.parameters.extend_from_slice(parameters);
             self.tls = Tls::Live(Box::new(start_server(waiting, version)?));
-        } else if let Some(capture) = &self.capture {
+        } else if let Some(KeySource::Capture(capture, moved_to)) = self.secrets.as_deref_mut() {
             capture.keep();
-            self.moved_to = Some(version);
+            *moved_to = Some(version);
         }
         Ok(())
     }
@@ -364,8 +361,9 @@ impl Session for RustlsSession {
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {
         match &mut **self.secrets.as_mut()? {
-            NextSecrets::OfTls(secrets) => Some(secrets.next_packet_keys()),
-            NextSecrets::Own(secrets) => secrets.next_packet_keys(),
+            KeySource::OfTls(secrets) => Some(secrets.next_packet_keys()),
+            KeySource::Own(secrets) => secrets.next_packet_keys(),
+            KeySource::Capture(..) => None,
         }
     }
 

@@ -17,6 +17,7 @@ mod lossy_handshake;
 mod migration;
 mod paths;
 mod qlog;
+mod quic_bit;
 mod random;
 mod recording;
 mod replay;

@@ -59,6 +59,33 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     //= type=test
     //# A client MUST change the Destination Connection ID it uses for sending packets in
     //# response to only the first received Initial or Retry packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# A client MUST discard a Retry packet that contains a Source Connection ID field that is
+    //# identical to the Destination Connection ID field of its Initial packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# The client MUST use the value from the Source Connection ID field of the Retry packet in
+    //# the Destination Connection ID field of subsequent packets that it sends.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# A client MUST accept and process at most one Retry packet for each connection attempt.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# After the client has received and processed an Initial or Retry packet from the server,
+    //# it MUST discard any subsequent Retry packets that it receives.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# Clients MUST discard Retry packets that have a Retry Integrity Tag that cannot be
+    //# validated; see Section 5.8 of [QUIC-TLS].
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# The client MUST NOT change the Source Connection ID because the server could include the
+    //# connection ID as part of its token validation logic; see Section 8.1.4.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+    //= type=test
+    //# A client MUST NOT reset the packet number for any packet number space after processing a
+    //# Retry packet.
     let mut client = client(NOW, TransportConfig::default());
     let first = sent_by(&mut client, NOW);
     assert_eq!(initial(&first[0]).1, []);
@@ -82,6 +109,11 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     assert_eq!(again.len(), first.len());
     assert!(again.iter().all(|datagram| initial(datagram) == (id(5), b"token".to_vec())));
     assert!(again.iter().all(|datagram| datagram.len() >= 1200));
+    let source = |datagram: &Vec<u8>| match parse(datagram, 8) {
+        Ok(Header::Long(header)) => header.source_id,
+        other => panic!("no Initial: {other:?}"),
+    };
+    assert!(again.iter().all(|datagram| source(datagram) == source(&first[0])));
     assert_eq!(client.space(SpaceId::Initial).sent.next_number(), 2 * numbers);
     let other = retry(&client, id(6), b"other");
     deliver(&mut client, NOW, &other);
@@ -93,6 +125,14 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
 
 #[test]
 fn a_client_believes_no_retry_and_no_version_negotiation_after_a_packet_of_the_server() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+    //= type=test
+    //# A client MUST discard any Version Negotiation packet if it has received and successfully
+    //# processed any other packet, including an earlier Version Negotiation packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# After the client has received and processed an Initial or Retry packet from the server,
+    //# it MUST discard any subsequent Retry packets that it receives.
     let mut pair = Pair::started();
     let ping = pair.server.forge(SpaceId::Initial, PING);
     deliver(&mut pair.client, pair.now, &ping);
@@ -111,6 +151,10 @@ fn a_client_believes_no_retry_and_no_version_negotiation_after_a_packet_of_the_s
 
 #[test]
 fn a_client_ends_on_version_negotiation_unless_its_version_is_listed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+    //= type=test
+    //# A client MUST discard a Version Negotiation packet that lists the QUIC version selected
+    //# by the client.
     for (versions, ends) in [(&[9, 1][..], false), (&[9], true)] {
         let mut client = client(NOW, TransportConfig::default());
         let _first = sent_by(&mut client, NOW);

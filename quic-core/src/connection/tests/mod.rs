@@ -7,5 +7,6 @@ mod handshake_rules;
 mod migration;
 mod pair;
 mod rules;
+mod version_rules;
 
 use pair::Pair;

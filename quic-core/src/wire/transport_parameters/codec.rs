@@ -323,7 +323,7 @@ pub(crate) fn encode_version_information(information: &VersionInformation, out: 
 
 /// Appends a parameter whose identifier is reserved, the one that `number` chooses, so that nobody
 /// comes to rely on there being none but known ones (RFC 9000 §18.1).
-pub(crate) fn encode_reserved(number: u32, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode_reserved(number: u8, value: &[u8], out: &mut Vec<u8>) {
     put_varint(out, 31 * u64::from(number) + 27);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);
