@@ -18,6 +18,7 @@ mod shared;
 mod error;
 
 mod connection;
+mod datagrams;
 mod recv_stream;
 mod send_stream;
 mod stream_io;
@@ -31,10 +32,11 @@ mod pump;
 mod socket;
 
 pub use connection::{Connecting, Connection};
+pub use datagrams::OutgoingDatagram;
 pub use endpoint::Endpoint;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
-    ReadToEndError, RetryError, StoppedError, WriteError,
+    ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
 };
 pub use incoming::{Incoming, IncomingFuture};
 pub use pump::{Arrived, Progress, Pump};
@@ -46,8 +48,8 @@ pub use socket::{
 
 pub use bytes::Bytes;
 pub use quic_core::{
-    AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
+    AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
+    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
     StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
     VarIntBoundsExceeded,
 };

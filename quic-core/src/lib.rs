@@ -112,7 +112,7 @@
 #![forbid(unsafe_code)]
 
 // The modules are in the order of layers, lowest first; each uses those above it in the list.
-// Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each other:
+// Components of a connection (`ack_frequency`, `datagrams`, `ids`, `paths`, `recovery`, `streams`) do not know each other:
 // `connection` routes between them.
 
 mod deadline;
@@ -133,6 +133,8 @@ mod buffer;
 mod config;
 mod packet;
 
+mod ack_frequency;
+mod datagrams;
 mod ids;
 mod paths;
 mod recovery;
@@ -152,14 +154,15 @@ mod socket_multiplexer;
 pub mod fuzzing;
 
 pub use config::{
-    AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
+    AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
     ServerConfig, StatelessResetKey, TokenKey, TransportConfig,
 };
-pub use connection::{Connection, Statistics};
+pub use connection::{Connection, Datagrams, Statistics};
+pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, StreamEvent};
+pub use event::{ConnectionHandle, DatagramEvent, Event, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
@@ -171,7 +174,8 @@ pub use recorder::{Record, Recorder, SharedRecorder};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
-    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
+    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
+    WriteError,
 };
 pub use transmit::{Transmit, TransmitBuffer};
 pub use wire::{

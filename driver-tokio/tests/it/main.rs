@@ -9,6 +9,7 @@
 
 mod cancellation;
 mod closing;
+mod datagrams;
 mod faults;
 mod incoming;
 mod runtimes;

@@ -11,4 +11,4 @@ mod transport;
 pub use client::ClientConfig;
 pub use endpoint::{EndpointConfig, QUIC_V1, StatelessResetKey};
 pub use server::{AddressValidation, ServerConfig, TokenKey};
-pub use transport::{ConfigError, CongestionAlgorithm, TransportConfig};
+pub use transport::{AckFrequencyConfig, ConfigError, CongestionAlgorithm, TransportConfig};

@@ -68,6 +68,9 @@ impl Connection {
             self.events.push_back(Event::Lost(reason.clone()));
         }
         self.streams.get().on_connection_over(readable);
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.on_connection_over(readable);
+        }
     }
 
     /// Leaves the rest to the manager: `datagram` is repeated when the peer still sends.

@@ -181,10 +181,13 @@ impl Connection {
             local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),
+            datagrams: None,
+            ack_frequency: None,
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: defaults.ack_delay_exponent,
                 max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
+                max_datagram_frame_size: 0,
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
             },

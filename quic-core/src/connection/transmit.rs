@@ -248,10 +248,12 @@ impl Connection {
             return Ok(());
         }
         self.paths.active_mut().validation.write_frames(packet, padded)?;
+        if self.ack_frequency.is_some() {
+            self.write_ack_frequency(now, packet)?;
+        }
         self.local_ids.write_frames(packet)?;
         self.remote_ids.write_frames(packet)?;
-        let Some(streams) = self.streams.used_mut() else { return Ok(()) };
-        streams.write_frames(now, self.paths.active().rtt.smoothed(), packet)
+        self.write_application_data(now, packet)
     }
 
     /// Whether a packet of `space` is to be sent.
@@ -274,6 +276,8 @@ impl Connection {
 
     fn has_application_frames(&self) -> bool {
         self.streams.used().is_some_and(Streams::has_frames)
+            || self.datagrams.as_ref().is_some_and(|datagrams| datagrams.has_frames())
+            || self.ack_frequency.as_ref().is_some_and(|it| it.has_frames())
             || self.paths.active().validation.wants_padding()
             || self.local_ids.has_frames()
             || self.remote_ids.has_frames()

@@ -52,6 +52,20 @@ pub enum WriteError {
     Stopped(VarInt),
 }
 
+/// A stream cannot be reset behind a part of it that is delivered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetAtError {
+    /// The stream was reset or never opened, or all of it was acknowledged, or the connection is
+    /// over.
+    #[error("the stream is closed for writing")]
+    Closed,
+    /// The peer does not understand RESET_STREAM_AT, or has not said so yet. A plain
+    /// [`reset`](SendStream::reset) is possible.
+    #[error("the peer does not support reliable resets")]
+    Unsupported,
+}
+
 /// A read failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -151,6 +165,37 @@ impl SendStream<'_> {
         let stopped = self.take_notice_of_stop(key);
         if stopped.is_none() && !self.streams.reset(key, code) {
             return Err(WriteError::Closed);
+        }
+        if let Some(stream) = self.streams.store.get_mut(key) {
+            stream.send.released = true;
+        }
+        Ok(())
+    }
+
+    /// Gives up what is at or behind the offset `reliable_size`, and tells the peer `code`; all
+    /// below is delivered first (RESET_STREAM_AT, draft-ietf-quic-reliable-stream-reset). Of a
+    /// stream that the peer stopped, this only takes notice.
+    ///
+    /// More than what was written means all of that. Called again, it can only promise less:
+    /// larger sizes and other codes than the first change nothing. [`reset`](Self::reset) gives up
+    /// the rest. [`StreamEvent::Finished`](crate::StreamEvent::Finished) follows when the peer has
+    /// acknowledged what was promised.
+    ///
+    /// # Errors
+    /// See [`ResetAtError`].
+    pub fn reset_at(&mut self, code: VarInt, reliable_size: u64) -> Result<(), ResetAtError> {
+        if self.streams.over {
+            return Err(ResetAtError::Closed);
+        }
+        let key = self.streams.store.find(self.id).ok_or(ResetAtError::Closed)?;
+        if self.take_notice_of_stop(key).is_some() {
+            return Ok(());
+        }
+        if !self.streams.peer_takes_reset_at() {
+            return Err(ResetAtError::Unsupported);
+        }
+        if !self.streams.reset_at(key, code, reliable_size) {
+            return Err(ResetAtError::Closed);
         }
         if let Some(stream) = self.streams.store.get_mut(key) {
             stream.send.released = true;
@@ -290,7 +335,11 @@ impl RecvStream<'_> {
         let recv = &mut stream.recv;
         recv.stopped = true;
         recv.credit_pending = false;
-        recv.stop_pending = recv.state() == RecvState::Recv;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# If the stream is in the "Recv" or "Size Known" state, the transport
+        //# SHOULD signal this by sending a STOP_SENDING frame to prompt closure
+        //# of the stream in the opposite direction.
+        recv.stop_pending = matches!(recv.state(), RecvState::Recv | RecvState::SizeKnown);
         recv.code = code;
         streams.reassembly = streams.reassembly.saturating_sub(recv.data.allocated_bytes());
         streams.gaps = streams.gaps.saturating_sub(recv.data.gaps());
@@ -336,6 +385,12 @@ impl RecvStream<'_> {
             return Ok(ReadOutcome::Data(data));
         }
         if recv.go(RecvTransition::ReadAll) {
+            if let Some(code) = streams.finish_reset_at(key) {
+                streams.settle(key);
+                return Err(ReadError::Reset(code));
+            }
+            let Some(stream) = streams.store.get_mut(key) else { return Err(ReadError::Closed) };
+            let recv = &mut stream.recv;
             streams.reassembly = streams.reassembly.saturating_sub(after);
             recv.data.clear();
             streams.settle(key);

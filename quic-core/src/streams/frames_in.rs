@@ -76,7 +76,14 @@ impl Streams {
         let new = self.check_received(key, frame.final_size, true)?;
         let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
         let recv = &mut stream.recv;
+        if recv.reset_at.is_some() {
+            recv.check_reset_code(frame.error_code)?;
+        }
         recv.reach(frame.final_size, true);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# STOP_SENDING SHOULD only be sent for a stream that has not been reset
+        //# by the peer.
+        recv.stop_pending = false;
         self.received = self.received.saturating_add(new);
         if !recv.go(RecvTransition::Reset) {
             return Ok(());
@@ -183,6 +190,11 @@ impl Streams {
         Ok(())
     }
 
+    /// The stream that the peer sends on, created if this is its first use; `None` if it is gone.
+    pub(super) fn recv_key_for(&mut self, id: StreamId) -> Result<Option<Key>, TransportError> {
+        self.key_for(id, Part::Recv)
+    }
+
     /// The stream that a frame is for, created if this is its first use; `None` if it is gone.
     fn key_for(&mut self, id: StreamId, part: Part) -> Result<Option<Key>, TransportError> {
         if let Some(key) = self.store.find(id) {
@@ -220,7 +232,7 @@ impl Streams {
     }
 
     /// Whether the stream may reach `end`; if so, by how much the sum of all streams grows.
-    fn check_received(&self, key: Key, end: u64, fin: bool) -> Result<u64, TransportError> {
+    pub(super) fn check_received(&self, key: Key, end: u64, fin: bool) -> Result<u64, TransportError> {
         let Some(stream) = self.store.get(key) else { return Ok(0) };
         let new = stream.recv.check(end, fin)?;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1

@@ -12,6 +12,7 @@ mod frames_out;
 mod limits;
 mod queues;
 mod recv;
+mod reset_at;
 mod scheduler;
 mod send;
 mod slot;
@@ -24,7 +25,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use api::{
-    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
+    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
+    WriteError,
 };
 pub(crate) use slot::{InitialLimits, StreamsSlot};
 
@@ -125,6 +127,8 @@ struct PeerLimits {
     /// On streams that the peer opens.
     theirs: u64,
     unidirectional: u64,
+    /// It understands RESET_STREAM_AT.
+    reset_stream_at: bool,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidirectional];
@@ -173,6 +177,7 @@ impl Streams {
             ours: limits.stream_data_bidi_remote,
             theirs: limits.stream_data_bidi_local,
             unidirectional: limits.stream_data_uni,
+            reset_stream_at: limits.reset_stream_at,
         };
         let keys: Vec<Key> = self.store.iter_mut().map(|(key, _)| key).collect();
         for key in keys {
@@ -399,15 +404,17 @@ impl Streams {
         if send.fin == Fin::Open {
             self.unacked_ends += 1;
         }
-        let unsent = send.buffer.end() - send.buffer.sent();
-        self.credit.written = self.credit.written.saturating_sub(unsent);
+        if send.reset_at.is_none() {
+            let unsent = send.buffer.end() - send.buffer.sent();
+            self.credit.written = self.credit.written.saturating_sub(unsent);
+            send.reset_code = code;
+        }
         self.credit.on_freed(send.buffer.unacked_bytes());
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
         send.buffer.clear();
         send.fin = Fin::InFlight;
-        send.reset_code = code;
         send.reset_pending = true;
         send.blocked.on_raised();
         send.waiting = false;

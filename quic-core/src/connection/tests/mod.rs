@@ -1,7 +1,9 @@
 //! Two whole connections, wired without a network, one of which can be made to lie.
 
 mod costs;
+mod extensions;
 mod frame_table;
+mod frame_types;
 mod handshake_rules;
 mod pair;
 mod rules;

@@ -91,7 +91,7 @@ fn nothing_follows_the_end_of_a_connection_that_failed_while_early_packets_were_
     let mut pair = Pair::started();
     let mut early = server_handshake(&mut pair);
     // The packet that completes the handshake breaks the protocol behind that.
-    early.last_mut().unwrap().push(0x1f);
+    early.last_mut().unwrap().push(0x3f);
     for frames in early {
         let datagram = pair.server.forge(SpaceId::Handshake, &frames);
         deliver(&mut pair.client, pair.now, &datagram);

@@ -81,6 +81,50 @@ fn data_after_a_stop_counts_and_is_thrown_away() {
     assert_eq!(server.store.len(), 1);
     stream_frame(&mut server, client_uni(0), 400, 0, true).unwrap();
     assert_eq!((server.received, server.window.consumed()), (400, 400));
+    packet(&mut server).unwrap();
+    assert!(server.store.is_empty());
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# If the stream is in the "Recv" or "Size Known" state, the transport
+//# SHOULD signal this by sending a STOP_SENDING frame to prompt closure
+//# of the stream in the opposite direction.
+#[test]
+fn a_stream_whose_end_is_known_but_not_all_of_it_is_stopped_with_a_word() {
+    for fin_first in [true, false] {
+        let mut server = server();
+        let id = client_uni(0);
+        stream_frame(&mut server, id, 10, 10, fin_first).unwrap();
+        server.accept(UNI).unwrap();
+        server.recv_stream(id).stop(code(1)).unwrap();
+        if !fin_first {
+            stream_frame(&mut server, id, 20, 0, true).unwrap();
+        }
+        assert_eq!(packet(&mut server).unwrap().sent, [SentFrame::StopSending { id }]);
+        assert!(server.store.is_empty(), "nobody waits for the rest");
+        fate(&mut server, SentFrame::StopSending { id }, false);
+        assert!(packet(&mut server).is_none_or(|packet| packet.sent == [MAX_STREAMS]));
+    }
+}
+
+const MAX_STREAMS: SentFrame = SentFrame::MaxStreams { direction: UNI };
+
+#[test]
+fn a_stream_that_is_all_there_or_was_reset_is_stopped_without_a_word() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+    //= type=test
+    //# STOP_SENDING SHOULD only be sent for a stream that has not been reset
+    //# by the peer.
+    let mut server = server();
+    stream_frame(&mut server, client_uni(0), 0, 10, true).unwrap();
+    data(&mut server, client_uni(1), 0, 10);
+    server.accept(UNI).unwrap();
+    server.accept(UNI).unwrap();
+    server.recv_stream(client_uni(0)).stop(code(1)).unwrap();
+    server.recv_stream(client_uni(1)).stop(code(1)).unwrap();
+    reset_frame(&mut server, client_uni(1), 10).unwrap();
+    assert!(packet(&mut server).is_none_or(|packet| packet.sent == [MAX_STREAMS]));
     assert!(server.store.is_empty());
 }
 
@@ -210,7 +254,7 @@ fn the_flush_is_announced_once_to_who_asked_for_it() {
 #[test]
 fn records_are_small() {
     let size = size_of::<Stream>();
-    assert!(size <= 408, "{size} bytes");
+    assert!(size <= 424, "{size} bytes");
 }
 
 #[test]

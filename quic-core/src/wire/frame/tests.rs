@@ -2,8 +2,8 @@ use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    ConnectionClose, Crypto, EcnCounts, Frame, FrameError, FrameType, Frames, MaxStreamData,
-    MaxStreams, NewConnectionId, NewToken, PacketType, PathChallenge, PathResponse, ResetStream,
+    AckFrequency, ConnectionClose, Crypto, Datagram, EcnCounts, Frame, FrameError, FrameType, Frames, MaxStreamData,
+    MaxStreams, NewConnectionId, NewToken, PacketType, PathChallenge, PathResponse, ResetStream, ResetStreamAt,
     RetireConnectionId, StopSending, Stream, StreamDataBlocked, StreamHeader, StreamLength,
     StreamsBlocked, stream_overhead, write_ack,
 };
@@ -61,6 +61,20 @@ fn frames_of(numbers: [u64; 3], data: &[u8], eight: [u8; 8], id: ConnectionId) -
             reason: data,
         }),
         Frame::HandshakeDone,
+        Frame::ImmediateAck,
+        Frame::ResetStreamAt(ResetStreamAt {
+            stream_id,
+            error_code,
+            final_size: second.max(third),
+            reliable_size: second.min(third),
+        }),
+        Frame::Datagram(Datagram { data, length_bytes: 1 + usize::from(data.len() >= 64) }),
+        Frame::AckFrequency(AckFrequency {
+            sequence: first,
+            threshold: second,
+            max_ack_delay: third,
+            reordering_threshold: offset,
+        }),
     ];
     if !data.is_empty() {
         frames.push(Frame::NewToken(NewToken(data)));
@@ -212,6 +226,16 @@ fn a_stream_frame_without_length_runs_to_the_end() {
 }
 
 #[test]
+fn a_datagram_without_length_runs_to_the_end() {
+    let expected = Datagram { data: b"end", length_bytes: 0 };
+    assert_eq!(decoded(b"\x30end"), [Ok(Frame::Datagram(expected))]);
+    assert_eq!(expected.size(), 4);
+    let overlong = Datagram { data: b"end", length_bytes: 4 };
+    assert_eq!(decoded(b"\x31\x80\x00\x00\x03end"), [Ok(Frame::Datagram(overlong))]);
+    assert_eq!(overlong.size(), 8);
+}
+
+#[test]
 fn a_run_of_padding_is_one_frame() {
     for length in [1, 15, 16, 17, 32, 1000] {
         let mut payload = vec![0; length];
@@ -236,6 +260,7 @@ fn values_that_a_frame_may_not_have_are_malformed() {
     for ty in [0x12, 0x13, 0x16, 0x17] {
         check_malformed(&[&[ty], &beyond_2_to_the_60[..]].concat(), "more than 2^60 streams");
     }
+    check_malformed(&[0x24, 0, 0, 1, 2], "Reliable Size is above Final Size");
     let last = u64::MAX.to_be_bytes();
     check_malformed(&[&[0x0e, 0], &last[..], &[1, 7]].concat(), {
         "stream data ends at 2^62 or beyond"
@@ -259,7 +284,7 @@ fn an_absurd_number_of_acknowledged_ranges_is_cut_off() {
 
 #[test]
 fn a_type_that_is_unknown_or_longer_than_needed_is_named() {
-    assert_eq!(decoded(&[0x1f]), [Err(FrameError::UnknownType(FrameType(0x1f)))]);
+    assert_eq!(decoded(&[0x3f]), [Err(FrameError::UnknownType(FrameType(0x3f)))]);
     assert_eq!(decoded(&[0x40, 0x42]), [Err(FrameError::UnknownType(FrameType(0x42)))]);
     assert_eq!(decoded(&[0x40, 0x01]), [Err(FrameError::OverlongType(FrameType::PING))]);
     assert_eq!(decoded(&[0x80, 0, 0, 0]), [Err(FrameError::OverlongType(FrameType::PADDING))]);
@@ -306,6 +331,15 @@ const TABLE_3: [&str; 0x1f] = [
     "___1", // HANDSHAKE_DONE
 ];
 
+/// The same for frames of extensions.
+const EXTENSIONS: [(u64, &str); 5] = [
+    (0x1f, "___1"), // IMMEDIATE_ACK
+    (0x24, "_0_1"), // RESET_STREAM_AT
+    (0x30, "_0_1"), // DATAGRAM
+    (0x31, "_0_1"), // DATAGRAM with length
+    (0xaf, "___1"), // ACK_FREQUENCY
+];
+
 #[test]
 fn frames_are_permitted_where_table_3_says() {
     let packets =
@@ -316,7 +350,13 @@ fn frames_are_permitted_where_table_3_says() {
             assert_eq!(permitted, mark != '_', "type {ty:#x} in {packet:?}");
         }
     }
+    for (ty, row) in EXTENSIONS {
+        for (packet, mark) in packets.into_iter().zip(row.chars()) {
+            let permitted = FrameType(ty).is_permitted_in(packet);
+            assert_eq!(permitted, mark != '_', "type {ty:#x} in {packet:?}");
+        }
+    }
     for packet in packets {
-        assert!(!FrameType(0x1f).is_permitted_in(packet));
+        assert!(!FrameType(0x3f).is_permitted_in(packet));
     }
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use super::{PreferredAddress, TransportParameters};
 use crate::net::MINIMUM_MTU;
-use crate::wire::{ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer};
+use crate::wire::{ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer, varint_length};
 
 /// Why the bytes are no transport parameters that `sender` may send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,11 +39,16 @@ enum Parameter {
     ActiveConnectionIdLimit = 0x0e,
     InitialSourceConnectionId = 0x0f,
     RetrySourceConnectionId = 0x10,
+    ResetStreamAt = 0x1d,
+    MaxDatagramFrameSize = 0x20,
+    MinAckDelay = 0xff04_de1b,
+    /// The identifier of drafts before the registration, which is what most peers know.
+    EarlyResetStreamAt = 0x0017_f758_6d2c_b571,
 }
 
 impl Parameter {
     /// A parameter's place here is its bit in the set of those seen.
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 21] = [
         Self::OriginalDestinationConnectionId,
         Self::MaxIdleTimeout,
         Self::StatelessResetToken,
@@ -61,6 +66,10 @@ impl Parameter {
         Self::ActiveConnectionIdLimit,
         Self::InitialSourceConnectionId,
         Self::RetrySourceConnectionId,
+        Self::ResetStreamAt,
+        Self::MaxDatagramFrameSize,
+        Self::MinAckDelay,
+        Self::EarlyResetStreamAt,
     ];
 
     /// The parameter with this identifier, and its bit.
@@ -108,6 +117,14 @@ pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, 
         }
         decode_one(&mut parameters, parameter, Value(value))?;
     }
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
+    //# Endpoints that support this extension MUST treat
+    //# receipt of a min_ack_delay that is greater than the max_ack_delay as
+    //# a connection error of type TRANSPORT_PARAMETER_ERROR.
+    let longest = parameters.max_ack_delay.saturating_mul(1000);
+    if parameters.min_ack_delay.is_some_and(|minimum| minimum > longest) {
+        return Err(ParametersError("min_ack_delay is above max_ack_delay"));
+    }
     Ok(parameters)
 }
 
@@ -153,7 +170,7 @@ fn decode_one(
                 value.at_most((1 << 14) - 1, "max_ack_delay is 2^14 ms or more")?;
         }
         Parameter::DisableActiveMigration => {
-            value.nothing()?;
+            value.nothing("disable_active_migration is not empty")?;
             parameters.disable_active_migration = true;
         }
         Parameter::PreferredAddress => {
@@ -169,6 +186,18 @@ fn decode_one(
         Parameter::RetrySourceConnectionId => {
             parameters.retry_source_connection_id = Some(value.connection_id()?);
         }
+        Parameter::ResetStreamAt | Parameter::EarlyResetStreamAt => {
+            //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+            //# An implementation that understands
+            //# this transport parameter MUST treat the receipt of a non-empty value
+            //# as a connection error of type TRANSPORT_PARAMETER_ERROR.
+            value.nothing("reset_stream_at is not empty")?;
+            parameters.reset_stream_at = true;
+        }
+        Parameter::MaxDatagramFrameSize => {
+            parameters.max_datagram_frame_size = value.integer()?;
+        }
+        Parameter::MinAckDelay => parameters.min_ack_delay = Some(value.integer()?),
     }
     Ok(())
 }
@@ -178,12 +207,8 @@ fn decode_one(
 struct Value<'a>(&'a [u8]);
 
 impl Value<'_> {
-    fn nothing(self) -> Result<(), ParametersError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(ParametersError("disable_active_migration is not empty"))
-        }
+    fn nothing(self, reason: &'static str) -> Result<(), ParametersError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ParametersError(reason)) }
     }
 
     fn integer(self) -> Result<u64, ParametersError> {
@@ -275,9 +300,7 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
         integers(parameters).into_iter().zip(integers(&default))
     {
         if value != default {
-            let mut encoded = Vec::with_capacity(8);
-            put_varint(&mut encoded, value);
-            put(out, parameter, &encoded);
+            put_integer(out, parameter, value);
         }
     }
     if parameters.disable_active_migration {
@@ -288,10 +311,17 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     }
     id(&parameters.initial_source_connection_id, Parameter::InitialSourceConnectionId, out);
     id(&parameters.retry_source_connection_id, Parameter::RetrySourceConnectionId, out);
+    if let Some(delay) = parameters.min_ack_delay {
+        put_integer(out, Parameter::MinAckDelay, delay);
+    }
+    if parameters.reset_stream_at {
+        put(out, Parameter::ResetStreamAt, &[]);
+        put(out, Parameter::EarlyResetStreamAt, &[]);
+    }
 }
 
 /// The parameters that are integers.
-fn integers(parameters: &TransportParameters) -> [(Parameter, u64); 11] {
+fn integers(parameters: &TransportParameters) -> [(Parameter, u64); 12] {
     [
         (Parameter::MaxIdleTimeout, parameters.max_idle_timeout),
         (Parameter::MaxUdpPayloadSize, parameters.max_udp_payload_size),
@@ -304,6 +334,7 @@ fn integers(parameters: &TransportParameters) -> [(Parameter, u64); 11] {
         (Parameter::AckDelayExponent, u64::from(parameters.ack_delay_exponent)),
         (Parameter::MaxAckDelay, parameters.max_ack_delay),
         (Parameter::ActiveConnectionIdLimit, parameters.active_connection_id_limit),
+        (Parameter::MaxDatagramFrameSize, parameters.max_datagram_frame_size),
     ]
 }
 
@@ -326,6 +357,12 @@ fn put(out: &mut Vec<u8>, parameter: Parameter, value: &[u8]) {
     put_varint(out, parameter as u64);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+fn put_integer(out: &mut Vec<u8>, parameter: Parameter, value: u64) {
+    put_varint(out, parameter as u64);
+    put_varint(out, varint_length(value) as u64);
+    put_varint(out, value);
 }
 
 fn put_varint(out: &mut Vec<u8>, value: u64) {

@@ -132,6 +132,9 @@ fn every_known_parameter_may_appear_once() {
         original_destination_connection_id: Some(ConnectionId::EMPTY),
         stateless_reset_token: Some(StatelessResetToken::new([1; 16])),
         disable_active_migration: true,
+        max_datagram_frame_size: 9,
+        min_ack_delay: Some(1),
+        reset_stream_at: true,
         initial_source_connection_id: Some(ConnectionId::EMPTY),
         retry_source_connection_id: Some(ConnectionId::EMPTY),
         ..TransportParameters::default()
@@ -155,12 +158,14 @@ fn every_known_parameter_may_appear_once() {
     let mut reader = crate::wire::Reader::new(&bytes);
     let mut count = 0;
     while !reader.is_empty() {
-        let (id, value) = (reader.u8().unwrap(), reader.prefixed_bytes().unwrap());
-        let repeated = [bytes.clone(), parameter(id, value)].concat();
+        let before = reader.rest();
+        let (_id, _value) = (reader.varint().unwrap(), reader.prefixed_bytes().unwrap());
+        let again = &before[..before.len() - reader.remaining()];
+        let repeated = [&*bytes, again].concat();
         check_refused(&repeated, "transport parameter is repeated");
         count += 1;
     }
-    assert_eq!(count, 16, "all but preferred_address");
+    assert_eq!(count, 20, "all but preferred_address");
 }
 
 #[test]
@@ -262,4 +267,37 @@ fn parameters_cut_off_within_are_refused() {
     for bytes in [&[0x04][..], &[0x40], &[0x04, 2, 0x40], &[27, 5, 1], &[0x04, 0xff]] {
         check_refused(bytes, "transport parameters are cut off");
     }
+}
+
+#[test]
+fn extensions_have_their_values() {
+    let early = 0xc017_f758_6d2c_b571_u64.to_be_bytes();
+    for bytes in [parameter(0x1d, &[]), [&early[..], &[0]].concat()] {
+        assert!(decode(&bytes, Side::Server).is_ok_and(|parameters| parameters.reset_stream_at));
+    }
+    let delay = [&[0xc0, 0, 0, 0, 0xff, 0x04, 0xde, 0x1b, 2][..], &[0x43, 0xe8]].concat();
+    let parameters = decode(&delay, Side::Client).unwrap();
+    assert_eq!(parameters.min_ack_delay, Some(1000));
+    let frame_size = decode(&parameter(0x20, &[0x80, 0, 0xff, 0xff]), Side::Client).unwrap();
+    assert_eq!(frame_size.max_datagram_frame_size, 65_535);
+}
+
+#[test]
+fn extensions_are_refused_values_that_they_may_not_have() {
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+    //= type=test
+    //# An implementation that understands
+    //# this transport parameter MUST treat the receipt of a non-empty value
+    //# as a connection error of type TRANSPORT_PARAMETER_ERROR.
+    check_refused(&parameter(0x1d, &[0]), "reset_stream_at is not empty");
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
+    //= type=test
+    //# Endpoints that support this extension MUST treat
+    //# receipt of a min_ack_delay that is greater than the max_ack_delay as
+    //# a connection error of type TRANSPORT_PARAMETER_ERROR.
+    let id = [0xc0, 0, 0, 0, 0xff, 0x04, 0xde, 0x1b];
+    let longest = [&id[..], &[2, 0x4b, 0xb8], &[0x0b, 1, 3]].concat();
+    assert!(decode(&longest, Side::Server).is_ok(), "3 ms of 3 ms");
+    let longer = [&id[..], &[2, 0x4b, 0xb9], &[0x0b, 1, 3]].concat();
+    check_refused(&longer, "min_ack_delay is above max_ack_delay");
 }
