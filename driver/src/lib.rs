@@ -49,9 +49,9 @@ pub use socket::{
 pub use bytes::Bytes;
 pub use quic_core::{
     AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
-    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
-    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction,
+    EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics, StreamId, TokenKey,
+    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -37,12 +37,12 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DatagramEvent {
-    /// Datagrams arrived: call [`receive`](crate::Datagrams::receive) until it returns `None`.
+    /// Datagrams arrived: call [`receive`](crate::DatagramChannel::receive) until it returns `None`.
     Readable,
-    /// There are reports: call [`next_report`](crate::Datagrams::next_report) until it returns
+    /// There are reports: call [`next_report`](crate::DatagramChannel::next_report) until it returns
     /// `None`.
     Reported,
-    /// There is room again, after [`try_send`](crate::Datagrams::try_send) found none.
+    /// There is room again, after [`try_send`](crate::DatagramChannel::try_send) found none.
     Writable,
 }
 

@@ -1,7 +1,7 @@
 //! QUIC as a pure state machine: bytes, time and randomness in; datagrams, events and deadlines
 //! out.
 //!
-//! Version 1 of QUIC (RFC 9000, 9001, 9002), client and server, without sockets, clocks, threads,
+//! Versions 1 and 2 of QUIC (RFC 9000, 9001, 9002, 9369), client and server, without sockets, clocks, threads,
 //! locks or a runtime: whoever calls decides when, where and with what time. Runs repeat exactly
 //! from the same seed. For applications on tokio there is `driver-tokio`; this crate is for those
 //! who bring an event loop of their own, and for simulations.
@@ -154,10 +154,11 @@ mod socket_multiplexer;
 pub mod fuzzing;
 
 pub use config::{
-    AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
-    ServerConfig, StatelessResetKey, TokenKey, TransportConfig,
+    AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
+    EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey,
+    TransportConfig, VersionChoice,
 };
-pub use connection::{Connection, Datagrams, Statistics};
+pub use connection::{Connection, DatagramChannel, Statistics};
 pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
@@ -165,12 +166,17 @@ pub use error::{
 pub use event::{ConnectionHandle, DatagramEvent, Event, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
+pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
 pub use packet_handler_map::PacketHandlerMap;
-pub use recorder::{Record, Recorder, SharedRecorder};
+pub use recorder::{
+    AckedRanges, CongestionState, ConnectionRecorder, ConnectionState, Datagrams, EcnTotals,
+    FrameRecord, KeyTrigger, LossTrigger, Metrics, Origin, PacketHeader, PacketLoss, PacketRecord,
+    PacketTrigger, ParameterValue, Parameters, PathRecord, Payload, Record, Recorder,
+    RecoveryParameters, SharedRecorder, Subject, Timer,
+};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{

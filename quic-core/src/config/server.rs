@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConfigError, TransportConfig};
+use super::{ConfigError, ServerVersions, TransportConfig};
 use crate::crypto::SessionFactory;
 
 /// How to accept connections. Cheap to clone.
@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub new_token_lifetime: Duration,
     /// NEW_TOKEN tokens given to each client (RFC 9000 §8.1.3). Default: 1.
     pub new_tokens: u8,
+    /// The versions of QUIC to speak. Default: 1 and 2; the client chooses.
+    pub versions: ServerVersions,
 }
 
 /// When clients have to prove that they receive at the address they send from, by a Retry.
@@ -72,6 +74,7 @@ impl ServerConfig {
             retry_token_lifetime: Duration::from_secs(15),
             new_token_lifetime: Duration::from_hours(14 * 24),
             new_tokens: 1,
+            versions: ServerVersions::default(),
         })
     }
 }

@@ -21,14 +21,14 @@ const LONGEST_NUMBER: usize = 4;
 
 /// The datagrams of a connection (RFC 9221): sent once, received in any order or not at all.
 #[derive(Debug)]
-pub struct Datagrams<'a> {
+pub struct DatagramChannel<'a> {
     connection: &'a mut Connection,
 }
 
 impl Connection {
     /// The datagrams of this connection (RFC 9221).
-    pub fn datagrams(&mut self) -> Datagrams<'_> {
-        Datagrams { connection: self }
+    pub fn datagrams(&mut self) -> DatagramChannel<'_> {
+        DatagramChannel { connection: self }
     }
 
     fn datagram_queues(&mut self) -> &mut Queues {
@@ -108,7 +108,7 @@ pub(super) fn transport(role: &Role) -> &TransportConfig {
     }
 }
 
-impl Datagrams<'_> {
+impl DatagramChannel<'_> {
     /// Sends a datagram as soon as congestion control and pacing allow it. If the queue
     /// ([`TransportConfig::datagram_send_bytes`], [`TransportConfig::datagram_send_count`]) is
     /// full, the oldest datagrams of the lowest priority make room; if all that wait have a higher

@@ -81,6 +81,14 @@ impl Handshake {
         }
     }
 
+    /// Forgets all that was said, and has it said again by another session. Time goes on.
+    pub(super) fn restart(&mut self, session: Box<dyn Session>) {
+        self.session = session;
+        self.streams = Default::default();
+        self.write_space = SpaceId::Initial;
+        self.has_data = false;
+    }
+
     /// Takes handshake bytes from the peer and gives the session what is in order.
     pub(super) fn handle_crypto(
         &mut self,

@@ -13,6 +13,7 @@ use crate::wire::{Side, SpaceId};
 impl Connection {
     /// Lets TLS work on what arrived: takes its bytes and keys, and what they bring about.
     pub(super) fn drive_handshake(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.negotiate_version()?;
         loop {
             let (change, more) = self.handshake.advance();
             match change {

@@ -9,6 +9,7 @@ mod api;
 mod close;
 mod crypto_stream;
 mod datagrams;
+mod ecn;
 mod ending;
 mod first_answers;
 mod frames;
@@ -19,6 +20,7 @@ mod lifecycle;
 mod lone_datagrams;
 mod new_tokens;
 mod parameters;
+mod quic_bit;
 mod receive;
 mod recording;
 mod seal;
@@ -29,12 +31,13 @@ mod statistics;
 mod timeouts;
 mod transmit;
 mod undecryptable;
+mod versions;
 mod work_account;
 
 #[cfg(test)]
 mod tests;
 
-pub use datagrams::Datagrams;
+pub use datagrams::DatagramChannel;
 pub(crate) use ending::Closing;
 pub(crate) use start::{ClientStart, ServerStart};
 pub use statistics::Statistics;
@@ -53,6 +56,7 @@ use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::paths::Paths;
+use crate::recorder::Origin;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
 use crate::wire::SpaceId;
@@ -62,10 +66,13 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::quic_bit::QuicBits;
+use self::recording::Recording;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
+use self::versions::ClientVersions;
 use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -100,6 +107,8 @@ pub struct Connection {
     registrations: Registrations,
     counters: Counters,
     work: WorkAccount,
+    /// Whoever is told of everything, and what it knows.
+    recording: Option<Box<Recording>>,
 }
 
 /// What only one of the ends has.
@@ -114,6 +123,7 @@ struct ClientState {
     server_name: Box<str>,
     crypto: Arc<dyn SessionFactory>,
     transport: Arc<TransportConfig>,
+    versions: ClientVersions,
     /// Sent in every Initial (RFC 9000 §8.1).
     token: Bytes,
     /// Tokens for later connections, until the manager takes them.
@@ -140,6 +150,7 @@ struct Peer {
     completed_address_validation: bool,
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
+    quic_bits: QuicBits,
 }
 
 /// What is said, and kept, at the end.
@@ -212,5 +223,6 @@ impl Connection {
         if self.lifecycle.is_alive() {
             self.update_recovery_timer(now);
         }
+        self.record_changes(now, Origin::Remote);
     }
 }

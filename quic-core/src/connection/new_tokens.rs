@@ -18,7 +18,7 @@ impl Connection {
     pub(super) fn queue_new_tokens(&mut self, now: Instant) {
         let Role::Server(server) = &self.role else { return };
         let ip = self.paths.active().addresses.remote.ip();
-        let token = Token::NewToken { ip, issued: now };
+        let token = Token::NewToken { ip, issued: now, version: self.version };
         for index in 0..server.config.new_tokens {
             let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
             self.handshake.queue_token(index, Box::from(&*sealed));

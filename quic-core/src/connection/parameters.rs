@@ -54,6 +54,7 @@ pub(super) fn local_parameters(
         min_ack_delay: Some(u64::try_from(MIN_ACK_DELAY.as_micros()).unwrap_or(0)),
         reset_stream_at: true,
         max_datagram_frame_size: config.max_datagram_frame_size.into(),
+        grease_quic_bit: config.grease_quic_bit,
         ..TransportParameters::default()
     }
 }
@@ -140,6 +141,7 @@ impl Connection {
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.check_versions(&parameters)?;
         self.take_peer_parameters(now, &parameters)
     }
 
@@ -169,6 +171,9 @@ impl Connection {
             //# is 1.
             let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
             self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        if parameters.grease_quic_bit {
+            self.on_grease_quic_bit();
         }
         self.streams.set_peer_limits(parameters.into());
         self.start_ack_frequency(parameters);

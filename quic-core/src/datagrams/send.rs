@@ -89,7 +89,11 @@ impl SendQueue {
     }
 
     /// What goes next, and what it is to be reported as.
-    pub(super) fn next(&self, now: Instant, maximum_size: usize) -> Option<(Next<'_>, Option<u64>)> {
+    pub(super) fn next(
+        &self,
+        now: Instant,
+        maximum_size: usize,
+    ) -> Option<(Next<'_>, Option<u64>)> {
         let front = self.queue.front()?;
         let next = if front.expires.is_some_and(|expires| expires <= now) {
             Next::Expired

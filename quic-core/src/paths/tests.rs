@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::permit::Blocked;
 use super::*;
 use crate::config::CongestionAlgorithm;
-use crate::congestion::{Acked, Congestion, CongestionController};
+use crate::congestion::{Acked, Congestion, CongestionController, Sent};
 use crate::packet::PacketWriter;
 use crate::wire::frame::PathChallenge;
 
@@ -23,7 +23,7 @@ const CLOSE: Wish = Wish { probe: false, close: true };
 struct Fixed;
 
 impl CongestionController for Fixed {
-    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_sent(&mut self, _: Instant, _: &Sent) {}
     fn on_acked(&mut self, _: Instant, _: &Acked, _: &crate::congestion::Rtt) {}
     fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
     fn on_spurious_congestion(&mut self, _: Instant) {}

@@ -232,7 +232,12 @@ impl Streams {
     }
 
     /// Whether the stream may reach `end`; if so, by how much the sum of all streams grows.
-    pub(super) fn check_received(&self, key: Key, end: u64, fin: bool) -> Result<u64, TransportError> {
+    pub(super) fn check_received(
+        &self,
+        key: Key,
+        end: u64,
+        fin: bool,
+    ) -> Result<u64, TransportError> {
         let Some(stream) = self.store.get(key) else { return Ok(0) };
         let new = stream.recv.check(end, fin)?;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1

@@ -1,10 +1,12 @@
 //! Transport parameters: the values and their limits (RFC 9000 §18).
 
 mod codec;
+mod version_information;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
-pub(crate) use codec::{decode, encode};
+pub(crate) use codec::{decode, encode, encode_reserved, encode_version_information};
+pub(crate) use version_information::VersionInformation;
 
 use super::{ConnectionId, StatelessResetToken};
 
@@ -46,6 +48,10 @@ pub(crate) struct TransportParameters {
     pub(crate) min_ack_delay: Option<u64>,
     /// draft-ietf-quic-reliable-stream-reset: whether RESET_STREAM_AT is understood.
     pub(crate) reset_stream_at: bool,
+    /// RFC 9368 §3.
+    pub(crate) version_information: Option<VersionInformation>,
+    /// The QUIC Bit of packets to the sender may have any value (RFC 9287).
+    pub(crate) grease_quic_bit: bool,
 }
 
 /// Where a server would rather be talked to (RFC 9000 §9.6, §18.2).
@@ -80,6 +86,8 @@ impl Default for TransportParameters {
             max_datagram_frame_size: 0,
             min_ack_delay: None,
             reset_stream_at: false,
+            version_information: None,
+            grease_quic_bit: false,
         }
     }
 }

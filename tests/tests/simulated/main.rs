@@ -9,16 +9,19 @@
 )]
 
 mod closing;
+mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
 mod paths;
+mod qlog;
 mod random;
 mod recording;
 mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod versions;
 
 use std::time::Duration;
 

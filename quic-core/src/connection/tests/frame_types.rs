@@ -169,12 +169,17 @@ fn outcome_in_0_rtt(server: &mut Connection, row: &Row) -> Cell {
         now: crate::Instant::EPOCH,
         at: crate::Instant::EPOCH,
         packet_type: PacketType::ZeroRtt,
+        length: 0,
         destination_id: ConnectionId::EMPTY,
         source_id: None,
     };
     match server.handle_frames(&received, frame) {
         Err(error) => {
-            assert_eq!((error.code, error.frame_type), (Code::PROTOCOL_VIOLATION, Some(*ty)), "{name}");
+            assert_eq!(
+                (error.code, error.frame_type),
+                (Code::PROTOCOL_VIOLATION, Some(*ty)),
+                "{name}"
+            );
             Cell::Violation
         }
         Ok(_) if server.close_reason().is_some() => Cell::Closed,

@@ -87,7 +87,8 @@ fn a_delay_out_of_bounds_is_an_error_even_in_an_obsolete_request() {
     for (max_ack_delay, valid) in
         [(999, false), (1000, true), (16_383_999, true), (16_384_000, false), (1 << 60, false)]
     {
-        let result = received.handle_ack_frequency(&AckFrequency { max_ack_delay, ..request(1, 1) });
+        let result =
+            received.handle_ack_frequency(&AckFrequency { max_ack_delay, ..request(1, 1) });
         let expected = if valid { Ok(()) } else { Err(TransportErrorCode::PROTOCOL_VIOLATION) };
         assert_eq!(result.map_err(|error| error.code), expected, "{max_ack_delay}");
     }

@@ -164,10 +164,12 @@ fn a_promise_is_only_made_smaller_and_neither_code_nor_final_size_change() {
     let first = packet_of(&mut client, Instant::EPOCH, 30).unwrap();
     assert_eq!(frames(&first)[0], Frame::ResetStreamAt(reset_at(id, 400, 400)));
     client.send_stream(id).reset_at(code(8), 450).unwrap();
-    assert!(!packet(&mut client).unwrap().sent.contains(&SentFrame::ResetStreamAt {
-        id,
-        reliable_size: 450
-    }));
+    assert!(
+        !packet(&mut client)
+            .unwrap()
+            .sent
+            .contains(&SentFrame::ResetStreamAt { id, reliable_size: 450 })
+    );
     client.send_stream(id).reset_at(code(8), 200).unwrap();
     let second = packet(&mut client).unwrap();
     assert_eq!(frames(&second)[0], Frame::ResetStreamAt(reset_at(id, 400, 200)));
@@ -276,9 +278,13 @@ fn the_smallest_promise_that_was_heard_counts() {
 //# respectively.
 #[test]
 fn a_reset_that_changes_its_mind_is_an_error() {
-    let at = |size, error_code| frame::ResetStreamAt { error_code, ..reset_at(client_uni(0), size, 5) };
-    let plain =
-        |size, error_code| frame::ResetStream { stream_id: client_uni(0), error_code, final_size: size };
+    let at =
+        |size, error_code| frame::ResetStreamAt { error_code, ..reset_at(client_uni(0), size, 5) };
+    let plain = |size, error_code| frame::ResetStream {
+        stream_id: client_uni(0),
+        error_code,
+        final_size: size,
+    };
     let codes = |results: [Result<(), TransportError>; 3]| {
         results.map(|result| result.map_err(|error| error.code))
     };

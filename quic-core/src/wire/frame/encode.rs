@@ -10,7 +10,9 @@ impl Frame<'_> {
     /// Writes the frame in its shortest encoding; STREAM with a length, PADDING as one byte.
     pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         match self {
-            Self::Padding | Self::Ping | Self::HandshakeDone | Self::ImmediateAck => writer.varint(self.frame_type().0),
+            Self::Padding | Self::Ping | Self::HandshakeDone | Self::ImmediateAck => {
+                writer.varint(self.frame_type().0)
+            }
             Self::Ack(frame) => encode_ack(frame, writer),
             Self::ResetStream(frame) => frame.encode(writer),
             Self::StopSending(frame) => frame.encode(writer),

@@ -1,6 +1,8 @@
 //! Frames of extensions: those whose types are not in Table 3 of RFC 9000.
 
-use super::{AckFrequency, Datagram, Frame, FrameError, FrameType, Frames, Malformed, ResetStreamAt};
+use super::{
+    AckFrequency, Datagram, Frame, FrameError, FrameType, Frames, Malformed, ResetStreamAt,
+};
 use crate::wire::{Reader, varint_length};
 
 impl<'a> Frames<'a> {

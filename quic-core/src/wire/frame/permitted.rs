@@ -25,7 +25,9 @@ impl FrameType {
     pub(crate) fn is_permitted_in(self, packet: PacketType) -> bool {
         match packet {
             PacketType::OneRtt => {
-                self.0 <= Self::HANDSHAKE_DONE.0 || self.is_permitted_in_0_rtt() || self.is_about_acks()
+                self.0 <= Self::HANDSHAKE_DONE.0
+                    || self.is_permitted_in_0_rtt()
+                    || self.is_about_acks()
             }
             PacketType::ZeroRtt => match self {
                 Self::ACK

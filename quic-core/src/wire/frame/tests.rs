@@ -2,10 +2,10 @@ use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    AckFrequency, ConnectionClose, Crypto, Datagram, EcnCounts, Frame, FrameError, FrameType, Frames, MaxStreamData,
-    MaxStreams, NewConnectionId, NewToken, PacketType, PathChallenge, PathResponse, ResetStream, ResetStreamAt,
-    RetireConnectionId, StopSending, Stream, StreamDataBlocked, StreamHeader, StreamLength,
-    StreamsBlocked, stream_overhead, write_ack,
+    AckFrequency, ConnectionClose, Crypto, Datagram, EcnCounts, Frame, FrameError, FrameType,
+    Frames, MaxStreamData, MaxStreams, NewConnectionId, NewToken, PacketType, PathChallenge,
+    PathResponse, ResetStream, ResetStreamAt, RetireConnectionId, StopSending, Stream,
+    StreamDataBlocked, StreamHeader, StreamLength, StreamsBlocked, stream_overhead, write_ack,
 };
 use crate::wire::strategies::{connection_id, integer, packet_numbers};
 use crate::wire::{

@@ -2,9 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
-use super::{PreferredAddress, TransportParameters};
+use super::{PreferredAddress, TransportParameters, VersionInformation};
 use crate::net::MINIMUM_MTU;
-use crate::wire::{ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer, varint_length};
+use crate::wire::{
+    ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer, varint_length,
+};
 
 /// Why the bytes are no transport parameters that `sender` may send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,11 +46,13 @@ enum Parameter {
     MinAckDelay = 0xff04_de1b,
     /// The identifier of drafts before the registration, which is what most peers know.
     EarlyResetStreamAt = 0x0017_f758_6d2c_b571,
+    VersionInformation = 0x11,
+    GreaseQuicBit = 0x2ab2,
 }
 
 impl Parameter {
     /// A parameter's place here is its bit in the set of those seen.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 23] = [
         Self::OriginalDestinationConnectionId,
         Self::MaxIdleTimeout,
         Self::StatelessResetToken,
@@ -70,6 +74,8 @@ impl Parameter {
         Self::MaxDatagramFrameSize,
         Self::MinAckDelay,
         Self::EarlyResetStreamAt,
+        Self::VersionInformation,
+        Self::GreaseQuicBit,
     ];
 
     /// The parameter with this identifier, and its bit.
@@ -114,6 +120,10 @@ pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, 
         seen |= bit;
         if sender == Side::Client && parameter.is_server_only() {
             return Err(ParametersError("client sent a transport parameter of servers"));
+        }
+        if parameter == Parameter::VersionInformation {
+            parameters.version_information = Some(VersionInformation::decode(value, sender)?);
+            continue;
         }
         decode_one(&mut parameters, parameter, Value(value))?;
     }
@@ -198,6 +208,17 @@ fn decode_one(
             parameters.max_datagram_frame_size = value.integer()?;
         }
         Parameter::MinAckDelay => parameters.min_ack_delay = Some(value.integer()?),
+        // Who sent it matters there.
+        Parameter::VersionInformation => {}
+        Parameter::GreaseQuicBit => {
+            //= https://www.rfc-editor.org/rfc/rfc9287#section-3
+            //# The transport parameter is sent with an empty
+            //# value; an endpoint that understands this transport parameter MUST
+            //# treat receipt of a non-empty value of the transport parameter as a
+            //# connection error of type TRANSPORT_PARAMETER_ERROR.
+            value.nothing("grease_quic_bit is not empty")?;
+            parameters.grease_quic_bit = true;
+        }
     }
     Ok(())
 }
@@ -318,6 +339,27 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
         put(out, Parameter::ResetStreamAt, &[]);
         put(out, Parameter::EarlyResetStreamAt, &[]);
     }
+    if let Some(information) = &parameters.version_information {
+        encode_version_information(information, out);
+    }
+    if parameters.grease_quic_bit {
+        put(out, Parameter::GreaseQuicBit, &[]);
+    }
+}
+
+/// Appends this parameter alone.
+pub(crate) fn encode_version_information(information: &VersionInformation, out: &mut Vec<u8>) {
+    let mut value = Vec::with_capacity(32);
+    information.encode(&mut value);
+    put(out, Parameter::VersionInformation, &value);
+}
+
+/// Appends a parameter whose identifier is reserved, the one that `number` chooses, so that nobody
+/// comes to rely on there being none but known ones (RFC 9000 §18.1).
+pub(crate) fn encode_reserved(number: u32, value: &[u8], out: &mut Vec<u8>) {
+    put_varint(out, 31 * u64::from(number) + 27);
+    put_varint(out, value.len() as u64);
+    out.extend_from_slice(value);
 }
 
 /// The parameters that are integers.
