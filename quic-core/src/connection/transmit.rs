@@ -259,10 +259,30 @@ impl Connection {
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5.4
+        //# The sender MUST either delay sending the frame until the controller
+        //# allows it or drop the frame without sending it (at which point it MAY
+        //# notify the application).
         if acks_only {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# An endpoint SHOULD include multiple frames in a single packet if they
+        //# are to be sent at the same encryption level, instead of coalescing
+        //# multiple packets at the same encryption level.
         self.handshake.write_frames(space, packet)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
+        //# All other frame types MUST only be sent in the application data packet
+        //# number space.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5
+        //# Like STREAM frames, DATAGRAM frames contain application data and MUST be
+        //# protected with either 0-RTT or 1-RTT keys.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-6
+        //# All application data transmitted with the DATAGRAM frame, like the
+        //# STREAM frame, MUST be protected either by 0-RTT or 1-RTT keys.
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
+        //# RESET_STREAM_AT frames are ack-eliciting, and MUST only be sent in the
+        //# application data packet number space.
         if space != SpaceId::Application {
             return Ok(());
         }

@@ -108,6 +108,9 @@ impl SentFrame {
     }
 
     /// Whether the packet that carries it has to be acknowledged (RFC 9002 §2).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.21
+    //# Extension frames MUST be congestion controlled and MUST cause an ACK
+    //# frame to be sent.
     pub(crate) fn is_ack_eliciting(self) -> bool {
         !matches!(self, Self::Ack { .. })
     }

@@ -67,6 +67,11 @@ impl AckSchedule {
             return;
         }
         // The first that waits counts.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5.2
+        //# Receivers SHOULD support delaying ACK frames (within the limits
+        //# specified by max_ack_delay) in response to receiving packets that only
+        //# contain DATAGRAM frames, since the sender takes no action if these
+        //# packets are temporarily unacknowledged.
         let at = now + max_ack_delay;
         if self.timer.get().is_none_or(|earlier| at < earlier) {
             self.timer.set(at);

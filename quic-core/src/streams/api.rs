@@ -204,6 +204,9 @@ impl SendStream<'_> {
     }
 
     /// Higher goes first; equals take turns. Default: 0. No effect on a stream that is gone.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-2.3
+    //# A QUIC implementation SHOULD provide ways in which an application can
+    //# indicate the relative priority of streams.
     pub fn set_priority(&mut self, priority: i32) {
         let Some(key) = self.streams.store.find(self.id) else { return };
         let Some(stream) = self.streams.store.get_mut(key) else { return };
@@ -251,6 +254,8 @@ impl SendStream<'_> {
             return Err(WriteError::Stopped(code));
         }
         let stream = self.streams.store.get(key).ok_or(WriteError::Closed)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+        //# An endpoint MUST NOT send data on a stream at or beyond the final size.
         if stream.send.is_writable() && !self.streams.over {
             Ok(key)
         } else {
@@ -276,15 +281,38 @@ impl SendStream<'_> {
         let (send_room, remaining) = (streams.send_room(), streams.credit.remaining());
         let Some(stream) = streams.store.get_mut(key) else { return Err(WriteError::Closed) };
         let send = &mut stream.send;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+        //# An endpoint MUST NOT send data on any stream without ensuring that it is
+        //# within the flow control limits set by its peer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# Senders MUST NOT send data in excess of either limit.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.9
+        //# The sum of the final sizes on all streams -- including streams in
+        //# terminal states -- MUST NOT exceed the value advertised by a receiver.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+        //# The data sent on a stream MUST NOT exceed the largest maximum stream
+        //# data value advertised by the receiver.
         let room = (send.maximum.saturating_sub(send.buffer.end())).min(remaining).min(send_room);
         if room > 0 || wanted == 0 {
             return Ok((key, usize::try_from(room).unwrap_or(usize::MAX).min(wanted)));
         }
         if send.maximum <= send.buffer.end() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+            //# A sender SHOULD send a STREAM_DATA_BLOCKED or DATA_BLOCKED frame to
+            //# indicate to the receiver that it has data to write but is blocked by
+            //# flow control limits.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.13
+            //# A sender SHOULD send a STREAM_DATA_BLOCKED frame (type=0x15) when it
+            //# wishes to send data but is unable to do so due to stream-level flow
+            //# control.
             send.blocked.on_blocked(send.maximum);
             send.waiting = true;
         } else {
             if remaining == 0 {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-19.12
+                //# A sender SHOULD send a DATA_BLOCKED frame (type=0x14) when it wishes to
+                //# send data but is unable to do so due to connection-level flow control;
+                //# see Section 4.
                 streams.credit.blocked.on_blocked(streams.credit.maximum);
             }
             let queue = &mut streams.blocked_writers;

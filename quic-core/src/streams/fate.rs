@@ -53,6 +53,9 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         let send = &mut stream.send;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# If any outstanding data is declared lost, the endpoint SHOULD send a
+        //# RESET_STREAM frame instead of retransmitting the data.
         if !matches!(send.state(), SendState::Send | SendState::DataSent) {
             return;
         }

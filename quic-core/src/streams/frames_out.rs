@@ -292,6 +292,10 @@ fn write_piece(stream: &Stream, piece: &Piece, packet: &mut PacketWriter<'_>) ->
     };
     packet.write(sent, |writer| {
         header.encode(writer)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+        //# The data at a given offset MUST NOT change if it is sent multiple times;
+        //# an endpoint MAY treat receipt of different data at the same offset
+        //# within a stream as a connection error of type PROTOCOL_VIOLATION.
         let complete = stream.send.buffer.copy_to(piece.offset, writer.reserve(piece.length)?);
         debug_assert!(complete, "data that is not acknowledged is kept");
         Ok(())

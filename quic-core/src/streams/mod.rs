@@ -369,6 +369,9 @@ impl Streams {
 
     fn raise_stream_maximum(&mut self, key: Key, maximum: u64) {
         let Some(stream) = self.store.get_mut(key) else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# A sender MUST ignore any MAX_STREAM_DATA or MAX_DATA frames that do not
+        //# increase flow control limits.
         if maximum <= stream.send.maximum {
             return;
         }
@@ -413,6 +416,10 @@ impl Streams {
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+        //# A sender MUST NOT send a STREAM or STREAM_DATA_BLOCKED frame for a
+        //# stream in the "Reset Sent" state or any terminal state -- that is, after
+        //# sending a RESET_STREAM frame.
         send.buffer.clear();
         send.fin = Fin::InFlight;
         send.reset_pending = true;

@@ -26,6 +26,9 @@ pub(super) struct ReceivedResetAt {
 
 impl Streams {
     /// Whether the peer understands RESET_STREAM_AT.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.21
+    //# An extension to QUIC that wishes to use a new type of frame MUST first
+    //# ensure that a peer is able to understand the frame.
     pub(super) fn peer_takes_reset_at(&self) -> bool {
         self.peer.reset_stream_at
     }
@@ -76,6 +79,13 @@ impl Streams {
         //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-5
         //# Data sent beyond that byte offset SHOULD NOT be
         //# retransmitted.
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-5
+        //# When using a RESET_STREAM_AT frame, the initiator MUST guarantee
+        //# reliable delivery of stream data of at least Reliable Size bytes.
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-5
+        //# If STREAM frames containing data up to that byte offset are lost, the
+        //# initiator MUST retransmit this data, as described in Section 13.3 of
+        //# [RFC9000].
         let freed = send.buffer.give_up_from(promise.reliable_size, &mut self.send_pool);
         self.credit.on_freed(freed);
         self.sync_queues(key);

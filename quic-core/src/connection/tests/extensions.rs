@@ -46,6 +46,14 @@ fn events(connection: &mut Connection) -> Vec<Event> {
 //= type=test
 //# Like STREAM frames, DATAGRAM frames contain application data and MUST
 //# be protected with either 0-RTT or 1-RTT keys.
+//= https://www.rfc-editor.org/rfc/rfc9221#section-6
+//= type=test
+//# All application data transmitted with the DATAGRAM frame, like the
+//# STREAM frame, MUST be protected either by 0-RTT or 1-RTT keys.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
+//= type=test
+//# All other frame types MUST only be sent in the application data packet
+//# number space.
 #[test]
 fn datagrams_arrive_with_the_next_packet_and_are_reported() {
     let mut pair = Pair::confirmed();
@@ -149,6 +157,10 @@ fn a_datagram_frame_longer_than_announced_is_a_violation() {
 //# The sender MUST either delay sending the frame until
 //# the controller allows it or drop the frame without sending it (at
 //# which point it MAY notify the application).
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.21
+//= type=test
+//# Extension frames MUST be congestion controlled and MUST cause an ACK
+//# frame to be sent.
 #[test]
 fn datagrams_wait_for_the_congestion_window() {
     let mut pair = Pair::confirmed();
@@ -222,6 +234,12 @@ fn a_datagram_is_acknowledged_but_not_at_once() {
     assert_eq!(sent_by(&mut pair.server, at).len(), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9221#section-3
+//= type=test
+//# For most uses of DATAGRAM frames, it is RECOMMENDED to send a value of
+//# 65535 in the max_datagram_frame_size transport parameter to indicate
+//# that this endpoint will accept any DATAGRAM frame that fits inside a
+//# QUIC packet.
 #[test]
 fn a_flood_of_datagrams_is_bounded_and_no_attack() {
     let config = TransportConfig { datagram_receive_count: 7, ..TransportConfig::default() };
@@ -316,6 +334,10 @@ fn the_shortest_delay_announced_is_not_above_the_longest() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.21
+//= type=test
+//# An extension to QUIC that wishes to use a new type of frame MUST first
+//# ensure that a peer is able to understand the frame.
 #[test]
 fn a_peer_that_does_not_understand_extensions_gets_none_of_them() {
     let mut pair = Pair::confirmed_with(asking(), TransportConfig::default());

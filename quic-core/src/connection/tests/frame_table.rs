@@ -336,6 +336,15 @@ fn every_frame_in_a_handshake_packet_gets_what_the_rfc_says() {
     check_all(SpaceId::Handshake);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# An endpoint MUST treat receipt of a packet containing no frames as a
+//# connection error of type PROTOCOL_VIOLATION.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# Receipt of a RETIRE_CONNECTION_ID frame containing a sequence number
+//# greater than any previously sent to the peer MUST be treated as a
+//# connection error of type PROTOCOL_VIOLATION.
 #[test]
 fn every_frame_in_a_1_rtt_packet_gets_what_the_rfc_says() {
     check_all(SpaceId::Application);

@@ -221,6 +221,14 @@ fn check(rows: &[Row], config: &TransportConfig) {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+//= type=test
+//# A server MUST treat receipt of a NEW_TOKEN frame as a connection error
+//# of type PROTOCOL_VIOLATION.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.20
+//= type=test
+//# A server MUST treat receipt of a HANDSHAKE_DONE frame as a connection
+//# error of type PROTOCOL_VIOLATION.
 #[test]
 fn every_frame_of_version_1_gets_in_every_packet_what_the_rfc_says() {
     for (ty, row) in (0..).zip(&TABLE_3) {

@@ -2,6 +2,7 @@
 
 mod costs;
 mod extensions;
+mod frame_rules;
 mod frame_table;
 mod frame_types;
 mod handshake_rules;

@@ -70,6 +70,13 @@ impl RecvPart {
     /// Whether the stream may reach `end`, and end there if `fin`; if so, by how much the highest
     /// offset grows.
     pub(super) fn check(&self, end: u64, fin: bool) -> Result<u64, TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+        //# If a RESET_STREAM or STREAM frame is received indicating a change in the
+        //# final size for the stream, an endpoint SHOULD respond with an error of
+        //# type FINAL_SIZE_ERROR; see Section 11 for details on error handling.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+        //# A receiver SHOULD treat receipt of data at or beyond the final size as
+        //# an error of type FINAL_SIZE_ERROR, even after a stream is closed.
         if let Some(size) = self.final_size {
             if end > size {
                 return Err(TransportError::final_size("data beyond the final size"));
@@ -82,6 +89,14 @@ impl RecvPart {
         } else if fin && end < self.highest {
             return Err(TransportError::final_size("the final size is below data received"));
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# A receiver MUST close the connection with an error of type
+        //# FLOW_CONTROL_ERROR if the sender violates the advertised connection or
+        //# stream data limits; see Section 11 for details on error handling.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+        //# An endpoint MUST terminate a connection with an error of type
+        //# FLOW_CONTROL_ERROR if it receives more data than the largest maximum
+        //# stream data that it has sent for the affected stream.
         if end > self.window.limit() {
             return Err(TransportError::flow_control("more data than the stream's limit"));
         }
@@ -90,6 +105,9 @@ impl RecvPart {
 
     /// The stream reached `end`, which was checked, and ends there if `fin`.
     pub(super) fn reach(&mut self, end: u64, fin: bool) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+        //# The receiver MUST use the final size of the stream to account for all
+        //# bytes sent on the stream in its connection-level flow controller.
         self.highest = self.highest.max(end);
         if fin && self.final_size.is_none() {
             self.final_size = Some(end);

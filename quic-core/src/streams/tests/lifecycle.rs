@@ -1,5 +1,9 @@
 use super::*;
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.4
+//= type=test
+//# Both endpoints MUST maintain flow control state for the stream in the
+//# unterminated direction until that direction enters a terminal state.
 #[test]
 fn a_request_and_its_response_leave_nothing_behind() {
     let (mut client, mut server) = (client(), server());
@@ -27,6 +31,19 @@ fn a_request_and_its_response_leave_nothing_behind() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+//= type=test
+//# A sender MUST NOT send any of these frames from a terminal state ("Data
+//# Recvd" or "Reset Recvd").
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+//= type=test
+//# A sender MUST NOT send a STREAM or STREAM_DATA_BLOCKED frame for a
+//# stream in the "Reset Sent" state or any terminal state -- that is, after
+//# sending a RESET_STREAM frame.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+//= type=test
+//# The receiver MUST use the final size of the stream to account for all
+//# bytes sent on the stream in its connection-level flow controller.
 #[test]
 fn reset_tells_the_reader_and_frees_the_data() {
     let (mut client, mut server) = (client(), server());
@@ -49,6 +66,19 @@ fn reset_tells_the_reader_and_frees_the_data() {
     assert_eq!(server.window.consumed(), server.received);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# An endpoint that receives a STOP_SENDING frame MUST send a RESET_STREAM
+//# frame if the stream is in the "Ready" or "Send" state.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# If any outstanding data is declared lost, the endpoint SHOULD send a
+//# RESET_STREAM frame instead of retransmitting the data.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# An endpoint SHOULD copy the error code from the STOP_SENDING frame to
+//# the RESET_STREAM frame it sends, but it can use any application error
+//# code.
 #[test]
 fn a_stop_resets_the_stream_and_the_writer_hears_of_it() {
     let (mut client, mut server) = (client(), server());
@@ -156,6 +186,10 @@ fn a_bidirectional_stream_is_passed_over_only_if_the_peer_wants_nothing_on_it_ei
     assert_eq!(server.store.len(), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.2
+//= type=test
+//# Before a stream is created, all streams of the same type with
+//# lower-numbered stream IDs MUST be created.
 #[test]
 fn a_stream_far_ahead_opens_those_before_it_without_making_them() {
     let config =

@@ -191,6 +191,10 @@ fn body<'a>(reader: &mut Reader<'a>, ty: FrameType) -> Result<Frame<'a>, Malform
             Frame::Padding
         }
         FrameType::PING => Frame::Ping,
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.3
+        //# QUIC implementations MUST properly handle both types, and, if they have
+        //# enabled ECN for packets they send, they SHOULD use the information in
+        //# the ECN section to manage their congestion state.
         FrameType::ACK => Frame::Ack(Ack::decode(reader, false)?),
         FrameType::ACK_ECN => Frame::Ack(Ack::decode(reader, true)?),
         FrameType::RESET_STREAM => Frame::ResetStream(ResetStream::decode(reader)?),

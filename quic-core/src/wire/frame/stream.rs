@@ -29,6 +29,9 @@ impl<'a> Stream<'a> {
         } else {
             reader.bytes(reader.remaining())?
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+        //# Receipt of a frame that exceeds this limit MUST be treated as a
+        //# connection error of type FRAME_ENCODING_ERROR or FLOW_CONTROL_ERROR.
         if offset + data.len() as u64 > VarInt::MAX.into_inner() {
             return Err(Malformed("stream data ends at 2^62 or beyond"));
         }

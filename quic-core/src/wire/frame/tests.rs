@@ -122,6 +122,11 @@ proptest! {
         prop_assert_eq!(decoded(&bytes), expected);
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.3
+    //= type=test
+    //# QUIC implementations MUST properly handle both types, and, if they have
+    //# enabled ECN for packets they send, they SHOULD use the information in
+    //# the ECN section to manage their congestion state.
     #[test]
     fn acknowledgments_survive_their_encoding(
         numbers in packet_numbers(),
@@ -244,6 +249,51 @@ fn a_run_of_padding_is_one_frame() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# If either is received, the connection MUST be closed immediately with a
+//# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+//# value was received in a transport parameter or of type
+//# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.3.1
+//= type=test
+//# If any computed packet number is negative, an endpoint MUST generate a
+//# connection error of type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+//= type=test
+//# A client MUST treat receipt of a NEW_TOKEN frame with an empty Token
+//# field as a connection error of type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+//= type=test
+//# Receipt of a frame that exceeds this limit MUST be treated as a
+//# connection error of type FRAME_ENCODING_ERROR or FLOW_CONTROL_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.6
+//= type=test
+//# Receipt of a frame that exceeds this limit MUST be treated as a
+//# connection error of type FRAME_ENCODING_ERROR or CRYPTO_BUFFER_EXCEEDED.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+//= type=test
+//# Receipt of a frame that permits opening of a stream larger than this
+//# limit MUST be treated as a connection error of type
+//# FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.14
+//= type=test
+//# Receipt of a frame that encodes a larger stream ID MUST be treated as a
+//# connection error of type STREAM_LIMIT_ERROR or FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# Values less than 1 and greater than 20 are invalid and MUST be treated
+//# as a connection error of type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# Receiving a value in the Retire Prior To field that is greater than that
+//# in the Sequence Number field MUST be treated as a connection error of
+//# type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
+//= type=test
+//# If the Reliable Size is larger than the Final Size, the receiver MUST
+//# close the connection with a connection error of type
+//# FRAME_ENCODING_ERROR.
 #[test]
 fn values_that_a_frame_may_not_have_are_malformed() {
     let below_zero = "ACK range below packet 0";
@@ -282,6 +332,10 @@ fn an_absurd_number_of_acknowledged_ranges_is_cut_off() {
     check_malformed(&frame, "frame is cut off");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# To ensure simple and efficient implementations of frame parsing, a frame
+//# type MUST use the shortest possible encoding.
 #[test]
 fn a_type_that_is_unknown_or_longer_than_needed_is_named() {
     assert_eq!(decoded(&[0x3f]), [Err(FrameError::UnknownType(FrameType(0x3f)))]);

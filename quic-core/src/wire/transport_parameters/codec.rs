@@ -252,6 +252,11 @@ impl Value<'_> {
 
     /// A limit above 2^60 would permit a stream ID that cannot be written (RFC 9000 §4.6).
     fn stream_count(self) -> Result<u64, ParametersError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# If either is received, the connection MUST be closed immediately with a
+        //# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+        //# value was received in a transport parameter or of type
+        //# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
         self.at_most(1 << 60, "initial_max_streams is above 2^60")
     }
 

@@ -25,8 +25,10 @@ fn parameter(id: u16, value: &[u8]) -> Vec<u8> {
 
 /// Takes one parameter off the front.
 fn take(reader: &mut crate::wire::Reader<'_>) -> Vec<u8> {
-    let id = u16::try_from(reader.varint().unwrap()).unwrap();
-    parameter(id, reader.prefixed_bytes().unwrap())
+    let before = reader.rest();
+    let _id = reader.varint().unwrap();
+    let _value = reader.prefixed_bytes().unwrap();
+    before[..before.len() - reader.remaining()].to_vec()
 }
 
 fn parameters_of_any_side() -> impl Strategy<Value = TransportParameters> {
@@ -196,6 +198,12 @@ fn unknown_and_reserved_parameters_are_ignored() {
     assert_eq!(decode(&bytes, Side::Client), Ok(expected));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# If either is received, the connection MUST be closed immediately with a
+//# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+//# value was received in a transport parameter or of type
+//# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
 #[test]
 fn values_out_of_range_are_refused() {
     check_refused(&parameter(0x03, &[0x44, 0xaf]), "max_udp_payload_size is below 1200");
