@@ -1,6 +1,7 @@
 //! What the application hears of. Events carry no data: they say where to look.
 
 use crate::error::ConnectionError;
+use crate::net::PathAddresses;
 use crate::wire::{Direction, StreamId};
 
 /// Names a connection, or an attempt at one, among all managers of a multiplexer.
@@ -29,6 +30,8 @@ pub enum Event {
     Lost(ConnectionError),
     /// Something happened to datagrams.
     Datagram(DatagramEvent),
+    /// Something happened to a path (RFC 9000 §9).
+    Path(PathEvent),
     /// Something happened on a stream.
     Stream(StreamEvent),
 }
@@ -44,6 +47,20 @@ pub enum DatagramEvent {
     Reported,
     /// There is room again, after [`try_send`](crate::DatagramChannel::try_send) found none.
     Writable,
+}
+
+/// Something happened to a path of the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PathEvent {
+    /// Another path is in use: this end moved, or the peer did, or it turned out that it had not.
+    /// Of several in a row, only the last is told.
+    Active(PathAddresses),
+    /// The path works (RFC 9000 §8.2): the one in use after a move, or one that was probed.
+    Validated(PathAddresses),
+    /// The path does not work, or had to make room for others. If it was in use, the last one that
+    /// worked is again.
+    Failed(PathAddresses),
 }
 
 /// Something happened on a stream, or to the number of streams.

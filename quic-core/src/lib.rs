@@ -158,12 +158,12 @@ pub use config::{
     EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey,
     TransportConfig, VersionChoice,
 };
-pub use connection::{Connection, DatagramChannel, Statistics};
+pub use connection::{Connection, DatagramChannel, MigrationError, PathStatistics, Statistics};
 pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, DatagramEvent, Event, StreamEvent};
+pub use event::{ConnectionHandle, DatagramEvent, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};

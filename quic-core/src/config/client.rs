@@ -23,6 +23,9 @@ pub struct ClientConfig {
     /// give only `version`, or nothing, to accept no other. Default: version 1, then
     /// [`QUIC_V2`](crate::QUIC_V2).
     pub versions: Vec<u32>,
+    /// Move to the address that the server prefers, if it says so (RFC 9000 §9.6), once that was
+    /// found to work. Default: true.
+    pub use_preferred_address: bool,
 }
 
 impl ClientConfig {
@@ -40,6 +43,7 @@ impl ClientConfig {
             transport: Arc::new(transport),
             version: QUIC_V1,
             versions: vec![QUIC_V1, QUIC_V2],
+            use_preferred_address: true,
         })
     }
 }

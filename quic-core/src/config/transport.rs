@@ -86,6 +86,10 @@ pub struct TransportConfig {
     /// Whether transport parameters and lists of versions carry reserved values, which peers have
     /// to ignore (RFC 9000 §15, §18.1). Default: true.
     pub grease: bool,
+    /// Ask the peer not to move on purpose (disable_active_migration, RFC 9000 §18.2), as behind a
+    /// load balancer that routes by addresses. A peer that moves nevertheless, or whose NAT does,
+    /// is validated and followed as any other. Default: false.
+    pub disable_active_migration: bool,
 }
 
 impl Default for TransportConfig {
@@ -122,6 +126,7 @@ impl Default for TransportConfig {
             ecn: true,
             grease_quic_bit: true,
             grease: true,
+            disable_active_migration: false,
         }
     }
 }

@@ -95,6 +95,7 @@ impl Connection {
             self.registrations.push(Registration::RemoveId(id));
         }
         self.queue_new_tokens(now);
+        self.seek_preferred_address(now);
     }
 
     /// Issues connection IDs until the peer has as many as it may keep (RFC 9000 §5.1.1).

@@ -18,8 +18,11 @@ mod idle_timeout;
 mod keys;
 mod lifecycle;
 mod lone_datagrams;
+mod migration;
 mod new_tokens;
 mod parameters;
+mod path_statistics;
+mod preferred_address;
 mod quic_bit;
 mod receive;
 mod recording;
@@ -39,6 +42,8 @@ mod tests;
 
 pub use datagrams::DatagramChannel;
 pub(crate) use ending::Closing;
+pub use migration::MigrationError;
+pub use path_statistics::PathStatistics;
 pub(crate) use start::{ClientStart, ServerStart};
 pub use statistics::Statistics;
 
@@ -66,6 +71,7 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::preferred_address::Preferred;
 use self::quic_bit::QuicBits;
 use self::recording::Recording;
 use self::skipped_numbers::SkippedNumbers;
@@ -128,6 +134,7 @@ struct ClientState {
     token: Bytes,
     /// Tokens for later connections, until the manager takes them.
     new_tokens: VecDeque<Bytes>,
+    preferred: Preferred,
 }
 
 #[derive(Debug)]
@@ -151,6 +158,8 @@ struct Peer {
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
     quic_bits: QuicBits,
+    /// It sent disable_active_migration (RFC 9000 §18.2).
+    forbids_migration: bool,
 }
 
 /// What is said, and kept, at the end.

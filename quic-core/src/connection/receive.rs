@@ -2,6 +2,7 @@
 
 use super::Connection;
 use super::frames::Received;
+use super::migration::Judged;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
@@ -9,7 +10,7 @@ use crate::crypto::{OpenError, Opened};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
-use crate::paths::{self, PathChange, PathVerdict};
+use crate::paths::PathVerdict;
 use crate::recorder::{Datagrams, Record};
 use crate::wire::header::{Header, LongHeader, LongType, parse};
 use crate::wire::{ConnectionId, PacketType, Side, SpaceId, StatelessResetToken};
@@ -71,9 +72,15 @@ impl Connection {
     fn handle_segment(&mut self, mut arrival: Arrival, datagram: &mut [u8]) {
         self.counters.datagrams_received += 1;
         self.counters.bytes_received += datagram.len() as u64;
-        if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
-            self.discard(arrival.now, DiscardReason::UnknownPath);
-            return;
+        match self.paths.on_datagram(&arrival.path, datagram.len() as u64) {
+            PathVerdict::Active => {}
+            PathVerdict::Known | PathVerdict::Unknown => {
+                self.count_received_elsewhere(&arrival.path, datagram.len() as u64);
+            }
+            PathVerdict::Ignored => {
+                self.discard(arrival.now, DiscardReason::UnknownPath);
+                return;
+            }
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
         //# Receivers MUST be able to process coalesced packets.
@@ -292,6 +299,15 @@ impl Connection {
             self.discard(arrival.now, DiscardReason::Duplicate);
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+        //# The server SHOULD drop newer packets for
+        //# this connection that are received on the old IP address.
+        if self.paths.is_left_behind(&arrival.path)
+            && self.space(space).received.largest().is_none_or(|largest| opened.number > largest)
+        {
+            self.discard(arrival.now, DiscardReason::UnknownPath);
+            return;
+        }
         if let Err(error) = self.handle_authentic(arrival, received, opened) {
             self.fail(arrival.now, error);
         }
@@ -335,9 +351,13 @@ impl Connection {
         //# delays can be large and are likely to be non-repeating.
         received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
-            self.judge_path(arrival, is_newest, !contents.non_probing)?;
+            let Arrival { now, path, datagram_bytes, .. } = arrival;
+            let (to, is_probing) = (received.destination_id, !contents.non_probing);
+            self.judge_path(&Judged { now, path, datagram_bytes, to, is_newest, is_probing })?;
         }
-        // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# A PATH_RESPONSE frame MUST be sent on the network path where the
+        //# PATH_CHALLENGE frame was received.
         for challenge in contents.challenges {
             if let Some(path) = self.paths.by_addresses(&arrival.path) {
                 path.validation.handle_challenge(challenge);
@@ -346,26 +366,6 @@ impl Connection {
         if contents.crypto {
             self.settle_version();
             self.drive_handshake(now)?;
-        }
-        Ok(())
-    }
-
-    /// The peer may have moved (RFC 9000 §9.3).
-    fn judge_path(
-        &mut self,
-        arrival: Arrival,
-        is_newest: bool,
-        is_probing: bool,
-    ) -> Result<(), TransportError> {
-        let Arrival { now, path, datagram_bytes, .. } = arrival;
-        let judged = paths::Arrival { path, datagram_bytes, is_newest, is_probing };
-        match self.paths.on_authenticated(now, &judged, &mut self.random) {
-            PathChange::Unchanged => {}
-            PathChange::Moved => {
-                self.work.charge(now, COSTLY);
-                self.on_path_changed();
-                self.remote_ids.switch()?;
-            }
         }
         Ok(())
     }

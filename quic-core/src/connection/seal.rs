@@ -14,7 +14,7 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{Full, PacketNumberLength, SpaceId, VarInt, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, VarInt, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
@@ -243,6 +243,15 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        self.write_header_to(*self.remote_ids.active(), space, memory)
+    }
+
+    pub(super) fn write_header_to(
+        &mut self,
+        destination_id: ConnectionId,
+        space: SpaceId,
+        memory: &mut [u8],
+    ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
         //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
@@ -256,10 +265,6 @@ impl Connection {
         }
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
-        //# Senders MUST NOT coalesce QUIC packets with different connection IDs
-        //# into a single UDP datagram.
-        let destination_id = *self.remote_ids.active();
         let length_field = if space == SpaceId::Application {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };

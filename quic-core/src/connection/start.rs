@@ -10,6 +10,7 @@ use super::handshake::Handshake;
 use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
 use super::parameters::{HandshakeIds, local_parameters};
+use super::preferred_address::{Preferred, offer_preferred_address};
 use super::quic_bit::QuicBits;
 use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
@@ -74,7 +75,7 @@ struct Parts {
     path: PathAddresses,
     session: Box<dyn Session>,
     ids_seen: HandshakeIds,
-    local_id: ConnectionId,
+    local_ids: LocalIds,
     remote_id: ConnectionId,
     address_validated: bool,
 }
@@ -85,14 +86,24 @@ impl Connection {
         let ClientStart { path, config, endpoint, server_name, mut random, token } = start;
         let transport = Arc::clone(&config.transport);
         let destination = random_id(&mut random, FIRST_DESTINATION_LENGTH);
-        let local_id = random_id(&mut random, endpoint.connection_id_length);
+        let length = endpoint.connection_id_length;
+        let local_id = random_id(&mut random, length);
         let versions = ClientVersions::new(&config);
         let parameters = client_parameters(&transport, &versions, local_id, &mut random);
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
         let new_tokens = VecDeque::new();
         let server_name = server_name.into();
-        let client = ClientState { server_name, crypto, transport, versions, token, new_tokens };
+        let preferred = Preferred::new(config.use_preferred_address);
+        let client = ClientState {
+            server_name,
+            crypto,
+            transport,
+            versions,
+            token,
+            new_tokens,
+            preferred,
+        };
         let mut connection = Self::assemble(
             now,
             Parts {
@@ -108,7 +119,7 @@ impl Connection {
                     peer_initial_source: None,
                     retry_source: None,
                 },
-                local_id,
+                local_ids: LocalIds::new(local_id, length),
                 remote_id: destination,
                 address_validated: true,
             },
@@ -131,6 +142,9 @@ impl Connection {
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token =
             endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
+        let mut local_ids = LocalIds::new(local_id, endpoint.connection_id_length);
+        parameters.preferred_address =
+            offer_preferred_address(&config, &endpoint, &mut local_ids, &mut random);
         let encoded = encode_parameters(&parameters, &config.transport, &mut random);
         let session = config.crypto.start(version, None, encoded)?;
         let state = ServerState { config, keeps_initial_route: true };
@@ -149,7 +163,7 @@ impl Connection {
                     peer_initial_source: Some(start.client_source_id),
                     retry_source,
                 },
-                local_id,
+                local_ids,
                 remote_id: start.client_source_id,
                 address_validated: start.validated,
             },
@@ -184,7 +198,7 @@ impl Connection {
             undecryptable: Undecryptable::default(),
             paths: Paths::new(side, parts.path, Arc::clone(&transport), parts.address_validated),
             recovery: Recovery::new(transport.packet_threshold),
-            local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
+            local_ids: parts.local_ids,
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),
             datagrams: None,
@@ -197,6 +211,7 @@ impl Connection {
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
                 quic_bits: QuicBits::default(),
+                forbids_migration: false,
             },
             ending: Ending::default(),
             events: VecDeque::new(),

@@ -84,6 +84,10 @@ pub struct Pair {
     pub setup: Setup,
     /// Everything that was sent.
     pub trace: Trace,
+    /// Every datagram that was sent, from where to where, if they are kept.
+    pub wire: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
+    /// Addresses that nothing comes from or gets to.
+    pub dead: Vec<SocketAddr>,
     /// Probability that a datagram joins the one before it in a train, if it can.
     pub coalesce: f64,
     now: Instant,
@@ -135,6 +139,8 @@ impl Pair {
             to_client: setup.to_client.clone(),
             client_config: setup.client_config(),
             trace: Trace::default(),
+            wire: None,
+            dead: Vec::new(),
             coalesce: 0.5,
             now: START,
             random,
@@ -307,9 +313,7 @@ impl Pair {
             }
             let train = (first.payload.len() > length).then_some(length);
             let to = self.end(!first.by);
-            if to.address == first.to {
-                to.handle_datagram(first.from, first.ecn, &mut first.payload, train);
-            }
+            to.handle_datagram((first.from, first.to), first.ecn, &mut first.payload, train);
         }
     }
 
@@ -359,10 +363,15 @@ impl Pair {
         }
         let mark = ecn;
         let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
+        let is_dead = self.dead.contains(&from) || self.dead.contains(&to);
+        let arrivals = if is_dead { [None; 2] } else { arrivals };
         let arrives = arrivals[0].is_some();
         let at = self.now;
         let sent = Sent { at, by, length, hash, arrives, first_byte, ecn: mark, version };
         self.trace.sent.push(sent);
+        if let Some(wire) = &mut self.wire {
+            wire.push((from, to, payload.clone()));
+        }
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };
@@ -408,10 +417,26 @@ impl Pair {
         long.clone().expect("a datagram was sent")
     }
 
+    /// Lets a datagram arrive at one end, at this address of it, after the time that the link takes.
+    pub fn send_from_elsewhere(
+        &mut self,
+        to_end: Side,
+        (from, to): (SocketAddr, SocketAddr),
+        payload: &[u8],
+        delay: Duration,
+    ) {
+        self.datagrams += 1;
+        let (at, payload) = (self.now + delay, payload.to_vec());
+        let datagram = Datagram { by: !to_end, from, to, ecn: None, payload };
+        self.on_the_way.insert((at, self.datagrams), datagram);
+    }
+
     /// Lets a datagram arrive at one end that nobody sent.
     pub fn inject(&mut self, at: Side, from: SocketAddr, payload: &[u8]) {
         let mut payload = payload.to_vec();
-        self.end(at).handle_datagram(from, None, &mut payload, None);
+        let end = self.end(at);
+        let to = end.address;
+        end.handle_datagram((from, to), None, &mut payload, None);
         self.settle();
     }
 }

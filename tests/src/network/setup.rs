@@ -1,6 +1,6 @@
 //! What a simulation starts from.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
@@ -50,6 +50,8 @@ pub struct Setup {
     pub client_versions: Vec<u32>,
     /// The versions that the server speaks.
     pub server_versions: ServerVersions,
+    /// What the server prefers to its address.
+    pub preferred_address: Option<SocketAddrV4>,
     /// From the client to the server.
     pub to_server: Link,
     /// From the server to the client.
@@ -92,6 +94,7 @@ impl Setup {
             version: QUIC_V1,
             client_versions: vec![QUIC_V1, QUIC_V2],
             server_versions: ServerVersions::default(),
+            preferred_address: None,
             to_server: Link::default(),
             to_client: Link::default(),
         }
@@ -129,6 +132,7 @@ impl Setup {
         config.validation = self.validation;
         config.accept_backlog = self.accept_backlog;
         config.versions.clone_from(&self.server_versions);
+        config.preferred_address_v4 = self.preferred_address;
         Arc::new(config)
     }
 

@@ -13,6 +13,7 @@ mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
+mod migration;
 mod paths;
 mod qlog;
 mod random;
