@@ -109,7 +109,7 @@ impl Future for Connecting {
 /// [`shutdown`](Self::shutdown).
 #[derive(Clone, Debug)]
 pub struct Connection {
-    inner: Arc<ConnectionRef>,
+    pub(crate) inner: Arc<ConnectionRef>,
 }
 
 impl Connection {

@@ -44,6 +44,34 @@ pub enum WriteError {
     EarlyDataRejected,
 }
 
+/// [`SendStream::reset_at`](crate::SendStream::reset_at) failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetAtError {
+    /// The stream was finished and acknowledged, or reset, before.
+    #[error("the stream is closed")]
+    ClosedStream,
+    /// The peer does not understand RESET_STREAM_AT. A plain
+    /// [`reset`](crate::SendStream::reset) is possible.
+    #[error("the peer does not support reliable resets")]
+    Unsupported,
+}
+
+/// A datagram cannot be sent.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendDatagramError {
+    /// The peer receives no datagrams.
+    #[error("the peer receives no datagrams")]
+    Unsupported,
+    /// It is longer than the path, the peer or the queue takes: at most this many bytes now.
+    #[error("the datagram is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The connection is over.
+    #[error("connection lost: {0}")]
+    ConnectionLost(#[from] ConnectionError),
+}
+
 /// A read failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ReadError {

@@ -19,6 +19,7 @@ mod shared;
 mod error;
 
 mod connection;
+mod datagrams;
 mod early_data;
 mod recv_stream;
 mod send_stream;
@@ -34,11 +35,12 @@ mod socket;
 mod sockets;
 
 pub use connection::{Connecting, Connection};
+pub use datagrams::OutgoingDatagram;
 pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
 pub use endpoint::Endpoint;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
-    ReadToEndError, RetryError, StoppedError, WriteError,
+    ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
 };
 pub use incoming::{Incoming, IncomingFuture};
 pub use pump::{Arrived, Progress, Pump};
@@ -51,10 +53,11 @@ pub use socket::{
 
 pub use bytes::Bytes;
 pub use quic_core::{
-    AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side,
-    SocketId, StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
-    TransportErrorCode, VarInt, VarIntBoundsExceeded,
+    AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
+    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction,
+    EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side, SocketId, StatelessResetKey,
+    Statistics, StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
+    VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

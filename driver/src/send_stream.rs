@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use quic_core::{ConnectionError, Finished, StreamId, VarInt, WriteError as CoreWriteError};
+use quic_core::{
+    ConnectionError, Finished, ResetAtError as CoreResetAtError, StreamId, VarInt,
+    WriteError as CoreWriteError,
+};
 
-use crate::error::{ClosedStream, StoppedError, WriteError};
+use crate::error::{ClosedStream, ResetAtError, StoppedError, WriteError};
 use crate::shared::{ConnectionRef, ConnectionState};
 use crate::waiting::Topic;
 
@@ -123,6 +126,29 @@ impl SendStream {
             return Ok(());
         }
         state.connection.send_stream(self.id).reset(code).map_err(|_| ClosedStream)?;
+        self.connection.changed(state);
+        Ok(())
+    }
+
+    /// Gives up what is at or behind the offset `reliable_size` and tells the peer so, with `code`;
+    /// all below is delivered first (RESET_STREAM_AT, draft-ietf-quic-reliable-stream-reset). More
+    /// than what was written means all of that. Called again, it can only promise less.
+    ///
+    /// # Errors
+    /// See [`ResetAtError`]. It is no error if the peer stopped the stream or the connection is
+    /// over.
+    pub fn reset_at(&mut self, code: VarInt, reliable_size: u64) -> Result<(), ResetAtError> {
+        let mut state = self.connection.lock();
+        if state.over.is_some() {
+            self.ended = true;
+            return Ok(());
+        }
+        let reset = state.connection.send_stream(self.id).reset_at(code, reliable_size);
+        reset.map_err(|error| match error {
+            CoreResetAtError::Unsupported => ResetAtError::Unsupported,
+            _ => ResetAtError::ClosedStream,
+        })?;
+        self.ended = true;
         self.connection.changed(state);
         Ok(())
     }

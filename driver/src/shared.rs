@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::{future, mem};
 
 use quic_core::{
-    Connection, ConnectionCell, ConnectionError, ConnectionHandle, Event, MigrationError,
-    PathAddresses, SocketId, StreamEvent, VarInt,
+    Connection, ConnectionCell, ConnectionError, ConnectionHandle, DatagramEvent, Event,
+    MigrationError, PathAddresses, SocketId, StreamEvent, VarInt,
 };
 
 use crate::bell::{Bell, User};
@@ -94,8 +94,18 @@ impl ConnectionState {
             Event::EarlyDataRejected => self.on_early_data_rejected(woken),
             Event::Lost(error) => self.end(error, woken),
             Event::Stream(event) => self.handle_stream_event(event, woken),
+            Event::Datagram(event) => self.handle_datagram_event(event, woken),
             // Attempts are no connections yet.
             Event::Incoming | _ => {}
+        }
+    }
+
+    fn handle_datagram_event(&mut self, event: DatagramEvent, woken: &mut Vec<Waker>) {
+        match event {
+            DatagramEvent::Readable => self.waiting.take(Topic::Datagrams, woken),
+            DatagramEvent::Reported => self.waiting.take(Topic::DatagramReports, woken),
+            DatagramEvent::Writable => self.waiting.take(Topic::DatagramRoom, woken),
+            _ => {}
         }
     }
 

@@ -34,10 +34,25 @@ pub enum Event {
     /// The connection is over. No further events follow. What had arrived before can still be
     /// accepted and read, unless this end closed, until `poll_event` returns `None`.
     Lost(ConnectionError),
+    /// Something happened to datagrams.
+    Datagram(DatagramEvent),
     /// Something happened to a path (RFC 9000 §9).
     Path(PathEvent),
     /// Something happened on a stream.
     Stream(StreamEvent),
+}
+
+/// Something happened to the datagrams of a connection (RFC 9221).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DatagramEvent {
+    /// Datagrams arrived: call [`receive`](crate::DatagramChannel::receive) until it returns `None`.
+    Readable,
+    /// There are reports: call [`next_report`](crate::DatagramChannel::next_report) until it returns
+    /// `None`.
+    Reported,
+    /// There is room again, after [`try_send`](crate::DatagramChannel::try_send) found none.
+    Writable,
 }
 
 /// Something happened to a path of the connection.

@@ -9,6 +9,7 @@
 
 mod cancellation;
 mod closing;
+mod datagrams;
 mod early_data;
 mod faults;
 mod incoming;

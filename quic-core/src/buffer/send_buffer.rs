@@ -218,6 +218,21 @@ impl SendBuffer {
         disorder.retransmit.insert(start..range.end.max(start));
     }
 
+    /// Nothing from `offset` on has to arrive: what of that was not sent is forgotten, and the rest
+    /// counts as acknowledged. Returns how many bytes need not be kept any more. Nothing may be
+    /// written after this.
+    pub(crate) fn give_up_from(&mut self, offset: u64, pool: &mut BlockPool) -> u64 {
+        let before = self.unacked_bytes();
+        self.end = self.end.min(offset.max(self.sent));
+        while self.tail.as_ref().is_some_and(|tail| tail.start >= self.end) {
+            self.tail = self.chunks.pop_back();
+        }
+        self.next = self.next.min(self.chunks.len());
+        self.on_acked(offset..self.sent, pool);
+        self.free_acked(pool);
+        before - self.unacked_bytes()
+    }
+
     pub(crate) fn is_fully_acked(&self) -> bool {
         self.acked == self.end
     }

@@ -7,7 +7,9 @@ use super::handshake::Handshake;
 use super::recording::{Recording, numbered_in};
 use super::seal::MINIMUM_DATAGRAM;
 use super::space::PacketNumberSpace;
+use crate::ack_frequency::AckFrequency;
 use crate::congestion::Congestion;
+use crate::datagrams::Datagrams;
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
@@ -30,6 +32,8 @@ struct Owners<'a> {
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut StreamsSlot,
+    datagrams: Option<&'a mut Datagrams>,
+    ack_frequency: Option<&'a mut AckFrequency>,
     recording: Option<&'a mut Recording>,
     /// The packet whose fate was told last.
     told: Option<u64>,
@@ -59,23 +63,39 @@ impl Owners<'_> {
         recording.record(now, &Record::FrameLost { frame_type, packet });
     }
 
+    fn datagram(&mut self, act: impl FnOnce(&mut Datagrams)) {
+        if let Some(datagrams) = &mut self.datagrams {
+            act(datagrams);
+        }
+    }
+
     /// The one table of what an acknowledgment means.
     fn on_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
         self.record_acked(now, packet, frame);
         match *frame {
             SentFrame::Ack { largest } => self.received.on_ack_acked(largest),
+            SentFrame::AckFrequency { sequence, max_ack_delay } => {
+                if let Some(ack_frequency) = &mut self.ack_frequency {
+                    ack_frequency.on_acked(sequence, Duration::from_micros(max_ack_delay));
+                }
+            }
             SentFrame::Crypto { offset, length } => {
                 self.handshake.on_crypto_acked(self.space, offset, length);
             }
+            SentFrame::Datagram { report } => self.datagram(|it| it.on_acked(report)),
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_acked(sequence),
             SentFrame::NewToken { index } => self.handshake.on_token_acked(index),
             SentFrame::ResetStream { id } => self.streams.get().on_reset_acked(id),
+            SentFrame::ResetStreamAt { id, reliable_size } => {
+                self.streams.get().on_reset_at_acked(id, reliable_size);
+            }
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_acked(sequence),
             SentFrame::Stream { id, offset, length, fin } => {
                 self.streams.get().on_stream_acked(id, offset, length, fin);
             }
             SentFrame::DataBlocked
             | SentFrame::HandshakeDone
+            | SentFrame::ImmediateAck
             | SentFrame::MaxData
             | SentFrame::MaxStreamData { .. }
             | SentFrame::MaxStreams { .. }
@@ -93,8 +113,13 @@ impl Owners<'_> {
     /// Packets are never resent; what they carried is, if it still matters (RFC 9000 §13.3).
     fn on_lost(&mut self, frame: &SentFrame) {
         match *frame {
-            // The next ACK says the same and more.
-            SentFrame::Ack { .. } => {}
+            // The next ACK says the same and more. Datagrams are sent once (RFC 9221 §5.2).
+            SentFrame::Ack { .. } | SentFrame::Datagram { .. } => {}
+            SentFrame::AckFrequency { sequence, .. } => {
+                if let Some(ack_frequency) = &mut self.ack_frequency {
+                    ack_frequency.on_lost(sequence);
+                }
+            }
             SentFrame::Crypto { offset, length } => {
                 self.handshake.on_crypto_lost(self.space, offset, length);
             }
@@ -108,8 +133,14 @@ impl Owners<'_> {
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_lost(sequence),
             SentFrame::NewToken { index } => self.handshake.on_token_lost(index),
             // Challenges have a timer of their own; responses are sent once (RFC 9000 §13.3).
-            SentFrame::PathChallenge | SentFrame::PathResponse | SentFrame::Ping => {}
+            SentFrame::ImmediateAck
+            | SentFrame::PathChallenge
+            | SentFrame::PathResponse
+            | SentFrame::Ping => {}
             SentFrame::ResetStream { id } => self.streams.get().on_reset_lost(id),
+            SentFrame::ResetStreamAt { id, reliable_size } => {
+                self.streams.get().on_reset_at_lost(id, reliable_size);
+            }
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_lost(sequence),
             SentFrame::StopSending { id } => self.streams.get().on_stop_sending_lost(id),
             SentFrame::Stream { id, offset, length, fin } => {
@@ -167,6 +198,9 @@ impl Connection {
         self.on_marks_acked(now, space, &outcome, ack.ecn);
         self.on_bytes_acked(now, &outcome, largest_size);
         self.detect_lost(now, space);
+        if self.ack_frequency.is_some() {
+            self.update_ack_frequency(now);
+        }
         Ok(())
     }
 
@@ -212,6 +246,10 @@ impl Connection {
                 owners.record_lost(now, loss, frame);
             }
             owners.on_lost(frame);
+            // A probe makes nothing of what it repeats lost.
+            if let SentFrame::Datagram { report } = *frame {
+                owners.datagram(|it| it.on_lost(report));
+            }
         });
         if outcome.packets > 0 {
             self.on_packets_lost(now, &outcome, largest_size);
@@ -307,6 +345,9 @@ impl Connection {
         let generation = self.paths.active().generation;
         let in_flight = self.space(SpaceId::Application).sent.in_flight_on(generation);
         self.paths.active_mut().set_in_flight(in_flight);
+        if let Some(ack_frequency) = &mut self.ack_frequency {
+            ack_frequency.on_path_changed();
+        }
     }
 
     /// Sets the loss and probe timers anew; once after each batch of anything.
@@ -363,6 +404,8 @@ impl Connection {
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
         let Self { spaces, handshake, local_ids, remote_ids, streams, paths, recording, .. } = self;
+        let datagrams = self.datagrams.as_deref_mut();
+        let ack_frequency = self.ack_frequency.as_deref_mut();
         let path = paths.active_mut();
         let recording = recording.as_deref_mut();
         let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
@@ -375,6 +418,8 @@ impl Connection {
                 local_ids,
                 remote_ids,
                 streams,
+                datagrams,
+                ack_frequency,
                 path,
                 recording,
                 told: None,

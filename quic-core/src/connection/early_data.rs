@@ -10,11 +10,9 @@ use crate::deadline::Deadline;
 use crate::error::TransportError;
 use crate::event::Event;
 use crate::instant::Instant;
-use crate::packet::PacketWriter;
-use crate::streams::Streams;
 use crate::wire::frame::Ack;
 use crate::wire::transport_parameters::{EarlyLimits, TransportParameters, decode};
-use crate::wire::{Full, PacketType, Side, SpaceId};
+use crate::wire::{PacketType, Side, SpaceId};
 
 /// How far early data (0-RTT) has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -120,6 +118,7 @@ impl Connection {
     //# retry_source_connection_id, and stateless_reset_token.
     pub(super) fn apply_remembered(&mut self, remembered: &TransportParameters) {
         self.streams.set_peer_limits(remembered.into());
+        self.set_peer_datagram_size(remembered);
         // Unless it is in the way, the limit of this connection's server counts alone.
         if remembered.max_udp_payload_size < self.paths.active().mtu.current().into() {
             self.paths.set_peer_maximum(remembered.max_udp_payload_size);
@@ -229,22 +228,6 @@ impl Connection {
         //# the server.
         let keys = self.early_data.as_ref().and_then(|early| early.keys.as_ref());
         seal(keys.ok_or(SealError::Length)?, packet, number_offset, number_length, number)
-    }
-
-    /// What a client says in 0-RTT: nothing but what is on streams.
-    pub(super) fn write_early_frames(
-        &mut self,
-        now: Instant,
-        packet: &mut PacketWriter<'_>,
-    ) -> Result<(), Full> {
-        let rtt = self.paths.active().rtt.smoothed();
-        let Some(streams) = self.streams.used_mut() else { return Ok(()) };
-        streams.write_frames(now, rtt, packet)
-    }
-
-    /// Whether a client has something to say in 0-RTT.
-    pub(super) fn has_early_frames(&self) -> bool {
-        self.streams.used().is_some_and(Streams::has_frames)
     }
 
     /// There are 1-RTT keys.

@@ -89,6 +89,7 @@ impl Connection {
             contents.crypto |= matches!(frame, Frame::Crypto(_));
             contents.work.frames += 1;
             contents.work.costly += u32::from(is_costly(frame_type));
+            contents.work.gained += frame.datagram_bytes();
             if let Frame::PathChallenge(challenge) = frame
                 && contents.challenges.len() < MAXIMUM_CHALLENGES
             {
@@ -102,7 +103,7 @@ impl Connection {
                 break;
             }
         }
-        contents.work.gained = self.streams.progress().wrapping_sub(progress_before);
+        contents.work.gained += self.streams.progress().wrapping_sub(progress_before);
         Ok(contents)
     }
 
@@ -149,6 +150,15 @@ impl Connection {
                 Ok(())
             }
             Frame::HandshakeDone => self.handle_handshake_done(received.now),
+            Frame::ImmediateAck => {
+                self.space_mut(SpaceId::Application).received.acknowledge_now();
+                Ok(())
+            }
+            Frame::AckFrequency(frame) => {
+                self.space_mut(SpaceId::Application).received.handle_ack_frequency(&frame)
+            }
+            Frame::ResetStreamAt(frame) => self.streams.get().handle_reset_stream_at(frame),
+            Frame::Datagram(frame) => self.handle_datagram_frame(&frame),
         }
     }
 

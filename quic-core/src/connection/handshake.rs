@@ -170,6 +170,9 @@ impl Handshake {
 
     /// The peer has finished, too; returns whether that is news (RFC 9001 §4.1.2).
     pub(super) fn confirm(&mut self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.20
+        //# Servers MUST NOT send a HANDSHAKE_DONE frame before completing the
+        //# handshake.
         let confirms = self.progress == Progress::Complete;
         if confirms {
             self.progress = Progress::Confirmed;

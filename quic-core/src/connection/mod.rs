@@ -3,10 +3,12 @@
 //! Bytes arrive in [`receive`], frames find their owners in [`frames`], leave in [`transmit`] and
 //! [`seal`], and their fate is told in [`acknowledge`].
 
+mod ack_frequency;
 mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod datagrams;
 mod early_data;
 mod ecn;
 mod ending;
@@ -39,6 +41,7 @@ mod work_account;
 #[cfg(test)]
 mod tests;
 
+pub use datagrams::DatagramChannel;
 pub use early_data::EarlyDataStatus;
 pub(crate) use ending::Closing;
 pub use migration::MigrationError;
@@ -52,8 +55,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::ack_frequency::AckFrequency;
 use crate::config::{EndpointConfig, ServerConfig, TransportConfig};
 use crate::crypto::{SealError, SeededRandom, SessionFactory};
+use crate::datagrams::Datagrams as DatagramQueues;
 use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::{Instant, Span};
@@ -104,6 +109,8 @@ pub struct Connection {
     local_ids: LocalIds,
     remote_ids: RemoteIds,
     streams: StreamsSlot,
+    datagrams: Option<Box<DatagramQueues>>,
+    ack_frequency: Option<Box<AckFrequency>>,
     peer: Peer,
     ending: Ending,
     events: VecDeque<Event>,
@@ -147,6 +154,8 @@ struct Peer {
     has_parameters: bool,
     ack_delay_exponent: u8,
     max_ack_delay: Span,
+    /// Longest DATAGRAM frame that it receives, in bytes; 0: none (RFC 9221 §3).
+    max_datagram_frame_size: u16,
     /// The server has shown that it believes our address (RFC 9002 §6.2.2.1); always so on a
     /// server.
     completed_address_validation: bool,
@@ -181,7 +190,8 @@ impl Connection {
         if !self.lifecycle.is_alive() {
             return None;
         }
-        self.streams.used_mut()?.poll_event().map(Event::Stream)
+        let event = self.streams.used_mut().and_then(|streams| streams.poll_event());
+        event.map(Event::Stream).or_else(|| self.poll_datagram_event())
     }
 
     /// What the manager has to do for this connection.

@@ -8,6 +8,7 @@ use crate::config::TransportConfig;
 use crate::error::TransportError;
 use crate::ids::ACTIVE_CONNECTION_ID_LIMIT;
 use crate::instant::Instant;
+use crate::recovery::MIN_ACK_DELAY;
 use crate::wire::frame::NewConnectionId;
 use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, decode};
 use crate::wire::{ConnectionId, Side};
@@ -48,6 +49,12 @@ pub(super) fn local_parameters(
         disable_active_migration: config.disable_active_migration,
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
+        //# An endpoint's min_ack_delay MUST NOT be greater than its
+        //# max_ack_delay.
+        min_ack_delay: Some(u64::try_from(MIN_ACK_DELAY.as_micros()).unwrap_or(0)),
+        reset_stream_at: true,
+        max_datagram_frame_size: config.max_datagram_frame_size.into(),
         grease_quic_bit: config.grease_quic_bit,
         ..TransportParameters::default()
     }
@@ -172,9 +179,10 @@ impl Connection {
         //# server does not provide new values, the default values are used.
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay).into();
+        self.set_peer_datagram_size(parameters);
         let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
         self.idle_timeout.set_peer_timeout(now, idle, pto);
-        self.paths.set_peer_ack_delay(self.peer.max_ack_delay);
+        self.paths.set_peer_ack_delay(self.peer.max_ack_delay.into());
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
         if let Some(token) = parameters.stateless_reset_token {
@@ -197,6 +205,7 @@ impl Connection {
             self.on_grease_quic_bit();
         }
         self.streams.set_peer_limits(parameters.into());
+        self.start_ack_frequency(parameters);
         Ok(())
     }
 }

@@ -82,6 +82,12 @@ impl Connection {
                 return;
             }
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# Receivers MUST be able to process coalesced packets.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# The receiver of coalesced QUIC packets MUST individually process each
+        //# QUIC packet and separately acknowledge them, as if they were received as
+        //# the payload of different UDP datagrams.
         let mut rest = datagram;
         let mut first_destination = None;
         while !rest.is_empty() && self.lifecycle.is_alive() {
@@ -290,6 +296,13 @@ impl Connection {
 
     fn handle_opened(&mut self, arrival: Arrival, received: &Received, opened: &Opened<'_>) {
         let space = received.space();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# A receiver MUST discard a newly unprotected packet unless it is certain
+        //# that it has not processed another packet with the same packet number
+        //# from the same packet number space.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# Duplicate suppression MUST happen after removing packet protection for
+        //# the reasons described in Section 9.5 of [QUIC-TLS].
         if self.space(space).received.is_duplicate(opened.number) {
             self.discard(arrival.now, DiscardReason::Duplicate);
             return;

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
-use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
+use crate::crypto::{SAMPLE_OFFSET, SealError, TAG_LENGTH};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, MINIMUM_MTU};
 use crate::packet::{PacketWriter, SentFrame};
@@ -14,11 +14,14 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, VarInt, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
 pub(super) const MINIMUM_DATAGRAM: usize = MINIMUM_MTU as usize;
+
+/// No packet has this number or a larger one (RFC 9000 §12.3).
+const NUMBER_LIMIT: u64 = VarInt::MAX.into_inner();
 
 /// Which packet is to be written, and what may be in it.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +174,9 @@ impl Connection {
         } else if payload.length > 0 {
             state.acks_in_a_row = state.acks_in_a_row.saturating_add(1);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+        //# The payload of a packet that contains frames MUST contain at least one
+        //# frame, and MAY contain multiple frames and multiple frame types.
         (payload.length > 0).then_some(payload)
     }
 
@@ -253,6 +259,15 @@ impl Connection {
     ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# If the packet number for sending reaches 2^62-1, the sender MUST close
+        //# the connection without sending a CONNECTION_CLOSE frame or any further
+        //# packets; an endpoint MAY send a Stateless Reset (Section 10.3) in
+        //# response to further packets that it receives.
+        if number >= NUMBER_LIMIT {
+            self.ending.seal_failed.get_or_insert(SealError::LimitReached);
+            return Err(Full);
+        }
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
         let sends_early = self.sends_early();

@@ -208,10 +208,13 @@ impl Connection {
             local_ids: parts.local_ids,
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),
+            datagrams: None,
+            ack_frequency: None,
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: defaults.ack_delay_exponent,
                 max_ack_delay: Duration::from_millis(defaults.max_ack_delay).into(),
+                max_datagram_frame_size: 0,
                 completed_address_validation: side == Side::Server,
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
                 //# An endpoint that does not support this feature MUST disable it, as defined

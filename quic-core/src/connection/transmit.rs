@@ -263,7 +263,7 @@ impl Connection {
     ) -> Result<(), Full> {
         let Scope { now, space, acks_only, .. } = scope;
         if space == SpaceId::Application && self.sends_early() {
-            return if acks_only { Ok(()) } else { self.write_early_frames(now, packet) };
+            return if acks_only { Ok(()) } else { self.write_application_data(now, packet) };
         }
         let received = &mut self.space_mut(space).received;
         // So a packet with an answer on the active path is no probing one.
@@ -273,18 +273,40 @@ impl Connection {
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5.4
+        //# The sender MUST either delay sending the frame until the controller
+        //# allows it or drop the frame without sending it (at which point it MAY
+        //# notify the application).
         if acks_only {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# An endpoint SHOULD include multiple frames in a single packet if they
+        //# are to be sent at the same encryption level, instead of coalescing
+        //# multiple packets at the same encryption level.
         self.handshake.write_frames(space, packet)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
+        //# All other frame types MUST only be sent in the application data packet
+        //# number space.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5
+        //# Like STREAM frames, DATAGRAM frames contain application data and MUST be
+        //# protected with either 0-RTT or 1-RTT keys.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-6
+        //# All application data transmitted with the DATAGRAM frame, like the
+        //# STREAM frame, MUST be protected either by 0-RTT or 1-RTT keys.
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
+        //# RESET_STREAM_AT frames are ack-eliciting, and MUST only be sent in the
+        //# application data packet number space.
         if space != SpaceId::Application {
             return Ok(());
         }
         self.paths.active_mut().validation.write_frames(packet, padded)?;
+        if self.ack_frequency.is_some() {
+            self.write_ack_frequency(now, packet)?;
+        }
         self.local_ids.write_frames(packet)?;
         self.remote_ids.write_frames(packet)?;
-        let Some(streams) = self.streams.used_mut() else { return Ok(()) };
-        streams.write_frames(now, self.paths.active().rtt.smoothed(), packet)
+        self.write_application_data(now, packet)
     }
 
     /// Whether a packet of `space` is to be sent.
@@ -302,14 +324,20 @@ impl Connection {
     /// Whether any component has a frame for `space`.
     pub(super) fn has_frames(&self, space: SpaceId) -> bool {
         if space == SpaceId::Application && self.sends_early() {
-            return self.has_early_frames();
+            return self.has_application_data();
         }
         self.handshake.has_frames(space)
             || (space == SpaceId::Application && self.has_application_frames())
     }
 
-    fn has_application_frames(&self) -> bool {
+    fn has_application_data(&self) -> bool {
         self.streams.used().is_some_and(Streams::has_frames)
+            || self.datagrams.as_ref().is_some_and(|datagrams| datagrams.has_frames())
+    }
+
+    fn has_application_frames(&self) -> bool {
+        self.has_application_data()
+            || self.ack_frequency.as_ref().is_some_and(|it| it.has_frames())
             || self.paths.active().validation.wants_padding()
             || self.local_ids.has_frames()
             || self.remote_ids.has_frames()

@@ -1,5 +1,6 @@
 //! What was lost, what was received, and when to ask again (RFC 9002 §6, RFC 9000 §13).
 
+mod ack_request;
 mod ack_schedule;
 mod congestion_epoch;
 mod received_packets;
@@ -8,7 +9,7 @@ mod sent_packets;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use received_packets::ReceivedPackets;
+pub(crate) use received_packets::{MIN_ACK_DELAY, ReceivedPackets};
 pub(crate) use sent_packets::{
     AckContext, AckOutcome, LossOutcome, LossThresholds, NewPacket, SentPacket, SentPackets,
     SpuriousLoss,
@@ -263,6 +264,10 @@ impl Recovery {
         match space {
             // Acknowledgments are not held back in these.
             SpaceId::Initial | SpaceId::Handshake => rtt.pto_base(),
+            //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-7
+            //# Therefore,
+            //# if Reordering Threshold is set to 0, the PTO MUST be larger than the
+            //# peer's max_ack_delay.
             SpaceId::Application => rtt.pto_base().saturating_add(max_ack_delay),
         }
     }

@@ -116,6 +116,9 @@ impl Streams {
     pub(super) fn settle(&mut self, key: Key) {
         self.sync_queues(key);
         let Some(stream) = self.store.get_mut(key) else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.4
+        //# Both endpoints MUST maintain flow control state for the stream in the
+        //# unterminated direction until that direction enters a terminal state.
         if !stream.send.is_over() || !stream.recv.state().is_terminal() {
             return;
         }

@@ -82,6 +82,12 @@ impl RangeSet {
         self.ranges.first().cloned()
     }
 
+    /// The first number from `from` on that is not in the set.
+    pub(crate) fn first_missing(&self, from: u64) -> u64 {
+        let at = self.ranges.partition_point(|range| range.end <= from);
+        self.ranges.get(at).filter(|range| range.start <= from).map_or(from, |range| range.end)
+    }
+
     /// Takes the lowest range out of the set.
     pub(crate) fn pop_first(&mut self) -> Option<Range<u64>> {
         (!self.ranges.is_empty()).then(|| self.ranges.remove(0))

@@ -328,6 +328,10 @@ fn the_server_keeps_to_its_first_connection_id() {
     assert_eq!(pair.client.statistics().packets_received, known);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# The payload of a packet that contains frames MUST contain at least one
+//# frame, and MAY contain multiple frames and multiple frame types.
 #[test]
 fn every_handshake_survives_the_loss_of_any_single_datagram() {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4

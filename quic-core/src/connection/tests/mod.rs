@@ -2,7 +2,10 @@
 
 mod costs;
 mod early_data;
+mod extensions;
+mod frame_rules;
 mod frame_table;
+mod frame_types;
 mod handshake_rules;
 mod migration;
 mod pair;

@@ -111,7 +111,7 @@ fn nothing_follows_the_end_of_a_connection_that_failed_while_early_packets_were_
     let mut pair = Pair::started();
     let mut early = server_handshake(&mut pair);
     // The packet that completes the handshake breaks the protocol behind that.
-    early.last_mut().unwrap().push(0x1f);
+    early.last_mut().unwrap().push(0x3f);
     for frames in early {
         let datagram = pair.server.forge(SpaceId::Handshake, &frames);
         deliver(&mut pair.client, pair.now, &datagram);
@@ -135,6 +135,10 @@ fn next_frames_of_client(pair: &mut Pair) -> Vec<u64> {
     Frames::new(opened.payload).map(|frame| frame.unwrap().frame_type().0).collect()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
+//= type=test
+//# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
+//# 19.18) containing the same Data value.
 #[test]
 fn every_challenge_of_a_packet_is_answered() {
     let mut pair = Pair::confirmed();
@@ -296,6 +300,9 @@ fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
     assert!((1480..=1500).contains(&mtu), "{mtu} bytes of 1,500");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+//= type=test
+//# The token MUST NOT be empty.
 #[test]
 fn each_token_is_sent_until_it_is_acknowledged_itself() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
@@ -445,6 +452,9 @@ fn whatever_cannot_be_read_and_ends_in_the_token_is_a_stateless_reset() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+//= type=test
+//# Receivers MUST be able to process coalesced packets.
 #[test]
 fn what_follows_a_packet_of_somebody_else_in_a_datagram_is_read() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2

@@ -153,6 +153,11 @@ fn the_largest_numbers_and_times_do_no_harm() {
 }
 
 proptest! {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# A receiver MUST discard a newly unprotected packet unless it is certain
+    //# that it has not processed another packet with the same packet number
+    //# from the same packet number space.
     #[test]
     fn no_packet_is_ever_accepted_twice(numbers in prop::collection::vec(0..400_u64, 0..400)) {
         let mut received = application();

@@ -88,6 +88,12 @@ impl SentPackets {
 
     /// Remembers a packet that was written; returns its number.
     pub(crate) fn push(&mut self, packet: NewPacket) -> u64 {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# Subsequent packets sent in the same packet number space MUST increase
+        //# the packet number by at least one.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# A QUIC endpoint MUST NOT reuse a packet number within the same packet
+        //# number space in one connection.
         let number = self.next_number;
         self.next_number = self.next_number.saturating_add(1);
         if packet.ack_eliciting {
@@ -134,6 +140,12 @@ impl SentPackets {
         }
         skipped.push(self.next_number);
         self.next_number = self.next_number.saturating_add(1);
+    }
+
+    /// Leaves out all numbers below `number`.
+    #[cfg(test)]
+    pub(crate) fn jump_to(&mut self, number: u64) {
+        self.next_number = number;
     }
 
     /// Forgets the last `count` frames, which were written for a packet that was then given up.

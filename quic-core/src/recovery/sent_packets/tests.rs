@@ -452,6 +452,14 @@ fn acknowledge(sent: &mut SentPackets, model: &mut Model, millis: u64, ranges: &
 }
 
 proptest! {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# Subsequent packets sent in the same packet number space MUST increase
+    //# the packet number by at least one.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# A QUIC endpoint MUST NOT reuse a packet number within the same packet
+    //# number space in one connection.
     #[test]
     fn the_ring_agrees_with_a_map_that_forgets_nothing(
         steps in prop::collection::vec(step(), 0..300),

@@ -46,6 +46,9 @@ impl SendState {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+    //# A sender MUST NOT send any of these frames from a terminal state ("Data
+    //# Recvd" or "Reset Recvd").
     pub(in crate::streams) fn is_terminal(self) -> bool {
         matches!(self, Self::DataRecvd | Self::ResetRecvd)
     }

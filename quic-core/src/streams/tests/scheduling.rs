@@ -14,6 +14,10 @@ fn stream_sends(packet: &Packet) -> Vec<(StreamId, usize)> {
     frames(packet).into_iter().filter_map(stream).collect()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-2.3
+//= type=test
+//# A QUIC implementation SHOULD provide ways in which an application can
+//# indicate the relative priority of streams.
 #[test]
 fn higher_priorities_go_first() {
     let mut client = client();

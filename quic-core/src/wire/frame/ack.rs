@@ -32,6 +32,9 @@ impl<'a> Ack<'a> {
         let encoded_delay = reader.varint()?;
         let count = reader.varint()?;
         let first_range = reader.varint()?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.3.1
+        //# If any computed packet number is negative, an endpoint MUST generate a
+        //# connection error of type FRAME_ENCODING_ERROR.
         let mut smallest =
             largest.checked_sub(first_range).ok_or(Malformed("ACK range below packet 0"))?;
         let start = reader.rest();

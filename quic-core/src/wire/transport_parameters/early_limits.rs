@@ -4,7 +4,7 @@ use super::TransportParameters;
 use crate::wire::{Reader, Truncated};
 
 /// How many limits there are.
-const LIMITS: usize = 7;
+const LIMITS: usize = 8;
 
 /// The values of a server that the client may use up before it hears of new ones.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,6 +45,12 @@ impl From<&TransportParameters> for EarlyLimits {
             parameters.initial_max_stream_data_uni,
             parameters.initial_max_streams_bidi,
             parameters.initial_max_streams_uni,
+            //= https://www.rfc-editor.org/rfc/rfc9221#section-3
+            //# When servers decide to accept 0-RTT data, they MUST send a
+            //# max_datagram_frame_size transport parameter greater than or equal to
+            //# the value they sent to the client in the connection where they sent
+            //# them the NewSessionTicket message.
+            parameters.max_datagram_frame_size,
         ])
     }
 }
@@ -57,7 +63,7 @@ mod tests {
     fn with(index: usize, value: u64) -> EarlyLimits {
         let mut limits = [10; LIMITS];
         limits[index] = value;
-        let [ids, data, local, remote, uni, bidi_streams, uni_streams] = limits;
+        let [ids, data, local, remote, uni, bidi_streams, uni_streams, datagram] = limits;
         EarlyLimits::from(&TransportParameters {
             active_connection_id_limit: ids,
             initial_max_data: data,
@@ -66,6 +72,7 @@ mod tests {
             initial_max_stream_data_uni: uni,
             initial_max_streams_bidi: bidi_streams,
             initial_max_streams_uni: uni_streams,
+            max_datagram_frame_size: datagram,
             ..TransportParameters::default()
         })
     }
