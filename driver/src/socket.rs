@@ -4,6 +4,10 @@ use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+#[cfg(unix)]
+use std::os::fd::AsFd as AsSocket;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quic_core::EcnCodepoint;
@@ -139,8 +143,9 @@ impl UdpOffload {
     ///
     /// # Errors
     /// If the socket does not take the options that QUIC needs.
-    pub fn new(socket: UdpSockRef<'_>) -> io::Result<Self> {
-        let state = UdpSocketState::new(socket)?;
+    pub fn new(socket: &impl AsSocket) -> io::Result<Self> {
+        let state = UdpSocketState::new(socket.into())?;
+        keep_marks(socket);
         let maximum_segments =
             NonZeroUsize::new(state.max_gso_segments()).unwrap_or(NonZeroUsize::MIN);
         Ok(Self { state, maximum_segments })
@@ -186,6 +191,18 @@ impl UdpOffload {
         Ok(())
     }
 }
+
+/// The time of arrival, which nobody here asks for, takes the room in which the ECN mark of a train
+/// would be told.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_marks(socket: &impl AsSocket) {
+    use nix::sys::socket::{setsockopt, sockopt};
+    // A system that does not know the time has not been asked for it either.
+    let _: nix::Result<()> = setsockopt(socket, sockopt::ReceiveTimestampns, &false);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_marks(_: &impl AsSocket) {}
 
 /// Asks the system for socket buffers that hold a burst of a fast path: 4 MiB each way.
 ///

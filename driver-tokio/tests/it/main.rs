@@ -11,6 +11,7 @@ mod cancellation;
 mod closing;
 mod faults;
 mod incoming;
+mod network;
 mod runtimes;
 mod streams;
 mod support;
