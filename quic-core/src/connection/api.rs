@@ -8,6 +8,7 @@ use crate::crypto::HandshakeData;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
+use crate::recorder::Origin;
 use crate::streams::{OpenStreamError, RecvStream, SendStream, Streams};
 use crate::wire::{Direction, Side, SpaceId, StreamId, VarInt};
 
@@ -51,6 +52,7 @@ impl Connection {
         let updated = self.keys.one_rtt.as_mut().is_some_and(|keys| keys.initiate_update(now));
         if updated {
             self.provide_next_keys();
+            self.record_changes(now, Origin::Local);
         }
         updated
     }

@@ -45,6 +45,18 @@ impl Connection {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
+        self.record_output_begins(now);
+        let transmit = self.next_transmit(now, socket, buffer);
+        self.record_output(now, transmit.as_ref());
+        transmit
+    }
+
+    fn next_transmit(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        buffer: &mut TransmitBuffer<'_>,
+    ) -> Option<Transmit> {
         if self.ending.close.is_some() {
             return self.transmit_close(now, socket, buffer);
         }
@@ -90,6 +102,7 @@ impl Connection {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         if !SpaceId::ALL.into_iter().any(|space| self.wants(space, false)) {
+            self.paths.active_mut().on_nothing_to_send();
             return None;
         }
         let mut budget = self.budget(now, socket)?;

@@ -13,13 +13,16 @@ mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
+mod migration;
 mod paths;
+mod qlog;
 mod random;
 mod recording;
 mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod versions;
 
 use std::time::Duration;
 

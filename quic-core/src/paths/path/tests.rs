@@ -80,7 +80,7 @@ fn the_window_was_the_limit_if_it_was_used_up_at_any_time_since_the_packet_was_s
 struct Told(Arc<AtomicU16>);
 
 impl CongestionController for Told {
-    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_sent(&mut self, _: Instant, _: &Sent) {}
     fn on_acked(&mut self, _: Instant, _: &Acked, _: &Rtt) {}
     fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
     fn on_spurious_congestion(&mut self, _: Instant) {}
