@@ -144,6 +144,11 @@ impl UdpOffload {
     /// # Errors
     /// If the socket does not take the options that QUIC needs.
     pub fn new(socket: &impl AsSocket) -> io::Result<Self> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+        //# UDP datagrams MUST NOT be fragmented at the IP layer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+        //# In IPv4 [IPv4], the Don't Fragment (DF) bit MUST be set if possible,
+        //# to prevent fragmentation on the path.
         let state = UdpSocketState::new(socket.into())?;
         keep_marks(socket);
         let maximum_segments =

@@ -46,9 +46,9 @@ impl TestCase {
             "keyupdate" => Self::KeyUpdate,
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
             "retry" => Self::Retry,
-            "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
-            | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
-            | "crosstraffic" => Self::Transfer,
+            "handshake" | "transfer" | "ecn" | "multiplexing" | "longrtt" | "ipv6"
+            | "blackhole" | "amplificationlimit" | "transferloss" | "transfercorruption"
+            | "goodput" | "crosstraffic" => Self::Transfer,
             "v2" => Self::Version2,
             "versionnegotiation" => Self::VersionNegotiation,
             _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),

@@ -122,6 +122,9 @@ fn every_datagram_of_a_train_has_the_mark() {
 //# In IPv4
 //# [IPv4], the Don't Fragment (DF) bit MUST be set if possible, to
 //# prevent fragmentation on the path.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14
+//= type=test
+//# UDP datagrams MUST NOT be fragmented at the IP layer.
 #[test]
 #[cfg(target_os = "linux")]
 fn datagrams_are_not_fragmented() {

@@ -69,6 +69,9 @@ impl BlackHole {
 impl MtuDiscovery {
     /// `base` is assumed to be carried, nothing above `bound` is tried.
     pub(crate) fn new(base: u16, bound: u16) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# In the absence of these mechanisms, QUIC endpoints SHOULD NOT send
+        //# datagrams larger than the smallest allowed maximum datagram size.
         let base = base.max(MINIMUM_MTU);
         let bound = bound.max(base);
         Self {
@@ -189,6 +192,12 @@ impl MtuDiscovery {
     //# transmitted by the sender on the local link (e.g., the local link
     //# MTU).
     pub(crate) fn on_refused(&mut self, size: u16) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+        //# An endpoint MUST ignore an ICMP message that claims the PMTU has
+        //# decreased below QUIC's smallest allowed maximum datagram size.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+        //# An endpoint MUST NOT increase the PMTU based on ICMP messages; see
+        //# Item 6 in Section 3 of [DPLPMTUD].
         if size <= MINIMUM_MTU || size > self.bound {
             return false;
         }

@@ -41,14 +41,26 @@ impl AckSchedule {
             self.due = true;
             return;
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.2
+        //# A receiver SHOULD send an ACK frame after receiving at least two
+        //# ack-eliciting packets.
         if urgent || self.unacked >= ACK_ELICITING_THRESHOLD {
             self.due = true;
             self.timer.cancel();
         } else {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+            //# Every packet SHOULD be acknowledged at least once, and ack-eliciting
+            //# packets MUST be acknowledged at least once within the maximum delay an
+            //# endpoint communicated using the max_ack_delay transport parameter; see
+            //# Section 18.2.
             self.timer.set_after(now, max_ack_delay);
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+    //# Since packets containing only ACK frames are not congestion
+    //# controlled, an endpoint MUST NOT send more than one such packet in
+    //# response to receiving an ack-eliciting packet.
     pub(super) fn on_ack_written(&mut self) {
         self.unacked = 0;
         self.due = false;

@@ -198,3 +198,34 @@ fn loss_is_not_mistaken_for_a_smaller_mtu() {
     echo(&mut pair, client, 1 << 20, seconds(60));
     assert_eq!(pair.client.with(client, |c| c.statistics().mtu), 1452);
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14
+//= type=test
+//# QUIC MUST NOT be used if the network path cannot support a maximum
+//# datagram size of at least 1200 bytes.
+#[test]
+fn a_link_below_the_minimum_carries_no_connection() {
+    let mut pair = Setup::new(1).link(|link| link.mtu = 1199).build();
+    pair.start();
+    pair.run_for(seconds(30));
+    assert!(pair.client.connected.is_empty() && pair.server.connected.is_empty());
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# All QUIC packets that are not sent in a PMTU probe SHOULD be sized to
+//# fit within the maximum datagram size to avoid the datagram being
+//# fragmented or dropped [RFC8085].
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# A PL MUST NOT send a datagram (other than a probe packet) with a size
+//# at the PL that is larger than the current PLPMTU.
+#[test]
+fn only_probes_are_larger_than_what_is_known_to_be_carried() {
+    let mut pair = Setup::new(1).link(|link| link.mtu = 1200).build();
+    let (client, _) = pair.connect();
+    echo(&mut pair, client, 1 << 20, seconds(20));
+    let larger = pair.trace.sent.iter().filter(|sent| sent.length > 1200).count();
+    // Three probes of each size that is tried, of both ends.
+    assert!((2..=2 * 3 * 6).contains(&larger), "{larger}");
+}

@@ -69,6 +69,15 @@ proptest! {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# An endpoint SHOULD use DPLPMTUD (Section 14.3) or PMTUD (Section
+//# 14.2.1) to determine whether the path to a destination will support a
+//# desired maximum datagram size without fragmentation.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-5.3.2
+//= type=test
+//# Implementations SHOULD select the set of probe packet sizes to
+//# maximize the gain in PLPMTU from each search step.
 #[test]
 fn the_bound_is_tried_first_and_three_times() {
     let mut mtu = enabled(1200, 1452);
@@ -77,6 +86,15 @@ fn the_bound_is_tried_first_and_three_times() {
     assert_eq!(search(&mut mtu, at(0), 1400)[..4], [1452, 1452, 1452, 1326]);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# In the absence of these mechanisms, QUIC endpoints SHOULD NOT send
+//# datagrams larger than the smallest allowed maximum datagram size.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.3
+//= type=test
+//# Endpoints SHOULD set the initial value of BASE_PLPMTU (Section 5.1 of
+//# [DPLPMTUD]) to be consistent with QUIC's smallest allowed maximum
+//# datagram size.
 #[test]
 fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
     assert_eq!(MtuDiscovery::new(1200, 1452).poll_probe(at(0), u64::MAX), None);
@@ -193,6 +211,11 @@ fn a_lost_probe_of_what_is_known_to_be_carried_counts_for_nothing() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# PMTU parameters: A DPLPMTUD sender is RECOMMENDED to utilize
+//# information about the maximum size of packet that can be transmitted
+//# by the sender on the local link (e.g., the local link MTU).
 #[test]
 fn a_size_that_the_interface_refuses_is_given_up_at_once() {
     let mut mtu = enabled(1200, 9000);
@@ -212,6 +235,14 @@ fn a_size_that_the_interface_refuses_is_given_up_at_once() {
     assert_eq!(mtu.poll_probe(at(600), u64::MAX), Some(9000));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+//= type=test
+//# An endpoint MUST ignore an ICMP message that claims the PMTU has
+//# decreased below QUIC's smallest allowed maximum datagram size.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+//= type=test
+//# An endpoint MUST NOT increase the PMTU based on ICMP messages; see
+//# Item 6 in Section 3 of [DPLPMTUD].
 #[test]
 fn an_interface_that_became_narrow_is_searched_anew_at_once() {
     let mut mtu = enabled(1200, 1452);
