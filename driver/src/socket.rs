@@ -149,6 +149,18 @@ impl UdpOffload {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-14
         //# In IPv4 [IPv4], the Don't Fragment (DF) bit MUST be set if possible,
         //# to prevent fragmentation on the path.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Probe packets: The network interface below the PL is REQUIRED to
+        //# provide a way to transmit a probe packet that is larger than the
+        //# PLPMTU.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# In IPv4, a probe packet MUST be sent with the Don't Fragment (DF) bit
+        //# set in the IP header and without network layer endpoint fragmentation.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-4.5
+        //# A PL implementing this specification MUST suspend network layer
+        //# processing of outgoing packets that enforces a PMTU [RFC1191][RFC8201]
+        //# for each flow utilizing DPLPMTUD and instead use DPLPMTUD to control
+        //# the size of packets that are sent by a flow.
         let state = UdpSocketState::new(socket.into())?;
         keep_marks(socket);
         let maximum_segments =

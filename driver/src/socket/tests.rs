@@ -125,6 +125,10 @@ fn every_datagram_of_a_train_has_the_mark() {
 //= https://www.rfc-editor.org/rfc/rfc9000#section-14
 //= type=test
 //# UDP datagrams MUST NOT be fragmented at the IP layer.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# In IPv4, a probe packet MUST be sent with the Don't Fragment (DF) bit
+//# set in the IP header and without network layer endpoint fragmentation.
 #[test]
 #[cfg(target_os = "linux")]
 fn datagrams_are_not_fragmented() {

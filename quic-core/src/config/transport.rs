@@ -98,6 +98,9 @@ impl Default for TransportConfig {
             //# detection [RFC5681] [RFC6675].
             packet_threshold: 3,
             congestion: CongestionAlgorithm::Cubic,
+            //= https://www.rfc-editor.org/rfc/rfc8899#section-5.1.2
+            //# When using IPv4, there is no currently equivalent size specified, and
+            //# a default BASE_PLPMTU of 1200 bytes is RECOMMENDED.
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,

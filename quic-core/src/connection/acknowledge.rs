@@ -177,6 +177,10 @@ impl Connection {
             path.congestion.on_spurious_congestion(now);
         }
         path.on_discarded(outcome.bytes);
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Reception feedback: The destination PL endpoint is REQUIRED to provide
+        //# a feedback method that indicates to the DPLPMTUD sender when a probe
+        //# packet has been received by the destination PL endpoint.
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);
         } else if largest_size > 0 {

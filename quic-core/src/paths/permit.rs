@@ -97,6 +97,9 @@ impl Paths {
                 //# All QUIC packets that are not sent in a PMTU probe SHOULD be sized to
                 //# fit within the maximum datagram size to avoid the datagram being
                 //# fragmented or dropped [RFC8085].
+                //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+                //# A PL MUST NOT send a datagram (other than a probe packet) with a size
+                //# at the PL that is larger than the current PLPMTU.
                 datagram_length: mtu.into(),
             },
         }

@@ -24,6 +24,11 @@ const PING: &[u8] = &[0x01];
 //# Therefore, an endpoint MUST NOT close a connection when it receives a
 //# datagram that does not meet size constraints; the endpoint MAY discard
 //# such datagrams.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+//= type=test
+//# A server MUST discard an Initial packet that is carried in a UDP
+//# datagram with a payload that is smaller than the smallest allowed
+//# maximum datagram size of 1200 bytes.
 #[test]
 fn a_server_discards_initials_in_small_datagrams() {
     let mut pair = Pair::started();

@@ -141,6 +141,12 @@ impl AckOutcome {
             return;
         }
         if packet.mtu_probe {
+            //= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+            //# Probe messages sent by a PL MUST contain enough information to
+            //# uniquely identify the probe within the Maximum Segment Lifetime (e.g.,
+            //# including a unique identifier from the PL or the DPLPMTUD
+            //# implementation), while being robust to reordering and replay of probe
+            //# response and PTB messages.
             self.mtu_probe_acked = self.mtu_probe_acked.max(Some(packet.size));
         }
         match packet.state {

@@ -76,6 +76,13 @@ fn lose(sent: &mut SentPackets, millis: u64) -> (LossOutcome, Vec<u64>) {
     (outcome, lost)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+//= type=test
+//# Probe messages sent by a PL MUST contain enough information to
+//# uniquely identify the probe within the Maximum Segment Lifetime (e.g.,
+//# including a unique identifier from the PL or the DPLPMTUD
+//# implementation), while being robust to reordering and replay of probe
+//# response and PTB messages.
 #[test]
 fn mtu_probes_of_another_path_say_nothing_of_this_one() {
     let mut sent = SentPackets::new();
