@@ -80,6 +80,14 @@ impl Path {
         config: &TransportConfig,
         amplification: Amplification,
     ) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# An endpoint SHOULD use DPLPMTUD (Section 14.3) or PMTUD (Section
+        //# 14.2.1) to determine whether the path to a destination will support a
+        //# desired maximum datagram size without fragmentation.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# QUIC implementations that implement any kind of PMTU discovery
+        //# therefore SHOULD maintain a maximum datagram size for each combination
+        //# of local and remote IP addresses.
         let mtu = MtuDiscovery::new(config.initial_mtu, config.max_mtu);
         let size = mtu.current();
         let congestion: Box<dyn CongestionController> = match &config.congestion {
