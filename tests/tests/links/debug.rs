@@ -26,7 +26,9 @@ impl<C: CongestionController> CongestionController for Logged<C> {
     fn holds_back(&self) -> bool { self.0.holds_back() }
 }
 fn run(link: Bottleneck, time: u64, make: fn(u16) -> Box<dyn CongestionController>) {
-    let mut pair = link.setup(7).build();
+    let mut setup = link.setup(7);
+    if std::env::var("BIGW").is_ok() { setup.server_transport.stream_receive_window = 16 << 20; setup.server_transport.receive_window = 16 << 20; }
+    let mut pair = setup.build();
     pair.use_congestion(CongestionAlgorithm::Custom(std::sync::Arc::new(make)));
     pair.server.application.keep = false;
     let (client, _) = pair.connect();
@@ -45,4 +47,19 @@ fn dbg_goodput() {
         let o = alone::measure(Controller::Bbr, &link);
         println!("{megabits} {rtt} {o:?}");
     }
+}
+
+#[test]
+fn dbg_drops() {
+    for big in [false, true] { for controller in CONTROLLERS { for link in [LONG, CLEAN, SHALLOW, Bottleneck { queue_percent: 200, ..LONG }] {
+    let mut setup = link.setup(7);
+    if big { setup.server_transport.stream_receive_window = 16 << 20; setup.server_transport.receive_window = 16 << 20; }
+    let mut pair = setup.build();
+    pair.use_congestion(controller.algorithm());
+    pair.server.application.keep = false;
+    let (client, server) = pair.connect();
+    pair.client.send_endlessly(client);
+    pair.run_for(seconds(5));
+    println!("DROPS {big} {controller:?} {} {} {:.4} read {}", link.name, link.queue_percent, pair.link_statistics(quic_core::Side::Client).drop_rate(), pair.server.bytes_read(server));
+    }}}
 }
