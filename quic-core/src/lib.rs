@@ -162,12 +162,17 @@ pub use error::{
 pub use event::{ConnectionHandle, Event, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
+pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
 pub use packet_handler_map::PacketHandlerMap;
-pub use recorder::{Record, Recorder, SharedRecorder};
+pub use recorder::{
+    AckedRanges, CongestionState, ConnectionRecorder, ConnectionState, Datagrams, EcnTotals,
+    FrameRecord, KeyTrigger, LossTrigger, Metrics, Origin, PacketHeader, PacketLoss, PacketRecord,
+    PacketTrigger, ParameterValue, Parameters, PathRecord, Payload, Record, Recorder,
+    RecoveryParameters, SharedRecorder, Subject, Timer,
+};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{

@@ -160,6 +160,12 @@ where
         self.manager(socket)?.poll_transmit(now, socket, buffer)
     }
 
+    fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize) {
+        if let Some(manager) = self.manager(socket) {
+            manager.handle_too_large(now, socket, length);
+        }
+    }
+
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
         let count = self.managers.len();
         for _ in 0..count {

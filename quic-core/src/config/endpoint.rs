@@ -25,7 +25,7 @@ pub struct EndpointConfig {
     pub max_connections: usize,
     /// Stateless resets sent per second at the most. Default: 1,000.
     pub max_resets_per_second: u32,
-    /// Is told what happens on every connection. Default: `None`.
+    /// Is asked at the start of every connection who records it. Default: `None`.
     pub recorder: Option<SharedRecorder>,
 }
 

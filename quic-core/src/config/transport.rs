@@ -57,6 +57,9 @@ pub struct TransportConfig {
     /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
     /// Default: true.
     pub pacing: bool,
+    /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
+    /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.
+    pub ecn: bool,
 }
 
 impl Default for TransportConfig {
@@ -79,6 +82,7 @@ impl Default for TransportConfig {
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
+            ecn: true,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Connection;
 use super::handshake::Handshake;
+use super::recording::{Recording, numbered_in};
 use super::seal::MINIMUM_DATAGRAM;
 use super::space::PacketNumberSpace;
 use crate::congestion::Congestion;
@@ -12,13 +13,14 @@ use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
 use crate::packet::SentFrame;
 use crate::paths::Path;
-use crate::recorder::{Record, SharedRecorder};
+use crate::recorder::{LossTrigger, PacketLoss, Record};
 use crate::recovery::{
-    AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPackets, TimeoutAction, TimerState,
+    AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPacket, SentPackets, TimeoutAction,
+    TimerState,
 };
 use crate::streams::StreamsSlot;
+use crate::wire::SpaceId;
 use crate::wire::frame::Ack;
-use crate::wire::{ConnectionId, SpaceId};
 
 /// Everyone who wants to know what became of a frame.
 struct Owners<'a> {
@@ -29,19 +31,37 @@ struct Owners<'a> {
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut StreamsSlot,
     path: &'a mut Path,
-    recorder: Option<(&'a SharedRecorder, &'a ConnectionId)>,
+    recording: Option<&'a mut Recording>,
+    /// The packet whose fate was told last.
+    told: Option<u64>,
 }
 
 impl Owners<'_> {
-    fn record(&self, now: Instant, record: Record) {
-        if let Some((recorder, connection)) = self.recorder {
-            recorder.record(now, connection, record);
+    /// Tells of a frame's acknowledgment, and with a packet's first one of the packet's.
+    fn record_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
+        let Some(recording) = &mut self.recording else { return };
+        if self.told.replace(packet) != Some(packet) {
+            let packet_type = numbered_in(self.space);
+            recording.record(now, &Record::PacketAcked { packet_type, number: packet });
         }
+        let frame_type = frame.frame_type().0;
+        recording.record(now, &Record::FrameAcked { frame_type, packet });
+    }
+
+    /// Tells of a frame's loss, and with a packet's first one of the packet's.
+    fn record_lost(&mut self, now: Instant, loss: PacketLoss, frame: &SentFrame) {
+        let Some(recording) = &mut self.recording else { return };
+        let packet = loss.number;
+        if self.told.replace(packet) != Some(packet) {
+            recording.record(now, &Record::PacketLost(loss));
+        }
+        let frame_type = frame.frame_type().0;
+        recording.record(now, &Record::FrameLost { frame_type, packet });
     }
 
     /// The one table of what an acknowledgment means.
     fn on_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
-        self.record(now, Record::FrameAcked { frame_type: frame.frame_type().0, packet });
+        self.record_acked(now, packet, frame);
         match *frame {
             SentFrame::Ack { largest } => self.received.on_ack_acked(largest),
             SentFrame::Crypto { offset, length } => {
@@ -141,6 +161,7 @@ impl Connection {
             let delay = self.peer_ack_delay(space, ack.encoded_delay);
             self.paths.active_mut().rtt.update(now, sample, delay);
         }
+        self.on_marks_acked(now, space, &outcome, ack.ecn);
         self.on_bytes_acked(now, &outcome, largest_size);
         self.detect_lost(now, space);
         Ok(())
@@ -172,6 +193,7 @@ impl Connection {
         let thresholds = self.recovery.loss_thresholds(&path.rtt, path.generation);
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
+        let largest_acked = sent.largest_acked();
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
             if packet.path() == thresholds.path {
                 let is_mtu_probe = packet.is_mtu_probe();
@@ -180,10 +202,12 @@ impl Connection {
                 }
                 owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
-            owners.record(
-                now,
-                Record::FrameLost { frame_type: frame.frame_type().0, packet: packet.number() },
-            );
+            if owners.recording.is_some() {
+                let overtaken = packet.number().saturating_add(thresholds.packet_threshold);
+                let loss =
+                    loss_of(space, packet, largest_acked.is_some_and(|acked| overtaken <= acked));
+                owners.record_lost(now, loss, frame);
+            }
             owners.on_lost(frame);
         });
         if outcome.packets > 0 {
@@ -197,6 +221,7 @@ impl Connection {
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
+        path.ecn.on_lost(outcome.ect);
         if let Some(size) = outcome.mtu_probe_lost {
             path.mtu.on_probe_lost(size);
         }
@@ -327,24 +352,32 @@ impl Connection {
     }
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
-        let Self {
-            spaces,
-            handshake,
-            local_ids,
-            remote_ids,
-            streams,
-            paths,
-            endpoint,
-            ids_seen,
-            ..
-        } = self;
+        let Self { spaces, handshake, local_ids, remote_ids, streams, paths, recording, .. } = self;
         let path = paths.active_mut();
-        let recorder = endpoint.recorder.as_ref();
-        let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
+        let recording = recording.as_deref_mut();
         let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
         (
             sent,
-            Owners { space, received, handshake, local_ids, remote_ids, streams, path, recorder },
+            Owners {
+                space,
+                received,
+                handshake,
+                local_ids,
+                remote_ids,
+                streams,
+                path,
+                recording,
+                told: None,
+            },
         )
     }
+}
+
+fn loss_of(space: SpaceId, packet: &SentPacket, is_overtaken: bool) -> PacketLoss {
+    let trigger =
+        if is_overtaken { LossTrigger::PacketThreshold } else { LossTrigger::TimeThreshold };
+    let mut loss = PacketLoss::new(numbered_in(space), packet.number(), trigger);
+    loss.size = packet.size();
+    loss.is_mtu_probe = packet.is_mtu_probe();
+    loss
 }

@@ -7,7 +7,6 @@ use super::close::peer_close;
 use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
-use crate::recorder::Record;
 use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
@@ -25,6 +24,8 @@ pub(super) struct Received {
     pub(super) destination_id: ConnectionId,
     /// The connection ID that a long header says to answer to.
     pub(super) source_id: Option<ConnectionId>,
+    /// Bytes of the protected packet.
+    pub(super) length: usize,
 }
 
 impl Received {
@@ -80,7 +81,6 @@ impl Connection {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
                     .in_frame(exact_type));
             }
-            self.record(received.now, Record::FrameReceived { frame_type: frame_type.0 });
             contents.ack_eliciting |= frame.is_ack_eliciting();
             contents.non_probing |= !frame.is_probing();
             contents.crypto |= matches!(frame, Frame::Crypto(_));

@@ -7,6 +7,7 @@ mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod ecn;
 mod ending;
 mod first_answers;
 mod frames;
@@ -48,6 +49,7 @@ use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::paths::Paths;
+use crate::recorder::Origin;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
 use crate::wire::SpaceId;
@@ -57,6 +59,7 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::recording::Recording;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
@@ -93,6 +96,8 @@ pub struct Connection {
     registrations: Registrations,
     counters: Counters,
     work: WorkAccount,
+    /// Whoever is told of everything, and what it knows.
+    recording: Option<Box<Recording>>,
 }
 
 /// What only one of the ends has.
@@ -202,5 +207,6 @@ impl Connection {
         if self.lifecycle.is_alive() {
             self.update_recovery_timer(now);
         }
+        self.record_changes(now, Origin::Remote);
     }
 }

@@ -10,7 +10,7 @@ use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
 use crate::paths::{self, PathChange, PathVerdict};
-use crate::recorder::Record;
+use crate::recorder::{Datagrams, Record};
 use crate::wire::header::{Header, LongHeader, LongType, parse};
 use crate::wire::{ConnectionId, PacketType, Side, SpaceId, StatelessResetToken};
 
@@ -50,6 +50,8 @@ impl Connection {
     /// connection.
     pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
+        let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
+        self.record(now, &Record::DatagramsReceived(datagrams));
         let segment_length = segment_length.unwrap_or(payload.len()).max(1);
         for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {
@@ -207,6 +209,7 @@ impl Connection {
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
+            length: packet.bytes.len(),
         };
         let space = received.space();
         if !self.can_open(packet_type) {
@@ -248,9 +251,7 @@ impl Connection {
     ) -> Result<(), TransportError> {
         let (now, space) = (arrival.now, received.space());
         self.counters.packets_received += 1;
-        let packet_type = received.packet_type;
-        let length = opened.payload.len();
-        self.record(now, Record::PacketReceived { packet_type, number: opened.number, length });
+        self.record_received(received, opened);
         let reserved = if received.packet_type == PacketType::OneRtt {
             RESERVED_BITS_SHORT
         } else {
@@ -379,6 +380,8 @@ impl Connection {
             self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
         } else if self.undecryptable.has_room(packet.bytes.len()) {
             let Arrival { at, path, ecn, .. } = arrival;
+            let (packet_type, length) = (packet.packet_type, packet.bytes.len());
+            self.record(arrival.now, &Record::PacketBuffered { packet_type, length });
             let bytes = Box::from(&*packet.bytes);
             self.undecryptable.keep(EarlyPacket { at, space, path, ecn, bytes });
         } else {
@@ -399,7 +402,7 @@ impl Connection {
     }
 }
 
-fn packet_type(ty: LongType) -> PacketType {
+pub(super) fn packet_type(ty: LongType) -> PacketType {
     match ty {
         LongType::Initial => PacketType::Initial,
         LongType::ZeroRtt => PacketType::ZeroRtt,

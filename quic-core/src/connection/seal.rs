@@ -6,7 +6,7 @@ use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
 use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
 use crate::instant::Instant;
-use crate::net::MINIMUM_MTU;
+use crate::net::{EcnCodepoint, MINIMUM_MTU};
 use crate::packet::{PacketWriter, SentFrame};
 use crate::recovery::NewPacket;
 use crate::wire::frame::FrameType;
@@ -26,6 +26,8 @@ pub(super) struct Scope {
     pub(super) now: Instant,
     pub(super) space: SpaceId,
     pub(super) acks_only: bool,
+    /// The mark of its datagram.
+    pub(super) ecn: Option<EcnCodepoint>,
 }
 
 /// A packet's place in its datagram.
@@ -61,6 +63,14 @@ impl HeaderWritten {
     pub(super) fn length(&self) -> usize {
         self.number_offset + self.number_length
     }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.length_field.is_some()
+    }
 }
 
 /// What the components wrote into a packet.
@@ -81,13 +91,14 @@ impl Connection {
         memory: &mut [u8],
         place: Place,
     ) -> Option<Written> {
-        let Scope { now, space, acks_only } = scope;
+        let Scope { now, space, acks_only, ecn } = scope;
         self.skip_a_number_sometimes(space);
         // A probe says something useful rather than PING (RFC 9002 §6.2.4): any of them may be
         // the first packet that the peer receives.
         if !acks_only && self.space(space).probes > 0 && !self.has_frames(space) {
             self.requeue_oldest(space, 1);
         }
+        self.record_probe(space, acks_only);
         let header = self.write_header(space, memory).ok()?;
         let validates = space == SpaceId::Application
             && !acks_only
@@ -111,6 +122,7 @@ impl Connection {
                 ack_eliciting: payload.ack_eliciting,
                 in_flight: payload.ack_eliciting || pads,
                 mtu_probe: false,
+                ect: ecn.is_some(),
                 path: self.paths.active().generation,
                 frame_count: payload.frame_count,
             },
@@ -178,6 +190,7 @@ impl Connection {
         if let Some(field) = header.length_field {
             patch_length(packet, field, length.checked_sub(header.number_offset)?);
         }
+        self.record_sent(packet, header);
         let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
         match self.keys.seal(space, packet, number_offset, number_length, number) {
             Ok(()) => Some(length),
@@ -191,10 +204,10 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
-        if self.endpoint.recorder.is_some() {
-            self.record_sent(space, &packet);
-        }
         let number = self.space_mut(space).sent.push(packet);
+        if packet.ect {
+            self.paths.on_marked_sent(packet.path);
+        }
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
             if packet.in_flight {

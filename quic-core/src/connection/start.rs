@@ -84,8 +84,7 @@ impl Connection {
         let transport = Arc::clone(&config.transport);
         let destination = random_id(&mut random, FIRST_DESTINATION_LENGTH);
         let local_id = random_id(&mut random, endpoint.connection_id_length);
-        let mut parameters = Vec::with_capacity(256);
-        encode(&local_parameters(&transport, local_id), &mut parameters);
+        let parameters = encoded(&local_parameters(&transport, local_id));
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
         let new_tokens = VecDeque::new();
@@ -112,6 +111,7 @@ impl Connection {
             },
         );
         connection.install_initial_keys(destination)?;
+        connection.begin_recording(now);
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
@@ -128,9 +128,7 @@ impl Connection {
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token =
             endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
-        let mut encoded = Vec::with_capacity(256);
-        encode(&parameters, &mut encoded);
-        let session = config.crypto.start(version, None, encoded)?;
+        let session = config.crypto.start(version, None, encoded(&parameters))?;
         let state = ServerState { config, keeps_initial_route: true };
         let mut connection = Self::assemble(
             now,
@@ -154,6 +152,7 @@ impl Connection {
         );
         connection.registrations.push(Registration::AddId(destination_id));
         connection.install_initial_keys(destination_id)?;
+        connection.begin_recording(now);
         Ok(connection)
     }
 
@@ -196,6 +195,7 @@ impl Connection {
             registrations: Registrations::default(),
             counters: Counters::default(),
             work: WorkAccount::default(),
+            recording: None,
             role,
             endpoint,
             random,
@@ -230,4 +230,12 @@ fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionId {
     let bytes: [u8; ConnectionId::MAXIMUM_LENGTH] = random.array();
     let length = length.min(ConnectionId::MAXIMUM_LENGTH);
     bytes.get(..length).and_then(ConnectionId::new).unwrap_or(ConnectionId::EMPTY)
+}
+
+/// As long as it has to be: TLS keeps it for the whole handshake.
+fn encoded(parameters: &TransportParameters) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    encode(parameters, &mut bytes);
+    bytes.shrink_to_fit();
+    bytes
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::net::EcnState;
+
 /// What has to be counted as it happens; the rest of [`Statistics`] is there to be asked.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counters {
@@ -56,4 +58,14 @@ pub struct Statistics {
     pub mtu: u16,
     /// Key updates since the handshake (RFC 9001 §6).
     pub key_updates: u64,
+    /// Whether the path carries ECN marks.
+    pub ecn: EcnState,
+    /// Packets sent with the ECN mark ECT(0).
+    pub ecn_marked_sent: u64,
+    /// Of those, packets that the peer says arrived marked CE: the network was congested.
+    pub ecn_congestion_reported: u64,
+    /// Packets received with the ECN marks ECT(0) and ECT(1).
+    pub ecn_capable_received: u64,
+    /// Packets received with the ECN mark CE.
+    pub ecn_congestion_received: u64,
 }

@@ -7,6 +7,7 @@ use crate::deadline::earliest;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
 use crate::paths::PathTimeout;
+use crate::recorder::{Origin, Timer};
 use crate::recovery::TimeoutAction;
 use crate::wire::SpaceId;
 
@@ -49,6 +50,7 @@ impl Connection {
                 // The closing period is over, even if the close could never be sent.
                 self.ending.close = None;
                 self.leave(None);
+                self.record_changes(now, Origin::Local);
             }
             return;
         }
@@ -56,9 +58,13 @@ impl Connection {
             Idle::Not => {}
             Idle::KeepAlive => self.space_mut(SpaceId::Application).ping = true,
             Idle::HalfOver => self.repeat_blocked(),
-            Idle::TimedOut => return self.vanish(now, ConnectionError::TimedOut),
+            Idle::TimedOut => {
+                self.record_timer(now, Timer::Idle, None);
+                return self.vanish(now, ConnectionError::TimedOut);
+            }
         }
         if self.handshake.handle_timeout(now) {
+            self.record_timer(now, Timer::Handshake, None);
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
         let quiet = self.space(SpaceId::Application).received.deadline();
@@ -77,8 +83,14 @@ impl Connection {
         }
         match self.expire_recovery_timer(now) {
             TimeoutAction::None => {}
-            TimeoutAction::DetectLoss(space) => self.detect_lost(now, space),
-            TimeoutAction::Probe { space, count } => self.prepare_probes(space, count),
+            TimeoutAction::DetectLoss(space) => {
+                self.record_timer(now, Timer::Loss, Some(space));
+                self.detect_lost(now, space);
+            }
+            TimeoutAction::Probe { space, count } => {
+                self.record_timer(now, Timer::Probe, Some(space));
+                self.prepare_probes(space, count);
+            }
         }
         self.after_input(now);
     }

@@ -1,6 +1,7 @@
 //! Where to send, and whether (RFC 9000 §8, §9, §14).
 
 mod amplification;
+mod ecn;
 mod migration;
 mod mtu_discovery;
 mod path;
@@ -11,6 +12,7 @@ mod validation;
 mod tests;
 
 pub(crate) use amplification::Amplification;
+pub(crate) use ecn::AckedMarks;
 pub(crate) use migration::{Arrival, PathChange};
 pub(crate) use path::Path;
 pub(crate) use permit::{Permit, Wish};
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use ecn::EcnFeedback;
 use permit::USEFUL_BYTES;
 
 use crate::config::TransportConfig;
@@ -48,6 +51,8 @@ pub(crate) struct Paths {
     /// The peer's max_udp_payload_size; as large as can be before it told.
     peer_maximum: u64,
     pacing: Deadline,
+    /// Made when the first packet is marked.
+    ecn: Option<Box<EcnFeedback>>,
 }
 
 /// To which path a datagram belongs.
@@ -100,6 +105,7 @@ impl Paths {
             is_handshake_confirmed: false,
             peer_maximum: u64::MAX,
             pacing: Deadline::default(),
+            ecn: None,
         }
     }
 

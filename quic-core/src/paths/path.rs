@@ -7,6 +7,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::amplification::Amplification;
+use super::ecn::EcnValidation;
 use super::mtu_discovery::MtuDiscovery;
 use super::validation::Validation;
 use crate::config::{CongestionAlgorithm, TransportConfig};
@@ -27,6 +28,7 @@ pub(crate) struct Path {
     pub(crate) congestion: Box<dyn CongestionController>,
     pub(crate) pacer: Pacer,
     pub(crate) mtu: MtuDiscovery,
+    pub(crate) ecn: EcnValidation,
     pub(crate) amplification: Amplification,
     pub(crate) validation: Validation,
     /// Bytes of packets that count as in flight (RFC 9002 §2).
@@ -60,6 +62,7 @@ impl Path {
             congestion,
             pacer: Pacer::new(size),
             mtu,
+            ecn: EcnValidation::new(config.ecn),
             amplification,
             validation: Validation::default(),
             in_flight: 0,
@@ -182,6 +185,12 @@ impl Path {
         self.propagate_mtu(changed)
     }
 
+    /// The interface carries no datagrams of this size; whether the MTU changed.
+    pub(crate) fn on_size_refused(&mut self, size: u16) -> bool {
+        let changed = self.mtu.on_refused(size);
+        self.propagate_mtu(changed)
+    }
+
     /// Nothing was acknowledged for several PTOs; whether the MTU changed.
     pub(crate) fn on_persistent_loss(&mut self, now: Instant) -> bool {
         let changed = self.mtu.on_persistent_loss(now);
@@ -237,6 +246,7 @@ impl Path {
         mem::swap(&mut self.congestion, &mut other.congestion);
         mem::swap(&mut self.pacer, &mut other.pacer);
         mem::swap(&mut self.mtu, &mut other.mtu);
+        mem::swap(&mut self.ecn, &mut other.ecn);
         mem::swap(&mut self.in_flight, &mut other.in_flight);
         mem::swap(&mut self.limited_at, &mut other.limited_at);
         mem::swap(&mut self.delivery, &mut other.delivery);

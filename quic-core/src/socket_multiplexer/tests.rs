@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::StatelessResetKey;
-use crate::recorder::{Record, Recorder, SharedRecorder};
+use crate::recorder::{ConnectionRecorder, Recorder, SharedRecorder, Subject};
 use crate::wire::ConnectionId;
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
@@ -80,5 +80,7 @@ fn the_last_socket_takes_its_manager_along_and_no_id_comes_back() {
 struct Deaf;
 
 impl Recorder for Deaf {
-    fn record(&self, _: Instant, _: &ConnectionId, _: Record) {}
+    fn begin(&self, _: Instant, _: &Subject) -> Option<Box<dyn ConnectionRecorder>> {
+        None
+    }
 }

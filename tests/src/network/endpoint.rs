@@ -56,6 +56,8 @@ pub struct Endpoint {
     pub goes_back: Duration,
     /// Datagrams that are taken at a time.
     pub maximum_segments: usize,
+    /// Largest UDP payload that its interface carries, in bytes.
+    pub interface_mtu: usize,
     /// Whether the socket reports the local address of what it receives.
     pub reports_local_ip: bool,
     /// What happens to attempts to connect.
@@ -89,6 +91,7 @@ impl Endpoint {
             now,
             goes_back: Duration::ZERO,
             maximum_segments: 10,
+            interface_mtu: 65_527,
             reports_local_ip: true,
             incoming: Incoming::Accept,
             attempts: Vec::new(),
@@ -285,6 +288,10 @@ impl Endpoint {
         assert!(segment > 0 && segment <= transmit.length, "segments of {segment} bytes");
         assert!(batch.len().div_ceil(segment) <= self.maximum_segments, "too many segments");
         self.bytes_sent += transmit.length as u64;
+        if segment > self.interface_mtu {
+            self.sockets.handle_too_large(self.now, self.socket, segment);
+            return true;
+        }
         out.extend(batch.chunks(segment).map(|payload| Outgoing {
             from: self.address,
             to: transmit.path.remote,

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quic_core::Instant;
+use quic_core::{EcnCodepoint, Instant};
 
+use super::marks::Marks;
 use super::random::Random;
 
 /// One direction of a link. Can be changed while datagrams are on it.
@@ -36,8 +37,8 @@ pub struct Link {
     pub drops: BTreeSet<u64>,
     /// Nothing passes.
     pub cut: bool,
-    /// ECN marks do not pass.
-    pub bleach_ecn: bool,
+    /// What becomes of ECN marks.
+    pub marks: Marks,
 }
 
 impl Default for Link {
@@ -57,7 +58,7 @@ impl Default for Link {
             mtu: 65_527,
             drops: BTreeSet::new(),
             cut: false,
-            bleach_ecn: false,
+            marks: Marks::default(),
         }
     }
 }
@@ -115,6 +116,8 @@ pub(super) type Arrivals = [Option<Instant>; 2];
 #[derive(Debug)]
 pub(super) struct LinkState {
     random: Random,
+    /// Apart from the other draws, which it does not shift.
+    random_marks: Random,
     /// When the last datagram will have left.
     free_at: Instant,
     /// When the last datagram that was not held back arrives.
@@ -125,8 +128,10 @@ pub(super) struct LinkState {
 
 impl LinkState {
     pub(super) fn new(random: Random) -> Self {
+        let random_marks = Random::new(random.clone().u64(), 1);
         Self {
             random,
+            random_marks,
             free_at: Instant::EPOCH,
             last_arrival: Instant::EPOCH,
             is_bad: false,
@@ -134,8 +139,14 @@ impl LinkState {
         }
     }
 
-    /// When the datagram arrives; may flip a bit of it.
-    pub(super) fn send(&mut self, link: &Link, now: Instant, payload: &mut [u8]) -> Arrivals {
+    /// When the datagram arrives; may flip a bit of it, and change its mark.
+    pub(super) fn send(
+        &mut self,
+        link: &Link,
+        now: Instant,
+        payload: &mut [u8],
+        mark: &mut Option<EcnCodepoint>,
+    ) -> Arrivals {
         let index = self.statistics.sent;
         self.statistics.sent += 1;
         // All draws are made for each datagram, so that one fate does not shift the next ones.
@@ -151,6 +162,11 @@ impl LinkState {
         if lost || link.cut || link.drops.contains(&index) || payload.len() > link.mtu {
             return [None; 2];
         }
+        let waiting = self.waiting(link, now);
+        let Some(passed) = link.marks.pass(*mark, waiting, &mut self.random_marks) else {
+            return [None; 2];
+        };
+        *mark = passed;
         let Some(left) = self.leave(link, now, payload.len() as u64) else { return [None; 2] };
         if flip && let Some(byte) = payload.get_mut((bit / 8) as usize) {
             *byte ^= 1 << (bit % 8);
@@ -171,11 +187,16 @@ impl LinkState {
         self.random.chance(bursts.loss) && self.is_bad
     }
 
+    /// Bytes that are to leave before a datagram that enters the queue now.
+    fn waiting(&self, link: &Link, now: Instant) -> u64 {
+        let rate = link.rate_bytes_per_second.unwrap_or(0);
+        nanos(self.free_at - now).saturating_mul(rate) / 1_000_000_000
+    }
+
     /// When a datagram that enters the queue now leaves it; `None` if it finds no room.
     fn leave(&mut self, link: &Link, now: Instant, length: u64) -> Option<Instant> {
         let Some(rate) = link.rate_bytes_per_second else { return Some(now) };
-        let waiting = nanos(self.free_at - now).saturating_mul(rate) / 1_000_000_000;
-        if waiting.saturating_add(length) > link.queue_bytes {
+        if self.waiting(link, now).saturating_add(length) > link.queue_bytes {
             self.statistics.queue_drops += 1;
             return None;
         }

@@ -14,7 +14,9 @@
 
 mod application;
 mod endpoint;
+mod failure_logs;
 mod link;
+mod marks;
 mod random;
 mod setup;
 mod trace;
@@ -27,16 +29,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quic_core::{ClientConfig, CongestionAlgorithm, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, Side};
+use quic_core::{
+    ClientConfig, CongestionAlgorithm, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _,
+    Side,
+};
 
 pub use application::{Application, Received};
 pub use endpoint::{Endpoint, Incoming};
 pub use link::{Bursts, Link, LinkStatistics};
+pub use marks::Marks;
 pub use random::{Random, hash};
 pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 pub use trace::{Sent, Trace};
 
 use endpoint::Outgoing;
+use failure_logs::FailureLogs;
 use link::LinkState;
 use setup::START;
 
@@ -87,6 +94,9 @@ pub struct Pair {
     outgoing: Vec<Outgoing>,
     millisecond: u64,
     steps: u32,
+    /// After the ends, whose last words it waits for.
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    logs: FailureLogs,
 }
 
 /// A datagram on its way.
@@ -110,7 +120,8 @@ impl Pair {
         Setup::with_rustls(seed).build()
     }
 
-    fn from_setup(setup: Setup) -> Self {
+    fn from_setup(mut setup: Setup) -> Self {
+        let logs = FailureLogs::of(&mut setup);
         let mut random = Random::new(setup.seed, 0);
         let client = Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
         let mut server = Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
@@ -131,6 +142,7 @@ impl Pair {
             outgoing: Vec::new(),
             millisecond: 0,
             steps: 0,
+            logs,
             setup,
         }
     }
@@ -324,7 +336,7 @@ impl Pair {
     }
 
     fn send(&mut self, by: Side, datagram: Outgoing) {
-        let Outgoing { from, to, ecn, mut payload } = datagram;
+        let Outgoing { from, to, mut ecn, mut payload } = datagram;
         let [to_server, to_client] = &mut self.links;
         let (link, state) = match by {
             Side::Client => (&self.to_server, to_server),
@@ -332,10 +344,11 @@ impl Pair {
         };
         let (length, hash) = (payload.len(), hash(&payload));
         let first_byte = payload.first().copied().unwrap_or_default();
-        let arrivals = state.send(link, self.now, &mut payload);
-        let ecn = ecn.filter(|_| !link.bleach_ecn);
+        let sent_mark = ecn;
+        let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
         let arrives = arrivals[0].is_some();
-        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte });
+        let sent = Sent { at: self.now, by, length, hash, arrives, first_byte, ecn: sent_mark };
+        self.trace.sent.push(sent);
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };

@@ -1,6 +1,6 @@
 //! What was sent, so that runs can be compared.
 
-use quic_core::{Instant, Side};
+use quic_core::{EcnCodepoint, Instant, Side};
 
 /// A datagram that was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Sent {
     pub arrives: bool,
     /// Its first byte, which tells what kind of packet it begins with.
     pub first_byte: u8,
+    /// Its ECN mark.
+    pub ecn: Option<EcnCodepoint>,
 }
 
 /// Every datagram that was sent, in order.
@@ -38,7 +40,7 @@ impl Trace {
     }
 
     /// Datagrams that `side` sent.
-    pub fn by(&self, side: Side) -> impl Iterator<Item = &Sent> {
+    pub fn by(&self, side: Side) -> impl Iterator<Item = &Sent> + Clone {
         self.sent.iter().filter(move |sent| sent.by == side)
     }
 }

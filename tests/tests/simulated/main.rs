@@ -9,10 +9,12 @@
 )]
 
 mod closing;
+mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
 mod paths;
+mod qlog;
 mod random;
 mod recording;
 mod replay;

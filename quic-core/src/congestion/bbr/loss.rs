@@ -49,7 +49,10 @@ impl Bbr {
         // little was in flight; random losses among them pull inflight_longterm below what the path
         // holds, and it takes many cycles to get back.
         let was_probing = lost.prior_delivered >= self.probe_up_delivered;
-        if self.is_bw_probe_sample && was_probing && is_inflight_too_high(lost.lost, lost.in_flight_when_sent) {
+        if self.is_bw_probe_sample
+            && was_probing
+            && is_inflight_too_high(lost.lost, lost.in_flight_when_sent)
+        {
             self.handle_inflight_too_high(now, lost);
         }
     }
