@@ -75,6 +75,10 @@ impl Path {
     /// [`Self::on_datagram_sent`].
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64, in_flight: bool) {
         if in_flight {
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-7.5
+            //# A sender MUST however count these packets as being additionally in
+            //# flight, since these packets add network load without establishing
+            //# packet loss.
             self.in_flight = self.in_flight.saturating_add(bytes);
             let app_limited = self.delivery.as_ref().is_some_and(|rate| rate.is_app_limited());
             let sent = Sent { bytes, in_flight: self.in_flight, app_limited };
@@ -150,6 +154,9 @@ impl Path {
 
     /// The pacer held back what was to be sent.
     pub(super) fn on_paced(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8
+        //# A sender SHOULD NOT consider itself application limited if it would
+        //# have fully utilized the congestion window without pacing delay.
         // A burst that the pacer spreads uses up no window by that alone.
         if self.in_flight >= self.congestion.window() / 2 {
             self.limited_at = Some(now);

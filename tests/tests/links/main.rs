@@ -12,7 +12,6 @@
 )]
 
 mod alone;
-mod debug;
 mod document;
 mod shared;
 
@@ -62,8 +61,8 @@ struct Bottleneck {
 }
 
 const CLEAN: Bottleneck = Bottleneck {
-    name: "clean: 50 Mbit/s, 40 ms",
-    megabits: 50,
+    name: "clean: 20 Mbit/s, 40 ms",
+    megabits: 20,
     round_trip: Duration::from_millis(40),
     queue_percent: 100,
     loss: 0.0,

@@ -278,7 +278,8 @@ fn what_the_application_limits_is_not_taken_for_the_bandwidth() {
 
 #[test]
 fn startup_goes_on_when_the_losses_that_ended_it_were_none() {
-    let mut path = Path::new(5_000_000, 50, 25_000);
+    let mut path = Path::new(5_000_000, 50, 1 << 20);
+    path.loses_every = Some(20);
     while path.bbr.state == State::Startup {
         path.run_for_a_moment();
     }
