@@ -97,6 +97,9 @@ pub trait PacketHandlerManager {
     /// Drops an attempt without an answer.
     fn ignore(&mut self, handle: ConnectionHandle);
 
+    /// A socket is gone. Connections give up what they have on it besides the path in use.
+    fn on_socket_removed(&mut self, socket: SocketId);
+
     /// The home of a connection.
     fn cell(&self, handle: ConnectionHandle) -> Option<&Self::Cell>;
     /// Carries out what follows from an action on a connection that did not come through

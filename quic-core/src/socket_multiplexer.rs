@@ -129,6 +129,9 @@ where
     }
 
     fn remove_socket(&mut self, socket: SocketId) {
+        if let Some(manager) = self.manager(socket) {
+            manager.on_socket_removed(socket);
+        }
         self.sockets.retain(|known| known.id != socket);
         let sockets = &self.sockets;
         self.managers.retain(|shared| sockets.iter().any(|socket| socket.manager == shared.id));

@@ -61,6 +61,18 @@ pub struct TransportConfig {
     /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
     /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.
     pub ecn: bool,
+    /// Whether the QUIC Bit may have any value (RFC 9287): the peer is told that it may clear it,
+    /// and it is cleared in every other packet to peers that say the same. Turn it off where
+    /// something on the way, or on the same socket, tells QUIC from other protocols by that bit.
+    /// Default: true.
+    pub grease_quic_bit: bool,
+    /// Whether transport parameters and lists of versions carry reserved values, which peers have
+    /// to ignore (RFC 9000 §15, §18.1). Default: true.
+    pub grease: bool,
+    /// Ask the peer not to move on purpose (disable_active_migration, RFC 9000 §18.2), as behind a
+    /// load balancer that routes by addresses. A peer that moves nevertheless, or whose NAT does,
+    /// is validated and followed as any other. Default: false.
+    pub disable_active_migration: bool,
 }
 
 impl Default for TransportConfig {
@@ -84,6 +96,9 @@ impl Default for TransportConfig {
             max_mtu: 1452,
             pacing: true,
             ecn: true,
+            grease_quic_bit: true,
+            grease: true,
+            disable_active_migration: false,
         }
     }
 }

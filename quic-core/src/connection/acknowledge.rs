@@ -34,6 +34,10 @@ struct Owners<'a> {
     recording: Option<&'a mut Recording>,
     /// The packet whose fate was told last.
     told: Option<u64>,
+    recording: Option<&'a mut Recording>,
+    /// The packet whose fate was told last.
+    told: Option<u64>,
+    path: &'a mut Path,
 }
 
 impl Owners<'_> {
@@ -283,7 +287,10 @@ impl Connection {
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).
     pub(super) fn discard_space(&mut self, space: SpaceId) {
         match space {
-            SpaceId::Initial => self.keys.initial = None,
+            SpaceId::Initial => {
+                self.keys.initial = None;
+                self.keys.other_initial = None;
+            }
             SpaceId::Handshake => self.keys.handshake = None,
             SpaceId::Application => return,
         }

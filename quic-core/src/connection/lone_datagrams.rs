@@ -82,13 +82,15 @@ impl Connection {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         let path = self.paths.off_path(socket)?;
-        let (addresses, generation) = (path.addresses, path.generation);
+        let (addresses, id, generation) = (path.addresses, path.id, path.generation);
         let allowance = usize::try_from(path.amplification.allowance()).unwrap_or(usize::MAX);
         let room = allowance.min(MINIMUM_DATAGRAM);
         let memory = buffer.memory().get_mut(..room)?;
         let space = SpaceId::Application;
         self.skip_a_number_sometimes(space);
-        let header = self.write_header(space, memory).ok()?;
+        let destination_id = self.remote_ids.of_path(id).copied();
+        let destination_id = destination_id.unwrap_or(*self.remote_ids.active());
+        let header = self.write_header_to(destination_id, space, memory).ok()?;
         let end = memory.len().checked_sub(TAG_LENGTH)?;
         let payload = memory.get_mut(header.length()..end)?;
         let Self { paths, spaces: [_, _, application], .. } = self;
@@ -116,6 +118,7 @@ impl Connection {
         );
         self.counters.datagrams_sent += 1;
         self.counters.bytes_sent += length as u64;
+        self.counters.ledger().on_sent(id, length as u64);
         if let Some(path) = self.paths.by_generation(generation) {
             path.on_datagram_sent(length as u64);
         }

@@ -14,7 +14,7 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
@@ -237,11 +237,19 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        self.write_header_to(*self.remote_ids.active(), space, memory)
+    }
+
+    pub(super) fn write_header_to(
+        &mut self,
+        destination_id: ConnectionId,
+        space: SpaceId,
+        memory: &mut [u8],
+    ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        let destination_id = *self.remote_ids.active();
         let length_field = if space == SpaceId::Application {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
@@ -259,6 +267,7 @@ impl Connection {
         };
         let number_length = number_length.bytes();
         let number_offset = writer.length().saturating_sub(number_length);
+        self.set_quic_bit(memory);
         Ok(HeaderWritten { space, number, number_offset, number_length, length_field })
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::path_statistics::Ledger;
 use crate::net::EcnState;
 
 /// What has to be counted as it happens; the rest of [`Statistics`] is there to be asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) datagrams_sent: u64,
     pub(super) datagrams_received: u64,
@@ -18,6 +19,8 @@ pub(super) struct Counters {
     pub(super) packets_discarded: u64,
     pub(super) congestion_events: u64,
     pub(super) probe_timeouts: u64,
+    /// What of it is not the active path's. Made with the second path.
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// Counters of a connection since its start, and the state of its path.

@@ -377,6 +377,14 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         self.take_attempt(handle);
     }
 
+    fn on_socket_removed(&mut self, socket: SocketId) {
+        let now = self.latest;
+        let handles: Vec<ConnectionHandle> = self.slots.handles().collect();
+        for handle in handles {
+            self.act(now, handle, |connection| connection.on_socket_removed(now, socket));
+        }
+    }
+
     fn cell(&self, handle: ConnectionHandle) -> Option<&C> {
         match &self.slots.get(handle)?.handler {
             PacketHandler::Connection(cell) => Some(cell),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::amplification::Amplification;
 use super::ecn::EcnValidation;
 use super::mtu_discovery::MtuDiscovery;
+use super::permit::USEFUL_BYTES;
 use super::validation::Validation;
 use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::congestion::{
@@ -22,6 +23,8 @@ use crate::wire::SpaceId;
 #[derive(Debug)]
 pub(crate) struct Path {
     pub(crate) addresses: PathAddresses,
+    /// Names the path. Never given again, but by a peer that moves 2^32 times.
+    pub(crate) id: u32,
     /// Names the estimates: packets sent are accounted to the path with their generation.
     pub(crate) generation: u32,
     pub(crate) rtt: Rtt,
@@ -37,6 +40,37 @@ pub(crate) struct Path {
     limited_at: Option<Instant>,
     /// Only where the controller asks for it.
     delivery: Option<Box<DeliverySampler>>,
+    pub(super) role: Role,
+    /// Which of the peer's IDs its packets carry, while it is not the active one.
+    pub(super) peer_id: PeerId,
+    /// This end made it and has yet to see that it works. The amplification limit does not tell:
+    /// nothing is limited towards an address that this end chose.
+    pub(super) is_unproved: bool,
+    /// The peer's tokens are for another address.
+    pub(super) owes_tokens: bool,
+}
+
+/// What becomes of a path once it is validated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    /// Nothing.
+    Other,
+    /// It is kept: the application asked for it and may move there.
+    Probe,
+    /// It becomes the active one.
+    Candidate,
+}
+
+/// Whether a path besides the active one has an ID of the peer's for its packets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PeerId {
+    /// One that is on no other path.
+    Own,
+    /// The active one: the peer changed its address, but not its ID, and has given no other
+    /// (RFC 9000 §9.5).
+    Shared,
+    /// None: nothing can be sent.
+    None,
 }
 
 impl Path {
@@ -57,6 +91,7 @@ impl Path {
         let samples = congestion.samples_delivery_rate();
         Self {
             addresses,
+            id: generation,
             generation,
             rtt: Rtt::new(config.initial_rtt),
             congestion,
@@ -68,7 +103,32 @@ impl Path {
             in_flight: 0,
             limited_at: None,
             delivery: samples.then(|| Box::new(DeliverySampler::new())),
+            role: Role::Other,
+            peer_id: PeerId::Own,
+            is_unproved: false,
+            owes_tokens: false,
         }
+    }
+
+    /// Whether the peer is known to be there.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.amplification.is_validated() && !self.is_unproved
+    }
+
+    pub(crate) fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Whether its validation was asked for, and has its outcome told.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.role != Role::Other
+    }
+
+    /// Whether something is to be sent on it, and may, while it is not the active path.
+    pub(super) fn wants_datagram(&self) -> bool {
+        self.validation.wants_padding()
+            && self.peer_id != PeerId::None
+            && self.amplification.allowance() >= USEFUL_BYTES
     }
 
     /// A packet of `bytes` bytes was sent. The datagrams are counted apart, by

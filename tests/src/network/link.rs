@@ -193,6 +193,12 @@ impl LinkState {
         nanos(self.free_at - now).saturating_mul(rate) / 1_000_000_000
     }
 
+    fn is_lost_in_burst(&mut self, bursts: Bursts) -> bool {
+        let changes = self.random.chance(if self.is_bad { bursts.end } else { bursts.begin });
+        self.is_bad ^= changes;
+        self.random.chance(bursts.loss) && self.is_bad
+    }
+
     /// When a datagram that enters the queue now leaves it; `None` if it finds no room.
     fn leave(&mut self, link: &Link, now: Instant, length: u64) -> Option<Instant> {
         let Some(rate) = link.rate_bytes_per_second else { return Some(now) };
