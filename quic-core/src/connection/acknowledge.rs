@@ -30,10 +30,6 @@ struct Owners<'a> {
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut StreamsSlot,
-    path: &'a mut Path,
-    recording: Option<&'a mut Recording>,
-    /// The packet whose fate was told last.
-    told: Option<u64>,
     recording: Option<&'a mut Recording>,
     /// The packet whose fate was told last.
     told: Option<u64>,

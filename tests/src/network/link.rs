@@ -181,12 +181,6 @@ impl LinkState {
         [Some(arrival), twice.then(|| arrival + Duration::from_nanos(delay / 2))]
     }
 
-    fn is_lost_in_burst(&mut self, bursts: Bursts) -> bool {
-        let changes = self.random.chance(if self.is_bad { bursts.end } else { bursts.begin });
-        self.is_bad ^= changes;
-        self.random.chance(bursts.loss) && self.is_bad
-    }
-
     /// Bytes that are to leave before a datagram that enters the queue now.
     fn waiting(&self, link: &Link, now: Instant) -> u64 {
         let rate = link.rate_bytes_per_second.unwrap_or(0);
