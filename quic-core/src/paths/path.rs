@@ -287,7 +287,9 @@ impl Path {
     pub(crate) fn set_in_flight(&mut self, bytes: u64) {
         self.in_flight = bytes;
         // What was acknowledged meanwhile was not told.
-        SpaceId::ALL.into_iter().for_each(|space| self.on_space_discarded(space));
+        for space in SpaceId::ALL {
+            self.on_space_discarded(space);
+        }
     }
 
     /// Bytes that the congestion window has room for.

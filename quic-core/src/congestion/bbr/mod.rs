@@ -38,6 +38,7 @@ const INFINITE: u64 = u64::MAX;
 //# document, the chosen controller MUST conform to the congestion control
 //# guidelines specified in Section 3.1 of [RFC8085].
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the draft's own, each with its own name")]
 pub struct Bbr {
     mtu: u64,
     state: State,

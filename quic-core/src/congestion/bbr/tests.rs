@@ -172,9 +172,7 @@ fn the_cycle_probes_for_bandwidth_every_few_seconds_and_finds_more() {
     path.states.clear();
     path.rate *= 4;
     path.run(14);
-    use State::{ProbeBwCruise, ProbeBwDown, ProbeBwRefill, ProbeBwUp};
-
-    let cycle = [ProbeBwCruise, ProbeBwRefill, ProbeBwUp, ProbeBwDown];
+    let cycle = [State::ProbeBwCruise, State::ProbeBwRefill, State::ProbeBwUp, State::ProbeBwDown];
     assert!(path.states.windows(4).any(|states| states == cycle), "{:?}", path.states);
     assert_near(path.bbr.bw, path.rate, 5);
 }
