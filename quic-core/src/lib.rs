@@ -156,7 +156,7 @@ pub use config::{
     QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey, TransportConfig,
     VersionChoice,
 };
-pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
+pub use connection::{Connection, EarlyDataStatus, MigrationError, PathStatistics, Statistics};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };

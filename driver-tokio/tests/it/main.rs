@@ -9,8 +9,10 @@
 
 mod cancellation;
 mod closing;
+mod early_data;
 mod faults;
 mod incoming;
+mod moving;
 mod runtimes;
 mod streams;
 mod support;

@@ -7,6 +7,7 @@ mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod early_data;
 mod ecn;
 mod ending;
 mod first_answers;
@@ -38,6 +39,7 @@ mod work_account;
 #[cfg(test)]
 mod tests;
 
+pub use early_data::EarlyDataStatus;
 pub(crate) use ending::Closing;
 pub use migration::MigrationError;
 pub use path_statistics::PathStatistics;
@@ -54,7 +56,7 @@ use crate::config::{EndpointConfig, ServerConfig, TransportConfig};
 use crate::crypto::{SealError, SeededRandom, SessionFactory};
 use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
-use crate::instant::Instant;
+use crate::instant::{Instant, Span};
 use crate::paths::Paths;
 use crate::recorder::Origin;
 use crate::recovery::Recovery;
@@ -62,6 +64,7 @@ use crate::streams::StreamsSlot;
 use crate::wire::SpaceId;
 
 use self::close::CloseReason;
+use self::early_data::EarlyData;
 use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
@@ -92,6 +95,7 @@ pub struct Connection {
     handshake: Handshake,
     ids_seen: HandshakeIds,
     keys: Keychain,
+    early_data: Option<Box<EarlyData>>,
     spaces: [SpaceSlot; 3],
     skipped_numbers: SkippedNumbers,
     undecryptable: Undecryptable,
@@ -142,7 +146,7 @@ struct ServerState {
 struct Peer {
     has_parameters: bool,
     ack_delay_exponent: u8,
-    max_ack_delay: Duration,
+    max_ack_delay: Span,
     /// The server has shown that it believes our address (RFC 9002 §6.2.2.1); always so on a
     /// server.
     completed_address_validation: bool,
@@ -214,7 +218,7 @@ impl Connection {
     fn pto(&self) -> Duration {
         let space =
             if self.handshake.is_complete() { SpaceId::Application } else { SpaceId::Initial };
-        Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay, space)
+        Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay.into(), space)
     }
 
     /// What every input ends with: timers follow what happened.

@@ -36,7 +36,7 @@ impl Streams {
                 })
                 || !self.scheduler.is_empty()
         };
-        !self.over && pending()
+        !self.over && !self.is_held() && pending()
     }
 
     /// Writes what there is to say: resets and stops, limits, then data.
@@ -49,6 +49,9 @@ impl Streams {
         rtt: Duration,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
+        if self.is_held() {
+            return Ok(());
+        }
         self.write_urgent(packet)?;
         self.write_max_data(now, rtt, packet)?;
         self.write_stream_credits(now, rtt, packet)?;

@@ -1,9 +1,12 @@
 //! Two whole connections, wired without a network, one of which can be made to lie.
 
 mod costs;
+mod early_data;
 mod frame_table;
 mod handshake_rules;
+mod migration;
 mod pair;
 mod rules;
+mod version_rules;
 
 use pair::Pair;

@@ -26,6 +26,9 @@ impl FrameType {
         match packet {
             PacketType::OneRtt => self.0 <= Self::HANDSHAKE_DONE.0,
             PacketType::ZeroRtt => match self {
+                //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+                //# A server MUST treat receipt of a CRYPTO frame in a 0-RTT packet as a
+                //# connection error of type PROTOCOL_VIOLATION.
                 Self::ACK
                 | Self::ACK_ECN
                 | Self::CRYPTO
