@@ -47,9 +47,9 @@ pub use socket::{
 pub use bytes::Bytes;
 pub use quic_core::{
     AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
-    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    ConnectionError, ConnectionId, ConnectionIdGenerator, Direction, EndpointConfig, KeyId,
+    Keyring, KeyringError, ServerConfig, SharedConnectionIds, Side, Statistics, StreamId,
+    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -11,7 +11,7 @@ use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
 use driver_tokio::rustls::RootCertStore;
 use driver_tokio::rustls::pki_types::PrivateKeyDer;
 use driver_tokio::{
-    ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig, TokenKey,
+    ClientConfig, Connection, Endpoint, Keyring, RecvStream, SendStream, ServerConfig,
     TransportConfig,
 };
 
@@ -81,8 +81,8 @@ fn configs_with(transport: TransportConfig) -> (ServerConfig, ClientConfig) {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     let tls = TlsServerConfig::from_certificate(vec![certificate], key, ALPN).unwrap();
-    let token_key = TokenKey::new([7; 32]);
-    let server = ServerConfig::new(Arc::new(tls), transport.clone(), token_key).unwrap();
+    let keyring = Keyring::new([7; 32]);
+    let server = ServerConfig::new(Arc::new(tls), transport.clone(), keyring).unwrap();
     let tls = TlsClientConfig::from_roots(roots, ALPN).unwrap();
     let client = ClientConfig::new(Arc::new(tls), transport).unwrap();
     (server, client)

@@ -4,11 +4,13 @@
 //! must. Values are checked once, by the constructor or call that takes the configuration.
 
 mod client;
+mod connection_ids;
 mod endpoint;
 mod server;
 mod transport;
 
 pub use client::ClientConfig;
-pub use endpoint::{EndpointConfig, QUIC_V1, StatelessResetKey};
-pub use server::{AddressValidation, ServerConfig, TokenKey};
+pub use connection_ids::{ConnectionIdGenerator, SharedConnectionIds};
+pub use endpoint::{EndpointConfig, QUIC_V1};
+pub use server::{AddressValidation, ServerConfig};
 pub use transport::{ConfigError, CongestionAlgorithm, TransportConfig};

@@ -18,6 +18,7 @@ mod lone_datagrams;
 mod new_tokens;
 mod parameters;
 mod receive;
+mod reconfigure;
 mod recording;
 mod seal;
 mod skipped_numbers;

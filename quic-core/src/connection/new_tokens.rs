@@ -20,7 +20,7 @@ impl Connection {
         let ip = self.paths.active().addresses.remote.ip();
         let token = Token::NewToken { ip, issued: now };
         for index in 0..server.config.new_tokens {
-            let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
+            let sealed = seal_token(&server.config.keyring, &token, &mut self.random);
             self.handshake.queue_token(index, Box::from(&*sealed));
         }
     }

@@ -17,7 +17,7 @@ use super::undecryptable::Undecryptable;
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
-use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError, reset_token};
+use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError};
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
@@ -82,8 +82,8 @@ impl Connection {
     pub(crate) fn client(now: Instant, start: ClientStart<'_>) -> Result<Self, StartSessionError> {
         let ClientStart { path, config, endpoint, server_name, mut random, token } = start;
         let transport = Arc::clone(&config.transport);
-        let destination = random_id(&mut random, FIRST_DESTINATION_LENGTH);
-        let local_id = random_id(&mut random, endpoint.connection_id_length);
+        let destination = first_destination_id(&mut random);
+        let local_id = endpoint.new_connection_id(&mut random);
         let mut parameters = Vec::with_capacity(256);
         encode(&local_parameters(&transport, local_id), &mut parameters);
         let crypto = Arc::clone(&config.crypto);
@@ -121,13 +121,13 @@ impl Connection {
     /// A connection that a server accepts; feed it the client's Initial next.
     pub(crate) fn server(now: Instant, start: ServerStart) -> Result<Self, StartSessionError> {
         let ServerStart { path, config, endpoint, mut random, version, destination_id, .. } = start;
-        let local_id = random_id(&mut random, endpoint.connection_id_length);
+        let local_id = endpoint.new_connection_id(&mut random);
         let retry_source = start.retried.then_some(destination_id);
         let mut parameters = local_parameters(&config.transport, local_id);
         parameters.original_destination_connection_id = Some(start.original_destination_id);
         parameters.retry_source_connection_id = retry_source;
-        parameters.stateless_reset_token =
-            endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
+        parameters.stateless_reset_token = endpoint.reset_token(&local_id);
+        parameters.disable_active_migration |= !endpoint.permits_migration();
         let mut encoded = Vec::with_capacity(256);
         encode(&parameters, &mut encoded);
         let session = config.crypto.start(version, None, encoded)?;
@@ -226,8 +226,8 @@ fn is_reserved(version: u32) -> bool {
     version & 0x0f0f_0f0f == 0x0a0a_0a0a
 }
 
-fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionId {
-    let bytes: [u8; ConnectionId::MAXIMUM_LENGTH] = random.array();
-    let length = length.min(ConnectionId::MAXIMUM_LENGTH);
-    bytes.get(..length).and_then(ConnectionId::new).unwrap_or(ConnectionId::EMPTY)
+/// It must be hard to guess (RFC 9000 §7.2), and is no ID of this endpoint.
+fn first_destination_id(random: &mut SeededRandom) -> ConnectionId {
+    let bytes: [u8; FIRST_DESTINATION_LENGTH] = random.array();
+    ConnectionId::new(&bytes).unwrap_or(ConnectionId::EMPTY)
 }

@@ -3,6 +3,7 @@
 mod compact_keys;
 mod initial;
 mod keyed_hash;
+mod keyring;
 mod one_rtt_keys;
 mod packet_protection;
 mod random;
@@ -26,6 +27,7 @@ use ring as provider;
 compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use compact_keys::provider;
+pub use keyring::{KeyId, Keyring, KeyringError};
 pub use random::{RandomSource, SeededRandom};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
@@ -36,7 +38,7 @@ pub(crate) use packet_protection::{
     OpenError, Opened, SAMPLE_OFFSET, SealError, TAG_LENGTH, open, seal,
 };
 pub(crate) use retry_tag::{is_retry_authentic, retry_tag};
-pub(crate) use stateless_reset::reset_token;
+pub(crate) use stateless_reset::{reset_token, reset_token_with};
 pub(crate) use token_log::SingleUse;
 pub(crate) use tokens::{Token, seal as seal_token, unseal as open_token};
 

@@ -6,13 +6,12 @@ mod tests;
 use smallvec::SmallVec;
 
 use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration, Registrations};
-use crate::crypto::{RandomSource as _, SeededRandom};
 use crate::error::TransportError;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
 use crate::wire::{ConnectionId, Full, StatelessResetToken};
 
-/// How often a random ID is drawn again because it is in use already, which only happens to very
+/// How often an ID is drawn again because it is in use already, which only happens to very
 /// short ones.
 const ATTEMPTS: usize = 8;
 
@@ -24,7 +23,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct LocalIds {
     /// Bytes per ID; with 0, there is only the empty one.
     length: u8,
-    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`].
+    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`], and as many again that are being replaced.
     issued: SmallVec<[Issued; 1]>,
     /// How many the peer is willing to keep; 1 until it is known.
     limit: u8,
@@ -41,6 +40,8 @@ struct Issued {
     id: ConnectionId,
     /// Whether it has to be announced.
     pending: bool,
+    /// Whether the peer is asked to retire it.
+    replaced: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
 }
@@ -53,7 +54,13 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: false, token: None });
+        issued.push(Issued {
+            sequence: 0,
+            id: first,
+            pending: false,
+            replaced: false,
+            token: None,
+        });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -70,37 +77,55 @@ impl LocalIds {
         self.limit = u8::try_from(limit).unwrap_or(1);
     }
 
-    /// Issues as many IDs as the peer may keep and does not have. `reset_token` makes their
-    /// stateless reset tokens.
-    pub(crate) fn issue(
+    /// Issues IDs until the peer has as many as it may keep, or `most`, that are not being
+    /// replaced. `generate` makes them, and `reset_token` their stateless reset tokens.
+    pub(crate) fn issue_up_to(
         &mut self,
-        random: &mut SeededRandom,
+        most: u8,
+        mut generate: impl FnMut() -> ConnectionId,
         mut reset_token: impl FnMut(&ConnectionId) -> StatelessResetToken,
     ) {
         if self.length == 0 {
             return;
         }
-        while self.issued.len() < self.limit.into() {
-            let Some(id) = self.draw(random) else { return };
+        let most = usize::from(most.min(self.limit));
+        while self.issued.iter().filter(|issued| !issued.replaced).count() < most {
+            let Some(id) = self.draw(&mut generate) else { return };
             let token = Some(reset_token(&id));
-            self.issued.push(Issued { sequence: self.next_sequence, id, pending: true, token });
+            let sequence = self.next_sequence;
+            self.issued.push(Issued { sequence, id, pending: true, replaced: false, token });
             self.next_sequence = self.next_sequence.saturating_add(1);
             self.registrations.push(Registration::AddId(id));
         }
     }
 
-    /// A random ID that is not in use.
-    fn draw(&self, random: &mut SeededRandom) -> Option<ConnectionId> {
+    /// Has the peer retire all IDs that it has, once it has those that are issued next; call
+    /// [`Self::issue_up_to`]. Returns whether that can begin: not before the last such replacement is
+    /// over, so that the IDs stay few.
+    pub(crate) fn replace_all(&mut self) -> bool {
+        let begins = self.issued.iter().all(|issued| !issued.replaced);
+        if begins && self.length > 0 {
+            self.issued.iter_mut().for_each(|issued| issued.replaced = true);
+        }
+        begins
+    }
+
+    /// Below which sequence number the peer is asked to retire all IDs.
+    fn retire_prior_to(&self) -> u64 {
+        let replaced = self.issued.iter().filter(|issued| issued.replaced);
+        replaced.map(|issued| issued.sequence.saturating_add(1)).max().unwrap_or(0)
+    }
+
+    /// An ID that is not in use.
+    fn draw(&self, generate: &mut impl FnMut() -> ConnectionId) -> Option<ConnectionId> {
         (0..ATTEMPTS).find_map(|_| {
-            let mut bytes = [0; ConnectionId::MAXIMUM_LENGTH];
-            let bytes = bytes.get_mut(..self.length.into())?;
-            random.fill(bytes);
-            let id = ConnectionId::new(bytes)?;
-            self.issued.iter().all(|issued| issued.id != id).then_some(id)
+            let id = generate();
+            let fits = id.length() == usize::from(self.length);
+            (fits && self.issued.iter().all(|issued| issued.id != id)).then_some(id)
         })
     }
 
-    /// The peer will not use an ID any more; call [`Self::issue`] for its replacement.
+    /// The peer will not use an ID any more; call [`Self::issue_up_to`] for its replacement.
     /// `destination_id` is that of the packet with the frame.
     ///
     /// # Errors
@@ -144,11 +169,13 @@ impl LocalIds {
 
     /// Writes the NEW_CONNECTION_ID frames that are due.
     pub(crate) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        let retire_prior_to = self.retire_prior_to();
         for issued in &mut self.issued {
             let Some(reset_token) = issued.token.filter(|_| issued.pending) else { continue };
             let sequence = issued.sequence;
-            let frame =
-                NewConnectionId { sequence, retire_prior_to: 0, id: issued.id, reset_token };
+            // What is being replaced is still announced: the peer retires it on arrival.
+            let retire_prior_to = retire_prior_to.min(sequence);
+            let frame = NewConnectionId { sequence, retire_prior_to, id: issued.id, reset_token };
             packet.write(SentFrame::NewConnectionId { sequence }, |writer| frame.encode(writer))?;
             issued.pending = false;
             self.largest_sent = self.largest_sent.max(sequence);

@@ -121,8 +121,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     ) -> Option<R> {
         let slot = self.slots.get_mut(handle)?;
         let PacketHandler::Connection(cell) = &mut slot.handler else { return None };
-        let (book, notes) = (&mut self.book, &mut slot.notes);
+        let (book, notes, config) = (&mut self.book, &mut slot.notes, &self.config);
         let (result, closing) = cell.with(|connection| {
+            connection.follow(config);
             let result = action(connection);
             (result, book.settle(now, handle, notes, connection))
         });
@@ -305,6 +306,10 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
             server.stop_listening();
             self.refuse_all();
         }
+    }
+
+    fn reconfigure(&mut self, config: Arc<EndpointConfig>) {
+        self.config = config;
     }
 
     fn connect(

@@ -71,7 +71,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     fn reset(&mut self, now: Instant, segment: Segment<'_>, id: ConnectionId) {
         let trigger_length = segment.bytes.len();
         let path = segment.path;
-        let may = self.config.reset_key.is_some()
+        let may = self.config.keyring.is_some()
             && !id.is_empty()
             && trigger_length >= MINIMUM_RESET_TRIGGER
             && self.book.retired.get(now, &id).is_none()

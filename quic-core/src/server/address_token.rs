@@ -40,7 +40,7 @@ impl Server {
         }
         let config = &self.config;
         let from = packet.path.remote;
-        match open_token(config.token_key.as_bytes(), header.token) {
+        match open_token(&config.keyring, header.token) {
             None => AddressToken::Absent,
             Some(Token::Retry { remote, original_destination_id, retry_source_id, issued }) => {
                 let valid = is_same_address(remote, from)

@@ -9,8 +9,8 @@ use crate::instant::Instant;
 use crate::wire::header::LongHeader;
 use crate::wire::{ConnectionId, Side};
 
-/// Shortest Destination Connection ID of a client's Initial (RFC 9000 §7.2). Those that Retry
-/// packets give are no shorter.
+/// Shortest Destination Connection ID of a client's Initial, unless a Retry gave it
+/// (RFC 9000 §7.2).
 pub(crate) const MINIMUM_ID_LENGTH: usize = 8;
 
 /// What is to become of an Initial.
@@ -76,7 +76,8 @@ impl Server {
 
     /// Decides; changes nothing. Costs no keys.
     pub(super) fn verdict(&self, facts: &InitialFacts, token: AddressToken, load: Load) -> Verdict {
-        if facts.destination_id.length() < MINIMUM_ID_LENGTH {
+        let from_retry = matches!(token, AddressToken::Retry { valid: true, .. });
+        if facts.destination_id.length() < MINIMUM_ID_LENGTH && !from_retry {
             return Verdict::Drop(DiscardReason::Malformed);
         }
         let (original_destination_id, validated, retried) = match token {

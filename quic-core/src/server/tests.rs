@@ -3,15 +3,15 @@ use rustls::RootCertStore;
 use super::address_token::AddressToken;
 use super::initial::Verdict;
 use super::*;
-use crate::config::{AddressValidation, TokenKey, TransportConfig};
-use crate::crypto::TlsClientConfig;
+use crate::config::{AddressValidation, TransportConfig};
+use crate::crypto::{Keyring, TlsClientConfig};
 use crate::net::SocketId;
 use crate::wire::ConnectionId;
 
 fn server(validation: AddressValidation) -> Server {
     let crypto = TlsClientConfig::from_roots(RootCertStore::empty(), &[b"test"]).unwrap();
     let transport = TransportConfig::default();
-    let key = TokenKey::new([1; 32]);
+    let key = Keyring::new([1; 32]);
     let mut config = ServerConfig::new(Arc::new(crypto), transport, key).unwrap();
     config.validation = validation;
     config.accept_backlog = 10;

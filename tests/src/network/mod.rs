@@ -332,10 +332,12 @@ impl Pair {
         };
         let (length, hash) = (payload.len(), hash(&payload));
         let first_byte = payload.first().copied().unwrap_or_default();
+        let mut head = [0; 26];
+        head.iter_mut().zip(&payload).for_each(|(to, from)| *to = *from);
         let arrivals = state.send(link, self.now, &mut payload);
         let ecn = ecn.filter(|_| !link.bleach_ecn);
         let arrives = arrivals[0].is_some();
-        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte });
+        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte, head });
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };

@@ -17,6 +17,8 @@ pub struct Sent {
     pub arrives: bool,
     /// Its first byte, which tells what kind of packet it begins with.
     pub first_byte: u8,
+    /// Its first bytes, up to the end of a destination connection ID, and zeros.
+    pub head: [u8; 26],
 }
 
 /// Every datagram that was sent, in order.

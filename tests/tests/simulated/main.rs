@@ -9,7 +9,9 @@
 )]
 
 mod closing;
+mod connection_ids;
 mod handshake;
+mod keyring;
 mod keys;
 mod lossy_handshake;
 mod paths;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{ClientConfig, EndpointConfig, ServerConfig, TokenKey, TransportConfig};
+use crate::config::{ClientConfig, EndpointConfig, ServerConfig, TransportConfig};
 use crate::connection::{ClientStart, Connection, ServerStart};
-use crate::crypto::{SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
+use crate::crypto::{Keyring, SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::{PathAddresses, SocketId, UdpDatagram};
@@ -73,7 +73,7 @@ fn server(now: Instant, transport: TransportConfig, first: &[u8]) -> Connection 
     let Ok(Header::Long(LongHeader { destination_id, source_id, .. })) = parse(first, 8) else {
         panic!("a client starts with an Initial");
     };
-    let config = ServerConfig::new(tls_server(), transport, TokenKey::new([3; 32])).unwrap();
+    let config = ServerConfig::new(tls_server(), transport, Keyring::new([3; 32])).unwrap();
     let start = ServerStart {
         path: client_path(),
         config: Arc::new(config),

@@ -2,7 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KEY: [u8; 32] = [7; 32];
+fn keyring() -> Keyring {
+    Keyring::new([7; 32])
+}
 
 fn random() -> SeededRandom {
     SeededRandom::from_seed([1; 32])
@@ -34,15 +36,15 @@ fn any_token() -> impl Strategy<Value = Token> {
 proptest! {
     #[test]
     fn every_token_comes_back_as_it_was(token in any_token()) {
-        let sealed = seal(&KEY, &token, &mut random());
+        let sealed = seal(&keyring(), &token, &mut random());
         prop_assert!(!sealed.spilled());
-        prop_assert_eq!(unseal(&KEY, &sealed), Some(token));
-        prop_assert_eq!(unseal(&[8; 32], &sealed), None);
+        prop_assert_eq!(unseal(&keyring(), &sealed), Some(token));
+        prop_assert_eq!(unseal(&Keyring::new([8; 32]), &sealed), None);
     }
 
     #[test]
     fn no_bytes_but_a_token_are_a_token(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert_eq!(unseal(&KEY, &bytes), None);
+        prop_assert_eq!(unseal(&keyring(), &bytes), None);
     }
 
     #[test]
@@ -63,15 +65,15 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
         retry_source_id: ConnectionId::new(&[4; 20]).unwrap(),
         issued: Instant::from_nanos(5),
     };
-    let mut sealed = seal(&KEY, &token, &mut random());
+    let mut sealed = seal(&keyring(), &token, &mut random());
     assert_eq!(sealed.len(), MAXIMUM_TOKEN_LENGTH);
     for bit in 0..sealed.len() * 8 {
         sealed[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(unseal(&KEY, &sealed), None);
+        assert_eq!(unseal(&keyring(), &sealed), None);
         sealed[bit / 8] ^= 1 << (bit % 8);
     }
     for length in 0..sealed.len() {
-        assert_eq!(unseal(&KEY, &sealed[..length]), None);
+        assert_eq!(unseal(&keyring(), &sealed[..length]), None);
     }
 }
 
@@ -79,7 +81,7 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
 fn tokens_of_equal_contents_differ() {
     let token = Token::NewToken { ip: [127, 0, 0, 1].into(), issued: Instant::EPOCH };
     let mut random = random();
-    let (a, b) = (seal(&KEY, &token, &mut random), seal(&KEY, &token, &mut random));
+    let (a, b) = (seal(&keyring(), &token, &mut random), seal(&keyring(), &token, &mut random));
     assert_ne!(token_identity(&a), token_identity(&b));
     assert_ne!(a.get(RANDOM_LENGTH..), b.get(RANDOM_LENGTH..));
 }

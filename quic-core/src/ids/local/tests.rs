@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::crypto::{RandomSource as _, SeededRandom};
 
 const HANDSHAKE: [u8; 8] = [9; 8];
 
@@ -14,14 +15,20 @@ fn token_of(id: &ConnectionId) -> StatelessResetToken {
     StatelessResetToken::new(bytes)
 }
 
-fn random() -> SeededRandom {
-    SeededRandom::from_seed([1; 32])
+/// Makes random IDs.
+fn generator(length: usize) -> impl FnMut() -> ConnectionId {
+    let mut random = SeededRandom::from_seed([1; 32]);
+    move || {
+        let mut bytes = vec![0; length];
+        random.fill(&mut bytes);
+        ConnectionId::new(&bytes).unwrap()
+    }
 }
 
 fn issued(limit: u64) -> LocalIds {
     let mut ids = LocalIds::new(first(), 8);
     ids.set_peer_limit(limit);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     ids
 }
 
@@ -61,12 +68,12 @@ fn as_many_ids_are_issued_as_both_ends_permit() {
 #[test]
 fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
     let mut ids = LocalIds::new(first(), 8);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(ids.all().count(), 1);
 
     let mut ids = LocalIds::new(ConnectionId::EMPTY, 0);
     ids.set_peer_limit(4);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(ids.all().count(), 1);
     assert_eq!(registrations(&mut ids), [Registration::AddId(ConnectionId::EMPTY)]);
     assert!(ids.handle_retire(retire(0), &ConnectionId::EMPTY).is_err());
@@ -76,9 +83,9 @@ fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
 fn ids_of_one_byte_are_issued_once_each() {
     let mut ids = LocalIds::new(ConnectionId::new(&[3]).unwrap(), 1);
     ids.set_peer_limit(4);
-    let mut random = random();
+    let mut generate = generator(1);
     for sequence in 0..500 {
-        ids.issue(&mut random, |_| StatelessResetToken::new([0; 16]));
+        ids.issue_up_to(u8::MAX, &mut generate, |_| StatelessResetToken::new([0; 16]));
         let mut all: Vec<_> = ids.all().collect();
         all.sort_unstable();
         all.dedup();
@@ -98,7 +105,7 @@ fn a_retired_id_is_unregistered_and_replaced() {
     assert_eq!(registrations(&mut ids), [Registration::RemoveId(first())]);
     ids.handle_retire(retire(0), &second).unwrap();
     assert_eq!(registrations(&mut ids), [], "a repeated frame does nothing");
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(write(&mut ids, 1200).0, [3]);
     assert_eq!(ids.all().count(), 3);
 }
@@ -135,4 +142,43 @@ fn a_lost_announcement_is_repeated_until_acknowledged_or_retired() {
     ids.on_lost(1);
     ids.on_lost(0);
     assert!(!ids.has_frames());
+}
+
+/// Sequence number and retire_prior_to of each frame that is written.
+fn written(ids: &mut LocalIds) -> Vec<(u64, u64)> {
+    let mut memory = vec![0; 1200];
+    let mut frames = VecDeque::new();
+    let mut packet = PacketWriter::new(&mut memory, &mut frames);
+    ids.write_frames(&mut packet).unwrap();
+    let mut reader = crate::wire::Reader::new(&memory);
+    let mut read = Vec::new();
+    for _ in frames {
+        assert_eq!(reader.varint().unwrap(), FrameType::NEW_CONNECTION_ID.0);
+        let frame = NewConnectionId::decode(&mut reader).unwrap();
+        read.push((frame.sequence, frame.retire_prior_to));
+    }
+    read
+}
+
+#[test]
+fn replaced_ids_are_retired_with_the_first_frames_that_bring_others() {
+    let mut ids = issued(3);
+    assert_eq!(written(&mut ids), [(1, 0), (2, 0)]);
+    assert!(ids.replace_all());
+    assert!(!ids.replace_all(), "one replacement at a time");
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
+    assert_eq!(ids.all().count(), 6);
+    assert_eq!(written(&mut ids), [(3, 3), (4, 3), (5, 3)]);
+    ids.on_lost(2);
+    assert_eq!(written(&mut ids), [(2, 2)], "a peer that never had it cannot retire it");
+    let other = ConnectionId::new(&[1; 8]).unwrap();
+    for sequence in 0..3 {
+        assert!(!ids.replace_all());
+        ids.handle_retire(retire(sequence), &other).unwrap();
+    }
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
+    assert_eq!(ids.all().count(), 3, "what was replaced is not replaced again");
+    assert!(ids.replace_all());
+    ids.issue_up_to(1, generator(8), token_of);
+    assert_eq!(written(&mut ids), [(6, 6)]);
 }

@@ -176,7 +176,8 @@ fn a_token_from_the_future_is_not_good() {
         retry_source_id: id(2),
         issued: world.now + Duration::from_secs(1),
     };
-    let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
+    let token =
+        seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(2)) }.build();
     let answer = world.answer(path(1), &packet).unwrap();
     assert_eq!(close_code(id(2), answer), 0x0b);
@@ -194,7 +195,8 @@ fn a_token_that_cannot_be_read_counts_as_none() {
 fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
     let mut world = validating();
     let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now };
-    let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
+    let token =
+        seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let with_token = |to| Packet { token: &token, ..Packet::initial(to) }.build();
     let answer = world.answer(path(2), &with_token(id(1))).unwrap();
     assert!(is_retry_authentic(1, &id(1), &answer), "another address is told to retry");
@@ -211,7 +213,8 @@ fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
 fn a_forged_initial_does_not_use_up_the_token_in_it() {
     let mut world = World::server(server_config());
     let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now };
-    let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
+    let token =
+        seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(1)) }.build();
     let mut forged = packet.clone();
     *forged.last_mut().unwrap() ^= 1;
