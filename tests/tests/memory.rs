@@ -283,6 +283,7 @@ fn an_idle_connection_is_small() {
         transport.max_concurrent_uni_streams = 1 << 60;
     });
     let [client, server] = per_connection(&setup, |ends| ends.run(5000));
+    eprintln!("idle: {client} bytes at the client, {server} at the server");
     assert!(server <= 5 << 10, "{server} bytes at the server");
     assert!(client <= 9 << 10, "{client} bytes at the client");
 }
@@ -303,6 +304,7 @@ fn a_half_open_connection_is_small() {
                 ends.wires[SERVER_END].clear();
             }
         });
+        eprintln!("half open: {server} bytes at the server, at most {bound}");
         assert!(server <= bound, "{server} bytes at the server, not {bound}");
     }
 }

@@ -84,8 +84,7 @@ impl Connection {
         let transport = Arc::clone(&config.transport);
         let destination = first_destination_id(&mut random);
         let local_id = endpoint.new_connection_id(&mut random);
-        let mut parameters = Vec::with_capacity(256);
-        encode(&local_parameters(&transport, local_id), &mut parameters);
+        let parameters = encoded(&local_parameters(&transport, local_id));
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
         let new_tokens = VecDeque::new();
@@ -128,9 +127,7 @@ impl Connection {
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token = endpoint.reset_token(&local_id);
         parameters.disable_active_migration |= !endpoint.permits_migration();
-        let mut encoded = Vec::with_capacity(256);
-        encode(&parameters, &mut encoded);
-        let session = config.crypto.start(version, None, encoded)?;
+        let session = config.crypto.start(version, None, encoded(&parameters))?;
         let state = ServerState { config, keeps_initial_route: true };
         let mut connection = Self::assemble(
             now,
@@ -230,4 +227,12 @@ fn is_reserved(version: u32) -> bool {
 fn first_destination_id(random: &mut SeededRandom) -> ConnectionId {
     let bytes: [u8; FIRST_DESTINATION_LENGTH] = random.array();
     ConnectionId::new(&bytes).unwrap_or(ConnectionId::EMPTY)
+}
+
+/// As long as it has to be: TLS keeps it for the whole handshake.
+fn encoded(parameters: &TransportParameters) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    encode(parameters, &mut bytes);
+    bytes.shrink_to_fit();
+    bytes
 }
