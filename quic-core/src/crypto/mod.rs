@@ -11,6 +11,7 @@ mod retry_tag;
 mod rustls_session;
 mod session;
 mod stateless_reset;
+mod tls_builder;
 mod tls_config;
 mod token_log;
 mod tokens;
@@ -30,6 +31,7 @@ pub use compact_keys::provider;
 pub use keyring::{KeyId, Keyring, KeyringError};
 pub use random::{RandomSource, SeededRandom};
 pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
+pub use tls_builder::{TlsClientBuilder, TlsServerBuilder};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
 pub(crate) use keyed_hash::KeyedHash;

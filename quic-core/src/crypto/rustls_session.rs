@@ -88,6 +88,8 @@ fn agreed(connection: &Connection) -> HandshakeData {
             Connection::Client(_) => None,
             Connection::Server(server) => server.server_name().map(str::to_owned),
         },
+        cipher_suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
+        key_exchange_group: connection.negotiated_key_exchange_group().map(|group| group.name()),
     }
 }
 

@@ -14,7 +14,10 @@ mod handshake;
 mod keyring;
 mod keys;
 mod lossy_handshake;
+mod parameters;
 mod paths;
+#[cfg(feature = "post-quantum")]
+mod post_quantum;
 mod random;
 mod recording;
 mod replay;

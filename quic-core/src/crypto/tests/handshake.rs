@@ -18,12 +18,12 @@ use crate::error::{TransportError, TransportErrorCode};
 const VERSION: u32 = 1;
 const NAME: &str = "server.example";
 
-struct Certified {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+pub(super) struct Certified {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
 }
 
-fn certified() -> Certified {
+pub(super) fn certified() -> Certified {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
     Certified {
         chain: vec![made.cert.der().clone()],
@@ -31,28 +31,28 @@ fn certified() -> Certified {
     }
 }
 
-fn server(alpn: &[&[u8]]) -> TlsServerConfig {
+pub(super) fn server(alpn: &[&[u8]]) -> TlsServerConfig {
     let Certified { chain, key } = certified();
     TlsServerConfig::from_certificate(chain, key, alpn).unwrap()
 }
 
-fn client(alpn: &[&[u8]]) -> TlsClientConfig {
+pub(super) fn client(alpn: &[&[u8]]) -> TlsClientConfig {
     TlsClientConfig::dangerous_without_verification(alpn).unwrap()
 }
 
 /// One end, and the level that it writes at.
-struct End {
-    session: Box<dyn Session>,
+pub(super) struct End {
+    pub(super) session: Box<dyn Session>,
     level: Level,
     changes: Vec<Level>,
 }
 
 impl End {
-    fn client(config: &dyn SessionFactory) -> Self {
+    pub(super) fn client(config: &dyn SessionFactory) -> Self {
         Self::new(config.start(VERSION, Some(NAME), b"of the client".to_vec()).unwrap())
     }
 
-    fn server(config: &dyn SessionFactory) -> Self {
+    pub(super) fn server(config: &dyn SessionFactory) -> Self {
         Self::new(config.start(VERSION, None, b"of the server".to_vec()).unwrap())
     }
 
@@ -94,7 +94,7 @@ impl End {
 
 /// Carries all that each end writes to the other until both fall silent. Each end writes, and
 /// makes keys, before it reads the next level.
-fn run(client: &mut End, server: &mut End) -> Result<(), TransportError> {
+pub(super) fn run(client: &mut End, server: &mut End) -> Result<(), TransportError> {
     let mut to_server = VecDeque::from(client.write());
     let mut to_client = VecDeque::new();
     loop {

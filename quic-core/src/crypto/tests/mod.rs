@@ -1,2 +1,3 @@
+mod builders;
 mod handshake;
 mod rfc_9001;
