@@ -17,6 +17,16 @@ impl Connection {
             return;
         }
         let Role::Client(client) = &mut self.role else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
+        //# This token MUST be repeated by the client in all Initial packets it
+        //# sends for that connection after it receives the Retry packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# The client MUST NOT use the token provided in a Retry for future
+        //# connections.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# In comparison, a token obtained in a Retry packet MUST be used
+        //# immediately during the connection attempt and cannot be used in
+        //# subsequent connection attempts.
         client.token = Bytes::copy_from_slice(retry.token);
         self.ids_seen.retry_source = Some(retry.source_id);
         self.remote_ids.set_first(retry.source_id);

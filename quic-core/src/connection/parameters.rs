@@ -45,6 +45,9 @@ pub(super) fn local_parameters(
         max_ack_delay: milliseconds(config.max_ack_delay.saturating_add(TIMER_LATENESS))
             .min(LONGEST_ACK_DELAY),
         ack_delay_exponent: ACK_DELAY_EXPONENT,
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# The value of the active_connection_id_limit parameter MUST be at least
+        //# 2.
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         ..TransportParameters::default()
@@ -89,6 +92,9 @@ pub(super) fn check(
     ids: &HandshakeIds,
 ) -> Result<TransportParameters, TransportError> {
     let parameters =
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# A client MUST treat a violation of these requirements as a connection
+        //# error of type TRANSPORT_PARAMETER_ERROR.
         decode(bytes, peer).map_err(|error| TransportError::transport_parameter(error.0))?;
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# An endpoint MUST treat the absence of the

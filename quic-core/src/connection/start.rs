@@ -84,6 +84,13 @@ impl Connection {
         let transport = Arc::clone(&config.transport);
         let destination = first_destination_id(&mut random);
         let local_id = endpoint.new_connection_id(&mut random);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# This transport parameter MUST NOT be sent by a client but MAY be sent by
+        //# a server.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# A client MUST NOT include any server-only transport parameter:
+        //# original_destination_connection_id, preferred_address,
+        //# retry_source_connection_id, or stateless_reset_token.
         let parameters = encoded(&local_parameters(&transport, local_id));
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
@@ -126,6 +133,11 @@ impl Connection {
         parameters.original_destination_connection_id = Some(start.original_destination_id);
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token = endpoint.reset_token(&local_id);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.3
+        //# A server in a deployment that does not implement a solution to maintain
+        //# connection continuity when the client address changes SHOULD indicate
+        //# that migration is not supported by using the disable_active_migration
+        //# transport parameter.
         parameters.disable_active_migration |= !endpoint.permits_migration();
         let session = config.crypto.start(version, None, encoded(&parameters))?;
         let state = ServerState { config, keeps_initial_route: true };

@@ -111,6 +111,10 @@ impl Session for RustlsSession {
             return Err(TransportError::protocol_violation("handshake data at a wrong level"));
         }
         connection.read_hs(data).map_err(|error| {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+            //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
+            //# connection error of type 0x010a, equivalent to a fatal TLS alert of
+            //# unexpected_message; see Section 4.8.
             let code = connection.alert().map_or(INTERNAL_ERROR, u8::from);
             alert(code, reason(&error))
         })
@@ -153,6 +157,8 @@ impl Session for RustlsSession {
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+        //# Endpoints MUST NOT send a TLS KeyUpdate message.
         self.secrets.as_mut().map(|secrets| secrets.next_packet_keys())
     }
 

@@ -35,6 +35,10 @@ impl Choices {
     fn keep_cipher_suites(&mut self, wanted: &[CipherSuite]) {
         let provider = Arc::make_mut(&mut self.provider);
         let place = |suite: CipherSuite| wanted.iter().position(|wanted| *wanted == suite);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
+        //# An endpoint MUST NOT reject a ClientHello that offers a cipher suite
+        //# that it does not support, or it would be impossible to deploy a new
+        //# cipher suite.
         provider.cipher_suites.retain(|suite| place(suite.suite()).is_some());
         provider.cipher_suites.sort_by_key(|suite| place(suite.suite()));
     }

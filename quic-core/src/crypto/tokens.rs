@@ -27,6 +27,10 @@ const MAXIMUM_CONTENTS: usize = 1 + 8 + 17 + 2 + 2 * (1 + ConnectionId::MAXIMUM_
 /// Longest token; longer ones are not ours.
 pub(crate) const MAXIMUM_TOKEN_LENGTH: usize = RANDOM_LENGTH + MAXIMUM_CONTENTS + TAG_LENGTH;
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.1
+//# A token sent in a NEW_TOKEN frame or a Retry packet MUST be constructed
+//# in a way that allows the server to identify how it was provided to a
+//# client.
 const RETRY: u8 = 0;
 const NEW_TOKEN: u8 = 1;
 const IPV4: u8 = 4;
@@ -53,6 +57,16 @@ pub(crate) enum Token {
 
 /// Seals `token` with the active key so that only holders of it can read it, or make one.
 pub(crate) fn seal(keyring: &Keyring, token: &Token, random: &mut SeededRandom) -> TokenBytes {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //# A token issued with NEW_TOKEN MUST NOT include information that would
+    //# allow values to be linked by an observer to the connection on which it
+    //# was issued.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //# A server MUST ensure that every NEW_TOKEN frame it sends is unique
+    //# across all clients, with the exception of those sent to repair losses of
+    //# previously sent NEW_TOKEN frames.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //# An address validation token MUST be difficult to guess.
     let mut random = random.array::<RANDOM_LENGTH>();
     if let Some(first) = random.first_mut() {
         *first = keyring.active().mark(*first);
@@ -79,6 +93,9 @@ pub(crate) fn unseal(keyring: &Keyring, bytes: &[u8]) -> Option<Token> {
     let (random, sealed) = bytes.split_first_chunk::<RANDOM_LENGTH>()?;
     let (key, nonce) = token_key(keyring, random)?;
     let mut sealed = TokenBytes::from_slice(sealed);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //# For this design to work, the token MUST be covered by integrity
+    //# protection against modification or falsification by clients.
     let contents = key.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
     decode(contents).ok()?
 }

@@ -129,6 +129,10 @@ impl Config {
 
     /// Length of the connection IDs, in bytes.
     pub fn connection_id_length(&self) -> usize {
+        //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+        //# In particular, all servers using a configuration MUST consistently add
+        //# the same length to each connection ID, to preserve the linkability
+        //# objectives of QUIC-LB.
         1_usize.saturating_add(self.text_length()).saturating_add(self.extra_length)
     }
 

@@ -110,6 +110,13 @@ pub(super) fn connection_id(
 ) -> ConnectionId {
     let mut id = [0; ConnectionId::MAXIMUM_LENGTH];
     // Bytes after server ID and nonce stay random, and so do the low bits of the first octet.
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+    //# These bytes MUST NOT provide observers with any information that could
+    //# link two connection IDs to the same connection, client, or server.
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+    //# Any additional bytes SHOULD NOT provide any observable correlation to
+    //# previous connection IDs for that connection (e.g., the bytes can be
+    //# chosen at random).
     random.fill(&mut id);
     let Some((first, rest)) = id.split_first_mut() else { return ConnectionId::EMPTY };
     *first = config.first_octet(*first);

@@ -38,6 +38,8 @@ impl LoadBalancer {
         let mut bytes = [0; LONGEST_TEXT];
         let text = bytes.get_mut(..config.text_length())?;
         text.copy_from_slice(rest.get(..config.text_length())?);
+        //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+        //# QUIC-LB implementations SHOULD be extensible to support new algorithms.
         if let Some(cipher) = &config.cipher {
             cipher.decrypt(text, config.server_id_length);
         }

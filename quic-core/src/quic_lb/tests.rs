@@ -36,12 +36,24 @@ fn check_vector(key: Option<&[u8; 16]>, (id, server, nonce, expected): (u8, &str
 
 #[test]
 fn unencrypted_ids_are_those_of_the_specification() {
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+    //= type=test
+    //# QUIC-LB implementations SHOULD be extensible to support new algorithms.
     // Appendix B.1. Its second vector has an odd number of digits, and so is of no bytes.
     check_vector(None, (0, "c4605e", "4504cc4f", "07c4605e4504cc4f"));
 }
 
 #[test]
 fn encrypted_ids_are_those_of_the_specification() {
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4.1
+    //= type=test
+    //# When the nonce length and server ID length sum to exactly 16 octets, the
+    //# server MUST use a single-pass encryption algorithm.
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4.2
+    //= type=test
+    //# When configured with both a key, and a nonce length and server ID length
+    //# that sum to any number other than 16, the server MUST follow the
+    //# algorith below to encrypt the connection ID.
     // Appendix B.2: four passes, a decryption of four passes, a single pass, and 18 bytes, where
     // the first octet does not name configuration 3 as the text does, but 0.
     for vector in [
@@ -73,6 +85,15 @@ proptest! {
         with_length in any::<bool>(),
         seed in any::<[u8; 32]>(),
     ) {
+        //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-3.1
+        //= type=test
+        //# The first three bits of any connection ID MUST encode an identifier for
+        //# the configuration that the connection ID uses.
+        //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+        //= type=test
+        //# In particular, all servers using a configuration MUST consistently add
+        //# the same length to each connection ID, to preserve the linkability
+        //# objectives of QUIC-LB.
         let mut random = SeededRandom::from_seed(seed);
         let nonce = nonce.min(19 - server.len());
         prop_assume!(nonce >= 4);
@@ -304,6 +325,15 @@ fn ids_of_unknown_configurations_and_short_ids_are_unroutable() {
 
 #[test]
 fn nobody_without_the_key_sees_which_ids_are_of_one_server() {
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+    //= type=test
+    //# These bytes MUST NOT provide observers with any information that could
+    //# link two connection IDs to the same connection, client, or server.
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+    //= type=test
+    //# Any additional bytes SHOULD NOT provide any observable correlation to
+    //# previous connection IDs for that connection (e.g., the bytes can be
+    //# chosen at random).
     for nonce in [4, 13, 16] {
         let mut random = random();
         let generator = Generator::new(encrypted(nonce), b"abc", &mut random).unwrap();

@@ -109,16 +109,29 @@ impl Server {
                 //# Servers MUST drop smaller packets that specify unsupported versions.
                 Reaction::Drop(DiscardReason::TooSmall)
             }
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# If a server receives a packet that indicates an unsupported version and
+            //# if the packet is large enough to initiate a new connection for any
+            //# supported version, the server SHOULD send a Version Negotiation packet
+            //# as described in Section 6.1.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# Servers SHOULD respond with a Version Negotiation packet, provided that
+            //# the datagram is sufficiently long.
             Header::UnknownVersion(invariant) => Reaction::NegotiateVersion(*invariant),
             Header::Long(header) => match header.ty {
                 LongType::Initial => self.handle_initial(now, packet, header, load),
                 LongType::ZeroRtt if self.listening => Reaction::QueueZeroRtt,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+                //# Clients are not able to send Handshake packets prior to receiving a
+                //# server response, so servers SHOULD ignore any such packets.
                 LongType::ZeroRtt | LongType::Handshake => {
                     Reaction::Drop(DiscardReason::UnknownConnection)
                 }
             },
             // None of these opens a connection, and an answer to Version Negotiation could be
             // answered in turn (RFC 9000 §6.1).
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# Servers MUST drop incoming packets under all other circumstances.
             Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {
                 Reaction::Drop(DiscardReason::UnknownConnection)
             }

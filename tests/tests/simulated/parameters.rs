@@ -304,6 +304,63 @@ fn a_client_that_sends_what_is_the_servers_is_refused() {
     }
 }
 
+/// The identifiers of all parameters that `sender` sends.
+fn sent_by(sender: Side, mut setup: Setup) -> Vec<u64> {
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = Arc::clone(&seen);
+    let edit: Edit = Arc::new(move |list| {
+        note.lock().unwrap().extend(list.iter().map(|parameter| parameter.id));
+    });
+    let tls = Arc::new(Tampering(edit));
+    match sender {
+        Side::Client => setup.client_tls = tls,
+        Side::Server => setup.server_tls = tls,
+    }
+    setup.build().connect();
+    let seen = seen.lock().unwrap();
+    seen.clone()
+}
+
+#[test]
+fn a_client_sends_nothing_that_is_the_servers() {
+    for validation in [AddressValidation::Never, AddressValidation::Always] {
+        let mut setup = Setup::new(1);
+        setup.client_endpoint.keyring = setup.server_endpoint.keyring.clone();
+        setup.validation = validation;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //= type=test
+        //# This transport parameter MUST NOT be sent by a client but MAY be sent by
+        //# a server.
+        let of_client = sent_by(Side::Client, setup.clone());
+        assert!(of_client.contains(&0x0f));
+        assert!([0x00, 0x02, 0x0d, 0x10].iter().all(|id| !of_client.contains(id)));
+        let of_server = sent_by(Side::Server, setup);
+        assert!([0x00, 0x02, 0x0f].iter().all(|id| of_server.contains(id)));
+        assert_eq!(of_server.contains(&0x10), validation == AddressValidation::Always);
+    }
+}
+
+#[test]
+fn a_server_whose_ids_do_not_follow_clients_asks_them_to_stay() {
+    let mut setup = Setup::new(1);
+    assert!(!sent_by(Side::Server, setup.clone()).contains(&0x0c));
+    let unroutable = quic_core::quic_lb::Unroutable::new(8).unwrap();
+    let shared = quic_core::SharedConnectionIds::new(Arc::new(unroutable));
+    setup.server_endpoint.make_connection_ids_by(shared);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.3
+    //= type=test
+    //# A server in a deployment that does not implement a solution to maintain
+    //# connection continuity when the client address changes SHOULD indicate
+    //# that migration is not supported by using the disable_active_migration
+    //# transport parameter.
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-3.2
+    //= type=test
+    //# Servers with no active configuration SHOULD send the
+    //# "disable_active_migration" transport parameter, or a similar message in
+    //# future QUIC versions.
+    assert!(sent_by(Side::Server, setup).contains(&0x0c));
+}
+
 #[test]
 fn parameters_that_are_missing_are_refused_or_have_their_default() {
     for sender in BOTH {

@@ -163,6 +163,11 @@ fn the_server_chooses_the_application_protocol_by_its_own_order() {
 
 #[test]
 fn both_ends_can_choose_the_cipher_suite() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
+    //= type=test
+    //# An endpoint MUST NOT reject a ClientHello that offers a cipher suite
+    //# that it does not support, or it would be impossible to deploy a new
+    //# cipher suite.
     let wanted = CipherSuite::TLS13_CHACHA20_POLY1305_SHA256;
     let needed = CipherSuite::TLS13_AES_128_GCM_SHA256;
     let server = server_builder().cipher_suites(&[wanted, needed]).build().unwrap();

@@ -36,6 +36,11 @@ fn any_token() -> impl Strategy<Value = Token> {
 proptest! {
     #[test]
     fn every_token_comes_back_as_it_was(token in any_token()) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.1
+        //= type=test
+        //# A token sent in a NEW_TOKEN frame or a Retry packet MUST be constructed
+        //# in a way that allows the server to identify how it was provided to a
+        //# client.
         let sealed = seal(&keyring(), &token, &mut random());
         prop_assert!(!sealed.spilled());
         prop_assert_eq!(unseal(&keyring(), &sealed), Some(token));
@@ -44,6 +49,9 @@ proptest! {
 
     #[test]
     fn no_bytes_but_a_token_are_a_token(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+        //= type=test
+        //# An address validation token MUST be difficult to guess.
         prop_assert_eq!(unseal(&keyring(), &bytes), None);
     }
 
@@ -59,6 +67,10 @@ proptest! {
 
 #[test]
 fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# For this design to work, the token MUST be covered by integrity
+    //# protection against modification or falsification by clients.
     let token = Token::Retry {
         remote: "[2001:db8::1]:443".parse().unwrap(),
         original_destination_id: ConnectionId::new(&[3; 20]).unwrap(),
@@ -79,6 +91,16 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
 
 #[test]
 fn tokens_of_equal_contents_differ() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# A token issued with NEW_TOKEN MUST NOT include information that would
+    //# allow values to be linked by an observer to the connection on which it
+    //# was issued.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# A server MUST ensure that every NEW_TOKEN frame it sends is unique
+    //# across all clients, with the exception of those sent to repair losses of
+    //# previously sent NEW_TOKEN frames.
     let token = Token::NewToken { ip: [127, 0, 0, 1].into(), issued: Instant::EPOCH };
     let mut random = random();
     let (a, b) = (seal(&keyring(), &token, &mut random), seal(&keyring(), &token, &mut random));
