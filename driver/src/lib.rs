@@ -45,6 +45,8 @@ pub use socket::{
 };
 
 pub use bytes::Bytes;
+#[cfg(feature = "quic-lb")]
+pub use quic_core::quic_lb;
 pub use quic_core::{
     AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
     ConnectionError, ConnectionId, ConnectionIdGenerator, Direction, EndpointConfig, KeyId,

@@ -1,7 +1,7 @@
 //! QUIC as a pure state machine: bytes, time and randomness in; datagrams, events and deadlines
 //! out.
 //!
-//! Version 1 of QUIC (RFC 9000, 9001, 9002), client and server, without sockets, clocks, threads,
+//! Versions 1 and 2 of QUIC (RFC 9000, 9001, 9002, 9369), client and server, without sockets, clocks, threads,
 //! locks or a runtime: whoever calls decides when, where and with what time. Runs repeat exactly
 //! from the same seed. For applications on tokio there is `driver-tokio`; this crate is for those
 //! who bring an event loop of their own, and for simulations.
@@ -155,22 +155,28 @@ pub mod fuzzing;
 
 pub use config::{
     AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, ConnectionIdGenerator,
-    EndpointConfig, QUIC_V1, ServerConfig, SharedConnectionIds, TransportConfig,
+    EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, SharedConnectionIds,
+    TransportConfig, VersionChoice,
 };
-pub use connection::{Connection, Statistics};
+pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
 pub use crypto::{KeyId, Keyring, KeyringError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, StreamEvent};
+pub use event::{ConnectionHandle, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
+pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
 pub use packet_handler_map::PacketHandlerMap;
-pub use recorder::{Record, Recorder, SharedRecorder};
+pub use recorder::{
+    AckedRanges, CongestionState, ConnectionRecorder, ConnectionState, Datagrams, EcnTotals,
+    FrameRecord, KeyTrigger, LossTrigger, Metrics, Origin, PacketHeader, PacketLoss, PacketRecord,
+    PacketTrigger, ParameterValue, Parameters, PathRecord, Payload, Record, Recorder,
+    RecoveryParameters, SharedRecorder, Subject, Timer,
+};
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{

@@ -14,3 +14,4 @@ mod incoming;
 mod runtimes;
 mod streams;
 mod support;
+mod tls;

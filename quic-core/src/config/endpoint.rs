@@ -3,11 +3,13 @@
 use super::connection_ids::{SharedConnectionIds, random_connection_id};
 use crate::crypto::{Keyring, RandomSource, reset_token};
 use crate::recorder::SharedRecorder;
-use crate::wire::header::VERSION_1;
+use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, StatelessResetToken};
 
 /// QUIC version 1 (RFC 9000 §15).
 pub const QUIC_V1: u32 = VERSION_1;
+/// QUIC version 2 (RFC 9369).
+pub const QUIC_V2: u32 = VERSION_2;
 
 /// What all connections of a socket share. Sockets with equal configurations share one packet
 /// handler manager, so that connections can move between them.
@@ -31,7 +33,7 @@ pub struct EndpointConfig {
     pub max_connections: usize,
     /// Stateless resets sent per second at the most. Default: 1,000.
     pub max_resets_per_second: u32,
-    /// Is told what happens on every connection. Default: `None`.
+    /// Is asked at the start of every connection who records it. Default: `None`.
     pub recorder: Option<SharedRecorder>,
 }
 

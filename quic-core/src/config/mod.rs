@@ -8,9 +8,13 @@ mod connection_ids;
 mod endpoint;
 mod server;
 mod transport;
+mod versions;
 
 pub use client::ClientConfig;
 pub use connection_ids::{ConnectionIdGenerator, SharedConnectionIds};
-pub use endpoint::{EndpointConfig, QUIC_V1};
+pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2};
 pub use server::{AddressValidation, ServerConfig};
 pub use transport::{ConfigError, CongestionAlgorithm, TransportConfig};
+pub use versions::{ServerVersions, VersionChoice};
+
+pub(crate) use versions::are_compatible;

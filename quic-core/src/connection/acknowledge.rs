@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use super::Connection;
 use super::handshake::Handshake;
+use super::recording::{Recording, numbered_in};
 use super::seal::MINIMUM_DATAGRAM;
 use super::space::PacketNumberSpace;
-use crate::congestion::{Acked, Congestion};
+use crate::congestion::Congestion;
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
 use crate::packet::SentFrame;
-use crate::recorder::{Record, SharedRecorder};
+use crate::paths::Path;
+use crate::recorder::{LossTrigger, PacketLoss, Record};
 use crate::recovery::{
-    AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPackets, TimeoutAction, TimerState,
+    AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPacket, SentPackets, TimeoutAction,
+    TimerState,
 };
 use crate::streams::StreamsSlot;
+use crate::wire::SpaceId;
 use crate::wire::frame::Ack;
-use crate::wire::{ConnectionId, SpaceId};
 
 /// Everyone who wants to know what became of a frame.
 struct Owners<'a> {
@@ -27,19 +30,38 @@ struct Owners<'a> {
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut StreamsSlot,
-    recorder: Option<(&'a SharedRecorder, &'a ConnectionId)>,
+    recording: Option<&'a mut Recording>,
+    /// The packet whose fate was told last.
+    told: Option<u64>,
+    path: &'a mut Path,
 }
 
 impl Owners<'_> {
-    fn record(&self, now: Instant, record: Record) {
-        if let Some((recorder, connection)) = self.recorder {
-            recorder.record(now, connection, record);
+    /// Tells of a frame's acknowledgment, and with a packet's first one of the packet's.
+    fn record_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
+        let Some(recording) = &mut self.recording else { return };
+        if self.told.replace(packet) != Some(packet) {
+            let packet_type = numbered_in(self.space);
+            recording.record(now, &Record::PacketAcked { packet_type, number: packet });
         }
+        let frame_type = frame.frame_type().0;
+        recording.record(now, &Record::FrameAcked { frame_type, packet });
+    }
+
+    /// Tells of a frame's loss, and with a packet's first one of the packet's.
+    fn record_lost(&mut self, now: Instant, loss: PacketLoss, frame: &SentFrame) {
+        let Some(recording) = &mut self.recording else { return };
+        let packet = loss.number;
+        if self.told.replace(packet) != Some(packet) {
+            recording.record(now, &Record::PacketLost(loss));
+        }
+        let frame_type = frame.frame_type().0;
+        recording.record(now, &Record::FrameLost { frame_type, packet });
     }
 
     /// The one table of what an acknowledgment means.
     fn on_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
-        self.record(now, Record::FrameAcked { frame_type: frame.frame_type().0, packet });
+        self.record_acked(now, packet, frame);
         match *frame {
             SentFrame::Ack { largest } => self.received.on_ack_acked(largest),
             SentFrame::Crypto { offset, length } => {
@@ -118,6 +140,7 @@ impl Connection {
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
             if packet.path() == path {
                 largest_size = packet.size().max(largest_size);
+                owners.path.on_packet_acked(now, (space, packet.number()));
             }
             owners.on_acked(now, packet.number(), frame);
         })?;
@@ -138,6 +161,7 @@ impl Connection {
             let delay = self.peer_ack_delay(space, ack.encoded_delay);
             self.paths.active_mut().rtt.update(now, sample, delay);
         }
+        self.on_marks_acked(now, space, &outcome, ack.ecn);
         self.on_bytes_acked(now, &outcome, largest_size);
         self.detect_lost(now, space);
         Ok(())
@@ -158,11 +182,8 @@ impl Connection {
         } else if largest_size > 0 {
             path.mtu.on_acked(largest_size);
         }
-        let in_flight = path.in_flight();
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
-            let window_limited = path.was_limited_since(newest_sent);
-            let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
-            path.congestion.on_acked(now, &acked, &path.rtt);
+            path.on_acked(now, (outcome.bytes, newest_sent), outcome.rtt_sample);
         }
     }
 
@@ -172,14 +193,21 @@ impl Connection {
         let thresholds = self.recovery.loss_thresholds(&path.rtt, path.generation);
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
+        let largest_acked = sent.largest_acked();
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
-            if !packet.is_mtu_probe() && packet.path() == thresholds.path {
-                largest_size = packet.size().max(largest_size);
+            if packet.path() == thresholds.path {
+                let is_mtu_probe = packet.is_mtu_probe();
+                if !is_mtu_probe {
+                    largest_size = packet.size().max(largest_size);
+                }
+                owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
-            owners.record(
-                now,
-                Record::FrameLost { frame_type: frame.frame_type().0, packet: packet.number() },
-            );
+            if owners.recording.is_some() {
+                let overtaken = packet.number().saturating_add(thresholds.packet_threshold);
+                let loss =
+                    loss_of(space, packet, largest_acked.is_some_and(|acked| overtaken <= acked));
+                owners.record_lost(now, loss, frame);
+            }
             owners.on_lost(frame);
         });
         if outcome.packets > 0 {
@@ -193,6 +221,7 @@ impl Connection {
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
+        path.ecn.on_lost(outcome.ect);
         if let Some(size) = outcome.mtu_probe_lost {
             path.mtu.on_probe_lost(size);
         }
@@ -248,18 +277,23 @@ impl Connection {
         let (sent, mut owners) = self.split(SpaceId::Initial);
         let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
+        self.paths.active_mut().on_space_discarded(SpaceId::Initial);
     }
 
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).
     pub(super) fn discard_space(&mut self, space: SpaceId) {
         match space {
-            SpaceId::Initial => self.keys.initial = None,
+            SpaceId::Initial => {
+                self.keys.initial = None;
+                self.keys.other_initial = None;
+            }
             SpaceId::Handshake => self.keys.handshake = None,
             SpaceId::Application => return,
         }
         let generation = self.paths.active().generation;
         let given_up = space.of_mut(&mut self.spaces).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
+        self.paths.active_mut().on_space_discarded(space);
         self.handshake.discard(space);
         self.recovery.on_space_discarded();
     }
@@ -321,11 +355,32 @@ impl Connection {
     }
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
-        let Self { spaces, handshake, local_ids, remote_ids, streams, endpoint, ids_seen, .. } =
-            self;
-        let recorder = endpoint.recorder.as_ref();
-        let recorder = recorder.map(|recorder| (recorder, &ids_seen.original_destination));
+        let Self { spaces, handshake, local_ids, remote_ids, streams, paths, recording, .. } = self;
+        let path = paths.active_mut();
+        let recording = recording.as_deref_mut();
         let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
-        (sent, Owners { space, received, handshake, local_ids, remote_ids, streams, recorder })
+        (
+            sent,
+            Owners {
+                space,
+                received,
+                handshake,
+                local_ids,
+                remote_ids,
+                streams,
+                path,
+                recording,
+                told: None,
+            },
+        )
     }
+}
+
+fn loss_of(space: SpaceId, packet: &SentPacket, is_overtaken: bool) -> PacketLoss {
+    let trigger =
+        if is_overtaken { LossTrigger::PacketThreshold } else { LossTrigger::TimeThreshold };
+    let mut loss = PacketLoss::new(numbered_in(space), packet.number(), trigger);
+    loss.size = packet.size();
+    loss.is_mtu_probe = packet.is_mtu_probe();
+    loss
 }

@@ -8,6 +8,7 @@ use crate::crypto::HandshakeData;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
+use crate::recorder::Origin;
 use crate::streams::{OpenStreamError, RecvStream, SendStream, Streams};
 use crate::wire::{Direction, Side, SpaceId, StreamId, VarInt};
 
@@ -51,6 +52,7 @@ impl Connection {
         let updated = self.keys.one_rtt.as_mut().is_some_and(|keys| keys.initiate_update(now));
         if updated {
             self.provide_next_keys();
+            self.record_changes(now, Origin::Local);
         }
         updated
     }
@@ -137,6 +139,7 @@ impl Connection {
     /// Counters since the start, and the state of the path in use.
     pub fn statistics(&self) -> Statistics {
         let (path, counters) = (self.paths.active(), &self.counters);
+        let (received, marked) = (self.marks_received(), self.paths.marks_sent());
         Statistics {
             datagrams_sent: counters.datagrams_sent,
             datagrams_received: counters.datagrams_received,
@@ -155,6 +158,11 @@ impl Connection {
             bytes_in_flight: path.in_flight(),
             mtu: path.mtu.current(),
             key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),
+            ecn: path.ecn.state(),
+            ecn_marked_sent: marked.0,
+            ecn_congestion_reported: marked.1,
+            ecn_capable_received: received.ect0.saturating_add(received.ect1),
+            ecn_congestion_received: received.ce,
         }
     }
 }

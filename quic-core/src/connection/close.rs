@@ -17,6 +17,14 @@ pub(super) enum CloseReason {
 }
 
 impl CloseReason {
+    /// The code that the application gave, if it was the application that closes.
+    pub(super) fn application_code(&self) -> Option<u64> {
+        match self {
+            Self::Application { code, .. } => Some(code.into_inner()),
+            Self::Transport(_) => None,
+        }
+    }
+
     /// The frame for a packet of `space`.
     pub(super) fn frame(&self, space: SpaceId) -> ConnectionClose<'_> {
         match self {

@@ -8,6 +8,7 @@ use crate::error::{ConnectionError, TransportError};
 use crate::event::Event;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
+use crate::recorder::{Origin, Record};
 use crate::wire::VarInt;
 
 /// What is left of a connection once it needs nothing but to be remembered for a while.
@@ -39,8 +40,9 @@ impl Connection {
     fn begin_close(&mut self, now: Instant, reason: CloseReason, error: ConnectionError) {
         let pto = self.pto();
         if self.lifecycle.close(now, pto, error) {
+            let code = reason.application_code();
             self.ending.close = Some(Box::new(reason));
-            self.on_over(false);
+            self.on_over(now, code, false);
         }
     }
 
@@ -48,26 +50,32 @@ impl Connection {
     pub(super) fn drain(&mut self, now: Instant, error: ConnectionError) {
         let pto = self.pto();
         if self.lifecycle.drain(now, pto, error) {
-            self.on_over(true);
+            self.on_over(now, None, true);
         }
         self.ending.close = None;
         self.leave(None);
+        self.record_changes(now, Origin::Remote);
     }
 
     /// The connection ends without a word.
     pub(super) fn vanish(&mut self, now: Instant, error: ConnectionError) {
         if self.lifecycle.vanish(now, error) {
-            self.on_over(true);
+            self.on_over(now, None, true);
             self.leave(None);
         }
     }
 
-    /// What arrived stays `readable`, unless it was this end that gave up.
-    fn on_over(&mut self, readable: bool) {
+    /// What arrived stays `readable`, unless it was this end that gave up, for which the
+    /// application may have given a code.
+    fn on_over(&mut self, now: Instant, code: Option<u64>, readable: bool) {
         if let Some(reason) = self.lifecycle.reason() {
+            if let Some(recording) = &mut self.recording {
+                recording.record(now, &Record::Closed { error: reason, code });
+            }
             self.events.push_back(Event::Lost(reason.clone()));
         }
         self.streams.get().on_connection_over(readable);
+        self.record_changes(now, Origin::Local);
     }
 
     /// Leaves the rest to the manager: `datagram` is repeated when the peer still sends.

@@ -7,7 +7,6 @@ use super::close::peer_close;
 use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
-use crate::recorder::Record;
 use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
@@ -25,6 +24,8 @@ pub(super) struct Received {
     pub(super) destination_id: ConnectionId,
     /// The connection ID that a long header says to answer to.
     pub(super) source_id: Option<ConnectionId>,
+    /// Bytes of the protected packet.
+    pub(super) length: usize,
 }
 
 impl Received {
@@ -80,7 +81,6 @@ impl Connection {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
                     .in_frame(exact_type));
             }
-            self.record(received.now, Record::FrameReceived { frame_type: frame_type.0 });
             contents.ack_eliciting |= frame.is_ack_eliciting();
             contents.non_probing |= !frame.is_probing();
             contents.crypto |= matches!(frame, Frame::Crypto(_));
@@ -127,7 +127,11 @@ impl Connection {
             Frame::DataBlocked(limit) => self.streams.get().handle_data_blocked(limit),
             Frame::StreamDataBlocked(frame) => self.streams.get().handle_stream_data_blocked(frame),
             Frame::StreamsBlocked(frame) => self.streams.get().handle_streams_blocked(frame),
-            Frame::NewConnectionId(frame) => self.remote_ids.handle_new_connection_id(&frame),
+            Frame::NewConnectionId(frame) => {
+                self.remote_ids.handle_new_connection_id(&frame)?;
+                self.refresh_path_ids();
+                Ok(())
+            }
             Frame::RetireConnectionId(frame) => {
                 self.local_ids.handle_retire(frame, &received.destination_id)?;
                 self.issue_ids();
@@ -135,7 +139,7 @@ impl Connection {
             }
             Frame::PathResponse(frame) => {
                 self.paths.handle_response(received.now, frame, &mut self.random);
-                Ok(())
+                self.follow_paths(received.now)
             }
             Frame::ConnectionClose(frame) => {
                 self.drain(received.now, peer_close(&frame));

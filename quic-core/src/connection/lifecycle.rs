@@ -97,7 +97,6 @@ impl Lifecycle {
         matches!(self.state, State::Handshaking | State::Established)
     }
 
-    #[cfg(test)]
     pub(super) fn state(&self) -> State {
         self.state
     }

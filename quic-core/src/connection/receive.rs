@@ -2,6 +2,7 @@
 
 use super::Connection;
 use super::frames::Received;
+use super::migration::Judged;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
@@ -9,8 +10,8 @@ use crate::crypto::{OpenError, Opened};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
-use crate::paths::{self, PathChange, PathVerdict};
-use crate::recorder::Record;
+use crate::paths::PathVerdict;
+use crate::recorder::{Datagrams, Record};
 use crate::wire::header::{Header, LongHeader, LongType, parse};
 use crate::wire::{ConnectionId, PacketType, Side, SpaceId, StatelessResetToken};
 
@@ -39,6 +40,8 @@ struct Protected<'a> {
     destination_id: ConnectionId,
     /// Of a long header.
     source_id: Option<ConnectionId>,
+    /// Of a long header, if it is not the one that the connection is in.
+    other_version: Option<u32>,
     number_offset: usize,
     bytes: &'a mut [u8],
 }
@@ -50,6 +53,8 @@ impl Connection {
     /// connection.
     pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
+        let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
+        self.record(now, &Record::DatagramsReceived(datagrams));
         let segment_length = segment_length.unwrap_or(payload.len()).max(1);
         for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {
@@ -67,9 +72,15 @@ impl Connection {
     fn handle_segment(&mut self, mut arrival: Arrival, datagram: &mut [u8]) {
         self.counters.datagrams_received += 1;
         self.counters.bytes_received += datagram.len() as u64;
-        if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
-            self.discard(arrival.now, DiscardReason::UnknownPath);
-            return;
+        match self.paths.on_datagram(&arrival.path, datagram.len() as u64) {
+            PathVerdict::Active => {}
+            PathVerdict::Known | PathVerdict::Unknown => {
+                self.count_received_elsewhere(&arrival.path, datagram.len() as u64);
+            }
+            PathVerdict::Ignored => {
+                self.discard(arrival.now, DiscardReason::UnknownPath);
+                return;
+            }
         }
         let mut rest = datagram;
         let mut first_destination = None;
@@ -113,15 +124,22 @@ impl Connection {
             self.discard_unreadable(&arrival, DiscardReason::Malformed);
             return None;
         };
-        let mut source_id = None;
+        if !self.accepts_quic_bit(&header, datagram) {
+            self.discard_unreadable(&arrival, DiscardReason::Malformed);
+            return None;
+        }
+        let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
                 //# If a client receives a packet that uses a different version than it
                 //# initially selected, it MUST discard that packet.
                 if long.version != self.version {
-                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
-                    return None;
+                    if !self.takes_other_version(&long) {
+                        self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                        return Some(long.packet_length);
+                    }
+                    other_version = Some(long.version);
                 }
                 let reason = self.reason_to_discard_source(&long);
                 let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));
@@ -161,7 +179,14 @@ impl Connection {
             return Some(length);
         }
         let bytes = datagram.get_mut(..length)?;
-        let mut packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
+        let mut packet = Protected {
+            packet_type,
+            destination_id,
+            source_id,
+            other_version,
+            number_offset,
+            bytes,
+        };
         self.handle_protected(arrival, &mut packet);
         Some(length)
     }
@@ -210,10 +235,16 @@ impl Connection {
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
+            length: packet.bytes.len(),
         };
         let space = received.space();
-        if !self.can_open(packet_type) {
+        let is_handshake = packet_type == PacketType::Handshake;
+        if !self.can_open(packet_type) || (is_handshake && packet.other_version.is_some()) {
             self.keep_for_later(arrival, space, packet);
+            return;
+        }
+        if packet.other_version.is_some() {
+            self.handle_other_initial(arrival, &received, packet);
             return;
         }
         let largest = self.space(space).received.largest();
@@ -232,10 +263,39 @@ impl Connection {
         }
     }
 
+    /// Opens an Initial packet of a version that the connection was in, or may move to.
+    fn handle_other_initial(
+        &mut self,
+        arrival: Arrival,
+        received: &Received,
+        packet: &mut Protected<'_>,
+    ) {
+        let Some(version) = packet.other_version else { return };
+        self.prepare_other_initial(version);
+        let largest = self.space(SpaceId::Initial).received.largest();
+        let Some(other) = &self.keys.other_initial else { return };
+        match other.open(packet.bytes, packet.number_offset, largest) {
+            Ok(opened) => match self.on_initial_of(version) {
+                Ok(()) => self.handle_opened(arrival, received, &opened),
+                Err(error) => self.fail(arrival.now, error),
+            },
+            Err(error) => self.handle_not_opened(&arrival, error),
+        }
+    }
+
     fn handle_opened(&mut self, arrival: Arrival, received: &Received, opened: &Opened<'_>) {
         let space = received.space();
         if self.space(space).received.is_duplicate(opened.number) {
             self.discard(arrival.now, DiscardReason::Duplicate);
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+        //# The server SHOULD drop newer packets for
+        //# this connection that are received on the old IP address.
+        if self.paths.is_left_behind(&arrival.path)
+            && self.space(space).received.largest().is_none_or(|largest| opened.number > largest)
+        {
+            self.discard(arrival.now, DiscardReason::UnknownPath);
             return;
         }
         if let Err(error) = self.handle_authentic(arrival, received, opened) {
@@ -255,9 +315,7 @@ impl Connection {
     ) -> Result<(), TransportError> {
         let (now, space) = (arrival.now, received.space());
         self.counters.packets_received += 1;
-        let packet_type = received.packet_type;
-        let length = opened.payload.len();
-        self.record(now, Record::PacketReceived { packet_type, number: opened.number, length });
+        self.record_received(received, opened);
         let reserved = if received.packet_type == PacketType::OneRtt {
             RESERVED_BITS_SHORT
         } else {
@@ -287,36 +345,21 @@ impl Connection {
         //# delays can be large and are likely to be non-repeating.
         received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
-            self.judge_path(arrival, is_newest, !contents.non_probing)?;
+            let Arrival { now, path, datagram_bytes, .. } = arrival;
+            let (to, is_probing) = (received.destination_id, !contents.non_probing);
+            self.judge_path(&Judged { now, path, datagram_bytes, to, is_newest, is_probing })?;
         }
-        // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# A PATH_RESPONSE frame MUST be sent on the network path where the
+        //# PATH_CHALLENGE frame was received.
         for challenge in contents.challenges {
             if let Some(path) = self.paths.by_addresses(&arrival.path) {
                 path.validation.handle_challenge(challenge);
             }
         }
         if contents.crypto {
+            self.settle_version();
             self.drive_handshake(now)?;
-        }
-        Ok(())
-    }
-
-    /// The peer may have moved (RFC 9000 §9.3).
-    fn judge_path(
-        &mut self,
-        arrival: Arrival,
-        is_newest: bool,
-        is_probing: bool,
-    ) -> Result<(), TransportError> {
-        let Arrival { now, path, datagram_bytes, .. } = arrival;
-        let judged = paths::Arrival { path, datagram_bytes, is_newest, is_probing };
-        match self.paths.on_authenticated(now, &judged, &mut self.random) {
-            PathChange::Unchanged => {}
-            PathChange::Moved => {
-                self.work.charge(now, COSTLY);
-                self.on_path_changed();
-                self.remote_ids.switch()?;
-            }
         }
         Ok(())
     }
@@ -392,6 +435,8 @@ impl Connection {
             self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
         } else if self.undecryptable.has_room(packet.bytes.len()) {
             let Arrival { at, path, ecn, .. } = arrival;
+            let (packet_type, length) = (packet.packet_type, packet.bytes.len());
+            self.record(arrival.now, &Record::PacketBuffered { packet_type, length });
             let bytes = Box::from(&*packet.bytes);
             self.undecryptable.keep(EarlyPacket { at, space, path, ecn, bytes });
         } else {
@@ -412,7 +457,7 @@ impl Connection {
     }
 }
 
-fn packet_type(ty: LongType) -> PacketType {
+pub(super) fn packet_type(ty: LongType) -> PacketType {
     match ty {
         LongType::Initial => PacketType::Initial,
         LongType::ZeroRtt => PacketType::ZeroRtt,

@@ -10,13 +10,16 @@ use super::handshake::Handshake;
 use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
 use super::parameters::{HandshakeIds, local_parameters};
+use super::preferred_address::{Preferred, offer_preferred_address};
+use super::quic_bit::QuicBits;
 use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
 use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
+use super::versions::{ClientVersions, client_parameters, encode_parameters, wire_version};
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
-use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
+use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
 use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError};
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
@@ -24,11 +27,11 @@ use crate::net::PathAddresses;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
-use crate::wire::transport_parameters::{TransportParameters, encode};
+use crate::wire::transport_parameters::TransportParameters;
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
-const FIRST_DESTINATION_LENGTH: usize = 8;
+pub(super) const FIRST_DESTINATION_LENGTH: usize = 8;
 
 /// What a client's connection starts from.
 #[derive(Debug)]
@@ -72,7 +75,7 @@ struct Parts {
     path: PathAddresses,
     session: Box<dyn Session>,
     ids_seen: HandshakeIds,
-    local_id: ConnectionId,
+    local_ids: LocalIds,
     remote_id: ConnectionId,
     address_validated: bool,
 }
@@ -91,12 +94,15 @@ impl Connection {
         //# A client MUST NOT include any server-only transport parameter:
         //# original_destination_connection_id, preferred_address,
         //# retry_source_connection_id, or stateless_reset_token.
-        let parameters = encoded(&local_parameters(&transport, local_id));
+        let versions = ClientVersions::new(&config);
+        let parameters = client_parameters(&transport, &versions, local_id, &mut random);
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
         let new_tokens = VecDeque::new();
+        let server_name = server_name.into();
+        let preferred = Preferred::new(config.use_preferred_address);
         let client =
-            ClientState { server_name: server_name.into(), crypto, transport, token, new_tokens };
+            ClientState { server_name, crypto, transport, versions, token, new_tokens, preferred };
         let mut connection = Self::assemble(
             now,
             Parts {
@@ -112,12 +118,13 @@ impl Connection {
                     peer_initial_source: None,
                     retry_source: None,
                 },
-                local_id,
+                local_ids: LocalIds::new(local_id, local_id.length()),
                 remote_id: destination,
                 address_validated: true,
             },
         );
         connection.install_initial_keys(destination)?;
+        connection.begin_recording(now);
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
@@ -139,7 +146,11 @@ impl Connection {
         //# that migration is not supported by using the disable_active_migration
         //# transport parameter.
         parameters.disable_active_migration |= !endpoint.permits_migration();
-        let session = config.crypto.start(version, None, encoded(&parameters))?;
+        let mut local_ids = LocalIds::new(local_id, endpoint.connection_id_length);
+        parameters.preferred_address =
+            offer_preferred_address(&config, &endpoint, &mut local_ids, &mut random);
+        let encoded = encode_parameters(&parameters, &config.transport, &mut random);
+        let session = config.crypto.start(version, None, encoded)?;
         let state = ServerState { config, keeps_initial_route: true };
         let mut connection = Self::assemble(
             now,
@@ -156,13 +167,14 @@ impl Connection {
                     peer_initial_source: Some(start.client_source_id),
                     retry_source,
                 },
-                local_id,
+                local_ids,
                 remote_id: start.client_source_id,
                 address_validated: start.validated,
             },
         );
         connection.registrations.push(Registration::AddId(destination_id));
         connection.install_initial_keys(destination_id)?;
+        connection.begin_recording(now);
         Ok(connection)
     }
 
@@ -190,7 +202,7 @@ impl Connection {
             undecryptable: Undecryptable::default(),
             paths: Paths::new(side, parts.path, Arc::clone(&transport), parts.address_validated),
             recovery: Recovery::new(transport.packet_threshold),
-            local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
+            local_ids: parts.local_ids,
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),
             peer: Peer {
@@ -199,12 +211,15 @@ impl Connection {
                 max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
+                quic_bits: QuicBits::default(),
+                forbids_migration: false,
             },
             ending: Ending::default(),
             events: VecDeque::new(),
             registrations: Registrations::default(),
             counters: Counters::default(),
             work: WorkAccount::default(),
+            recording: None,
             role,
             endpoint,
             random,
@@ -224,27 +239,8 @@ impl Connection {
     }
 }
 
-/// The version whose keys are used: a client that starts with a version that nobody knows, to be
-/// told what the server supports, dresses its packets as version 1.
-fn wire_version(version: u32) -> u32 {
-    if is_reserved(version) { QUIC_V1 } else { version }
-}
-
-/// Versions of the form 0x?a?a?a?a exercise version negotiation (RFC 9000 §15).
-fn is_reserved(version: u32) -> bool {
-    version & 0x0f0f_0f0f == 0x0a0a_0a0a
-}
-
 /// It must be hard to guess (RFC 9000 §7.2), and is no ID of this endpoint.
-fn first_destination_id(random: &mut SeededRandom) -> ConnectionId {
+pub(super) fn first_destination_id(random: &mut SeededRandom) -> ConnectionId {
     let bytes: [u8; FIRST_DESTINATION_LENGTH] = random.array();
     ConnectionId::new(&bytes).unwrap_or(ConnectionId::EMPTY)
-}
-
-/// As long as it has to be: TLS keeps it for the whole handshake.
-fn encoded(parameters: &TransportParameters) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
-    encode(parameters, &mut bytes);
-    bytes.shrink_to_fit();
-    bytes
 }

@@ -6,7 +6,7 @@ use super::space::SpaceSlot;
 use crate::deadline::earliest;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
-use crate::paths::PathTimeout;
+use crate::recorder::{Origin, Timer};
 use crate::recovery::TimeoutAction;
 use crate::wire::SpaceId;
 
@@ -49,6 +49,7 @@ impl Connection {
                 // The closing period is over, even if the close could never be sent.
                 self.ending.close = None;
                 self.leave(None);
+                self.record_changes(now, Origin::Local);
             }
             return;
         }
@@ -56,9 +57,13 @@ impl Connection {
             Idle::Not => {}
             Idle::KeepAlive => self.space_mut(SpaceId::Application).ping = true,
             Idle::HalfOver => self.repeat_blocked(),
-            Idle::TimedOut => return self.vanish(now, ConnectionError::TimedOut),
+            Idle::TimedOut => {
+                self.record_timer(now, Timer::Idle, None);
+                return self.vanish(now, ConnectionError::TimedOut);
+            }
         }
         if self.handshake.handle_timeout(now) {
+            self.record_timer(now, Timer::Handshake, None);
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
         let quiet = self.space(SpaceId::Application).received.deadline();
@@ -70,15 +75,23 @@ impl Connection {
         for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);
         }
-        match self.paths.handle_timeout(now) {
-            PathTimeout::Nothing => {}
-            PathTimeout::Reverted => self.on_path_changed(),
-            PathTimeout::NoPath => return self.vanish(now, ConnectionError::TimedOut),
+        self.paths.handle_timeout(now);
+        if let Err(error) = self.follow_paths(now) {
+            self.fail(now, error);
+        }
+        if !self.lifecycle.is_alive() {
+            return;
         }
         match self.expire_recovery_timer(now) {
             TimeoutAction::None => {}
-            TimeoutAction::DetectLoss(space) => self.detect_lost(now, space),
-            TimeoutAction::Probe { space, count } => self.prepare_probes(space, count),
+            TimeoutAction::DetectLoss(space) => {
+                self.record_timer(now, Timer::Loss, Some(space));
+                self.detect_lost(now, space);
+            }
+            TimeoutAction::Probe { space, count } => {
+                self.record_timer(now, Timer::Probe, Some(space));
+                self.prepare_probes(space, count);
+            }
         }
         self.after_input(now);
     }

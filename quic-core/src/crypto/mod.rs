@@ -1,5 +1,7 @@
 //! Keys, and the TLS handshake that makes them (RFC 9001).
 
+mod bound_tickets;
+mod client_hello;
 mod compact_keys;
 mod initial;
 mod keyed_hash;
@@ -9,6 +11,7 @@ mod packet_protection;
 mod random;
 mod retry_tag;
 mod rustls_session;
+mod secret_capture;
 mod session;
 mod stateless_reset;
 mod tls_builder;
@@ -30,7 +33,9 @@ compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 pub use compact_keys::provider;
 pub use keyring::{KeyId, Keyring, KeyringError};
 pub use random::{RandomSource, SeededRandom};
-pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
+pub use session::{
+    ClientOffer, HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError,
+};
 pub use tls_builder::{TlsClientBuilder, TlsServerBuilder};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 

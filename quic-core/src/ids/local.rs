@@ -44,6 +44,9 @@ struct Issued {
     replaced: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
+    /// Whether the packet that moved the peer to the active path, or began the connection, came
+    /// to it.
+    current: bool,
 }
 
 impl LocalIds {
@@ -60,6 +63,7 @@ impl LocalIds {
             pending: false,
             replaced: false,
             token: None,
+            current: true,
         });
         Self {
             length: u8::try_from(length).unwrap_or(0),
@@ -92,10 +96,44 @@ impl LocalIds {
         while self.issued.iter().filter(|issued| !issued.replaced).count() < most {
             let Some(id) = self.draw(&mut generate) else { return };
             let token = Some(reset_token(&id));
-            let sequence = self.next_sequence;
-            self.issued.push(Issued { sequence, id, pending: true, replaced: false, token });
-            self.next_sequence = self.next_sequence.saturating_add(1);
-            self.registrations.push(Registration::AddId(id));
+            self.add(id, token);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //# The sequence number on each newly issued
+    //# connection ID MUST increase by 1.
+    fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
+        let (sequence, pending) = (self.next_sequence, token.is_some());
+        self.issued.push(Issued { sequence, id, pending, replaced: false, token, current: false });
+        self.next_sequence = self.next_sequence.saturating_add(1);
+        self.registrations.push(Registration::AddId(id));
+    }
+
+    /// Issues the ID that goes with a preferred address, in the transport parameters: the second
+    /// one, before any other (RFC 9000 §5.1.1). `None` if there is only the empty one.
+    pub(crate) fn issue_preferred(
+        &mut self,
+        mut generate: impl FnMut() -> ConnectionId,
+    ) -> Option<ConnectionId> {
+        if self.length == 0 || self.next_sequence != 1 {
+            return None;
+        }
+        let id = self.draw(&mut generate)?;
+        self.largest_sent = self.next_sequence;
+        self.add(id, None);
+        Some(id)
+    }
+
+    /// Whether it is the ID that the peer came to the active path with.
+    pub(crate) fn is_current(&self, id: &ConnectionId) -> bool {
+        self.issued.iter().any(|issued| issued.current && issued.id == *id)
+    }
+
+    /// The peer came to the active path with this ID.
+    pub(crate) fn set_current(&mut self, id: &ConnectionId) {
+        for issued in &mut self.issued {
+            issued.current = issued.id == *id;
         }
     }
 

@@ -7,7 +7,7 @@ use crate::net::is_reflector;
 use crate::packet_handler_manager::ConnectionCell;
 use crate::server::{Load, Reaction, Unrouted};
 use crate::wire::ConnectionId;
-use crate::wire::header::{Header, LongHeader, LongType, destination_id, parse};
+use crate::wire::header::{Header, LongHeader, LongType, destination_id, has_fixed_bit, parse};
 
 use super::response::MINIMUM_RESET_TRIGGER;
 use super::train::Segment;
@@ -71,7 +71,10 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     fn reset(&mut self, now: Instant, segment: Segment<'_>, id: ConnectionId) {
         let trigger_length = segment.bytes.len();
         let path = segment.path;
+        // Without the bit it may as well be of another protocol on this socket; every other packet
+        // of a peer that clears it has it.
         let may = self.config.keyring.is_some()
+            && has_fixed_bit(segment.bytes)
             && !id.is_empty()
             && trigger_length >= MINIMUM_RESET_TRIGGER
             && self.book.retired.get(now, &id).is_none()
@@ -114,7 +117,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
                 }
                 Response::Close { facts, config, code }
             }
-            Reaction::NegotiateVersion(header) => Response::version_negotiation(path, &header),
+            Reaction::NegotiateVersion(header) => {
+                Response::version_negotiation(path, &header, config)
+            }
             Reaction::Retry(facts) => Response::Retry { facts, config, issued: now },
         };
         self.book.outboxes.respond(path.socket, response);

@@ -10,7 +10,8 @@ mod tests;
 
 pub(crate) use received_packets::ReceivedPackets;
 pub(crate) use sent_packets::{
-    AckContext, AckOutcome, LossOutcome, LossThresholds, NewPacket, SentPackets, SpuriousLoss,
+    AckContext, AckOutcome, LossOutcome, LossThresholds, NewPacket, SentPacket, SentPackets,
+    SpuriousLoss,
 };
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use congestion_epoch::CongestionEpoch;
 use crate::congestion::Rtt;
 use crate::deadline::Deadline;
 use crate::instant::Instant;
+use crate::recorder::RecoveryParameters;
 use crate::wire::SpaceId;
 
 /// kGranularity: no timer is finer (RFC 9002 §6.1.2).
@@ -166,6 +168,11 @@ impl Recovery {
         persistent
     }
 
+    /// Marks say that the last congestion event was one, even if what was lost turns up.
+    pub(crate) fn on_congestion_marked(&mut self) {
+        self.epoch.confirm();
+    }
+
     /// The keys of a space were discarded (RFC 9002 §6.2.2, §6.4): backoff starts anew.
     pub(crate) fn on_space_discarded(&mut self) {
         self.pto_count = 0;
@@ -236,6 +243,14 @@ impl Recovery {
                 TimeoutAction::Probe { space, count }
             }
         }
+    }
+
+    /// What is told to a recorder; the caller adds what it knows of the path.
+    pub(crate) fn record(&self) -> RecoveryParameters {
+        let mut parameters = RecoveryParameters::new(self.packet_threshold, GRANULARITY);
+        parameters.time_threshold_eighths = self.time_threshold_eighths;
+        parameters.persistent_congestion_threshold = PERSISTENT_CONGESTION_THRESHOLD;
+        parameters
     }
 
     /// Probe timeouts in a row without an acknowledgment.

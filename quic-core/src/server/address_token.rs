@@ -46,17 +46,25 @@ impl Server {
             //# did not have a validated address, including potentially sending a Retry
             //# packet.
             None => AddressToken::Absent,
-            Some(Token::Retry { remote, original_destination_id, retry_source_id, issued }) => {
+            Some(Token::Retry {
+                remote,
+                original_destination_id,
+                retry_source_id,
+                issued,
+                version,
+            }) => {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
                 //# Tokens sent in Retry packets SHOULD include information that allows the
                 //# server to verify that the source IP address and port in client packets
                 //# remain constant.
-                let valid = is_same_address(remote, from)
+                // RFC 9369 §4.1: a client does not change the version in answer to a Retry.
+                let valid = version == header.version
+                    && is_same_address(remote, from)
                     && retry_source_id == header.destination_id
                     && is_current(now, issued, config.retry_token_lifetime);
                 AddressToken::Retry { original_destination_id, valid }
             }
-            Some(Token::NewToken { ip, issued }) => {
+            Some(Token::NewToken { ip, issued, version }) => {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
                 //# Tokens sent in NEW_TOKEN frames MUST include information that allows the
                 //# server to verify that the client IP address has not changed from when
@@ -64,7 +72,11 @@ impl Server {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
                 //# If the client IP address has changed, the server MUST adhere to the
                 //# anti-amplification limit; see Section 8.
-                let valid = ip.to_canonical() == from.ip().to_canonical()
+                //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+                //# Servers MUST validate the originating version of any session ticket
+                //# or token and not accept one issued from a different version.
+                let valid = version == header.version
+                    && ip.to_canonical() == from.ip().to_canonical()
                     && is_current(now, issued, config.new_token_lifetime);
                 AddressToken::NewToken { issued, valid }
             }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::crypto::Keyring;
-use crate::recorder::{Record, Recorder, SharedRecorder};
-use crate::wire::ConnectionId;
+use crate::recorder::{ConnectionRecorder, Recorder, SharedRecorder, Subject};
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
 
@@ -80,5 +79,7 @@ fn the_last_socket_takes_its_manager_along_and_no_id_comes_back() {
 struct Deaf;
 
 impl Recorder for Deaf {
-    fn record(&self, _: Instant, _: &ConnectionId, _: Record) {}
+    fn begin(&self, _: Instant, _: &Subject) -> Option<Box<dyn ConnectionRecorder>> {
+        None
+    }
 }

@@ -10,20 +10,24 @@
 
 mod closing;
 mod connection_ids;
+mod ecn;
 mod handshake;
 mod keyring;
 mod keys;
 mod lossy_handshake;
+mod migration;
 mod parameters;
 mod paths;
 #[cfg(feature = "post-quantum")]
 mod post_quantum;
+mod qlog;
 mod random;
 mod recording;
 mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod versions;
 
 use std::time::Duration;
 

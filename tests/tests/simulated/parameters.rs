@@ -446,3 +446,40 @@ fn a_limit_of_fewer_than_two_connection_ids_is_refused() {
         }
     }
 }
+
+#[test]
+fn grease_quic_bit_has_no_value_and_comes_once() {
+    const GREASE_QUIC_BIT: u64 = 0x2ab2;
+    for sender in BOTH {
+        check_refused(sender, &set(GREASE_QUIC_BIT, &[0]), "grease_quic_bit with a value");
+        check_refused(sender, &twice(GREASE_QUIC_BIT, &[]), "grease_quic_bit twice");
+        check_taken(sender, &set(GREASE_QUIC_BIT, &[]));
+        check_taken(sender, &without(GREASE_QUIC_BIT));
+    }
+}
+
+/// Version Information with these versions, the chosen one first (RFC 9368 §3).
+fn versions(list: &[u32]) -> Vec<u8> {
+    list.iter().flat_map(|version| version.to_be_bytes()).collect()
+}
+
+#[test]
+fn version_information_that_cannot_be_read_is_refused() {
+    const VERSION_INFORMATION: u64 = 0x11;
+    for sender in BOTH {
+        let right = versions(&[1, 1]);
+        for length in [0, 1, 3, 5, 6, 7] {
+            let what = format!("version_information of {length} bytes");
+            check_refused(sender, &set(VERSION_INFORMATION, &right[..length]), &what);
+        }
+        for wrong in [&[0, 1][..], &[1, 0], &[1, 1, 0]] {
+            let edit = set(VERSION_INFORMATION, &versions(wrong));
+            check_refused(sender, &edit, &format!("version_information {wrong:?}"));
+        }
+        check_refused(sender, &twice(VERSION_INFORMATION, &right), "version_information twice");
+        check_taken(sender, &set(VERSION_INFORMATION, &right));
+        check_taken(sender, &without(VERSION_INFORMATION));
+    }
+    let unavailable = set(VERSION_INFORMATION, &versions(&[1, 2]));
+    check_refused(Side::Client, &unavailable, "a chosen version that is not available");
+}

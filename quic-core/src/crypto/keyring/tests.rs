@@ -7,7 +7,7 @@ fn key_id(number: u8) -> KeyId {
 }
 
 fn token() -> Token {
-    Token::NewToken { ip: [192, 0, 2, 1].into(), issued: Instant::EPOCH }
+    Token::NewToken { ip: [192, 0, 2, 1].into(), issued: Instant::EPOCH, version: 1 }
 }
 
 fn id_of(key: KeyId) -> ConnectionId {

@@ -1,3 +1,5 @@
 mod builders;
 mod handshake;
 mod rfc_9001;
+mod rfc_9369;
+mod versions;

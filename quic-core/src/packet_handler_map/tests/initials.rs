@@ -211,6 +211,7 @@ fn a_token_from_the_future_is_not_good() {
         original_destination_id: id(1),
         retry_source_id: id(2),
         issued: world.now + Duration::from_secs(1),
+        version: 1,
     };
     let token =
         seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
@@ -248,7 +249,7 @@ fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
     //# Tokens that are provided in NEW_TOKEN frames (Section 19.7) need to be
     //# valid for longer but SHOULD NOT be accepted multiple times.
     let mut world = validating();
-    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now };
+    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now, version: 1 };
     let token =
         seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let with_token = |to| Packet { token: &token, ..Packet::initial(to) }.build();
@@ -266,7 +267,7 @@ fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
 #[test]
 fn a_forged_initial_does_not_use_up_the_token_in_it() {
     let mut world = World::server(server_config());
-    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now };
+    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now, version: 1 };
     let token =
         seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(1)) }.build();

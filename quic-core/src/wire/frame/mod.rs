@@ -13,7 +13,7 @@ mod token;
 #[cfg(any(test, feature = "fuzzing"))]
 mod encode;
 
-pub(crate) use ack::{Ack, EcnCounts, write_ack};
+pub(crate) use ack::{Ack, AckRanges, EcnCounts, write_ack};
 pub(crate) use close::ConnectionClose;
 pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
 pub(crate) use crypto::Crypto;
@@ -116,6 +116,11 @@ pub(crate) struct Frames<'a> {
 impl<'a> Frames<'a> {
     pub(crate) fn new(payload: &'a [u8]) -> Self {
         Self { reader: Reader::new(payload) }
+    }
+
+    /// Bytes of the frames to come.
+    pub(crate) fn remaining(&self) -> usize {
+        self.reader.remaining()
     }
 
     /// The type of the next frame as it travels, if it is known; 0 behind the last one.
