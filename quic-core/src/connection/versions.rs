@@ -8,7 +8,7 @@
 use rustls::quic::Keys;
 
 use super::parameters::local_parameters;
-use super::start::{FIRST_DESTINATION_LENGTH, random_id};
+use super::start::first_destination_id;
 use super::{Connection, Role};
 use crate::config::{ClientConfig, QUIC_V1, TransportConfig, are_compatible};
 use crate::crypto::{OpenError, Opened, SeededRandom, StartSessionError};
@@ -476,7 +476,7 @@ impl Connection {
         //# Negotiation packet MUST restart its application-layer protocol
         //# negotiation process without taking into account the Original Version.
         let session = client.crypto.start(version, Some(&client.server_name), parameters)?;
-        let destination = random_id(&mut self.random, FIRST_DESTINATION_LENGTH);
+        let destination = first_destination_id(&mut self.random);
         self.version = version;
         self.discard_space(SpaceId::Initial);
         self.undecryptable = Default::default();
