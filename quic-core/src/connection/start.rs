@@ -95,15 +95,8 @@ impl Connection {
         let new_tokens = VecDeque::new();
         let server_name = server_name.into();
         let preferred = Preferred::new(config.use_preferred_address);
-        let client = ClientState {
-            server_name,
-            crypto,
-            transport,
-            versions,
-            token,
-            new_tokens,
-            preferred,
-        };
+        let client =
+            ClientState { server_name, crypto, transport, versions, token, new_tokens, preferred };
         let mut connection = Self::assemble(
             now,
             Parts {
