@@ -25,6 +25,12 @@ pub enum Event {
     /// A client wants to connect; accept, refuse, retry or ignore it. After 10 s without an answer
     /// the attempt is dropped, and nothing more is heard of it.
     Incoming,
+    /// The server did not take the early data (0-RTT). Nothing was lost: streams stand still until
+    /// [`resend_early_data`](crate::Connection::resend_early_data) or
+    /// [`discard_early_data`](crate::Connection::discard_early_data) says what becomes of what was
+    /// written to them. The application protocol, and what it remembers of its last connection,
+    /// may be another one now. [`Connected`](Self::Connected) follows.
+    EarlyDataRejected,
     /// The connection is over. No further events follow. What had arrived before can still be
     /// accepted and read, unless this end closed, until `poll_event` returns `None`.
     Lost(ConnectionError),

@@ -158,7 +158,9 @@ pub use config::{
     EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey,
     TransportConfig, VersionChoice,
 };
-pub use connection::{Connection, DatagramChannel, MigrationError, PathStatistics, Statistics};
+pub use connection::{
+    Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,
+};
 pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,

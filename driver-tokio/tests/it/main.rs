@@ -10,8 +10,10 @@
 mod cancellation;
 mod closing;
 mod datagrams;
+mod early_data;
 mod faults;
 mod incoming;
+mod moving;
 mod runtimes;
 mod streams;
 mod support;

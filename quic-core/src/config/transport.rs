@@ -98,6 +98,9 @@ impl Default for TransportConfig {
             max_idle_timeout: Some(Duration::from_secs(30)),
             keep_alive_interval: None,
             handshake_timeout: Duration::from_secs(10),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+            //# The applicable subset of transport parameters that permit the sending of
+            //# application data SHOULD be set to non-zero values for 0-RTT.
             max_concurrent_bidi_streams: 100,
             max_concurrent_uni_streams: 100,
             stream_receive_window: 256 << 10,

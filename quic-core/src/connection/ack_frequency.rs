@@ -19,7 +19,7 @@ impl Connection {
         let config = transport(&self.role).ack_frequency;
         if let (Some(config), Some(minimum)) = (config, parameters.min_ack_delay) {
             let minimum = Duration::from_micros(minimum);
-            let sender = AckFrequency::new(config, minimum, self.peer.max_ack_delay);
+            let sender = AckFrequency::new(config, minimum, self.peer.max_ack_delay.into());
             self.ack_frequency = Some(Box::new(sender));
         }
     }
@@ -33,7 +33,7 @@ impl Connection {
         let rtt = self.paths.active().rtt.smoothed();
         let Some(sender) = &mut self.ack_frequency else { return Ok(()) };
         let written = sender.write_frames(now, rtt, probe, packet);
-        self.peer.max_ack_delay = sender.max_ack_delay();
+        self.peer.max_ack_delay = sender.max_ack_delay().into();
         written
     }
 
@@ -50,7 +50,7 @@ impl Connection {
         let confirmed = self.handshake.is_confirmed();
         if let Some(sender) = self.ack_frequency.as_mut().filter(|_| confirmed) {
             sender.update(now, &observed);
-            self.peer.max_ack_delay = sender.max_ack_delay();
+            self.peer.max_ack_delay = sender.max_ack_delay().into();
         }
     }
 }

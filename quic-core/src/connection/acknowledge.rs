@@ -164,6 +164,9 @@ impl Connection {
         space: SpaceId,
         ack: &Ack<'_>,
     ) -> Result<(), TransportError> {
+        if space == SpaceId::Application {
+            self.check_early_ack(ack)?;
+        }
         let path = self.paths.active().generation;
         let context = self.recovery.ack_context(path);
         let (sent, mut owners) = self.split(space);
@@ -255,7 +258,7 @@ impl Connection {
 
     fn on_packets_lost(&mut self, now: Instant, outcome: &LossOutcome, largest_size: u16) {
         self.counters.packets_lost += u64::from(outcome.packets);
-        let max_ack_delay = self.peer.max_ack_delay;
+        let max_ack_delay = self.peer.max_ack_delay.into();
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
@@ -294,7 +297,7 @@ impl Connection {
         // another one brings: what is in flight there goes along (RFC 9002 §6.2.4).
         for other in SpaceId::ALL.into_iter().filter(|other| *other != space) {
             let state = self.space(other);
-            let waits = state.sent.has_ack_eliciting_in_flight() && self.keys.can_seal(other);
+            let waits = state.sent.has_ack_eliciting_in_flight() && self.can_seal(other);
             if waits && state.probes == 0 {
                 self.requeue_oldest(other, 1);
                 self.space_mut(other).probes = 1;
@@ -309,10 +312,10 @@ impl Connection {
     }
 
     /// Hands back everything in flight of a space, as if lost, without calling it congestion: the
-    /// server said Retry (RFC 9002 §6.3).
-    pub(super) fn resend_initial(&mut self) {
+    /// server said Retry (RFC 9002 §6.3), or did not take the 0-RTT packets.
+    pub(super) fn resend_all(&mut self, space: SpaceId) {
         let generation = self.paths.active().generation;
-        let (sent, mut owners) = self.split(SpaceId::Initial);
+        let (sent, mut owners) = self.split(space);
         let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
         self.paths.active_mut().on_space_discarded(SpaceId::Initial);
@@ -364,7 +367,7 @@ impl Connection {
         let path = paths.active();
         let state = TimerState {
             rtt: &path.rtt,
-            max_ack_delay: peer.max_ack_delay,
+            max_ack_delay: peer.max_ack_delay.into(),
             handshake_confirmed: handshake.is_confirmed(),
             has_handshake_keys: keys.handshake.is_some(),
             peer_completed_address_validation: peer.completed_address_validation,
@@ -386,7 +389,11 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
         //# *  MUST use the lesser of the acknowledgment delay and the peer's
         //# max_ack_delay after the handshake is confirmed; and
-        if self.handshake.is_confirmed() { delay.min(self.peer.max_ack_delay) } else { delay }
+        if self.handshake.is_confirmed() {
+            delay.min(self.peer.max_ack_delay.into())
+        } else {
+            delay
+        }
     }
 
     /// An ACK of a Handshake or 1-RTT packet shows a client that the server validated its address

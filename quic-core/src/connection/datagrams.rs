@@ -15,9 +15,13 @@ use crate::packet::PacketWriter;
 use crate::streams::Streams;
 use crate::wire::Full;
 use crate::wire::frame::Datagram;
+use crate::wire::transport_parameters::TransportParameters;
 
 /// The longest packet number, in bytes (RFC 9000 §17.1).
 const LONGEST_NUMBER: usize = 4;
+/// What a 0-RTT header has besides that of a 1-RTT packet, without the Source Connection ID: the
+/// version, the lengths of both IDs, and the packet's length (RFC 9000 §17.2.3).
+const LONG_HEADER: usize = 4 + 2 + 2;
 
 /// The datagrams of a connection (RFC 9221): sent once, received in any order or not at all.
 #[derive(Debug)]
@@ -62,9 +66,18 @@ impl Connection {
 
     /// The most data that one datagram takes on the current path; `None` if the peer receives none.
     fn maximum_datagram_size(&self) -> Option<usize> {
-        let header = 1 + self.remote_ids.active().length() + LONGEST_NUMBER;
+        let mut header = 1 + self.remote_ids.active().length() + LONGEST_NUMBER;
+        if self.sends_early() {
+            header += LONG_HEADER + self.ids_seen.local_source.length();
+        }
         let mtu = usize::from(self.paths.active().mtu.current());
         maximum_size(mtu.saturating_sub(header + TAG_LENGTH), self.peer.max_datagram_frame_size)
+    }
+
+    /// Takes the peer's max_datagram_frame_size.
+    pub(super) fn set_peer_datagram_size(&mut self, parameters: &TransportParameters) {
+        let size = parameters.max_datagram_frame_size;
+        self.peer.max_datagram_frame_size = u16::try_from(size).unwrap_or(u16::MAX);
     }
 
     /// Writes the data of the application: of streams and datagrams, by priority and by turns.

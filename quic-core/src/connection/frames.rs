@@ -7,7 +7,7 @@ use super::close::peer_close;
 use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
-use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
+use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge, Stream};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// PATH_CHALLENGE frames of one packet that are answered; as many answers may wait on a path.
@@ -77,6 +77,9 @@ impl Connection {
             //# An endpoint MUST treat
             //# receipt of a frame in a packet type that is not permitted as a
             //# connection error of type PROTOCOL_VIOLATION.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
+            //# Endpoints MUST treat receipt of Handshake packets with other frames as a
+            //# connection error of type PROTOCOL_VIOLATION.
             if !frame_type.is_permitted_in(received.packet_type) {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
                     .in_frame(exact_type));
@@ -121,7 +124,7 @@ impl Connection {
             Frame::StopSending(frame) => self.streams.get().handle_stop_sending(frame),
             Frame::Crypto(frame) => self.handshake.handle_crypto(received.space(), frame),
             Frame::NewToken(frame) => self.handle_new_token(frame),
-            Frame::Stream(frame) => self.streams.get().handle_stream(frame),
+            Frame::Stream(frame) => self.handle_stream(received, frame),
             Frame::MaxData(maximum) => self.streams.get().handle_max_data(maximum),
             Frame::MaxStreamData(frame) => self.streams.get().handle_max_stream_data(frame),
             Frame::MaxStreams(frame) => self.streams.get().handle_max_streams(frame),
@@ -157,6 +160,19 @@ impl Connection {
             Frame::ResetStreamAt(frame) => self.streams.get().handle_reset_stream_at(frame),
             Frame::Datagram(frame) => self.handle_datagram_frame(&frame),
         }
+    }
+
+    fn handle_stream(
+        &mut self,
+        received: &Received,
+        frame: Stream<'_>,
+    ) -> Result<(), TransportError> {
+        let streams = self.streams.get();
+        streams.handle_stream(frame)?;
+        if received.packet_type == PacketType::ZeroRtt {
+            streams.on_early_data(frame.stream_id);
+        }
+        Ok(())
     }
 
     fn handle_handshake_done(&mut self, now: Instant) -> Result<(), TransportError> {

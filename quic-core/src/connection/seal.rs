@@ -198,7 +198,12 @@ impl Connection {
         }
         self.record_sent(packet, header);
         let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
-        match self.keys.seal(space, packet, number_offset, number_length, number) {
+        let sealed = if space == SpaceId::Application && self.sends_early() {
+            self.seal_early(packet, number_offset, number_length, number)
+        } else {
+            self.keys.seal(space, packet, number_offset, number_length, number)
+        };
+        match sealed {
             Ok(()) => Some(length),
             Err(error) => {
                 self.ending.seal_failed.get_or_insert(error);
@@ -268,14 +273,22 @@ impl Connection {
         }
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        let length_field = if space == SpaceId::Application {
+        let sends_early = self.sends_early();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# Packets that a client sends with 0-RTT packet protection MUST be acknowledged by
+        //# the server in packets protected by 1-RTT keys.
+        let length_field = if space == SpaceId::Application && !sends_early {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+            //# When the spin bit is disabled, endpoints MAY set the spin bit to any value and
+            //# MUST ignore any incoming value.
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
             write_short_header(&mut writer, &parts, number, number_length)?;
             None
         } else {
             let (ty, token) = match &self.role {
                 _ if space == SpaceId::Handshake => (LongType::Handshake, &[][..]),
+                _ if space == SpaceId::Application => (LongType::ZeroRtt, &[][..]),
                 Role::Client(client) => (LongType::Initial, &*client.token),
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };

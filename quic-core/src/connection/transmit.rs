@@ -64,6 +64,10 @@ impl Connection {
             return None;
         }
         self.keep_keys_fresh(now);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# An endpoint MUST NOT delay transmission of a
+        //# packet containing a PATH_RESPONSE frame unless constrained by
+        //# congestion control.
         let transmit = self
             .transmit_off_path(now, socket, buffer)
             .or_else(|| self.transmit_mtu_probe(now, socket, buffer))
@@ -215,6 +219,9 @@ impl Connection {
     ) -> usize {
         let [initial, handshake, application] =
             SpaceId::ALL.map(|space| self.wants(space, acks_only));
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4
+        //# When packets of different types need to be sent, endpoints SHOULD use coalesced
+        //# packets to send them in the same UDP datagram.
         let initial = initial && memory.len() >= MINIMUM_DATAGRAM;
         let spaces = [
             (SpaceId::Initial, initial, handshake || application),
@@ -255,7 +262,14 @@ impl Connection {
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
         let Scope { now, space, acks_only, .. } = scope;
+        if space == SpaceId::Application && self.sends_early() {
+            return if acks_only { Ok(()) } else { self.write_application_data(now, packet) };
+        }
         let received = &mut self.space_mut(space).received;
+        // So a packet with an answer on the active path is no probing one.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+        //# An endpoint that receives a PATH_CHALLENGE
+        //# on an active path SHOULD send a non-probing packet in response.
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
         }
@@ -297,7 +311,7 @@ impl Connection {
 
     /// Whether a packet of `space` is to be sent.
     pub(super) fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
-        if !self.keys.can_seal(space) {
+        if !self.can_seal(space) {
             return false;
         }
         let state = self.space(space);
@@ -309,13 +323,20 @@ impl Connection {
 
     /// Whether any component has a frame for `space`.
     pub(super) fn has_frames(&self, space: SpaceId) -> bool {
+        if space == SpaceId::Application && self.sends_early() {
+            return self.has_application_data();
+        }
         self.handshake.has_frames(space)
             || (space == SpaceId::Application && self.has_application_frames())
     }
 
-    fn has_application_frames(&self) -> bool {
+    fn has_application_data(&self) -> bool {
         self.streams.used().is_some_and(Streams::has_frames)
             || self.datagrams.as_ref().is_some_and(|datagrams| datagrams.has_frames())
+    }
+
+    fn has_application_frames(&self) -> bool {
+        self.has_application_data()
             || self.ack_frequency.as_ref().is_some_and(|it| it.has_frames())
             || self.paths.active().validation.wants_padding()
             || self.local_ids.has_frames()
@@ -324,7 +345,13 @@ impl Connection {
 
     /// A client's Initial packets, and a server's that elicit acknowledgments, travel in full
     /// datagrams (RFC 9000 §14.1).
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
+    //# First, the packet containing a ClientHello MUST be padded to a minimum size.
     pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6
+        //# Clients that support multiple QUIC versions SHOULD ensure that the first UDP
+        //# datagram they send is sized to the largest of the minimum datagram sizes from all
+        //# versions they support, using PADDING frames (Section 19.1) as necessary.
         space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
     }
 }

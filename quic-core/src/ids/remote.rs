@@ -13,8 +13,11 @@ use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
 use crate::wire::{ConnectionId, Full, RangeSet, StatelessResetToken};
 
-/// RETIRE_CONNECTION_ID frames that may wait to be sent or acknowledged (RFC 9000 §5.1.2 asks for
-/// at least twice the limit of active IDs).
+/// RETIRE_CONNECTION_ID frames that may wait to be sent or acknowledged.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+//# An endpoint SHOULD allow for sending and
+//# tracking a number of RETIRE_CONNECTION_ID frames of at least twice
+//# the value of the active_connection_id_limit transport parameter.
 const MAXIMUM_RETIRING: usize = 2 * ACTIVE_CONNECTION_ID_LIMIT;
 
 /// Runs of sequence numbers that are remembered as seen. Every gap is an ID that was issued and
@@ -125,6 +128,11 @@ impl RemoteIds {
             return Err(TransportError::protocol_violation("the connection ID in use is empty"));
         }
         self.check_consistent(frame)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# Upon receipt of an increased Retire Prior To field, the peer MUST
+        //# stop using the corresponding connection IDs and retire them with
+        //# RETIRE_CONNECTION_ID frames before adding the newly provided
+        //# connection ID to the set of active connection IDs.
         self.raise_retire_prior_to(frame.retire_prior_to)?;
         if frame.sequence < self.retire_prior_to {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
@@ -217,6 +225,15 @@ impl RemoteIds {
         if self.retiring.iter().any(|retiring| retiring.sequence == sequence) {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# An endpoint SHOULD limit the number of connection IDs it has retired
+        //# locally for which RETIRE_CONNECTION_ID frames have not yet been
+        //# acknowledged.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# An endpoint MUST NOT forget a connection ID without
+        //# retiring it, though it MAY choose to treat having connection IDs in
+        //# need of retirement that exceed this limit as a connection error of
+        //# type CONNECTION_ID_LIMIT_ERROR.
         if self.retiring.len() >= MAXIMUM_RETIRING {
             return Err(TransportError::connection_id_limit("too many connection IDs to retire"));
         }

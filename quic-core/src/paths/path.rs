@@ -293,9 +293,13 @@ impl Path {
         self.window_available() < u64::from(self.mtu.current())
     }
 
-    /// How long path validation waits for an answer, at least.
-    pub(super) fn validation_interval(&self) -> Duration {
-        self.rtt.pto_base()
+    /// How long path validation waits for an answer, at least: the probe timeout of application
+    /// data. `ack_delay` is the peer's max_ack_delay.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //# This timer SHOULD be set as described in Section 6.2.1 of
+    //# [QUIC-RECOVERY] and MUST NOT be more aggressive.
+    pub(super) fn validation_interval(&self, ack_delay: Duration) -> Duration {
+        self.rtt.pto_base().saturating_add(ack_delay)
     }
 
     /// The port changed, but not the path: what is estimated stays, and packets in flight are

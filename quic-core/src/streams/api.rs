@@ -142,8 +142,9 @@ impl SendStream<'_> {
     /// [`WriteError::Closed`] or [`WriteError::Stopped`].
     pub fn finish(&mut self) -> Result<(), WriteError> {
         let key = self.writable()?;
+        let waits = self.streams.is_in_backlog(key);
         if let Some(stream) = self.streams.store.get_mut(key) {
-            stream.send.fin = Fin::Pending;
+            stream.send.fin = if waits { Fin::Held } else { Fin::Pending };
             stream.send.released = true;
             stream.send.blocked.on_raised();
             self.streams.unacked_ends += 1;
@@ -279,8 +280,13 @@ impl SendStream<'_> {
         let key = self.writable()?;
         let streams = &mut *self.streams;
         let (send_room, remaining) = (streams.send_room(), streams.credit.remaining());
+        let waits = streams.is_in_backlog(key);
         let Some(stream) = streams.store.get_mut(key) else { return Err(WriteError::Closed) };
         let send = &mut stream.send;
+        if waits {
+            send.waiting = true;
+            return Err(WriteError::Blocked);
+        }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
         //# An endpoint MUST NOT send data on any stream without ensuring that it is
         //# within the flow control limits set by its peer.
@@ -349,6 +355,15 @@ impl RecvStream<'_> {
             Some(chunk) => Some((chunk.len(), chunk)),
             None => data.has_readable().then(|| (0, Bytes::new())),
         })
+    }
+
+    /// Whether any of the stream's data came in 0-RTT, and so may be a copy that somebody else
+    /// sends again (RFC 9001 §9.2): do nothing because of it that must not happen twice before
+    /// [`Event::Connected`](crate::Event::Connected), which shows that the client is there. False
+    /// of streams that are gone.
+    pub fn is_early(&self) -> bool {
+        let stream = self.streams.store.peek(self.id).and_then(|key| self.streams.store.get(key));
+        stream.is_some_and(|stream| stream.recv.early)
     }
 
     /// Reads no more, throws away what was received, and asks the peer to stop (STOP_SENDING,

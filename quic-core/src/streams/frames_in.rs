@@ -142,6 +142,7 @@ impl Streams {
     #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
     pub(crate) fn handle_max_data(&mut self, maximum: u64) -> Result<(), TransportError> {
         self.raise_connection_maximum(maximum);
+        self.pump_backlog();
         Ok(())
     }
 
@@ -155,6 +156,7 @@ impl Streams {
     ) -> Result<(), TransportError> {
         if let Some(key) = self.key_for(frame.stream_id, Part::Send)? {
             self.raise_stream_maximum(key, frame.maximum);
+            self.pump_backlog();
         }
         Ok(())
     }
@@ -166,6 +168,7 @@ impl Streams {
     #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
     pub(crate) fn handle_max_streams(&mut self, frame: MaxStreams) -> Result<(), TransportError> {
         self.raise_stream_count(frame.direction, frame.maximum);
+        self.pump_backlog();
         Ok(())
     }
 

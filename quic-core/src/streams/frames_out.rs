@@ -36,7 +36,7 @@ impl Streams {
                 })
                 || !self.scheduler.is_empty()
         };
-        !self.over && pending()
+        !self.over && !self.is_held() && pending()
     }
 
     /// Writes what there is to say: resets and stops, limits, then data.
@@ -64,6 +64,9 @@ impl Streams {
         rtt: Duration,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
+        if self.is_held() {
+            return Ok(());
+        }
         self.write_urgent(packet)?;
         self.write_max_data(now, rtt, packet)?;
         self.write_stream_credits(now, rtt, packet)?;
@@ -76,6 +79,9 @@ impl Streams {
     /// # Errors
     /// [`Full`] if there is more than fits; it follows in the next packet.
     pub(crate) fn write_data(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        if self.is_held() {
+            return Ok(());
+        }
         while let Some(key) = self.scheduler.front() {
             self.write_piece_of(key, packet)?;
         }
@@ -84,7 +90,7 @@ impl Streams {
 
     /// The priority of the stream that would send data next, if any would.
     pub(crate) fn next_priority(&self) -> Option<i32> {
-        self.scheduler.next_priority()
+        self.scheduler.next_priority().filter(|_| !self.is_held())
     }
 
     fn write_urgent(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {

@@ -43,6 +43,34 @@ impl LocalStreams {
         Some(index)
     }
 
+    /// The application waits for `StreamEvent::Available`.
+    pub(super) fn wait(&mut self) {
+        self.waiting = true;
+    }
+
+    /// Ends the wait; returns whether there was one.
+    pub(super) fn stops_waiting(&mut self) -> bool {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The peer allows nothing any more: what it was said to allow was of another connection.
+    pub(super) fn restart(&mut self) {
+        self.maximum = 0;
+        self.blocked = BlockedReport::default();
+    }
+
+    /// Whether the peer allows the stream with this index.
+    pub(super) fn allows(&self, index: u64) -> bool {
+        index < self.maximum
+    }
+
+    /// Tells the peer if there are more streams than it allows.
+    pub(super) fn report_blocked(&mut self) {
+        if self.next > self.maximum {
+            self.blocked.on_blocked(self.maximum);
+        }
+    }
+
     /// The peer allows `maximum`; true if the application waits for that.
     pub(super) fn raise(&mut self, maximum: u64) -> bool {
         let maximum = maximum.min(MAX_STREAMS);

@@ -5,6 +5,7 @@
 //! creating streams, their limits, and what is read and given up.
 
 mod api;
+mod early;
 mod fate;
 mod flow_control;
 mod frames_in;
@@ -30,6 +31,7 @@ pub use api::{
 };
 pub(crate) use slot::{InitialLimits, StreamsSlot};
 
+use self::early::Backlog;
 use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
 use self::recv::{RecvPart, RecvState};
@@ -94,6 +96,8 @@ pub(crate) struct Streams {
     /// The application waits for `StreamEvent::Flushed`.
     flush_awaited: bool,
     over: bool,
+    /// What was written in 0-RTT and rejected, until it was passed on.
+    backlog: Option<Box<Backlog>>,
 }
 
 /// One for each direction.
@@ -167,6 +171,7 @@ impl Streams {
             send_pool: BlockPool::default(),
             flush_awaited: false,
             over: false,
+            backlog: None,
         }
     }
 
@@ -186,6 +191,7 @@ impl Streams {
         self.raise_connection_maximum(limits.data);
         self.raise_stream_count(Direction::Bidirectional, limits.streams_bidi);
         self.raise_stream_count(Direction::Unidirectional, limits.streams_uni);
+        self.pump_backlog();
     }
 
     /// Opens a stream.
@@ -195,6 +201,10 @@ impl Streams {
     pub(crate) fn open(&mut self, direction: Direction) -> Result<StreamId, OpenStreamError> {
         if self.over {
             return Err(OpenStreamError::ConnectionOver);
+        }
+        if self.is_held() {
+            self.local.get_mut(direction).wait();
+            return Err(OpenStreamError::Blocked);
         }
         let index = self.local.get_mut(direction).open().ok_or(OpenStreamError::Blocked)?;
         let id = StreamId::new(self.side, direction, index);
@@ -301,6 +311,7 @@ impl Streams {
             *queue = VecDeque::new();
         }
         self.scheduler = Scheduler::default();
+        self.backlog = None;
         self.events = VecDeque::new();
         self.opened = PerDirection::default();
         self.available = PerDirection::default();
@@ -413,6 +424,7 @@ impl Streams {
             send.reset_code = code;
         }
         self.credit.on_freed(send.buffer.unacked_bytes());
+        let was_early = self.backlog.is_some();
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
@@ -425,6 +437,9 @@ impl Streams {
         send.reset_pending = true;
         send.blocked.on_raised();
         send.waiting = false;
+        if was_early {
+            self.empty_backlog_of(key);
+        }
         self.sync_queues(key);
         self.wake_writers();
         true

@@ -94,10 +94,13 @@ impl Streams {
         if self.over {
             return;
         }
+        // Early streams can be more than the server allows after all.
+        let silent = self.backlog.is_some() && !self.may_mention(key.id);
         let Some(stream) = self.store.get_mut(key) else { return };
-        let urgent = stream.send.reset_pending || stream.recv.stop_pending;
+        let urgent = !silent && (stream.send.reset_pending || stream.recv.stop_pending);
         let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();
-        let data = stream.send.has_data_frame();
+        let credit = !silent && credit;
+        let data = !silent && stream.send.has_data_frame();
         sync_queue(&mut self.urgent, &mut stream.queued.urgent, urgent, key);
         sync_queue(&mut self.credits, &mut stream.queued.credit, credit, key);
         if data != mem::replace(&mut stream.queued.data, data) {

@@ -81,6 +81,14 @@ impl StreamsSlot {
         self.used().map_or(0, Streams::progress)
     }
 
+    /// The server did not take the early data; see [`Streams::on_early_data_rejected`].
+    pub(crate) fn on_early_data_rejected(&mut self) {
+        self.limits = InitialLimits::default();
+        if let Some(streams) = &mut self.used {
+            streams.on_early_data_rejected();
+        }
+    }
+
     /// Takes over the peer's initial limits.
     pub(crate) fn set_peer_limits(&mut self, limits: InitialLimits) {
         self.limits = limits;

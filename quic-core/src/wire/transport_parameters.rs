@@ -1,11 +1,13 @@
 //! Transport parameters: the values and their limits (RFC 9000 §18).
 
 mod codec;
+mod early_limits;
 mod version_information;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
 pub(crate) use codec::{decode, encode, encode_reserved, encode_version_information};
+pub(crate) use early_limits::EarlyLimits;
 pub(crate) use version_information::VersionInformation;
 
 use super::{ConnectionId, StatelessResetToken};

@@ -333,6 +333,10 @@ fn every_frame_in_an_initial_packet_gets_what_the_rfc_says() {
 
 #[test]
 fn every_frame_in_a_handshake_packet_gets_what_the_rfc_says() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
+    //= type=test
+    //# Endpoints MUST treat receipt of Handshake packets with other frames as a connection
+    //# error of type PROTOCOL_VIOLATION.
     check_all(SpaceId::Handshake);
 }
 

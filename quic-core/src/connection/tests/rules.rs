@@ -32,6 +32,11 @@ fn a_server_discards_initials_in_small_datagrams() {
 
 #[test]
 fn a_client_discards_initials_with_a_token() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.2
+    //= type=test
+    //# Initial packets sent by the server MUST set the Token Length field to 0; clients that
+    //# receive an Initial packet with a non-zero Token Length field MUST either discard the
+    //# packet or generate a connection error of type PROTOCOL_VIOLATION.
     let mut pair = Pair::started();
     let with_token = pair.server.forge_long(SpaceId::Initial, &[1, 2, 3], PING);
     deliver(&mut pair.client, pair.now, &with_token);
@@ -43,6 +48,21 @@ fn a_client_discards_initials_with_a_token() {
 
 #[test]
 fn reserved_bits_are_an_error_in_authentic_packets_only() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+    //= type=test
+    //# For authentication to be free from side channels, the entire process of header
+    //# protection removal, packet number recovery, and packet protection removal MUST be
+    //# applied together without timing and other side channels.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //= type=test
+    //# An endpoint MUST treat receipt of a packet that has a non-zero value for these bits
+    //# after removing both packet and header protection as a connection error of type
+    //# PROTOCOL_VIOLATION.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.3.1
+    //= type=test
+    //# An endpoint MUST treat receipt of a packet that has a non-zero value for these bits,
+    //# after removing both packet and header protection, as a connection error of type
+    //# PROTOCOL_VIOLATION.
     for (space, bit) in
         [(SpaceId::Initial, 0x08), (SpaceId::Handshake, 0x04), (SpaceId::Application, 0x10)]
     {

@@ -51,8 +51,9 @@ impl SentPackets {
     }
 
     fn acknowledges_skipped(&self, ack: &Ack<'_>) -> bool {
-        !self.skipped.is_empty()
-            && ack.ranges().any(|range| self.skipped.iter().any(|number| range.contains(number)))
+        self.skipped.as_ref().is_some_and(|skipped| {
+            ack.ranges().any(|range| skipped.iter().any(|number| range.contains(number)))
+        })
     }
 
     /// Index of the first record with this number or a larger one.
@@ -131,6 +132,9 @@ impl AckOutcome {
         } else {
             self.ect_elsewhere += u32::from(packet.ect);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+        //# Packets sent on the old path MUST NOT contribute to congestion
+        //# control or RTT estimation for the new path.
         if packet.path != context.path || !packet.in_flight {
             return;
         }

@@ -29,7 +29,8 @@ impl SentPackets {
     ) -> LossOutcome {
         let mut outcome = LossOutcome::default();
         self.loss_time = None;
-        self.lost_kept_for = thresholds.time_threshold.saturating_mul(LOST_KEPT_FOR_THRESHOLDS);
+        let kept_for = thresholds.time_threshold.saturating_mul(LOST_KEPT_FOR_THRESHOLDS);
+        self.lost_kept_for = kept_for.into();
         let Some(largest_acked) = self.largest_acked else { return outcome };
         let mut first_outstanding = None;
         let mut index = self.index_of_first_outstanding();

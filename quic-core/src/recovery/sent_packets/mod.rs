@@ -13,12 +13,13 @@ pub(crate) use outcome::{
 };
 
 use std::collections::VecDeque;
-use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use loss::LostRun;
 use outcome::State;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Span};
 use crate::packet::SentFrame;
 
 /// How many packets that are not in flight (pure ACKs) are remembered. The peer need never
@@ -50,8 +51,9 @@ pub(crate) struct SentPackets {
     /// Frames that left `frames` at the front, ever; wraps.
     frames_popped: u32,
     next_number: u64,
-    /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`].
-    skipped: Vec<u64>,
+    /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`]. Only packets of 1-RTT
+    /// have any.
+    skipped: Option<Box<SmallVec<[u64; MAX_SKIPPED]>>>,
     largest_acked: Option<u64>,
     in_flight: u64,
     ack_eliciting_in_flight: u32,
@@ -62,7 +64,7 @@ pub(crate) struct SentPackets {
     first_outstanding: u64,
     loss_time: Option<Instant>,
     /// How long after it was sent a lost packet is remembered.
-    lost_kept_for: Duration,
+    lost_kept_for: Span,
     lost_run: Option<Box<LostRun>>,
     /// Most records at a time since the ring was last empty.
     peak: u32,
@@ -132,10 +134,11 @@ impl SentPackets {
     /// Leaves the next number out. A peer that acknowledges it acknowledges what it has not seen
     /// (RFC 9000 §21.4).
     pub(crate) fn skip_number(&mut self) {
-        if self.skipped.len() >= MAX_SKIPPED {
-            self.skipped.remove(0);
+        let skipped = self.skipped.get_or_insert_default();
+        if skipped.len() >= MAX_SKIPPED {
+            skipped.remove(0);
         }
-        self.skipped.push(self.next_number);
+        skipped.push(self.next_number);
         self.next_number = self.next_number.saturating_add(1);
     }
 
@@ -271,7 +274,7 @@ impl SentPackets {
             let settled = match oldest.state {
                 State::Outstanding => false,
                 State::Acked { .. } => true,
-                State::Lost { .. } => oldest.time_sent + self.lost_kept_for <= now,
+                State::Lost { .. } => oldest.time_sent + self.lost_kept_for.into() <= now,
             };
             if !settled {
                 break;

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -398,7 +399,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Skip => {
                 // No more than are remembered, so that none is forgotten.
-                if sent.skipped.len() < MAX_SKIPPED {
+                if sent.skipped.as_ref().is_none_or(|skipped| skipped.len() < MAX_SKIPPED) {
                     model.packets.insert(sent.next_number(), (Fate::Skipped, 0, false));
                     sent.skip_number();
                 }

@@ -32,6 +32,8 @@ pub(super) struct RecvPart {
     pub(super) credit_pending: bool,
     /// The application knows that there is something to read.
     pub(super) notified: bool,
+    /// Some of the data came in 0-RTT.
+    pub(super) early: bool,
 }
 
 impl RecvPart {
@@ -48,6 +50,7 @@ impl RecvPart {
             stop_pending: false,
             credit_pending: false,
             notified: false,
+            early: false,
         }
     }
 

@@ -4,6 +4,8 @@ mod state;
 
 pub(super) use state::{SendState, SendTransition};
 
+use bytes::Bytes;
+
 use super::flow_control::BlockedReport;
 use super::reset_at::SentResetAt;
 use crate::buffer::SendBuffer;
@@ -38,6 +40,8 @@ pub(super) struct SendPart {
 pub(super) enum Fin {
     /// The application goes on writing.
     Open,
+    /// To be sent once everything before it may be.
+    Held,
     /// To be sent, the first time or again.
     Pending,
     InFlight,
@@ -77,6 +81,21 @@ impl SendPart {
         let next = self.state.after(transition);
         self.state = next.unwrap_or(self.state);
         next.is_some()
+    }
+
+    /// Back to how it was when the stream was opened, unless it was reset: nothing was sent, and
+    /// nothing may be. Returns what was written.
+    pub(super) fn restart(&mut self) -> Bytes {
+        let mut data = vec![0; usize::try_from(self.buffer.unacked_bytes()).unwrap_or_default()];
+        let complete = self.buffer.copy_to(0, &mut data);
+        debug_assert!(complete, "nothing of it was acknowledged");
+        self.buffer = SendBuffer::default();
+        self.maximum = 0;
+        self.blocked = BlockedReport::default();
+        if self.go(SendTransition::Restart) && self.fin != Fin::Open {
+            self.fin = Fin::Held;
+        }
+        data.into()
     }
 
     /// Whether the application can write.

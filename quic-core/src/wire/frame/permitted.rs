@@ -30,6 +30,9 @@ impl FrameType {
                     || self.is_about_acks()
             }
             PacketType::ZeroRtt => match self {
+                //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+                //# A server MUST treat receipt of a CRYPTO frame in a 0-RTT packet as a
+                //# connection error of type PROTOCOL_VIOLATION.
                 Self::ACK
                 | Self::ACK_ECN
                 | Self::CRYPTO

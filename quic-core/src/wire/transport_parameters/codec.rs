@@ -307,6 +307,9 @@ fn read_preferred_address(reader: &mut Reader<'_>) -> Result<Option<PreferredAdd
 /// Appends the encoding of `parameters` to `out`; what has its default value is left out.
 ///
 /// The parameters are written as they are: no value is checked.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+//# An endpoint MUST NOT send a parameter more than once in a given transport parameters
+//# extension.
 pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     let id = |id: &Option<ConnectionId>, parameter: Parameter, out: &mut Vec<u8>| {
         if let Some(id) = id {
@@ -361,7 +364,7 @@ pub(crate) fn encode_version_information(information: &VersionInformation, out: 
 
 /// Appends a parameter whose identifier is reserved, the one that `number` chooses, so that nobody
 /// comes to rely on there being none but known ones (RFC 9000 §18.1).
-pub(crate) fn encode_reserved(number: u32, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode_reserved(number: u8, value: &[u8], out: &mut Vec<u8>) {
     put_varint(out, 31 * u64::from(number) + 27);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);

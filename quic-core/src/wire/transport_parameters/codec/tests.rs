@@ -151,6 +151,14 @@ fn check_refused(bytes: &[u8], reason: &'static str) {
 
 #[test]
 fn every_known_parameter_may_appear_once() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+    //= type=test
+    //# An endpoint MUST NOT send a parameter more than once in a given transport parameters
+    //# extension.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+    //= type=test
+    //# An endpoint SHOULD treat receipt of duplicate transport parameters as a connection
+    //# error of type TRANSPORT_PARAMETER_ERROR.
     let mut parameters = TransportParameters {
         original_destination_connection_id: Some(ConnectionId::EMPTY),
         stateless_reset_token: Some(StatelessResetToken::new([1; 16])),
@@ -192,6 +200,9 @@ fn every_known_parameter_may_appear_once() {
 
 #[test]
 fn unknown_and_reserved_parameters_are_ignored() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.2
+    //= type=test
+    //# An endpoint MUST ignore transport parameters that it does not support.
     // 27 is the first of the reserved identifiers, 31 * N + 27 (RFC 9000 §18.1).
     let bytes = [parameter(27, b"any"), parameter(58, &[]), parameter(0x04, &[9])].concat();
     let expected = TransportParameters { initial_max_data: 9, ..TransportParameters::default() };
@@ -403,7 +414,7 @@ fn grease_quic_bit_is_empty() {
 proptest! {
     #[test]
     fn reserved_parameters_are_of_the_pattern_and_ignored(
-        number in any::<u32>(),
+        number in any::<u8>(),
         value in vec(any::<u8>(), 0..20),
     ) {
         let mut bytes = Vec::new();
