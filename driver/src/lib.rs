@@ -54,10 +54,10 @@ pub use socket::{
 pub use bytes::Bytes;
 pub use quic_core::{
     AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
-    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction,
-    EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side, SocketId, StatelessResetKey,
-    Statistics, StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction, EcnCodepoint,
+    EcnState, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side, SocketId,
+    StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
+    TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -54,9 +54,9 @@ impl TestCase {
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
             "resumption" => Self::Resumption,
             "retry" => Self::Retry,
-            "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
-            | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
-            | "crosstraffic" | "rebind-port" | "rebind-addr" => Self::Transfer,
+            "handshake" | "transfer" | "ecn" | "multiplexing" | "longrtt" | "ipv6"
+            | "blackhole" | "amplificationlimit" | "transferloss" | "transfercorruption"
+            | "goodput" | "crosstraffic" | "rebind-port" | "rebind-addr" => Self::Transfer,
             "v2" => Self::Version2,
             "versionnegotiation" => Self::VersionNegotiation,
             "zerortt" => Self::ZeroRtt,

@@ -14,6 +14,7 @@ mod early_data;
 mod faults;
 mod incoming;
 mod moving;
+mod network;
 mod runtimes;
 mod streams;
 mod support;

@@ -143,6 +143,10 @@ impl SendBuffer {
 
     /// What [`poll_transmit`](Self::poll_transmit) would take, without taking it.
     pub(crate) fn peek_transmit(&self, max: usize) -> Option<Range<u64>> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+        //# Endpoints SHOULD prioritize retransmission of data over sending new
+        //# data, unless priorities specified by the application indicate
+        //# otherwise; see Section 2.3.
         let lost = self.disorder.as_ref().and_then(|disorder| disorder.retransmit.first());
         let range = lost.unwrap_or(self.sent..self.end);
         let end = range.end.min(range.start.saturating_add(max as u64));
@@ -201,6 +205,9 @@ impl SendBuffer {
     }
 
     /// `range` did not arrive, as far as is known: what of it was not acknowledged is sent again.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# A sender SHOULD avoid retransmitting information from packets once
+    //# they are acknowledged.
     pub(crate) fn on_lost(&mut self, range: Range<u64>) {
         let range = range.start.max(self.acked)..range.end.min(self.sent);
         if range.is_empty() {

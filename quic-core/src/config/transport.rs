@@ -72,8 +72,9 @@ pub struct TransportConfig {
     /// above `initial_mtu`. Default: 1,452, what Ethernet carries under IPv6.
     pub max_mtu: u16,
     /// Whether sending is spread over the round-trip time (RFC 9002 §7.7). It takes timers that are
-    /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
-    /// Default: true.
+    /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers. Without
+    /// it, the congestion window is all that limits bursts, which the RFC forbids unless something
+    /// below paces. Default: true.
     pub pacing: bool,
     /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
     /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.
@@ -118,11 +119,21 @@ impl Default for TransportConfig {
             datagram_receive_count: 1024,
             datagram_send_bytes: 256 << 10,
             datagram_send_count: 1024,
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2
+            //# When no previous RTT is available, the initial RTT SHOULD be set to
+            //# 333 milliseconds.
             initial_rtt: Duration::from_millis(333),
             max_ack_delay: Duration::from_millis(25),
             ack_frequency: None,
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.1
+            //# The RECOMMENDED initial value for the packet reordering threshold
+            //# (kPacketThreshold) is 3, based on best practices for TCP loss
+            //# detection [RFC5681] [RFC6675].
             packet_threshold: 3,
             congestion: CongestionAlgorithm::Cubic,
+            //= https://www.rfc-editor.org/rfc/rfc8899#section-5.1.2
+            //# When using IPv4, there is no currently equivalent size specified, and
+            //# a default BASE_PLPMTU of 1200 bytes is RECOMMENDED.
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
@@ -222,7 +233,17 @@ impl TransportConfig {
                 "max_ack_delay",
                 "must be at most 2^14 - 1 ms",
             ),
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.1
+            //# In order to remain similar to TCP, implementations SHOULD NOT use a
+            //# packet threshold less than 3; see [RFC5681].
             (self.packet_threshold < 3, "packet_threshold", "must be at least 3 (RFC 9002 §6.1.1)"),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+            //# QUIC MUST NOT be used if the network path cannot support a maximum
+            //# datagram size of at least 1200 bytes.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14.3
+            //# Endpoints SHOULD set the initial value of BASE_PLPMTU (Section 5.1 of
+            //# [DPLPMTUD]) to be consistent with QUIC's smallest allowed maximum
+            //# datagram size.
             (self.initial_mtu < MINIMUM_MTU, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),
             (self.initial_mtu > 65_527, "initial_mtu", "must be at most 65527"),
             (self.max_mtu > 65_527, "max_mtu", "must be at most 65527"),

@@ -75,13 +75,24 @@ impl Rtt {
         self.latest = sample.into();
         if self.first_sample.is_none() {
             self.first_sample = Some(now);
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+            //# min_rtt MUST be set to the latest_rtt on the first RTT sample.
             self.minimum = sample.into();
             self.smoothed = sample.into();
             self.variation = (sample / 2).into();
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+        //# min_rtt MUST be set to the lesser of min_rtt and latest_rtt (Section
+        //# 5.1) on all other samples.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+        //# Implementations SHOULD NOT refresh the min_rtt value too often since
+        //# the actual minimum RTT of the path is not frequently observable.
         let minimum = self.minimum().min(sample);
         self.minimum = minimum.into();
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+        //# MUST NOT subtract the acknowledgment delay from the RTT sample if the
+        //# resulting value is smaller than the min_rtt.
         let adjusted = match sample.checked_sub(ack_delay) {
             Some(adjusted) if adjusted >= minimum => adjusted,
             _ => sample,

@@ -214,6 +214,10 @@ impl Connection {
             path.congestion.on_spurious_congestion(now);
         }
         path.on_discarded(outcome.bytes);
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Reception feedback: The destination PL endpoint is REQUIRED to provide
+        //# a feedback method that indicates to the DPLPMTUD sender when a probe
+        //# packet has been received by the destination PL endpoint.
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);
         } else if largest_size > 0 {
@@ -231,12 +235,12 @@ impl Connection {
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
         let largest_acked = sent.largest_acked();
-        let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
+        let mut outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
+            let is_mtu_probe = packet.is_mtu_probe();
+            if !is_mtu_probe && packet.path() == thresholds.path {
+                largest_size = packet.size().max(largest_size);
+            }
             if packet.path() == thresholds.path {
-                let is_mtu_probe = packet.is_mtu_probe();
-                if !is_mtu_probe {
-                    largest_size = packet.size().max(largest_size);
-                }
                 owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
             if owners.recording.is_some() {
@@ -251,6 +255,11 @@ impl Connection {
                 owners.datagram(|it| it.on_lost(report));
             }
         });
+        // What arrived in between shows that congestion did not persist, in whatever space
+        // (RFC 9002 §7.6.2).
+        outcome.span = outcome
+            .span
+            .filter(|span| !self.spaces.iter().any(|space| space.sent.has_arrived_between(*span)));
         if outcome.packets > 0 {
             self.on_packets_lost(now, &outcome, largest_size);
         }
@@ -277,6 +286,9 @@ impl Connection {
                 in_flight: path.in_flight(),
                 ecn: false,
             };
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+            //# Upon detecting losses, a sender MUST take appropriate congestion
+            //# control action.
             path.congestion.on_congestion(now, &event);
             // Losses of one round trip are one event.
             self.counters.congestion_events += u64::from(path.congestion.window() < window);
@@ -291,10 +303,18 @@ impl Connection {
     /// Puts what the oldest packets carried into the probes to come (RFC 9002 §6.2.4).
     pub(super) fn prepare_probes(&mut self, space: SpaceId, count: u8) {
         self.counters.probe_timeouts += 1;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# An endpoint SHOULD include new data in packets that are sent on PTO
+        //# expiration.
         self.requeue_oldest(space, count);
         self.space_mut(space).probes = count;
         // The peer may have no keys for this space yet, but for another one, or lack those that
         // another one brings: what is in flight there goes along (RFC 9002 §6.2.4).
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# In addition to sending data in the packet number space for which the
+        //# timer expired, the sender SHOULD send ack-eliciting packets from other
+        //# packet number spaces with in-flight data, coalescing packets if
+        //# possible.
         for other in SpaceId::ALL.into_iter().filter(|other| *other != space) {
             let state = self.space(other);
             let waits = state.sent.has_ack_eliciting_in_flight() && self.can_seal(other);
@@ -378,7 +398,7 @@ impl Connection {
     }
 
     /// The delay that the peer says it added to a sample (RFC 9002 §5.3).
-    fn peer_ack_delay(&self, space: SpaceId, encoded: u64) -> Duration {
+    pub(super) fn peer_ack_delay(&self, space: SpaceId, encoded: u64) -> Duration {
         if space != SpaceId::Application {
             return Duration::ZERO;
         }
@@ -389,6 +409,12 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
         //# *  MUST use the lesser of the acknowledgment delay and the peer's
         //# max_ack_delay after the handshake is confirmed; and
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+        //# To account for this, the endpoint SHOULD ignore max_ack_delay until
+        //# the handshake is confirmed, as defined in Section 4.1.2 of [QUIC-TLS].
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+        //# SHOULD ignore the peer's max_ack_delay until the handshake is
+        //# confirmed;
         if self.handshake.is_confirmed() {
             delay.min(self.peer.max_ack_delay.into())
         } else {

@@ -33,6 +33,9 @@ impl Received {
         match self.packet_type {
             PacketType::Initial => SpaceId::Initial,
             PacketType::Handshake => SpaceId::Handshake,
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+            //# Packets that a client sends with 0-RTT packet protection MUST be
+            //# acknowledged by the server in packets protected by 1-RTT keys.
             PacketType::ZeroRtt | PacketType::OneRtt => SpaceId::Application,
         }
     }

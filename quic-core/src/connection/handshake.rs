@@ -257,6 +257,9 @@ impl Handshake {
         self.stream(space).send.on_lost(offset..offset.saturating_add(length.into()));
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# The HANDSHAKE_DONE frame MUST be retransmitted until it is
+    //# acknowledged.
     pub(super) fn on_done_lost(&mut self) {
         self.done = Announcement::Due;
     }

@@ -228,6 +228,10 @@ impl Connection {
             //# A server MUST discard an Initial packet that is carried in a UDP
             //# datagram with a payload that is smaller than the smallest allowed
             //# maximum datagram size of 1200 bytes.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+            //# Therefore, an endpoint MUST NOT close a connection when it receives a
+            //# datagram that does not meet size constraints; the endpoint MAY discard
+            //# such datagrams.
             Side::Server => (arrival.datagram_bytes < MINIMUM_DATAGRAM as u64)
                 .then_some(DiscardReason::TooSmall),
         }
@@ -361,6 +365,10 @@ impl Connection {
         //# However, endpoints SHOULD include buffering
         //# delays caused by unavailability of decryption keys, since these
         //# delays can be large and are likely to be non-repeating.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.1
+        //# A packet MUST NOT be acknowledged until packet protection has been
+        //# successfully removed and all frames contained in the packet have been
+        //# processed.
         received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
             let Arrival { now, path, datagram_bytes, .. } = arrival;

@@ -154,7 +154,23 @@ impl Connection {
         let _full: Result<(), Full> = self.write_frames(scope, padded, &mut packet);
         let state = self.space_mut(space);
         // So that the peer's packets need not be acknowledged for ever (RFC 9000 §13.2.4).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# In that case, an endpoint MUST NOT send an ack-eliciting frame in all
+        //# packets that would otherwise be non-ack-eliciting, to avoid an
+        //# infinite feedback loop of acknowledgments.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.7
+        //# To avoid a deadlock, a sender SHOULD ensure that other frames are sent
+        //# periodically in addition to PADDING frames to elicit acknowledgments
+        //# from the receiver.
         let is_one_sided = state.acks_in_a_row >= MAXIMUM_ACKS_IN_A_ROW;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# When a PTO timer expires, a sender MUST send at least one
+        //# ack-eliciting packet in the packet number space as a probe.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# All probe packets sent on a PTO MUST be ack-eliciting.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# When there is no data to send, the sender SHOULD send a PING or other
+        //# ack-eliciting frame in a single packet, rearming the PTO timer.
         let owes_a_ping = (state.probes > 0 || state.ping || is_one_sided) && !scope.acks_only;
         if owes_a_ping && !packet.is_ack_eliciting() {
             let _full: Result<(), Full> =

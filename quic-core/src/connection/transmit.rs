@@ -270,6 +270,18 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
         //# An endpoint that receives a PATH_CHALLENGE
         //# on an active path SHOULD send a non-probing packet in response.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2
+        //# When sending a packet for any reason, an endpoint SHOULD attempt to
+        //# include an ACK frame if one has not been sent recently.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# An endpoint SHOULD send an ACK frame with other frames when there are
+        //# new ack-eliciting packets to acknowledge.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# ACK frames MUST only be carried in a packet that has the same packet
+        //# number space as the packet being acknowledged; see Section 12.1.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# For instance, packets that are protected with 1-RTT keys MUST be
+        //# acknowledged in packets that are also protected with 1-RTT keys.
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
         }
@@ -347,6 +359,15 @@ impl Connection {
     /// datagrams (RFC 9000 §14.1).
     //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
     //# First, the packet containing a ClientHello MUST be padded to a minimum size.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+    //# A client MUST expand the payload of all UDP datagrams carrying Initial
+    //# packets to at least the smallest allowed maximum datagram size of 1200
+    //# bytes by adding PADDING frames to the Initial packet or by coalescing
+    //# the Initial packet; see Section 12.2.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+    //# Similarly, a server MUST expand the payload of all UDP datagrams
+    //# carrying ack-eliciting Initial packets to at least the smallest
+    //# allowed maximum datagram size of 1200 bytes.
     pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-6
         //# Clients that support multiple QUIC versions SHOULD ensure that the first UDP

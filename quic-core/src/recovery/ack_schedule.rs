@@ -61,12 +61,20 @@ impl AckSchedule {
         //# A receiving
         //# endpoint SHOULD send at least one ACK frame after receiving more
         //# than this many ack-eliciting packets.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.2
+        //# A receiver SHOULD send an ACK frame after receiving at least two
+        //# ack-eliciting packets.
         let threshold = self.request.as_deref().map(AckRequest::threshold);
         if urgent || u64::from(self.unacked) > threshold.unwrap_or(ACK_ELICITING_THRESHOLD) {
             self.acknowledge_now();
             return;
         }
         // The first that waits counts.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# Every packet SHOULD be acknowledged at least once, and ack-eliciting
+        //# packets MUST be acknowledged at least once within the maximum delay an
+        //# endpoint communicated using the max_ack_delay transport parameter; see
+        //# Section 18.2.
         //= https://www.rfc-editor.org/rfc/rfc9221#section-5.2
         //# Receivers SHOULD support delaying ACK frames (within the limits
         //# specified by max_ack_delay) in response to receiving packets that only
@@ -85,6 +93,10 @@ impl AckSchedule {
     }
 
     /// An ACK frame up to `largest` was written, if there was anything to acknowledge.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+    //# Since packets containing only ACK frames are not congestion
+    //# controlled, an endpoint MUST NOT send more than one such packet in
+    //# response to receiving an ack-eliciting packet.
     pub(super) fn on_ack_written(&mut self, largest: Option<u64>) {
         self.unacked = 0;
         self.due = false;

@@ -78,6 +78,9 @@ impl ReceivedPackets {
         if self.received.len() > MAX_RECEIVED_RANGES
             && let Some(oldest) = self.received.pop_first()
         {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+            //# A receiver MUST retain an ACK Range unless it can ensure that it will
+            //# not subsequently accept packets with numbers in that range.
             self.floor = oldest.end;
         }
         self.reported.insert(range);
@@ -86,15 +89,31 @@ impl ReceivedPackets {
         }
         self.smallest_unreported = self.smallest_unreported.min(number);
         // A gap before the packet, or a packet that fills one (RFC 9000 §13.2.1).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# In order to assist loss detection at the sender, an endpoint SHOULD
+        //# generate and send an ACK frame without delay when it receives an
+        //# ack-eliciting packet either:
         let out_of_order =
             self.largest.is_some_and(|(largest, _)| number != largest.saturating_add(1));
         if self.largest.is_none_or(|(largest, _)| number > largest) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+            //# Receivers can discard all ACK Ranges, but they MUST retain the largest
+            //# packet number that has been successfully processed, as that is used to
+            //# recover packet numbers from subsequent packets; see Section 17.1.
             self.largest = Some((number, now));
         }
         self.count(ecn);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# Similarly, packets marked with the ECN Congestion Experienced (CE)
+        //# codepoint in the IP header SHOULD be acknowledged immediately, to
+        //# reduce the peer's response time to congestion events.
         let marked = ecn == Some(EcnCodepoint::Ce);
         let requested = self.requested_urgency(Arrival { number, ack_eliciting, marked });
         let urgent = requested.unwrap_or(out_of_order || marked);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# An endpoint MUST NOT send a non-ack-eliciting packet in response to a
+        //# non-ack-eliciting packet, even if there are packet gaps that precede
+        //# the received packet.
         if ack_eliciting {
             self.schedule.on_ack_eliciting(now, urgent);
         }
@@ -163,6 +182,9 @@ impl ReceivedPackets {
         //# A receiver SHOULD include an ACK Range containing the largest
         //# received packet number in every ACK frame.
         let end = end.min(self.largest.map_or(0, |(largest, _)| largest));
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+        //# After receiving acknowledgments for an ACK frame, the receiver SHOULD
+        //# stop tracking those acknowledged ACK Ranges.
         self.reported.remove(0..end);
     }
 
@@ -211,6 +233,12 @@ impl ReceivedPackets {
             self.schedule.on_ack_written(None);
             return Ok(());
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+        //# An endpoint MUST NOT include delays that it does not control when
+        //# populating the ACK Delay field in an ACK frame.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+        //# When the measured acknowledgment delay is larger than its
+        //# max_ack_delay, an endpoint SHOULD report the measured delay.
         let micros = u64::try_from((now - received_at).as_micros()).unwrap_or(u64::MAX);
         let delay = micros.checked_shr(ack_delay_exponent.into()).unwrap_or(0);
         let ecn = (self.ecn != EcnCounts::default()).then_some(self.ecn);
@@ -221,6 +249,10 @@ impl ReceivedPackets {
         Ok(())
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.4.1
+    //# Even if an endpoint does not set an ECT field in packets it sends, the
+    //# endpoint MUST provide feedback about ECN markings it receives, if
+    //# these are accessible.
     fn count(&mut self, ecn: Option<EcnCodepoint>) {
         let count = match ecn {
             None => return,

@@ -71,6 +71,9 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         if stream.send.go(SendTransition::ResetAcked) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+            //# The content of a RESET_STREAM frame MUST NOT change when it is sent
+            //# again.
             stream.send.reset_pending = false;
             self.unacked_ends = self.unacked_ends.saturating_sub(1);
             self.settle(key);
@@ -104,6 +107,10 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         let recv = &mut stream.recv;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+        //# An endpoint SHOULD stop sending MAX_STREAM_DATA frames when the
+        //# receiving part of the stream enters a "Size Known" or "Reset Recvd"
+        //# state.
         recv.credit_pending = recv.state() == RecvState::Recv && !recv.stopped;
         self.sync_queues(key);
     }

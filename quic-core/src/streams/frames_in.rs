@@ -140,6 +140,10 @@ impl Streams {
     /// # Errors
     /// None.
     #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# A receiver MUST accept packets containing an outdated frame, such as a
+    //# MAX_DATA frame carrying a smaller maximum data value than one found in
+    //# an older packet.
     pub(crate) fn handle_max_data(&mut self, maximum: u64) -> Result<(), TransportError> {
         self.raise_connection_maximum(maximum);
         self.pump_backlog();

@@ -250,6 +250,10 @@ fn a_server_handles_no_1_rtt_packet_before_the_handshake_is_complete() {
     assert!(accepted.is_some(), "it was kept until then");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+//= type=test
+//# The server MUST also limit the number of bytes it sends before
+//# validating the address of the client; see Section 8.
 #[test]
 fn a_server_never_sends_more_than_three_times_what_it_received() {
     let mut pair = Pair::started();
@@ -276,6 +280,19 @@ fn a_server_never_sends_more_than_three_times_what_it_received() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
+//= type=test
+//# When the PTO fires, the client MUST send a Handshake packet if it has
+//# Handshake keys, otherwise it MUST send an Initial packet in a UDP
+//# datagram with a payload of at least 1200 bytes.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+//= type=test
+//# When a PTO timer expires, a sender MUST send at least one
+//# ack-eliciting packet in the packet number space as a probe.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+//= type=test
+//# When there is no data to send, the sender SHOULD send a PING or other
+//# ack-eliciting frame in a single packet, rearming the PTO timer.
 #[test]
 fn a_client_speaks_up_until_the_server_can_have_validated_its_address() {
     let mut pair = Pair::started();
@@ -294,6 +311,11 @@ fn a_client_speaks_up_until_the_server_can_have_validated_its_address() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.1
+//= type=test
+//# A packet MUST NOT be acknowledged until packet protection has been
+//# successfully removed and all frames contained in the packet have been
+//# processed.
 #[test]
 fn packets_that_are_not_authentic_change_nothing_but_counters() {
     let mut pair = Pair::started();
@@ -332,6 +354,10 @@ fn the_server_keeps_to_its_first_connection_id() {
 //= type=test
 //# The payload of a packet that contains frames MUST contain at least one
 //# frame, and MAY contain multiple frames and multiple frame types.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# The HANDSHAKE_DONE frame MUST be retransmitted until it is
+//# acknowledged.
 #[test]
 fn every_handshake_survives_the_loss_of_any_single_datagram() {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4

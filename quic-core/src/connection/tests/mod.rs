@@ -1,5 +1,6 @@
 //! Two whole connections, wired without a network, one of which can be made to lie.
 
+mod acknowledgments;
 mod costs;
 mod early_data;
 mod extensions;

@@ -54,7 +54,10 @@ pub(crate) struct SentPackets {
     /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`]. Only packets of 1-RTT
     /// have any.
     skipped: Option<Box<SmallVec<[u64; MAX_SKIPPED]>>>,
-    largest_acked: Option<u64>,
+    /// One more than the largest number acknowledged; 0 if none was.
+    acked_below: u64,
+    /// When the newest packet was sent that an ACK frame newly acknowledged.
+    newest_acked_sent: Option<Instant>,
     in_flight: u64,
     ack_eliciting_in_flight: u32,
     /// At most [`MAX_NOT_IN_FLIGHT`].
@@ -189,7 +192,12 @@ impl SentPackets {
     }
 
     pub(crate) fn largest_acked(&self) -> Option<u64> {
-        self.largest_acked
+        self.acked_below.checked_sub(1)
+    }
+
+    /// Whether a packet is known to have arrived that was sent between these times.
+    pub(crate) fn has_arrived_between(&self, (from, to): (Instant, Instant)) -> bool {
+        self.newest_acked_sent.is_some_and(|sent| from < sent && sent < to)
     }
 
     /// When the next packet will have to be declared lost, unless it is acknowledged before.
@@ -233,6 +241,9 @@ impl SentPackets {
         }
         self.packets_popped += count_u64(self.packets.len());
         self.frames_popped = self.frames_popped.wrapping_add(count_u32(self.frames.len()));
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
+        //# The sender MUST discard all recovery state associated with those
+        //# packets and MUST remove them from the count of bytes in flight.
         self.packets.clear();
         self.frames.clear();
         self.in_flight = 0;

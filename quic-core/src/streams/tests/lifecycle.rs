@@ -325,3 +325,20 @@ fn a_stream_of_which_this_end_threw_the_data_away_does_not_look_finished() {
     server.on_connection_over(false);
     assert_eq!(server.recv_stream(id).read(&mut [0; 5]), Err(ReadError::Closed));
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# The content of a RESET_STREAM frame MUST NOT change when it is sent
+//# again.
+#[test]
+fn a_reset_that_is_lost_is_repeated_as_it_was() {
+    let mut client = client();
+    let id = client.open(UNI).unwrap();
+    client.send_stream(id).write(&[1; 5000]).unwrap();
+    packet(&mut client).unwrap();
+    client.send_stream(id).reset(code(5)).unwrap();
+    let first = packet(&mut client).unwrap();
+    fate(&mut client, first.sent[0], false);
+    let again = packet(&mut client).unwrap();
+    assert_eq!(first.payload, again.payload);
+}

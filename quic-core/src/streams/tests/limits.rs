@@ -232,6 +232,11 @@ fn memory_for_received_data_is_bounded_over_all_streams() {
     assert!(heap <= bound, "{heap} bytes for {} of the window", server.received);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# An endpoint SHOULD stop sending MAX_STREAM_DATA frames when the
+//# receiving part of the stream enters a "Size Known" or "Reset Recvd"
+//# state.
 #[test]
 fn a_stream_that_ends_gets_no_more_credit() {
     let mut server = server();
@@ -354,6 +359,11 @@ fn what_is_read_after_the_peer_ran_out_gives_it_credit_at_once() {
 //= type=test
 //# MAX_STREAMS frames that do not increase the stream limit MUST be
 //# ignored.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# A receiver MUST accept packets containing an outdated frame, such as a
+//# MAX_DATA frame carrying a smaller maximum data value than one found in
+//# an older packet.
 #[test]
 fn limits_that_are_not_larger_than_before_mean_nothing() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1

@@ -83,6 +83,10 @@ fn a_frame_that_fills_its_packet_has_no_length() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# A sender SHOULD avoid retransmitting information from packets once
+//# they are acknowledged.
 #[test]
 fn lost_data_that_is_acknowledged_late_is_not_sent_again() {
     let mut client = client();

@@ -130,6 +130,12 @@ fn write_ack_parts(
     encoded_delay: u64,
     ecn: Option<EcnCounts>,
 ) -> Result<(), Full> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+    //# ACK frames SHOULD always acknowledge the most recently received
+    //# packets, and the more out of order the packets are, the more important
+    //# it is to send an updated ACK frame quickly, to prevent the peer from
+    //# declaring a packet as lost and spuriously retransmitting the frames it
+    //# contains.
     let mut newest_first = received.iter().rev();
     let newest = newest_first.next().ok_or(Full)?;
     let ecn_length: usize = ecn
