@@ -264,6 +264,9 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# Senders MUST NOT coalesce QUIC packets with different connection IDs
+        //# into a single UDP datagram.
         self.write_header_to(*self.remote_ids.active(), space, memory)
     }
 
