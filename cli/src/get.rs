@@ -279,7 +279,9 @@ fn read_failure(path: &str, error: &ReadError) -> Failure {
                 Refusal::explain(code)
             ))
         }
-        ReadError::ConnectionLost(_) | ReadError::ClosedStream => broke_off(path, error),
+        ReadError::ConnectionLost(_) | ReadError::ClosedStream | ReadError::EarlyDataRejected => {
+            broke_off(path, error)
+        }
     }
 }
 

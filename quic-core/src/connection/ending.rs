@@ -75,6 +75,9 @@ impl Connection {
             self.events.push_back(Event::Lost(reason.clone()));
         }
         self.streams.get().on_connection_over(readable);
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.on_connection_over(readable);
+        }
         self.record_changes(now, Origin::Local);
     }
 

@@ -7,8 +7,8 @@ use super::{Connection, Role};
 use crate::crypto::is_retry_authentic;
 use crate::error::{DiscardReason, TransportError};
 use crate::instant::Instant;
-use crate::wire::Side;
 use crate::wire::header::RetryHeader;
+use crate::wire::{Side, SpaceId};
 
 impl Connection {
     /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
@@ -39,7 +39,13 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
         //# A client MUST NOT reset the packet number for any packet number space after
         //# processing a Retry packet.
-        self.resend_initial();
+        self.resend_all(SpaceId::Initial);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# A client SHOULD attempt
+        //# to resend data in 0-RTT packets after it sends a new Initial packet.
+        if self.sends_early() {
+            self.resend_all(SpaceId::Application);
+        }
         // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
         self.recovery.on_space_discarded();
         if self.install_initial_keys(retry.source_id).is_err() {

@@ -10,6 +10,7 @@ use rustls::quic::{
     Connection, DirectionalKeys, KeyChange as TlsKeyChange, Keys, PacketKeySet, Secrets,
     ServerConnection, Version,
 };
+use rustls::{HandshakeType, PeerMisbehaved};
 
 use super::client_hello::read_offer;
 use super::compact_keys::VersionSecrets;
@@ -32,6 +33,7 @@ pub(super) struct RustlsSession {
     /// `None` on a server before there are 1-RTT keys.
     secrets: Option<Box<KeySource>>,
     handshake_keys_made: bool,
+    early_keys_made: bool,
     /// Keep the TLS state after the handshake.
     keep: bool,
 }
@@ -86,7 +88,7 @@ impl RustlsSession {
     }
 
     fn new(tls: Tls, keep: bool) -> Self {
-        Self { tls, secrets: None, handshake_keys_made: false, keep }
+        Self { tls, secrets: None, handshake_keys_made: false, early_keys_made: false, keep }
     }
 
     /// The secrets that this client, which was moved, has to make its keys from.
@@ -116,7 +118,17 @@ impl RustlsSession {
 /// Starts a server's TLS with all that came.
 fn start_server(waiting: Waiting, version: Version) -> Result<Connection, TransportError> {
     let Waiting { configs, parameters, input } = waiting;
-    let server = ServerConnection::new(configs.of(version), version, parameters);
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.4
+    //# A server SHOULD treat the
+    //# receipt of a TLS ClientHello with a non-empty legacy_session_id field
+    //# as a connection error of type PROTOCOL_VIOLATION.
+    if input.get(SESSION_ID_LENGTH_AT).is_some_and(|length| *length != 0) {
+        return Err(TransportError::protocol_violation("legacy_session_id is not empty"));
+    }
+    let config = configs.of(version, &parameters);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7
+    //# The cryptographic handshake MUST provide the following properties:
+    let server = ServerConnection::new(config, version, parameters);
     let mut connection =
         Connection::Server(server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?);
     read(&mut connection, &input)?;
@@ -124,9 +136,21 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
 }
 
 fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> {
-    connection.read_hs(data).map_err(|error| {
-        let code = connection.alert().map_or(INTERNAL_ERROR, u8::from);
-        alert(code, reason(&error))
+    connection.read_hs(data).map_err(|error| match violation(&error) {
+        Some(reason) => TransportError::protocol_violation(reason),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
+        //# As QUIC provides alternative mechanisms for connection termination
+        //# and the TLS connection is only closed if an error is encountered, a
+        //# QUIC endpoint MUST treat any alert from TLS as if it were at the
+        //# "fatal" level.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# When using ALPN, endpoints MUST immediately close a connection (see Section
+        //# 10.2 of [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error
+        //# code 0x0178; see Section 4.8) if an application protocol is not negotiated.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
+        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+        None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
 
@@ -148,6 +172,32 @@ fn alert(code: u8, reason: impl Into<Cow<'static, str>>) -> TransportError {
         reason: reason.into(),
     }
 }
+
+/// What QUIC forbids where TLS has another answer, or none.
+fn violation(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+        //# More specifically,
+        //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
+        //# and clients MUST treat receipt of such messages as a connection error
+        //# of type PROTOCOL_VIOLATION.
+        rustls::Error::InappropriateHandshakeMessage {
+            got_type: HandshakeType::CertificateRequest,
+            ..
+        } => Some("a request for a certificate at a wrong time"),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
+        //# A client MUST treat receipt of a NewSessionTicket that contains
+        //# an early_data extension with any other value as a connection error of
+        //# type PROTOCOL_VIOLATION.
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::InvalidMaxEarlyDataSize) => {
+            Some("max_early_data_size is neither nothing nor everything")
+        }
+        _ => None,
+    }
+}
+
+/// Where a ClientHello says how long its legacy_session_id is (RFC 8446 §4.1.2).
+const SESSION_ID_LENGTH_AT: usize = 4 + 2 + 32;
 
 fn wrong_level() -> TransportError {
     TransportError::protocol_violation("handshake data at a wrong level")
@@ -194,8 +244,13 @@ impl Session for RustlsSession {
                 return Err(alert(UNEXPECTED_MESSAGE, "no handshake message is expected any more"));
             }
         };
-        // Bytes of a level that TLS has left, or not come to, must not reach it
-        // (RFC 9001 §4.1.3).
+        // Bytes of a level that TLS has left, or not come to, must not reach it.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+        //# If the packet is from a previously installed encryption level, it
+        //# MUST NOT contain data that extends past the end of previously
+        //# received data in that flow.  Implementations MUST treat any
+        //# violations of this requirement as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if level != read_level(connection, self.handshake_keys_made) {
             return Err(wrong_level());
         }
@@ -241,6 +296,8 @@ impl Session for RustlsSession {
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<KeyChange> {
         let Tls::Live(connection) = &mut self.tls else { return None };
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+        //# Clients MUST NOT send the EndOfEarlyData message.
         match connection.write_hs(out)? {
             TlsKeyChange::Handshake { keys } => {
                 self.handshake_keys_made = true;
@@ -269,11 +326,37 @@ impl Session for RustlsSession {
     }
 
     fn early_keys(&mut self) -> Option<DirectionalKeys> {
-        None
+        let Tls::Live(connection) = &self.tls else { return None };
+        if self.early_keys_made || !connection.is_handshaking() {
+            return None;
+        }
+        let keys = connection.zero_rtt_keys()?;
+        self.early_keys_made = true;
+        Some(keys)
+    }
+
+    fn remembered_parameters(&self) -> Option<&[u8]> {
+        match &self.tls {
+            Tls::Live(connection) => {
+                let is_client = matches!(**connection, Connection::Client(_));
+                connection
+                    .quic_transport_parameters()
+                    .filter(|_| is_client && connection.is_handshaking())
+            }
+            Tls::Waiting(_) | Tls::Confirmed(_) => None,
+        }
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
-        None
+        match &self.tls {
+            Tls::Live(connection) => match &**connection {
+                Connection::Client(client) if !client.is_handshaking() => {
+                    Some(client.is_early_data_accepted())
+                }
+                Connection::Client(_) | Connection::Server(_) => None,
+            },
+            Tls::Waiting(_) | Tls::Confirmed(_) => None,
+        }
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {

@@ -80,6 +80,14 @@ impl Path {
         config: &TransportConfig,
         amplification: Amplification,
     ) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# An endpoint SHOULD use DPLPMTUD (Section 14.3) or PMTUD (Section
+        //# 14.2.1) to determine whether the path to a destination will support a
+        //# desired maximum datagram size without fragmentation.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# QUIC implementations that implement any kind of PMTU discovery
+        //# therefore SHOULD maintain a maximum datagram size for each combination
+        //# of local and remote IP addresses.
         let mtu = MtuDiscovery::new(config.initial_mtu, config.max_mtu);
         let size = mtu.current();
         let congestion: Box<dyn CongestionController> = match &config.congestion {
@@ -293,9 +301,13 @@ impl Path {
         self.window_available() < u64::from(self.mtu.current())
     }
 
-    /// How long path validation waits for an answer, at least.
-    pub(super) fn validation_interval(&self) -> Duration {
-        self.rtt.pto_base()
+    /// How long path validation waits for an answer, at least: the probe timeout of application
+    /// data. `ack_delay` is the peer's max_ack_delay.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //# This timer SHOULD be set as described in Section 6.2.1 of
+    //# [QUIC-RECOVERY] and MUST NOT be more aggressive.
+    pub(super) fn validation_interval(&self, ack_delay: Duration) -> Duration {
+        self.rtt.pto_base().saturating_add(ack_delay)
     }
 
     /// The port changed, but not the path: what is estimated stays, and packets in flight are

@@ -64,6 +64,9 @@ impl Paths {
             return Permit::None(Blocked::OtherSocket);
         }
         let allowance = path.amplification.allowance();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+        //# The server MUST also limit the number of bytes it sends before
+        //# validating the address of the client; see Section 8.
         if allowance < USEFUL_BYTES {
             return Permit::None(Blocked::Amplification);
         }
@@ -90,6 +93,13 @@ impl Paths {
             }
             budget => Permit::Any {
                 bytes: budget.unwrap_or(0).max(urgent).min(allowance),
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+                //# All QUIC packets that are not sent in a PMTU probe SHOULD be sized to
+                //# fit within the maximum datagram size to avoid the datagram being
+                //# fragmented or dropped [RFC8085].
+                //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+                //# A PL MUST NOT send a datagram (other than a probe packet) with a size
+                //# at the PL that is larger than the current PLPMTU.
                 datagram_length: mtu.into(),
             },
         }

@@ -9,6 +9,7 @@
 )]
 
 mod closing;
+mod early_data;
 mod ecn;
 mod handshake;
 mod keys;
