@@ -64,6 +64,7 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout = Some(options.timeout.0);
     transport.handshake_timeout = options.connect_timeout.0;
+    transport.congestion = options.congestion.into();
     let tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
     let config = network::client_config(tls, transport)?;
 

@@ -72,8 +72,9 @@ pub struct TransportConfig {
     /// above `initial_mtu`. Default: 1,452, what Ethernet carries under IPv6.
     pub max_mtu: u16,
     /// Whether sending is spread over the round-trip time (RFC 9002 §7.7). It takes timers that are
-    /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
-    /// Default: true.
+    /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers. Without
+    /// it, the congestion window is all that limits bursts, which the RFC forbids unless something
+    /// below paces. Default: true.
     pub pacing: bool,
     /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
     /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.

@@ -236,11 +236,11 @@ impl Connection {
         let (sent, mut owners) = self.split(space);
         let largest_acked = sent.largest_acked();
         let mut outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
+            let is_mtu_probe = packet.is_mtu_probe();
+            if !is_mtu_probe && packet.path() == thresholds.path {
+                largest_size = packet.size().max(largest_size);
+            }
             if packet.path() == thresholds.path {
-                let is_mtu_probe = packet.is_mtu_probe();
-                if !is_mtu_probe {
-                    largest_size = packet.size().max(largest_size);
-                }
                 owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
             if owners.recording.is_some() {

@@ -35,6 +35,10 @@ const GRANULARITY: Duration = Duration::from_millis(1);
 /// those of the Internet to hours.
 const MAX_BACKOFF_EXPONENT: u32 = 16;
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.1
+//# The RECOMMENDED value for kPersistentCongestionThreshold is 3, which
+//# results in behavior that is approximately equivalent to a TCP sender
+//# declaring an RTO after two TLPs.
 /// kPersistentCongestionThreshold (RFC 9002 §7.6.1).
 const PERSISTENT_CONGESTION_THRESHOLD: u32 = 3;
 

@@ -264,6 +264,11 @@ fn an_event_is_undone_when_every_packet_lost_in_it_arrived() {
 
 #[test]
 fn persistent_congestion_takes_longer_than_three_probe_timeouts() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.1
+    //= type=test
+    //# The RECOMMENDED value for kPersistentCongestionThreshold is 3, which
+    //# results in behavior that is approximately equivalent to a TCP sender
+    //# declaring an RTO after two TLPs.
     let mut recovery = Recovery::new(3);
     let rtt = rtt();
     let delay = Duration::from_millis(25);

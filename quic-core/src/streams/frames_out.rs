@@ -116,7 +116,9 @@ impl Streams {
         }
         // A limit of which the peer does not hear at once, because the packet is full, only
         // allows it a little more.
-        let limit = self.window.raise(now, rtt, self.config.max_receive_window);
+        let wanted = self.window.wanted(now, rtt).min(self.config.max_receive_window);
+        let permitted = self.allowance.permit(wanted, self.config.receive_window);
+        let limit = self.window.raise(now, rtt, permitted);
         packet
             .write(SentFrame::MaxData, |writer| write_limit(writer, FrameType::MAX_DATA, limit))?;
         self.max_data_pending = false;

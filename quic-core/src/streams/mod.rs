@@ -12,6 +12,7 @@ mod frames_in;
 mod frames_out;
 mod limits;
 mod queues;
+mod receive_budget;
 mod recv;
 mod reset_at;
 mod scheduler;
@@ -29,11 +30,13 @@ pub use api::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
     WriteError,
 };
+pub(crate) use receive_budget::ReceiveBudget;
 pub(crate) use slot::{InitialLimits, StreamsSlot};
 
 use self::early::Backlog;
 use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
+use self::receive_budget::Allowance;
 use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
 use self::send::{Fin, SendPart, SendTransition};
@@ -63,6 +66,7 @@ pub(crate) struct Streams {
     peer: PeerLimits,
     credit: ConnectionCredit,
     window: ReceiveWindow,
+    allowance: Allowance,
     /// Sum of the highest offsets received.
     received: u64,
     /// MAX_DATA is to be sent.
@@ -153,6 +157,7 @@ impl Streams {
             peer: PeerLimits::default(),
             credit: ConnectionCredit::new(),
             window: ReceiveWindow::new(config.receive_window),
+            allowance: Allowance::default(),
             received: 0,
             max_data_pending: false,
             urgent: VecDeque::new(),

@@ -128,6 +128,9 @@ impl LostRun {
         //# These two packets MUST be ack-eliciting, since a receiver is required
         //# to acknowledge only ack-eliciting packets within its maximum
         //# acknowledgment delay; see Section 13.2 of [QUIC-TRANSPORT].
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+        //# The persistent congestion period SHOULD NOT start until there is at
+        //# least one RTT sample.
         let counts = packet.ack_eliciting
             && !packet.mtu_probe
             && packet.path == thresholds.path
@@ -164,6 +167,9 @@ impl LossOutcome {
         //# [RFC4821] because this could result in unnecessary reduction of the
         //# sending rate.
         if !packet.mtu_probe {
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-7.4
+            //# Endpoints MUST NOT ignore the loss of packets that were sent after the
+            //# earliest acknowledged packet in a given packet number space.
             self.congestion_packets += 1;
             self.congestion_bytes += u64::from(packet.size);
             self.newest_sent = self.newest_sent.max(Some(packet.time_sent));

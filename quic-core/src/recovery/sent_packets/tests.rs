@@ -569,6 +569,10 @@ fn probes_carry_what_elicits_an_acknowledgment() {
 
 #[test]
 fn no_persistent_congestion_begins_before_the_first_round_trip_time() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+    //= type=test
+    //# The persistent congestion period SHOULD NOT start until there is at
+    //# least one RTT sample.
     let mut sent = SentPackets::new();
     for millis in [1000, 5000, 5001] {
         send(&mut sent, millis);
@@ -589,4 +593,39 @@ fn what_arrived_in_between_is_told_to_who_judges_the_losses_of_other_spaces() {
     for (from, to) in [(10, 20), (0, 10), (11, 30)] {
         assert!(!sent.has_arrived_between((at(from), at(to))));
     }
+}
+
+#[test]
+fn every_loss_after_the_earliest_acknowledged_packet_is_a_sign_of_congestion() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.4
+    //= type=test
+    //# Endpoints MUST NOT ignore the loss of packets that were sent after the
+    //# earliest acknowledged packet in a given packet number space.
+    let mut sent = SentPackets::new();
+    (0..8).for_each(|number| assert_eq!(send(&mut sent, number), number));
+    ack(&mut sent, 50, [1, 7]);
+    let (outcome, lost) = lose(&mut sent, 1000);
+    assert_eq!(lost, [0, 2, 3, 4, 5, 6]);
+    assert_eq!((outcome.congestion_packets, outcome.congestion_bytes), (6, 6 * 1200));
+    assert_eq!(outcome.newest_sent, Some(at(6)));
+}
+
+#[test]
+fn only_ack_eliciting_packets_begin_and_end_persistent_congestion() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+    //= type=test
+    //# These two packets MUST be ack-eliciting, since a receiver is required
+    //# to acknowledge only ack-eliciting packets within its maximum
+    //# acknowledgment delay; see Section 13.2 of [QUIC-TRANSPORT].
+    let mut sent = SentPackets::new();
+    for (millis, ack_eliciting) in
+        [(0, false), (100, true), (900, true), (5000, false), (5001, true)]
+    {
+        let sequence = sent.next_number();
+        sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence });
+        sent.push(NewPacket { ack_eliciting, in_flight: true, ..packet(millis) });
+    }
+    let _acked = ack(&mut sent, 6000, [4]);
+    let (outcome, lost) = lose(&mut sent, 6000);
+    assert_eq!((lost, outcome.span), (vec![0, 1, 2, 3], Some((at(100), at(900)))));
 }
