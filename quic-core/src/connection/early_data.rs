@@ -170,12 +170,23 @@ impl Connection {
             }
             return Ok(());
         }
-        early.reject(SpaceId::Application.of(&self.spaces).sent.next_number());
+        self.reject_early_data(now);
+        Ok(())
+    }
+
+    /// What was sent in 0-RTT did not arrive, and no more of it is.
+    pub(super) fn reject_early_data(&mut self, now: Instant) {
+        let next = SpaceId::Application.of(&self.spaces).sent.next_number();
+        let Some(early) = &mut self.early_data else { return };
+        if early.status != EarlyDataStatus::Offered {
+            return;
+        }
+        early.keys = None;
+        early.reject(next);
         self.resend_all(SpaceId::Application);
         self.streams.on_early_data_rejected();
         self.events.push_back(Event::EarlyDataRejected);
         self.update_recovery_timer(now);
-        Ok(())
     }
 
     /// Whether packets of `space` can be sealed.

@@ -308,7 +308,9 @@ impl Connection {
                 Role::Client(client) => (LongType::Initial, &*client.token),
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };
-            let (version, source_id) = (self.version, self.ids_seen.local_source);
+            let early = ty == LongType::ZeroRtt;
+            let version = if early { self.early_version() } else { self.version };
+            let source_id = self.ids_seen.local_source;
             let parts = LongHeaderParts { ty, version, destination_id, source_id, token };
             Some(write_long_header(&mut writer, &parts, number, number_length)?)
         };
