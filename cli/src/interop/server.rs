@@ -9,6 +9,7 @@ use super::{TestCase, certificates, variable};
 use crate::certificates::Identity;
 use crate::errors::Failure;
 use crate::hq;
+use crate::logs::Logs;
 use crate::network;
 use crate::output::Output;
 use crate::serve;
@@ -28,12 +29,15 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     if case == TestCase::Retry {
         config.validation = AddressValidation::Always;
     }
+    let logs = Logs::from_environment()?;
     network::block_on_one_core(async {
         let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
-        let endpoint = network::server_endpoint(config, socket)?;
+        let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
         tokio::select! {
-            () = serve::accept(&endpoint, root, output) => Ok(()),
-            stopped = network::stop_signal() => stopped,
+            () = serve::accept(&endpoint, root, output) => {}
+            stopped = network::stop_signal() => stopped?,
         }
+        drop(endpoint);
+        logs.finish()
     })?
 }

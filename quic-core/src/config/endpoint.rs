@@ -42,6 +42,9 @@ impl Default for EndpointConfig {
 }
 
 /// The secret from which stateless reset tokens are derived (RFC 9000 §10.3.2).
+///
+/// Instances that share a key have to be arranged so that packets with a connection ID always
+/// arrive where the connection is (RFC 9000 §21.11): any other would end the connection.
 #[derive(Clone, Eq, PartialEq)]
 pub struct StatelessResetKey([u8; 32]);
 

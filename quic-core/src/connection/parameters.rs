@@ -99,6 +99,9 @@ pub(super) fn check(
     let source = parameters
         .initial_source_connection_id
         .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     if ids.peer_initial_source != Some(source) {
         return Err(TransportError::transport_parameter("initial_source_connection_id is wrong"));
     }

@@ -163,6 +163,13 @@ impl Connection {
             Role::Server(server) => (Side::Server, Arc::clone(&server.config.transport)),
         };
         let hash = KeyedHash::new(&mut random);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.6
+        //# QUIC deployments SHOULD provide mitigations for the Slowloris attacks,
+        //# such as increasing the maximum number of clients the server will
+        //# allow, limiting the number of connections a single IP address is
+        //# allowed to make, imposing restrictions on the minimum transfer speed a
+        //# connection is allowed to have, and restricting the length of time an
+        //# endpoint is allowed to stay connected.
         let give_up_at = now + transport.handshake_timeout;
         let defaults = TransportParameters::default();
         Self {
@@ -180,6 +187,10 @@ impl Connection {
             undecryptable: Undecryptable::default(),
             paths: Paths::new(side, parts.path, Arc::clone(&transport), parts.address_validated),
             recovery: Recovery::new(transport.packet_threshold),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# An endpoint that uses this design MUST either use the same connection
+            //# ID length for all connections or encode the length of the connection
+            //# ID such that it can be recovered without state.
             local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),

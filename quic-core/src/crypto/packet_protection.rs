@@ -139,6 +139,9 @@ pub(super) fn remove_header_protection(
     largest_received: Option<u64>,
 ) -> Result<UnprotectedHeader, OpenError> {
     let (first, number, sample) =
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# Endpoints MUST discard packets that are too small to be valid QUIC
+        //# packets.
         split_for_sample(packet, number_offset, key).ok_or(OpenError::TooShort)?;
     key.decrypt_in_place(sample, first, number).map_err(|_| OpenError::TooShort)?;
     let first_byte = *first;

@@ -94,6 +94,14 @@ impl LocalIds {
         (0..ATTEMPTS).find_map(|_| {
             let mut bytes = [0; ConnectionId::MAXIMUM_LENGTH];
             let bytes = bytes.get_mut(..self.length.into())?;
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# This method for choosing the stateless reset token means that the
+            //# combination of connection ID and static key MUST NOT be used for
+            //# another connection.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# A connection ID from a connection that is reset by revealing the
+            //# stateless reset token MUST NOT be reused for new connections at nodes
+            //# that share a static key.
             random.fill(bytes);
             let id = ConnectionId::new(bytes)?;
             self.issued.iter().all(|issued| issued.id != id).then_some(id)

@@ -166,7 +166,21 @@ impl Paths {
             return PathVerdict::Ignored;
         }
         // Whoever moves there wants this end to send to someone else (RFC 9000 §21.5.4).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+        //# Endpoints SHOULD NOT refuse to use an address unless they have
+        //# specific knowledge about the network indicating that sending datagrams
+        //# to unvalidated addresses in a given range is not safe.
         if is_reflector(addresses.remote.port()) {
+            return PathVerdict::Ignored;
+        }
+        // What comes from the network cannot come from this machine.
+        let loopback = |path: &PathAddresses| path.remote.ip().is_loopback();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+        //# Endpoints SHOULD NOT allow connections or migration to a loopback
+        //# address if the same service was previously available at a different
+        //# interface or if the address was provided by a service at a
+        //# non-loopback address.
+        if loopback(addresses) && !loopback(&self.active.addresses) {
             return PathVerdict::Ignored;
         }
         PathVerdict::Unknown

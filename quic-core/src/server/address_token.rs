@@ -64,5 +64,8 @@ fn is_same_address(a: SocketAddr, b: SocketAddr) -> bool {
 
 /// A token from the future is from another server's clock, and not to be trusted.
 fn is_current(now: Instant, issued: Instant, lifetime: Duration) -> bool {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.3
+    //# Servers SHOULD provide mitigations for this attack by limiting the
+    //# usage and lifetime of address validation tokens; see Section 8.1.3.
     issued <= now && now <= issued + lifetime
 }

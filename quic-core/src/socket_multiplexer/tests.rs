@@ -1,7 +1,6 @@
 use super::*;
 use crate::config::StatelessResetKey;
 use crate::recorder::{ConnectionRecorder, Recorder, SharedRecorder, Subject};
-use crate::wire::ConnectionId;
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
 
