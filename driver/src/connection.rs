@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quic_core::crypto::HandshakeData;
-use quic_core::{ConnectionError, Direction, OpenStreamError, Side, Statistics, StreamId, VarInt};
+use quic_core::{
+    ConnectionError, ConnectionRecorder, Direction, OpenStreamError, Side, Statistics, StreamId,
+    Subject, VarInt,
+};
 
 use crate::error::ExportKeyingMaterialError;
 use crate::recv_stream::RecvStream;
@@ -241,6 +244,20 @@ impl Connection {
         let updated = state.connection.update_keys(self.inner.now());
         self.inner.changed(state);
         updated
+    }
+
+    /// Has this connection recorded from now on, or no more, whatever the configuration says. The
+    /// recorder is told the present state first.
+    ///
+    /// It is called with the connection locked: it must not use it.
+    pub fn set_recorder(&self, recorder: Option<Box<dyn ConnectionRecorder>>) {
+        let mut state = self.inner.lock();
+        state.connection.set_recorder(self.inner.now(), recorder);
+    }
+
+    /// What the connection is known by in records: both ends know the ID.
+    pub fn subject(&self) -> Subject {
+        self.inner.lock().connection.subject()
     }
 
     /// A number that all handles of this connection share and no other living connection has.

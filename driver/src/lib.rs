@@ -30,6 +30,9 @@ mod outbox;
 mod pump;
 mod socket;
 
+#[cfg(feature = "tracing")]
+mod tracing_recorder;
+
 pub use connection::{Connecting, Connection};
 pub use endpoint::Endpoint;
 pub use error::{
@@ -43,13 +46,15 @@ pub use send_stream::SendStream;
 pub use socket::{
     Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
 };
+#[cfg(feature = "tracing")]
+pub use tracing_recorder::TracingRecorder;
 
 pub use bytes::Bytes;
 pub use quic_core::{
     AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, ServerConfig, Side, StatelessResetKey, Statistics,
-    StreamId, TokenKey, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    ConnectionError, ConnectionRecorder, Direction, EndpointConfig, Record, Recorder, ServerConfig,
+    SharedRecorder, Side, StatelessResetKey, Statistics, StreamId, Subject, TokenKey,
+    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

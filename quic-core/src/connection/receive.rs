@@ -52,6 +52,7 @@ impl Connection {
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
         let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
         self.record(now, &Record::DatagramsReceived(datagrams));
+        self.counters.batches_received += 1;
         let segment_length = segment_length.unwrap_or(payload.len()).max(1);
         for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {

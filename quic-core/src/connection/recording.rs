@@ -51,7 +51,7 @@ struct Told {
     key_updates: u64,
     metrics: Option<Metrics>,
     congestion: Option<CongestionState>,
-    congestion_events: u64,
+    congestion_events: u32,
 }
 
 /// Keys that come and go.
