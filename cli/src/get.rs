@@ -417,7 +417,8 @@ mod tests {
             accepted.closed().await;
         });
         let addresses = vec![silent, address];
-        let (_endpoint, connection) = connect(&client(), "localhost", addresses).await.unwrap();
+        let (_endpoint, connection) =
+            connect(&client(), "localhost", addresses, None).await.unwrap();
         assert_eq!(connection.remote_address(), address);
     }
 

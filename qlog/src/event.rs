@@ -132,31 +132,29 @@ impl Events<'_> {
 
     fn other_record(&mut self, record: &Record<'_>) {
         match record {
-            Record::KeysDiscarded { packet_type } => {
-                for side in [Side::Client, Side::Server] {
-                    self.event("quic:key_discarded", |data| {
-                        data.quoted("key_type", key_type(*packet_type, side));
-                        data.quoted("trigger", "tls");
-                    });
-                }
-            }
+            Record::KeysDiscarded { packet_type } => self.for_both_keys(|side, events| {
+                events.event("quic:key_discarded", |data| {
+                    data.quoted("key_type", key_type(*packet_type, side));
+                    data.quoted("trigger", "tls");
+                });
+            }),
             Record::KeysUpdated { packet_type, phase, trigger } => {
-                for side in [Side::Client, Side::Server] {
-                    self.event("quic:key_updated", |data| {
+                self.for_both_keys(|side, events| {
+                    events.event("quic:key_updated", |data| {
                         data.quoted("key_type", key_type(*packet_type, side));
                         if let Some(phase) = phase {
                             data.plain("key_phase", phase);
                         }
                         data.quoted("trigger", key_trigger(*trigger));
                     });
-                }
+                });
             }
             Record::MetricsUpdated { old, new } => {
                 self.event("quic:recovery_metrics_updated", |data| write_metrics(data, *old, new));
             }
             Record::ParametersSet { origin, parameters } => {
                 self.event("quic:parameters_set", |data| {
-                    write_parameters(data, *origin, parameters);
+                    write_parameters(data, *origin, *parameters);
                 });
             }
             Record::RecoveryParametersSet(parameters) => {
@@ -176,6 +174,12 @@ impl Events<'_> {
             // What packets carried is said where they were sent.
             _ => {}
         }
+    }
+
+    /// Both ends have keys of their own to send with, which come and go together.
+    fn for_both_keys(&mut self, write: impl Fn(Side, &mut Self)) {
+        write(Side::Client, self);
+        write(Side::Server, self);
     }
 
     /// Packets of ours that were acknowledged together.
@@ -267,7 +271,7 @@ fn write_transport_error(data: &mut Object<'_>, error: &TransportError) {
     data.text("reason", &error.reason);
 }
 
-fn write_parameters(data: &mut Object<'_>, origin: Origin, parameters: &Parameters<'_>) {
+fn write_parameters(data: &mut Object<'_>, origin: Origin, parameters: Parameters<'_>) {
     data.quoted(
         "initiator",
         match origin {

@@ -226,7 +226,7 @@ impl Panel {
         for (time, value) in series.points() {
             let (x, y) = ((self.x(*time) / OUTLINE).floor() * OUTLINE, self.y(*value));
             match columns.last_mut() {
-                Some((at, highest)) if *at == x => *highest = highest.min(y),
+                Some((at, highest)) if (*at - x).abs() < OUTLINE / 2.0 => *highest = highest.min(y),
                 // What was in flight is still so when a column begins.
                 _ => columns.push((x, y.min(before))),
             }

@@ -74,6 +74,7 @@ struct Live {
 }
 
 impl ConnectionRecorder for Live {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "a picture shows but little")]
     fn record(&mut self, now: Instant, record: &Record<'_>) {
         let time = now.saturating_duration_since(self.start).as_secs_f64() * 1e3;
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);

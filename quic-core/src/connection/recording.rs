@@ -36,7 +36,6 @@ pub(super) struct Recording {
 
 /// What the recorder was told last.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 struct Told {
     state: Option<ConnectionState>,
     path: Option<PathAddresses>,
@@ -235,9 +234,11 @@ impl Connection {
     /// and hears of no packet that was sent or received before.
     pub fn set_recorder(&mut self, now: Instant, recorder: Option<Box<dyn ConnectionRecorder>>) {
         self.recording = recorder.map(|recorder| {
-            let mut told = Told::default();
-            told.key_updates = self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates());
-            told.congestion_events = self.counters.congestion_events;
+            let told = Told {
+                key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),
+                congestion_events: self.counters.congestion_events,
+                ..Told::default()
+            };
             Box::new(Recording { recorder, now, is_probe: false, told })
         });
         self.record_changes(now, Origin::Local);

@@ -86,7 +86,9 @@ impl TlsServerConfig {
         self
     }
 
-    /// Reports the secrets of all sessions started from now on to `key_log`.
+    /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
+    /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
+    /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         Arc::make_mut(&mut self.config).key_log = key_log;
@@ -178,7 +180,9 @@ impl TlsClientConfig {
         Self::new(Arc::new(config))
     }
 
-    /// Reports the secrets of all sessions started from now on to `key_log`.
+    /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
+    /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
+    /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         Arc::make_mut(&mut self.config).key_log = key_log;

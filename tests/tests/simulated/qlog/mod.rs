@@ -39,11 +39,11 @@ fn check(logs: &[(Subject, String)]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for (subject, log) in logs {
         let records = records(log);
-        let (header, events) = records.split_first().expect("a header");
+        let (header, events) = records.split_first().unwrap();
         schema::check_header(header, subject);
         let mut last = 0.0;
         for event in events {
-            let time = event["time"].as_f64().expect("a time");
+            let time = event["time"].as_f64().unwrap();
             assert!(time >= last, "{event} is earlier than {last}");
             last = time;
             schema::check_event(event);
@@ -159,7 +159,7 @@ fn a_simulated_handshake_is_written_as_it_was_written_before() {
     check(&logs);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulated/qlog/handshake.sqlog");
     let of_client = logs.iter().find(|(subject, _)| subject.side == Side::Client);
-    let (_, log) = of_client.expect("the client's log");
+    let (_, log) = of_client.unwrap();
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, log).unwrap();
     }
