@@ -310,7 +310,7 @@ fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> 
             format!("no answer from {to}; check the address, and that UDP gets there")
         }
         (ConnectionError::VersionMismatch, _) => {
-            format!("{to} does not speak QUIC version 1")
+            format!("{to} speaks neither version 1 nor version 2 of QUIC")
         }
         (_, Some(NO_APPLICATION_PROTOCOL)) => format!(
             "{to} does not speak {}; check that it is the right server and port",

@@ -15,6 +15,8 @@ pub(crate) struct Outbox {
     /// Whether the socket takes trains. Ends when trains fail where their datagrams do not.
     trains: Trains,
     departure: Option<Departure>,
+    /// Length of a datagram that the interface turned out not to carry.
+    too_large: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,6 +55,7 @@ impl Outbox {
             memory: vec![0; BATCH_LENGTH].into_boxed_slice(),
             trains: Trains::Whole,
             departure: None,
+            too_large: None,
         }
     }
 
@@ -85,6 +88,12 @@ impl Outbox {
         self.departure.is_some()
     }
 
+    /// Length of a datagram that the system refused because the interface does not carry it; told
+    /// once. News of earlier datagrams is not among them, nor is anything that ICMP says.
+    pub(crate) fn take_too_large(&mut self) -> Option<usize> {
+        self.too_large.take()
+    }
+
     /// Sends what is in the memory.
     pub(crate) fn send(&mut self, socket: &impl Socket, counters: &SocketCounters) -> Sent {
         let (mut taken, mut refused) = (0_usize, 0_usize);
@@ -112,7 +121,10 @@ impl Outbox {
                 // system tells once and by the way: then this one was not looked at yet.
                 Err(_) if !departure.refused_once => departure.refused_once = true,
                 // Unreachable, refused, too large, out of memory: lost, like anywhere on the way.
-                Err(_) => {
+                Err(error) => {
+                    if error.raw_os_error() == Some(EMSGSIZE) {
+                        self.too_large = Some(length);
+                    }
                     counters.datagrams_refused.fetch_add(1, Ordering::Relaxed);
                     refused += 1;
                     departure.advance(length);
@@ -159,6 +171,16 @@ fn means_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
         || error.raw_os_error() == Some(EIO)
 }
+
+/// What systems say of a datagram that is larger than the interface's MTU. Path MTU discovery of
+/// their own is off, so that they say it of nothing else.
+const EMSGSIZE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    90
+} else if cfg!(windows) {
+    10_040
+} else {
+    40
+};
 
 /// The longest UDP payload that IPv4 and IPv6 both carry, a little less than 64 KiB.
 const BATCH_LENGTH: usize = 65_487;

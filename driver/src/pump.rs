@@ -141,7 +141,12 @@ impl Pump {
         if self.outbox.is_empty() && !self.fill(now, socket) {
             return Progress::Flushed;
         }
-        match self.outbox.send(socket, &self.endpoint.counters) {
+        let sent = self.outbox.send(socket, &self.endpoint.counters);
+        if let Some(length) = self.outbox.take_too_large() {
+            let EndpointState { multiplexer, socket, .. } = &mut *self.endpoint.lock();
+            multiplexer.handle_too_large(now, *socket, length);
+        }
+        match sent {
             Sent::Gone => Progress::More,
             Sent::Blocked => Progress::Blocked,
         }

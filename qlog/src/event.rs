@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use quic_core::{
-    CongestionState, ConnectionError, ConnectionId, ConnectionState, KeyTrigger, Metrics, Origin,
-    PacketType, ParameterValue, Parameters, PathRecord, Record, RecoveryParameters, Side, Timer,
-    TransportError,
+    CongestionState, ConnectionError, ConnectionId, ConnectionState, EcnState, KeyTrigger, Metrics,
+    Origin, PacketType, ParameterValue, Parameters, PathRecord, Record, RecoveryParameters, Side,
+    Timer, TransportError,
 };
 
 use crate::errors;
@@ -62,6 +62,14 @@ impl Events<'_> {
                     data.hex("new", new.as_slice());
                 });
             }
+            // What is off for good is in no state of qlog's.
+            Record::EcnStateChanged { new: EcnState::Off, .. } => {}
+            Record::EcnStateChanged { old, new } => self.event("quic:ecn_state_updated", |data| {
+                if let Some(old) = old.filter(|old| *old != EcnState::Off) {
+                    data.quoted("old", ecn_state(old));
+                }
+                data.quoted("new", ecn_state(*new));
+            }),
             Record::MtuChanged { old, new } => self.event("quic:mtu_updated", |data| {
                 if let Some(old) = old {
                     data.plain("old", old);
@@ -335,6 +343,15 @@ fn connection_state(state: ConnectionState) -> &'static str {
         ConnectionState::Closing => "closing",
         ConnectionState::Draining => "draining",
         _ => "closed",
+    }
+}
+
+fn ecn_state(state: EcnState) -> &'static str {
+    match state {
+        EcnState::Testing => "testing",
+        EcnState::Capable => "capable",
+        EcnState::Failed => "failed",
+        _ => "unknown",
     }
 }
 

@@ -49,6 +49,9 @@ impl TransportErrorCode {
     /// The path does not carry datagrams of 1,200 bytes.
     pub const NO_VIABLE_PATH: Self = Self(0x10);
 
+    /// The versions of the handshake do not add up: somebody may have meddled with them (RFC 9368).
+    pub const VERSION_NEGOTIATION_ERROR: Self = Self(0x11);
+
     /// The code for a TLS alert (RFC 9001 §4.8).
     pub const fn crypto(alert: u8) -> Self {
         Self(0x100 | alert as u64)
@@ -84,6 +87,7 @@ impl TransportErrorCode {
             Self::KEY_UPDATE_ERROR => "KEY_UPDATE_ERROR",
             Self::AEAD_LIMIT_REACHED => "AEAD_LIMIT_REACHED",
             Self::NO_VIABLE_PATH => "NO_VIABLE_PATH",
+            Self::VERSION_NEGOTIATION_ERROR => "VERSION_NEGOTIATION_ERROR",
             Self(0x100..=0x1ff) => "CRYPTO_ERROR",
             Self(_) => return None,
         })
@@ -155,6 +159,7 @@ shorthands! {
     crypto_buffer_exceeded => CRYPTO_BUFFER_EXCEEDED,
     key_update => KEY_UPDATE_ERROR,
     aead_limit_reached => AEAD_LIMIT_REACHED,
+    version_negotiation => VERSION_NEGOTIATION_ERROR,
 }
 
 impl From<FrameError> for TransportError {

@@ -1,6 +1,7 @@
 //! What the application hears of. Events carry no data: they say where to look.
 
 use crate::error::ConnectionError;
+use crate::net::PathAddresses;
 use crate::wire::{Direction, StreamId};
 
 /// Names a connection, or an attempt at one, among all managers of a multiplexer.
@@ -27,8 +28,24 @@ pub enum Event {
     /// The connection is over. No further events follow. What had arrived before can still be
     /// accepted and read, unless this end closed, until `poll_event` returns `None`.
     Lost(ConnectionError),
+    /// Something happened to a path (RFC 9000 §9).
+    Path(PathEvent),
     /// Something happened on a stream.
     Stream(StreamEvent),
+}
+
+/// Something happened to a path of the connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PathEvent {
+    /// Another path is in use: this end moved, or the peer did, or it turned out that it had not.
+    /// Of several in a row, only the last is told.
+    Active(PathAddresses),
+    /// The path works (RFC 9000 §8.2): the one in use after a move, or one that was probed.
+    Validated(PathAddresses),
+    /// The path does not work, or had to make room for others. If it was in use, the last one that
+    /// worked is again.
+    Failed(PathAddresses),
 }
 
 /// Something happened on a stream, or to the number of streams.

@@ -1,7 +1,7 @@
 //! QUIC as a pure state machine: bytes, time and randomness in; datagrams, events and deadlines
 //! out.
 //!
-//! Version 1 of QUIC (RFC 9000, 9001, 9002), client and server, without sockets, clocks, threads,
+//! Versions 1 and 2 of QUIC (RFC 9000, 9001, 9002, 9369), client and server, without sockets, clocks, threads,
 //! locks or a runtime: whoever calls decides when, where and with what time. Runs repeat exactly
 //! from the same seed. For applications on tokio there is `driver-tokio`; this crate is for those
 //! who bring an event loop of their own, and for simulations.
@@ -153,16 +153,17 @@ pub mod fuzzing;
 
 pub use config::{
     AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
-    ServerConfig, StatelessResetKey, TokenKey, TransportConfig,
+    QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey, TransportConfig,
+    VersionChoice,
 };
-pub use connection::{Connection, Statistics};
+pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, StreamEvent};
+pub use event::{ConnectionHandle, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, PathAddresses, SocketId, UdpDatagram};
+pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };

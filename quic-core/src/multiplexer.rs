@@ -49,6 +49,8 @@ pub trait Multiplexer {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit>;
+    /// See [`PacketHandlerManager::handle_too_large`].
+    fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize);
     /// The next event of any manager. Handles are unique among all of them.
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
     /// When `handle_timeout` is next due; `None` if not before something else happens.

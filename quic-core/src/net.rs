@@ -56,6 +56,24 @@ impl EcnCodepoint {
     }
 }
 
+/// Whether a path carries ECN marks (RFC 9000 §13.4.2).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum EcnState {
+    /// Packets are not marked, since the configuration says so.
+    #[default]
+    Off,
+    /// The first packets are marked, to see what becomes of the marks.
+    Testing,
+    /// Enough packets are marked: no further ones before the peer says what became of them.
+    Unknown,
+    /// Marks arrive: packets are marked.
+    Capable,
+    /// Marks, or what is marked, do not arrive, or the peer does not count them rightly: packets
+    /// are not marked any more.
+    Failed,
+}
+
 /// A UDP datagram that arrived, or a train of them that the kernel coalesced (GRO).
 ///
 /// The payload is decrypted in place: after the call its content is unspecified, and the memory is

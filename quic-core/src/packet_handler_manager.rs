@@ -70,6 +70,13 @@ pub trait PacketHandlerManager {
         target: Connect<'_>,
     ) -> Result<ConnectionHandle, ConnectError>;
 
+    /// The datagrams that left this socket last did not leave: the system refused one of `length`
+    /// bytes as too large for the interface. It is not tried again soon.
+    ///
+    /// Call it after that `poll_transmit` and before the next one of the socket. What an ICMP
+    /// message says must not come here, since anybody can send one (RFC 9000 §14.2.1).
+    fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize);
+
     /// What is known of an attempt that waits to be accepted.
     fn incoming(&self, handle: ConnectionHandle) -> Option<Incoming>;
     /// Accepts an attempt; with `config` instead of the listening one, if given.
@@ -89,6 +96,9 @@ pub trait PacketHandlerManager {
     fn retry(&mut self, now: Instant, handle: ConnectionHandle) -> bool;
     /// Drops an attempt without an answer.
     fn ignore(&mut self, handle: ConnectionHandle);
+
+    /// A socket is gone. Connections give up what they have on it besides the path in use.
+    fn on_socket_removed(&mut self, socket: SocketId);
 
     /// The home of a connection.
     fn cell(&self, handle: ConnectionHandle) -> Option<&Self::Cell>;

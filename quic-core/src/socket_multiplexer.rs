@@ -129,6 +129,9 @@ where
     }
 
     fn remove_socket(&mut self, socket: SocketId) {
+        if let Some(manager) = self.manager(socket) {
+            manager.on_socket_removed(socket);
+        }
         self.sockets.retain(|known| known.id != socket);
         let sockets = &self.sockets;
         self.managers.retain(|shared| sockets.iter().any(|socket| socket.manager == shared.id));
@@ -158,6 +161,12 @@ where
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         self.manager(socket)?.poll_transmit(now, socket, buffer)
+    }
+
+    fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize) {
+        if let Some(manager) = self.manager(socket) {
+            manager.handle_too_large(now, socket, length);
+        }
     }
 
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {

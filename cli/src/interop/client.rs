@@ -11,7 +11,7 @@ use quic_core::{ConnectionId, QUIC_V1, Side};
 use rustls::quic::Keys;
 use tokio::time;
 
-use super::{TestCase, certificates, variable};
+use super::{TestCase, VERSION_2_FIRST, certificates, variable};
 use crate::certificates::certificates_in;
 use crate::errors::Failure;
 use crate::get::{self, Download, Server};
@@ -41,10 +41,14 @@ pub(crate) fn run() -> Result<(), Failure> {
     if case == TestCase::VersionNegotiation {
         let mut config = network::client_config(AnyVersion(tls), case.transport())?;
         config.version = GREASED_VERSION;
+        config.versions = Vec::new();
         return with_logs(network::block_on_one_core(negotiate(config, urls, &logs))?, logs);
     }
     let downloads = PathBuf::from(variable("DOWNLOADS")?);
-    let config = network::client_config(tls, case.transport())?;
+    let mut config = network::client_config(tls, case.transport())?;
+    if case == TestCase::Version2 {
+        config.versions = VERSION_2_FIRST.to_vec();
+    }
     with_logs(network::block_on_one_core(fetch(case, config, urls, downloads, &logs))?, logs)
 }
 

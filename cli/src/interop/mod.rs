@@ -7,7 +7,7 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use quic_core::TransportConfig;
+use quic_core::{QUIC_V1, QUIC_V2, TransportConfig};
 
 use crate::errors::Failure;
 use crate::network::Preference;
@@ -31,6 +31,8 @@ enum TestCase {
     Retry,
     /// Files, as they come.
     Transfer,
+    /// The client starts with version 1, and both ends want version 2.
+    Version2,
     /// The client starts with a version that does not exist.
     VersionNegotiation,
 }
@@ -47,6 +49,7 @@ impl TestCase {
             "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
             | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
             | "crosstraffic" => Self::Transfer,
+            "v2" => Self::Version2,
             "versionnegotiation" => Self::VersionNegotiation,
             _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),
         })
@@ -66,6 +69,9 @@ impl TestCase {
         transport
     }
 }
+
+/// Versions of QUIC, the one first that the case `v2` is about.
+const VERSION_2_FIRST: [u32; 2] = [QUIC_V2, QUIC_V1];
 
 fn variable(name: &str) -> Result<String, Failure> {
     env::var(name)

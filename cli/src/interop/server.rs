@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use quic_core::AddressValidation;
+use quic_core::{AddressValidation, ServerVersions, VersionChoice};
 
-use super::{TestCase, certificates, variable};
+use super::{TestCase, VERSION_2_FIRST, certificates, variable};
 use crate::certificates::Identity;
 use crate::errors::Failure;
 use crate::hq;
@@ -26,6 +26,10 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     let identity = Identity::from_files(&folder.join("cert.pem"), &folder.join("priv.key"))?;
     let tls = network::server_tls(identity, hq::ALPN, case.preference())?;
     let mut config = network::server_config(tls, case.transport())?;
+    if case == TestCase::Version2 {
+        config.versions = ServerVersions::new(&VERSION_2_FIRST);
+        config.versions.choice = VersionChoice::Server;
+    }
     if case == TestCase::Retry {
         config.validation = AddressValidation::Always;
     }

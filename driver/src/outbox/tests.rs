@@ -109,6 +109,22 @@ fn a_split_train_that_is_blocked_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn only_a_datagram_that_is_refused_twice_as_too_large_is_told_of() {
+    let too_large = || Some(io::Error::from_raw_os_error(EMSGSIZE));
+    let socket = Scripted::default();
+    let counters = SocketCounters::default();
+    let mut outbox = loaded();
+    // The train, and the first datagram once: the second time it leaves.
+    *socket.errors.borrow_mut() = vec![too_large(), too_large()];
+    assert_eq!(outbox.send(&socket, &counters), Sent::Gone);
+    assert_eq!(outbox.take_too_large(), None);
+    load(&mut outbox);
+    *socket.errors.borrow_mut() = vec![too_large(), too_large(), too_large()];
+    assert_eq!(outbox.send(&socket, &counters), Sent::Gone);
+    assert_eq!((outbox.take_too_large(), outbox.take_too_large()), (Some(1200), None));
+}
+
+#[test]
 fn a_path_that_is_too_narrow_does_not_end_trains() {
     let socket = Scripted::default();
     socket.refuses_longer_than.set(Some(1000));

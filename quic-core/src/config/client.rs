@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ConfigError, TransportConfig};
+use super::{ConfigError, QUIC_V1, QUIC_V2, TransportConfig};
 use crate::crypto::SessionFactory;
 
 /// How to open connections. Cheap to clone.
@@ -13,8 +13,19 @@ pub struct ClientConfig {
     pub crypto: Arc<dyn SessionFactory>,
     /// Limits and timings.
     pub transport: Arc<TransportConfig>,
-    /// The QUIC version to start with. Default: version 1.
+    /// The QUIC version to start with. Default: [`QUIC_V1`](crate::QUIC_V1), which every server
+    /// knows.
     pub version: u32,
+    /// The QUIC versions that the connection may be in in the end, most wanted first: a server
+    /// that knows one of them may go on in it at once, if `version` is compatible with it
+    /// (RFC 9368 §2.3), and a server that does not know `version` is tried again with the first
+    /// of these that it knows (§2.1). Without `version` among them, that comes last. At most 16;
+    /// give only `version`, or nothing, to accept no other. Default: version 1, then
+    /// [`QUIC_V2`](crate::QUIC_V2).
+    pub versions: Vec<u32>,
+    /// Move to the address that the server prefers, if it says so (RFC 9000 §9.6), once that was
+    /// found to work. Default: true.
+    pub use_preferred_address: bool,
 }
 
 impl ClientConfig {
@@ -27,6 +38,12 @@ impl ClientConfig {
         transport: TransportConfig,
     ) -> Result<Self, ConfigError> {
         transport.check()?;
-        Ok(Self { crypto, transport: Arc::new(transport), version: super::QUIC_V1 })
+        Ok(Self {
+            crypto,
+            transport: Arc::new(transport),
+            version: QUIC_V1,
+            versions: vec![QUIC_V1, QUIC_V2],
+            use_preferred_address: true,
+        })
     }
 }

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use crate::recorder::SharedRecorder;
-use crate::wire::header::VERSION_1;
+use crate::wire::header::{VERSION_1, VERSION_2};
 
 /// QUIC version 1 (RFC 9000 §15).
 pub const QUIC_V1: u32 = VERSION_1;
+/// QUIC version 2 (RFC 9369).
+pub const QUIC_V2: u32 = VERSION_2;
 
 /// What all connections of a socket share. Sockets with equal configurations share one packet
 /// handler manager, so that connections can move between them.

@@ -1,10 +1,11 @@
 //! What a server chooses for the connections it accepts.
 
 use std::fmt;
+use std::net::{SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConfigError, TransportConfig};
+use super::{ConfigError, ServerVersions, TransportConfig};
 use crate::crypto::SessionFactory;
 
 /// How to accept connections. Cheap to clone.
@@ -36,6 +37,14 @@ pub struct ServerConfig {
     pub new_token_lifetime: Duration,
     /// NEW_TOKEN tokens given to each client (RFC 9000 §8.1.3). Default: 1.
     pub new_tokens: u8,
+    /// The versions of QUIC to speak. Default: 1 and 2; the client chooses.
+    pub versions: ServerVersions,
+    /// Where clients that connect over IPv4 should move to after the handshake (RFC 9000 §9.6):
+    /// an address of this server alone, whose datagrams reach a socket of the same manager. Not
+    /// offered where connection IDs are empty. Default: `None`.
+    pub preferred_address_v4: Option<SocketAddrV4>,
+    /// The same for clients that connect over IPv6. Default: `None`.
+    pub preferred_address_v6: Option<SocketAddrV6>,
 }
 
 /// When clients have to prove that they receive at the address they send from, by a Retry.
@@ -72,6 +81,9 @@ impl ServerConfig {
             retry_token_lifetime: Duration::from_secs(15),
             new_token_lifetime: Duration::from_hours(14 * 24),
             new_tokens: 1,
+            versions: ServerVersions::default(),
+            preferred_address_v4: None,
+            preferred_address_v6: None,
         })
     }
 }

@@ -57,6 +57,21 @@ pub struct TransportConfig {
     /// late by 2 ms at the most: turn it off where they are coarser, or throughput suffers.
     /// Default: true.
     pub pacing: bool,
+    /// Whether packets are marked as ECN-capable where the path and the peer prove to support it
+    /// (RFC 9000 §13.4). Marks that arrive are reported in any case. Default: true.
+    pub ecn: bool,
+    /// Whether the QUIC Bit may have any value (RFC 9287): the peer is told that it may clear it,
+    /// and it is cleared in every other packet to peers that say the same. Turn it off where
+    /// something on the way, or on the same socket, tells QUIC from other protocols by that bit.
+    /// Default: true.
+    pub grease_quic_bit: bool,
+    /// Whether transport parameters and lists of versions carry reserved values, which peers have
+    /// to ignore (RFC 9000 §15, §18.1). Default: true.
+    pub grease: bool,
+    /// Ask the peer not to move on purpose (disable_active_migration, RFC 9000 §18.2), as behind a
+    /// load balancer that routes by addresses. A peer that moves nevertheless, or whose NAT does,
+    /// is validated and followed as any other. Default: false.
+    pub disable_active_migration: bool,
 }
 
 impl Default for TransportConfig {
@@ -79,6 +94,10 @@ impl Default for TransportConfig {
             initial_mtu: MINIMUM_MTU,
             max_mtu: 1452,
             pacing: true,
+            ecn: true,
+            grease_quic_bit: true,
+            grease: true,
+            disable_active_migration: false,
         }
     }
 }
@@ -91,6 +110,8 @@ pub enum CongestionAlgorithm {
     Cubic,
     /// NewReno (RFC 9002 §7).
     NewReno,
+    /// BBRv3 (draft-ietf-ccwg-bbr). Needs [`pacing`](TransportConfig::pacing).
+    Bbr,
     /// Your own: called for each new path with its maximum datagram size, in bytes.
     Custom(Arc<dyn Fn(u16) -> Box<dyn CongestionController> + Send + Sync>),
 }
@@ -100,6 +121,7 @@ impl fmt::Debug for CongestionAlgorithm {
         f.write_str(match self {
             Self::Cubic => "Cubic",
             Self::NewReno => "NewReno",
+            Self::Bbr => "Bbr",
             Self::Custom(_) => "Custom",
         })
     }
@@ -152,6 +174,11 @@ impl TransportConfig {
             (self.initial_mtu < MINIMUM_MTU, "initial_mtu", "must be at least 1200 (RFC 9000 §14)"),
             (self.initial_mtu > 65_527, "initial_mtu", "must be at most 65527"),
             (self.max_mtu > 65_527, "max_mtu", "must be at most 65527"),
+            (
+                !self.pacing && matches!(self.congestion, CongestionAlgorithm::Bbr),
+                "pacing",
+                "must be on with BBR, which is nothing without",
+            ),
         ];
         match wrong.into_iter().find(|(wrong, ..)| *wrong) {
             Some((_, field, problem)) => Err(ConfigError { field, problem }),

@@ -5,8 +5,9 @@ mod tests;
 
 use std::time::Duration;
 
+use super::hystart::{Growth, HyStart};
 use super::window::{MAX_WINDOW, RecoveryPeriod, Window};
-use super::{Acked, Congestion, CongestionController, Rtt};
+use super::{Acked, Congestion, CongestionController, Rtt, Sent};
 use crate::instant::Instant;
 
 /// The constant C, in datagrams per second cubed (RFC 9438 §5).
@@ -30,6 +31,8 @@ pub struct Cubic {
     idle_since: Option<Instant>,
     /// Since when the application has been sending less than the window permits.
     limited_since: Option<Instant>,
+    /// The first slow start, once the window limits it.
+    hystart: Option<Box<HyStart>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +72,12 @@ impl Cubic {
             prior: 0.0,
             epoch: None,
         };
-        Self { state, before_event: None, idle_since: None, limited_since: None }
+        Self { state, before_event: None, idle_since: None, limited_since: None, hystart: None }
     }
 }
 
 impl CongestionController for Cubic {
-    fn on_sent(&mut self, now: Instant, _bytes: u64, _in_flight: u64) {
+    fn on_sent(&mut self, now: Instant, _sent: &Sent) {
         if let Some(since) = self.idle_since.take()
             && self.limited_since.is_none()
         {
@@ -100,7 +103,16 @@ impl CongestionController for Cubic {
         }
         let window = state.window.bytes();
         match state.slow_start_threshold {
-            None => state.window.grow(acked.bytes),
+            None => {
+                let hystart = self.hystart.get_or_insert_with(|| Box::new(HyStart::new(now)));
+                match hystart.on_acked(now, acked) {
+                    Growth::By(bytes) => state.window.grow(bytes),
+                    Growth::Over => {
+                        state.slow_start_threshold = Some(window);
+                        self.hystart = None;
+                    }
+                }
+            }
             Some(threshold) if window < threshold => {
                 state.window.set(window.saturating_add(acked.bytes).min(threshold));
             }
@@ -118,6 +130,7 @@ impl CongestionController for Cubic {
         if !event.ecn {
             self.before_event = Some(Box::new(self.state));
         }
+        self.hystart = None;
         self.state.reduce(now);
     }
 

@@ -3,8 +3,9 @@
 #[cfg(test)]
 mod tests;
 
+use super::hystart::{Growth, HyStart};
 use super::window::{RecoveryPeriod, Window};
-use super::{Acked, Congestion, CongestionController, Rtt};
+use super::{Acked, Congestion, CongestionController, Rtt, Sent};
 use crate::instant::Instant;
 
 /// NewReno, the controller that RFC 9002 §7 describes: it halves its window when packets are lost
@@ -14,6 +15,8 @@ pub struct NewReno {
     state: State,
     /// The state before the last congestion event, until it is certain that it was one.
     before_event: Option<Box<State>>,
+    /// The first slow start, once the window limits it.
+    hystart: Option<Box<HyStart>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,14 +37,14 @@ impl NewReno {
             period: RecoveryPeriod::default(),
             acked: 0,
         };
-        Self { state, before_event: None }
+        Self { state, before_event: None, hystart: None }
     }
 }
 
 impl CongestionController for NewReno {
-    fn on_sent(&mut self, _now: Instant, _bytes: u64, _in_flight: u64) {}
+    fn on_sent(&mut self, _now: Instant, _sent: &Sent) {}
 
-    fn on_acked(&mut self, _now: Instant, acked: &Acked, _rtt: &Rtt) {
+    fn on_acked(&mut self, now: Instant, acked: &Acked, _rtt: &Rtt) {
         let state = &mut self.state;
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8
         //# When bytes in flight is smaller than the congestion window and
@@ -51,9 +54,23 @@ impl CongestionController for NewReno {
             return;
         }
         let window = state.window.bytes();
-        if state.slow_start_threshold.is_none_or(|threshold| window < threshold) {
-            state.window.grow(acked.bytes);
-            return;
+        match state.slow_start_threshold {
+            None => {
+                let hystart = self.hystart.get_or_insert_with(|| Box::new(HyStart::new(now)));
+                match hystart.on_acked(now, acked) {
+                    Growth::By(bytes) => state.window.grow(bytes),
+                    Growth::Over => {
+                        state.slow_start_threshold = Some(window);
+                        self.hystart = None;
+                    }
+                }
+                return;
+            }
+            Some(threshold) if window < threshold => {
+                state.window.grow(acked.bytes);
+                return;
+            }
+            Some(_) => {}
         }
         state.acked = state.acked.saturating_add(acked.bytes);
         let datagrams = state.acked / window.max(1);
@@ -73,6 +90,7 @@ impl CongestionController for NewReno {
         if !event.ecn {
             self.before_event = Some(Box::new(self.state));
         }
+        self.hystart = None;
         let state = &mut self.state;
         state.period.begin(now);
         state.window.set(state.window.bytes() / 2);

@@ -18,7 +18,7 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new(mtu: u16) -> Self {
         let mtu = u64::from(mtu.max(MINIMUM_MTU));
-        Self { bytes: initial(mtu), mtu, untouched: true }
+        Self { bytes: initial_window(mtu), mtu, untouched: true }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -46,13 +46,14 @@ impl Window {
     pub(super) fn set_mtu(&mut self, mtu: u16) {
         self.mtu = u64::from(mtu.max(MINIMUM_MTU));
         if self.untouched {
-            self.bytes = initial(self.mtu);
+            self.bytes = initial_window(self.mtu);
         }
         self.bytes = self.bytes.clamp(self.minimum(), MAX_WINDOW);
     }
 }
 
-fn initial(mtu: u64) -> u64 {
+/// kInitialWindow, in bytes (RFC 9002 §7.2).
+pub(super) fn initial_window(mtu: u64) -> u64 {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
     //# Endpoints SHOULD use an initial congestion window of ten times the
     //# maximum datagram size (max_datagram_size), while limiting the window

@@ -7,11 +7,12 @@ use super::handshake::Handshake;
 use super::recording::{Recording, numbered_in};
 use super::seal::MINIMUM_DATAGRAM;
 use super::space::PacketNumberSpace;
-use crate::congestion::{Acked, Congestion};
+use crate::congestion::Congestion;
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
 use crate::packet::SentFrame;
+use crate::paths::Path;
 use crate::recorder::{LossTrigger, PacketLoss, Record};
 use crate::recovery::{
     AckOutcome, LossOutcome, ReceivedPackets, Recovery, SentPacket, SentPackets, TimeoutAction,
@@ -32,6 +33,7 @@ struct Owners<'a> {
     recording: Option<&'a mut Recording>,
     /// The packet whose fate was told last.
     told: Option<u64>,
+    path: &'a mut Path,
 }
 
 impl Owners<'_> {
@@ -138,6 +140,7 @@ impl Connection {
         let outcome = sent.on_ack(now, ack, context, |packet, frame| {
             if packet.path() == path {
                 largest_size = packet.size().max(largest_size);
+                owners.path.on_packet_acked(now, (space, packet.number()));
             }
             owners.on_acked(now, packet.number(), frame);
         })?;
@@ -158,6 +161,7 @@ impl Connection {
             let delay = self.peer_ack_delay(space, ack.encoded_delay);
             self.paths.active_mut().rtt.update(now, sample, delay);
         }
+        self.on_marks_acked(now, space, &outcome, ack.ecn);
         self.on_bytes_acked(now, &outcome, largest_size);
         self.detect_lost(now, space);
         Ok(())
@@ -178,11 +182,8 @@ impl Connection {
         } else if largest_size > 0 {
             path.mtu.on_acked(largest_size);
         }
-        let in_flight = path.in_flight();
         if let Some(newest_sent) = outcome.newest_sent.filter(|_| outcome.bytes > 0) {
-            let window_limited = path.was_limited_since(newest_sent);
-            let acked = Acked { bytes: outcome.bytes, newest_sent, window_limited, in_flight };
-            path.congestion.on_acked(now, &acked, &path.rtt);
+            path.on_acked(now, (outcome.bytes, newest_sent), outcome.rtt_sample);
         }
     }
 
@@ -194,8 +195,12 @@ impl Connection {
         let (sent, mut owners) = self.split(space);
         let largest_acked = sent.largest_acked();
         let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
-            if !packet.is_mtu_probe() && packet.path() == thresholds.path {
-                largest_size = packet.size().max(largest_size);
+            if packet.path() == thresholds.path {
+                let is_mtu_probe = packet.is_mtu_probe();
+                if !is_mtu_probe {
+                    largest_size = packet.size().max(largest_size);
+                }
+                owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
             if owners.recording.is_some() {
                 let overtaken = packet.number().saturating_add(thresholds.packet_threshold);
@@ -217,6 +222,7 @@ impl Connection {
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
+        path.ecn.on_lost(outcome.ect);
         if let Some(size) = outcome.mtu_probe_lost {
             let count = &mut self.counters.mtu_probes_lost;
             *count = count.saturating_add(1);
@@ -278,18 +284,23 @@ impl Connection {
         let (sent, mut owners) = self.split(SpaceId::Initial);
         let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
+        self.paths.active_mut().on_space_discarded(SpaceId::Initial);
     }
 
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).
     pub(super) fn discard_space(&mut self, space: SpaceId) {
         match space {
-            SpaceId::Initial => self.keys.initial = None,
+            SpaceId::Initial => {
+                self.keys.initial = None;
+                self.keys.other_initial = None;
+            }
             SpaceId::Handshake => self.keys.handshake = None,
             SpaceId::Application => return,
         }
         let generation = self.paths.active().generation;
         let given_up = space.of_mut(&mut self.spaces).discard(generation);
         self.paths.active_mut().on_discarded(given_up);
+        self.paths.active_mut().on_space_discarded(space);
         self.handshake.discard(space);
         self.recovery.on_space_discarded();
     }
@@ -351,7 +362,8 @@ impl Connection {
     }
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
-        let Self { spaces, handshake, local_ids, remote_ids, streams, recording, .. } = self;
+        let Self { spaces, handshake, local_ids, remote_ids, streams, paths, recording, .. } = self;
+        let path = paths.active_mut();
         let recording = recording.as_deref_mut();
         let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
         (
@@ -363,6 +375,7 @@ impl Connection {
                 local_ids,
                 remote_ids,
                 streams,
+                path,
                 recording,
                 told: None,
             },

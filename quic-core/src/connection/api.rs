@@ -139,6 +139,7 @@ impl Connection {
     /// Counters since the start, and the state of the path in use.
     pub fn statistics(&self) -> Statistics {
         let (path, counters) = (self.paths.active(), &self.counters);
+        let (received, marked) = (self.marks_received(), self.paths.marks_sent());
         Statistics {
             datagrams_sent: counters.datagrams_sent,
             datagrams_received: counters.datagrams_received,
@@ -165,6 +166,11 @@ impl Connection {
             bytes_in_flight: path.in_flight(),
             mtu: path.mtu.current(),
             key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),
+            ecn: path.ecn.state(),
+            ecn_marked_sent: marked.0,
+            ecn_congestion_reported: marked.1,
+            ecn_capable_received: received.ect0.saturating_add(received.ect1),
+            ecn_congestion_received: received.ce,
         }
     }
 }

@@ -1,13 +1,14 @@
-//! What a server may answer instead of a handshake: Retry and Version Negotiation.
+//! What a server may answer instead of a handshake: Retry. Version Negotiation is in
+//! [`versions`](super::versions).
 
 use bytes::Bytes;
 
 use super::{Connection, Role};
 use crate::crypto::is_retry_authentic;
-use crate::error::{ConnectionError, DiscardReason, TransportError};
+use crate::error::{DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::wire::Side;
-use crate::wire::header::{RetryHeader, VersionNegotiationHeader};
+use crate::wire::header::RetryHeader;
 
 impl Connection {
     /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
@@ -47,27 +48,8 @@ impl Connection {
             && is_retry_authentic(self.version, &ids.original_destination, packet)
     }
 
-    /// The server does not support our version (RFC 9000 §6.2).
-    pub(super) fn handle_version_negotiation(
-        &mut self,
-        now: Instant,
-        header: &VersionNegotiationHeader<'_>,
-    ) {
-        let expected = self.awaits_first_answer()
-            && header.source_id == self.ids_seen.original_destination.as_slice()
-            && header.destination_id == self.ids_seen.local_source.as_slice();
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
-        //# A client MUST discard a Version Negotiation packet that lists
-        //# the QUIC version selected by the client.
-        if !expected || header.versions.clone().any(|version| version == self.version) {
-            self.discard(now, DiscardReason::Unexpected);
-            return;
-        }
-        self.vanish(now, ConnectionError::VersionMismatch);
-    }
-
     /// Whether this is a client that has heard nothing of its server.
-    fn awaits_first_answer(&self) -> bool {
+    pub(super) fn awaits_first_answer(&self) -> bool {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
         //# After the client has received and processed an
         //# Initial or Retry packet from the server, it MUST discard any

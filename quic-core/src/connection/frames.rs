@@ -127,7 +127,11 @@ impl Connection {
             Frame::DataBlocked(limit) => self.streams.get().handle_data_blocked(limit),
             Frame::StreamDataBlocked(frame) => self.streams.get().handle_stream_data_blocked(frame),
             Frame::StreamsBlocked(frame) => self.streams.get().handle_streams_blocked(frame),
-            Frame::NewConnectionId(frame) => self.remote_ids.handle_new_connection_id(&frame),
+            Frame::NewConnectionId(frame) => {
+                self.remote_ids.handle_new_connection_id(&frame)?;
+                self.refresh_path_ids();
+                Ok(())
+            }
             Frame::RetireConnectionId(frame) => {
                 self.local_ids.handle_retire(frame, &received.destination_id)?;
                 self.issue_ids();
@@ -135,7 +139,7 @@ impl Connection {
             }
             Frame::PathResponse(frame) => {
                 self.paths.handle_response(received.now, frame, &mut self.random);
-                Ok(())
+                self.follow_paths(received.now)
             }
             Frame::ConnectionClose(frame) => {
                 self.drain(received.now, peer_close(&frame));

@@ -32,8 +32,9 @@ pub(super) struct Handshake {
     progress: Progress,
     deadline: Deadline,
     done: Announcement,
-    /// At most one per index.
+    /// At most 255, each with an index of its own.
     tokens: Vec<Token>,
+    next_token: u8,
 }
 
 /// How far the handshake has come (RFC 9001 §4.1).
@@ -78,7 +79,16 @@ impl Handshake {
             deadline,
             done: Announcement::NotDue,
             tokens: Vec::new(),
+            next_token: 0,
         }
+    }
+
+    /// Forgets all that was said, and has it said again by another session. Time goes on.
+    pub(super) fn restart(&mut self, session: Box<dyn Session>) {
+        self.session = session;
+        self.streams = Default::default();
+        self.write_space = SpaceId::Initial;
+        self.has_data = false;
     }
 
     /// Takes handshake bytes from the peer and gives the session what is in order.
@@ -164,9 +174,16 @@ impl Handshake {
         confirms
     }
 
-    /// Gives the client a token for its next connection (RFC 9000 §8.1.3), the one with this index.
-    pub(super) fn queue_token(&mut self, index: u8, bytes: Box<[u8]>) {
+    /// Gives the client a token for its next connection (RFC 9000 §8.1.3).
+    pub(super) fn queue_token(&mut self, bytes: Box<[u8]>) {
+        let index = self.next_token;
+        self.next_token = index.wrapping_add(1);
         self.tokens.push(Token { index, bytes, pending: true });
+    }
+
+    /// Forgets the tokens that the client has not acknowledged.
+    pub(super) fn drop_tokens(&mut self) {
+        self.tokens = Vec::new();
     }
 
     /// Lets the session give back what it needs no more, once all it had to say was acknowledged.

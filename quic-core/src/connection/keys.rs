@@ -13,6 +13,7 @@ use crate::wire::{Side, SpaceId};
 impl Connection {
     /// Lets TLS work on what arrived: takes its bytes and keys, and what they bring about.
     pub(super) fn drive_handshake(&mut self, now: Instant) -> Result<(), TransportError> {
+        self.negotiate_version()?;
         loop {
             let (change, more) = self.handshake.advance();
             match change {
@@ -94,6 +95,7 @@ impl Connection {
             self.registrations.push(Registration::RemoveId(id));
         }
         self.queue_new_tokens(now);
+        self.seek_preferred_address(now);
     }
 
     /// Issues connection IDs until the peer has as many as it may keep (RFC 9000 §5.1.1).

@@ -28,14 +28,16 @@ impl Connection {
         if !may_probe {
             return None;
         }
-        let size = path.mtu.poll_probe(now)?;
+        let room = path.window_available();
+        let mut size = path.mtu.poll_probe(now, room)?;
         let generation = path.generation;
-        let Some(memory) = buffer.memory().get_mut(..size.into()) else {
-            // The caller's memory is a limit like any other on the way.
-            path.mtu.on_probe_lost(size);
-            return None;
-        };
-        let space = SpaceId::Application;
+        let memory = buffer.memory();
+        if memory.len() < size.into() {
+            path.mtu.on_limit(u16::try_from(memory.len()).unwrap_or(u16::MAX));
+            size = path.mtu.poll_probe(now, room)?;
+        }
+        let memory = memory.get_mut(..size.into())?;
+        let (space, ecn) = (SpaceId::Application, self.ecn_mark());
         self.skip_a_number_sometimes(space);
         let header = self.write_header(space, memory).ok()?;
         *memory.get_mut(header.length())? = u8::try_from(FrameType::PING.0).ok()?;
@@ -49,12 +51,27 @@ impl Connection {
                 ack_eliciting: true,
                 in_flight: true,
                 mtu_probe: true,
+                ect: ecn.is_some(),
                 path: generation,
                 frame_count: 1,
             },
         );
         self.on_datagram_sent(length);
-        self.transmit(length, None)
+        self.transmit(length, None, ecn)
+    }
+
+    /// What left last did not leave at all: the interface carries no datagrams of `length` bytes.
+    pub(crate) fn handle_too_large(&mut self, now: Instant, length: usize) {
+        let Ok(size) = u16::try_from(length) else { return };
+        let generation = self.paths.active().generation;
+        // A probe takes no room in the window any more. Whatever else it was is found to be lost
+        // like anything else.
+        let withdrawn =
+            self.space_mut(SpaceId::Application).sent.withdraw_mtu_probe(size, generation);
+        let path = self.paths.active_mut();
+        path.on_discarded(withdrawn);
+        path.on_size_refused(size);
+        self.after_input(now);
     }
 
     /// A challenge or an answer on a path other than the active one (RFC 9000 §8.2).
@@ -65,13 +82,15 @@ impl Connection {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         let path = self.paths.off_path(socket)?;
-        let (addresses, generation) = (path.addresses, path.generation);
+        let (addresses, id, generation) = (path.addresses, path.id, path.generation);
         let allowance = usize::try_from(path.amplification.allowance()).unwrap_or(usize::MAX);
         let room = allowance.min(MINIMUM_DATAGRAM);
         let memory = buffer.memory().get_mut(..room)?;
         let space = SpaceId::Application;
         self.skip_a_number_sometimes(space);
-        let header = self.write_header(space, memory).ok()?;
+        let destination_id = self.remote_ids.of_path(id).copied();
+        let destination_id = destination_id.unwrap_or(*self.remote_ids.active());
+        let header = self.write_header_to(destination_id, space, memory).ok()?;
         let end = memory.len().checked_sub(TAG_LENGTH)?;
         let payload = memory.get_mut(header.length()..end)?;
         let Self { paths, spaces: [_, _, application], .. } = self;
@@ -92,12 +111,14 @@ impl Connection {
                 // no more of it is remembered than of ACKs.
                 in_flight: false,
                 mtu_probe: false,
+                ect: false,
                 path: generation,
                 frame_count,
             },
         );
         self.counters.datagrams_sent += 1;
         self.counters.bytes_sent += length as u64;
+        self.counters.ledger().on_sent(id, length as u64);
         if let Some(path) = self.paths.by_generation(generation) {
             path.on_datagram_sent(length as u64);
         }
@@ -132,7 +153,7 @@ impl Connection {
             return None;
         }
         self.on_datagram_sent(length);
-        self.transmit(length, None)
+        self.transmit(length, None, None)
     }
 
     /// Writes CONNECTION_CLOSE for every space that has keys; returns the datagram's length.

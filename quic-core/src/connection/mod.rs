@@ -7,6 +7,7 @@ mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod ecn;
 mod ending;
 mod first_answers;
 mod frames;
@@ -15,8 +16,12 @@ mod idle_timeout;
 mod keys;
 mod lifecycle;
 mod lone_datagrams;
+mod migration;
 mod new_tokens;
 mod parameters;
+mod path_statistics;
+mod preferred_address;
+mod quic_bit;
 mod receive;
 mod recording;
 mod seal;
@@ -27,12 +32,15 @@ mod statistics;
 mod timeouts;
 mod transmit;
 mod undecryptable;
+mod versions;
 mod work_account;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use ending::Closing;
+pub use migration::MigrationError;
+pub use path_statistics::PathStatistics;
 pub(crate) use start::{ClientStart, ServerStart};
 pub use statistics::Statistics;
 
@@ -58,11 +66,14 @@ use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
 use self::parameters::HandshakeIds;
+use self::preferred_address::Preferred;
+use self::quic_bit::QuicBits;
 use self::recording::Recording;
 use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
+use self::versions::ClientVersions;
 use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -111,10 +122,12 @@ struct ClientState {
     server_name: Box<str>,
     crypto: Arc<dyn SessionFactory>,
     transport: Arc<TransportConfig>,
+    versions: ClientVersions,
     /// Sent in every Initial (RFC 9000 §8.1).
     token: Bytes,
     /// Tokens for later connections, until the manager takes them.
     new_tokens: VecDeque<Bytes>,
+    preferred: Preferred,
 }
 
 #[derive(Debug)]
@@ -135,6 +148,9 @@ struct Peer {
     completed_address_validation: bool,
     /// The value of our packets' spin bit: random, since spinning is off (RFC 9000 §17.4).
     spin: bool,
+    quic_bits: QuicBits,
+    /// It sent disable_active_migration (RFC 9000 §18.2).
+    forbids_migration: bool,
 }
 
 /// What is said, and kept, at the end.

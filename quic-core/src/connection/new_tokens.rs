@@ -18,10 +18,12 @@ impl Connection {
     pub(super) fn queue_new_tokens(&mut self, now: Instant) {
         let Role::Server(server) = &self.role else { return };
         let ip = self.paths.active().addresses.remote.ip();
-        let token = Token::NewToken { ip, issued: now };
-        for index in 0..server.config.new_tokens {
+        let token = Token::NewToken { ip, issued: now, version: self.version };
+        // Those that the client does not have yet are for where it was.
+        self.handshake.drop_tokens();
+        for _ in 0..server.config.new_tokens {
             let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
-            self.handshake.queue_token(index, Box::from(&*sealed));
+            self.handshake.queue_token(Box::from(&*sealed));
         }
     }
 

@@ -45,8 +45,10 @@ pub(super) fn local_parameters(
         max_ack_delay: milliseconds(config.max_ack_delay.saturating_add(TIMER_LATENESS))
             .min(LONGEST_ACK_DELAY),
         ack_delay_exponent: ACK_DELAY_EXPONENT,
+        disable_active_migration: config.disable_active_migration,
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
+        grease_quic_bit: config.grease_quic_bit,
         ..TransportParameters::default()
     }
 }
@@ -136,6 +138,7 @@ impl Connection {
         }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
+        self.check_versions(&parameters)?;
         self.take_peer_parameters(now, &parameters)
     }
 
@@ -154,15 +157,21 @@ impl Connection {
         if let Some(token) = parameters.stateless_reset_token {
             self.remote_ids.set_reset_token(token);
         }
-        if let Some(PreferredAddress { id, reset_token, .. }) = parameters.preferred_address {
-            // The address is not used, but the ID is one of the peer's like all others: it counts,
-            // and has to be given back.
+        self.peer.forbids_migration = parameters.disable_active_migration;
+        if let Some(preferred) = &parameters.preferred_address {
+            self.take_preferred_address(preferred);
+            // Whether the address is used or not, the ID is one of the peer's like all others: it
+            // counts, and has to be given back.
+            let PreferredAddress { id, reset_token, .. } = *preferred;
             //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
             //# If the preferred_address transport
             //# parameter is sent, the sequence number of the supplied connection ID
             //# is 1.
             let frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id, reset_token };
             self.remote_ids.handle_new_connection_id(&frame)?;
+        }
+        if parameters.grease_quic_bit {
+            self.on_grease_quic_bit();
         }
         self.streams.set_peer_limits(parameters.into());
         Ok(())

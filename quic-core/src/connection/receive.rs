@@ -2,6 +2,7 @@
 
 use super::Connection;
 use super::frames::Received;
+use super::migration::Judged;
 use super::seal::MINIMUM_DATAGRAM;
 use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
@@ -9,7 +10,7 @@ use crate::crypto::{OpenError, Opened};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
-use crate::paths::{self, PathChange, PathVerdict};
+use crate::paths::PathVerdict;
 use crate::recorder::{Datagrams, Record};
 use crate::wire::header::{Header, LongHeader, LongType, parse};
 use crate::wire::{ConnectionId, PacketType, Side, SpaceId, StatelessResetToken};
@@ -39,6 +40,8 @@ struct Protected<'a> {
     destination_id: ConnectionId,
     /// Of a long header.
     source_id: Option<ConnectionId>,
+    /// Of a long header, if it is not the one that the connection is in.
+    other_version: Option<u32>,
     number_offset: usize,
     bytes: &'a mut [u8],
 }
@@ -70,9 +73,15 @@ impl Connection {
     fn handle_segment(&mut self, mut arrival: Arrival, datagram: &mut [u8]) {
         self.counters.datagrams_received += 1;
         self.counters.bytes_received += datagram.len() as u64;
-        if self.paths.on_datagram(&arrival.path, datagram.len() as u64) == PathVerdict::Ignored {
-            self.discard(arrival.now, DiscardReason::UnknownPath);
-            return;
+        match self.paths.on_datagram(&arrival.path, datagram.len() as u64) {
+            PathVerdict::Active => {}
+            PathVerdict::Known | PathVerdict::Unknown => {
+                self.count_received_elsewhere(&arrival.path, datagram.len() as u64);
+            }
+            PathVerdict::Ignored => {
+                self.discard(arrival.now, DiscardReason::UnknownPath);
+                return;
+            }
         }
         let mut rest = datagram;
         let mut first_destination = None;
@@ -120,12 +129,19 @@ impl Connection {
             self.discard_unreadable(&arrival, DiscardReason::Malformed);
             return None;
         };
-        let mut source_id = None;
+        if !self.accepts_quic_bit(&header, datagram) {
+            self.discard_unreadable(&arrival, DiscardReason::Malformed);
+            return None;
+        }
+        let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
                 if long.version != self.version {
-                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
-                    return None;
+                    if !self.takes_other_version(&long) {
+                        self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                        return Some(long.packet_length);
+                    }
+                    other_version = Some(long.version);
                 }
                 let reason = self.reason_to_discard_source(&long);
                 let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));
@@ -165,7 +181,14 @@ impl Connection {
             return Some(length);
         }
         let bytes = datagram.get_mut(..length)?;
-        let mut packet = Protected { packet_type, destination_id, source_id, number_offset, bytes };
+        let mut packet = Protected {
+            packet_type,
+            destination_id,
+            source_id,
+            other_version,
+            number_offset,
+            bytes,
+        };
         self.handle_protected(arrival, &mut packet);
         Some(length)
     }
@@ -217,8 +240,13 @@ impl Connection {
             length: packet.bytes.len(),
         };
         let space = received.space();
-        if !self.can_open(packet_type) {
+        let is_handshake = packet_type == PacketType::Handshake;
+        if !self.can_open(packet_type) || (is_handshake && packet.other_version.is_some()) {
             self.keep_for_later(arrival, space, packet);
+            return;
+        }
+        if packet.other_version.is_some() {
+            self.handle_other_initial(arrival, &received, packet);
             return;
         }
         let largest = self.space(space).received.largest();
@@ -237,10 +265,39 @@ impl Connection {
         }
     }
 
+    /// Opens an Initial packet of a version that the connection was in, or may move to.
+    fn handle_other_initial(
+        &mut self,
+        arrival: Arrival,
+        received: &Received,
+        packet: &mut Protected<'_>,
+    ) {
+        let Some(version) = packet.other_version else { return };
+        self.prepare_other_initial(version);
+        let largest = self.space(SpaceId::Initial).received.largest();
+        let Some(other) = &self.keys.other_initial else { return };
+        match other.open(packet.bytes, packet.number_offset, largest) {
+            Ok(opened) => match self.on_initial_of(version) {
+                Ok(()) => self.handle_opened(arrival, received, &opened),
+                Err(error) => self.fail(arrival.now, error),
+            },
+            Err(error) => self.handle_not_opened(&arrival, error),
+        }
+    }
+
     fn handle_opened(&mut self, arrival: Arrival, received: &Received, opened: &Opened<'_>) {
         let space = received.space();
         if self.space(space).received.is_duplicate(opened.number) {
             self.discard(arrival.now, DiscardReason::Duplicate);
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+        //# The server SHOULD drop newer packets for
+        //# this connection that are received on the old IP address.
+        if self.paths.is_left_behind(&arrival.path)
+            && self.space(space).received.largest().is_none_or(|largest| opened.number > largest)
+        {
+            self.discard(arrival.now, DiscardReason::UnknownPath);
             return;
         }
         if let Err(error) = self.handle_authentic(arrival, received, opened) {
@@ -286,36 +343,21 @@ impl Connection {
         //# delays can be large and are likely to be non-repeating.
         received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
-            self.judge_path(arrival, is_newest, !contents.non_probing)?;
+            let Arrival { now, path, datagram_bytes, .. } = arrival;
+            let (to, is_probing) = (received.destination_id, !contents.non_probing);
+            self.judge_path(&Judged { now, path, datagram_bytes, to, is_newest, is_probing })?;
         }
-        // The answer goes out on the path that the challenge came on (RFC 9000 §8.2.2).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# A PATH_RESPONSE frame MUST be sent on the network path where the
+        //# PATH_CHALLENGE frame was received.
         for challenge in contents.challenges {
             if let Some(path) = self.paths.by_addresses(&arrival.path) {
                 path.validation.handle_challenge(challenge);
             }
         }
         if contents.crypto {
+            self.settle_version();
             self.drive_handshake(now)?;
-        }
-        Ok(())
-    }
-
-    /// The peer may have moved (RFC 9000 §9.3).
-    fn judge_path(
-        &mut self,
-        arrival: Arrival,
-        is_newest: bool,
-        is_probing: bool,
-    ) -> Result<(), TransportError> {
-        let Arrival { now, path, datagram_bytes, .. } = arrival;
-        let judged = paths::Arrival { path, datagram_bytes, is_newest, is_probing };
-        match self.paths.on_authenticated(now, &judged, &mut self.random) {
-            PathChange::Unchanged => {}
-            PathChange::Moved => {
-                self.work.charge(now, COSTLY);
-                self.on_path_changed();
-                self.remote_ids.switch()?;
-            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{Connection, Role};
 use crate::crypto::{Opened, TAG_LENGTH};
 use crate::error::DiscardReason;
 use crate::instant::Instant;
-use crate::net::PathAddresses;
+use crate::net::{EcnState, PathAddresses};
 use crate::recorder::{
     CongestionState, ConnectionRecorder, ConnectionState, Datagrams, KeyTrigger, Metrics, Origin,
     PacketHeader, PacketRecord, PacketTrigger, Parameters, PathRecord, Payload, Record, Subject,
@@ -41,6 +41,7 @@ struct Told {
     path: Option<PathAddresses>,
     remote_id: Option<ConnectionId>,
     mtu: Option<u16>,
+    ecn: Option<EcnState>,
     version: Option<u32>,
     local_parameters: bool,
     peer_parameters: bool,
@@ -187,6 +188,11 @@ impl Recording {
         if old != Some(new) {
             self.told.mtu = Some(new);
             self.record(now, &Record::MtuChanged { old, new });
+        }
+        let (old, new) = (self.told.ecn, path.ecn.state());
+        if old != Some(new) {
+            self.told.ecn = Some(new);
+            self.record(now, &Record::EcnStateChanged { old, new });
         }
     }
 

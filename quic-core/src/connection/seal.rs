@@ -6,7 +6,7 @@ use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
 use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
 use crate::instant::Instant;
-use crate::net::MINIMUM_MTU;
+use crate::net::{EcnCodepoint, MINIMUM_MTU};
 use crate::packet::{PacketWriter, SentFrame};
 use crate::recovery::NewPacket;
 use crate::wire::frame::FrameType;
@@ -14,7 +14,7 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{Full, PacketNumberLength, SpaceId, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
@@ -30,6 +30,8 @@ pub(super) struct Scope {
     pub(super) now: Instant,
     pub(super) space: SpaceId,
     pub(super) acks_only: bool,
+    /// The mark of its datagram.
+    pub(super) ecn: Option<EcnCodepoint>,
 }
 
 /// A packet's place in its datagram.
@@ -93,7 +95,7 @@ impl Connection {
         memory: &mut [u8],
         place: Place,
     ) -> Option<Written> {
-        let Scope { now, space, acks_only } = scope;
+        let Scope { now, space, acks_only, ecn } = scope;
         self.skip_a_number_sometimes(space);
         // A probe says something useful rather than PING (RFC 9002 §6.2.4): any of them may be
         // the first packet that the peer receives.
@@ -124,6 +126,7 @@ impl Connection {
                 ack_eliciting: payload.ack_eliciting,
                 in_flight: payload.ack_eliciting || pads,
                 mtu_probe: false,
+                ect: ecn.is_some(),
                 path: self.paths.active().generation,
                 frame_count: payload.frame_count,
             },
@@ -211,9 +214,15 @@ impl Connection {
     pub(super) fn remember(&mut self, space: SpaceId, packet: NewPacket) {
         let now = packet.time_sent;
         self.counters.packets_sent += 1;
-        self.space_mut(space).sent.push(packet);
+        let number = self.space_mut(space).sent.push(packet);
+        if packet.ect {
+            self.paths.on_marked_sent(packet.path);
+        }
         if let Some(path) = self.paths.by_generation(packet.path) {
             path.on_sent(now, packet.size.into(), packet.in_flight);
+            if packet.in_flight {
+                path.on_numbered(now, (space, number), packet.size);
+            }
         }
         if packet.ack_eliciting {
             let pto = self.pto();
@@ -238,11 +247,19 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        self.write_header_to(*self.remote_ids.active(), space, memory)
+    }
+
+    pub(super) fn write_header_to(
+        &mut self,
+        destination_id: ConnectionId,
+        space: SpaceId,
+        memory: &mut [u8],
+    ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        let destination_id = *self.remote_ids.active();
         let length_field = if space == SpaceId::Application {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
@@ -260,6 +277,7 @@ impl Connection {
         };
         let number_length = number_length.bytes();
         let number_offset = writer.length().saturating_sub(number_length);
+        self.set_quic_bit(memory);
         Ok(HeaderWritten { space, number, number_offset, number_length, length_field })
     }
 

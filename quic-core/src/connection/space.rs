@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustls::quic::Keys;
 
+use super::versions::OtherInitial;
 use crate::crypto::{OneRttKeys, OpenError, Opened, SealError, open, seal};
 use crate::instant::Instant;
 use crate::recovery::{ReceivedPackets, SentPackets};
@@ -96,6 +97,8 @@ impl DerefMut for SpaceSlot {
 #[derive(Default)]
 pub(super) struct Keychain {
     pub(super) initial: Option<Box<Keys>>,
+    /// For Initial packets of another version, as long as the handshake may bring them.
+    pub(super) other_initial: Option<Box<OtherInitial>>,
     pub(super) handshake: Option<Box<Keys>>,
     pub(super) one_rtt: Option<Box<OneRttKeys>>,
 }

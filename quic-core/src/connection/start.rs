@@ -10,13 +10,16 @@ use super::handshake::Handshake;
 use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
 use super::parameters::{HandshakeIds, local_parameters};
+use super::preferred_address::{Preferred, offer_preferred_address};
+use super::quic_bit::QuicBits;
 use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
 use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
+use super::versions::{ClientVersions, client_parameters, encode_parameters, wire_version};
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
-use crate::config::{ClientConfig, EndpointConfig, QUIC_V1, ServerConfig};
+use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
 use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError, reset_token};
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
@@ -24,11 +27,11 @@ use crate::net::PathAddresses;
 use crate::paths::Paths;
 use crate::recovery::Recovery;
 use crate::streams::StreamsSlot;
-use crate::wire::transport_parameters::{TransportParameters, encode};
+use crate::wire::transport_parameters::TransportParameters;
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
-const FIRST_DESTINATION_LENGTH: usize = 8;
+pub(super) const FIRST_DESTINATION_LENGTH: usize = 8;
 
 /// What a client's connection starts from.
 #[derive(Debug)]
@@ -72,7 +75,7 @@ struct Parts {
     path: PathAddresses,
     session: Box<dyn Session>,
     ids_seen: HandshakeIds,
-    local_id: ConnectionId,
+    local_ids: LocalIds,
     remote_id: ConnectionId,
     address_validated: bool,
 }
@@ -83,13 +86,17 @@ impl Connection {
         let ClientStart { path, config, endpoint, server_name, mut random, token } = start;
         let transport = Arc::clone(&config.transport);
         let destination = random_id(&mut random, FIRST_DESTINATION_LENGTH);
-        let local_id = random_id(&mut random, endpoint.connection_id_length);
-        let parameters = encoded(&local_parameters(&transport, local_id));
+        let length = endpoint.connection_id_length;
+        let local_id = random_id(&mut random, length);
+        let versions = ClientVersions::new(&config);
+        let parameters = client_parameters(&transport, &versions, local_id, &mut random);
         let crypto = Arc::clone(&config.crypto);
         let session = crypto.start(wire_version(config.version), Some(server_name), parameters)?;
         let new_tokens = VecDeque::new();
+        let server_name = server_name.into();
+        let preferred = Preferred::new(config.use_preferred_address);
         let client =
-            ClientState { server_name: server_name.into(), crypto, transport, token, new_tokens };
+            ClientState { server_name, crypto, transport, versions, token, new_tokens, preferred };
         let mut connection = Self::assemble(
             now,
             Parts {
@@ -105,7 +112,7 @@ impl Connection {
                     peer_initial_source: None,
                     retry_source: None,
                 },
-                local_id,
+                local_ids: LocalIds::new(local_id, length),
                 remote_id: destination,
                 address_validated: true,
             },
@@ -128,7 +135,11 @@ impl Connection {
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token =
             endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
-        let session = config.crypto.start(version, None, encoded(&parameters))?;
+        let mut local_ids = LocalIds::new(local_id, endpoint.connection_id_length);
+        parameters.preferred_address =
+            offer_preferred_address(&config, &endpoint, &mut local_ids, &mut random);
+        let encoded = encode_parameters(&parameters, &config.transport, &mut random);
+        let session = config.crypto.start(version, None, encoded)?;
         let state = ServerState { config, keeps_initial_route: true };
         let mut connection = Self::assemble(
             now,
@@ -145,7 +156,7 @@ impl Connection {
                     peer_initial_source: Some(start.client_source_id),
                     retry_source,
                 },
-                local_id,
+                local_ids,
                 remote_id: start.client_source_id,
                 address_validated: start.validated,
             },
@@ -187,11 +198,7 @@ impl Connection {
             undecryptable: Undecryptable::default(),
             paths: Paths::new(side, parts.path, Arc::clone(&transport), parts.address_validated),
             recovery: Recovery::new(transport.packet_threshold),
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
-            //# An endpoint that uses this design MUST either use the same connection
-            //# ID length for all connections or encode the length of the connection
-            //# ID such that it can be recovered without state.
-            local_ids: LocalIds::new(parts.local_id, endpoint.connection_id_length),
+            local_ids: parts.local_ids,
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),
             peer: Peer {
@@ -200,6 +207,8 @@ impl Connection {
                 max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
                 completed_address_validation: side == Side::Server,
                 spin: random.u64() & 1 == 1,
+                quic_bits: QuicBits::default(),
+                forbids_migration: false,
             },
             ending: Ending::default(),
             events: VecDeque::new(),
@@ -226,27 +235,8 @@ impl Connection {
     }
 }
 
-/// The version whose keys are used: a client that starts with a version that nobody knows, to be
-/// told what the server supports, dresses its packets as version 1.
-fn wire_version(version: u32) -> u32 {
-    if is_reserved(version) { QUIC_V1 } else { version }
-}
-
-/// Versions of the form 0x?a?a?a?a exercise version negotiation (RFC 9000 §15).
-fn is_reserved(version: u32) -> bool {
-    version & 0x0f0f_0f0f == 0x0a0a_0a0a
-}
-
-fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionId {
+pub(super) fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionId {
     let bytes: [u8; ConnectionId::MAXIMUM_LENGTH] = random.array();
     let length = length.min(ConnectionId::MAXIMUM_LENGTH);
     bytes.get(..length).and_then(ConnectionId::new).unwrap_or(ConnectionId::EMPTY)
-}
-
-/// As long as it has to be: TLS keeps it for the whole handshake.
-fn encoded(parameters: &TransportParameters) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256);
-    encode(parameters, &mut bytes);
-    bytes.shrink_to_fit();
-    bytes
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::path_statistics::Ledger;
+use crate::net::EcnState;
+
 /// What has to be counted as it happens; the rest of [`Statistics`] is there to be asked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) datagrams_sent: u64,
     pub(super) datagrams_received: u64,
@@ -21,6 +24,8 @@ pub(super) struct Counters {
     pub(super) persistent_congestions: u32,
     pub(super) probe_timeouts: u32,
     pub(super) mtu_probes_lost: u32,
+    /// What of it is not the active path's. Made with the second path.
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// Counters of a connection since its start, and the state of its path.
@@ -77,4 +82,14 @@ pub struct Statistics {
     pub mtu: u16,
     /// Key updates since the handshake (RFC 9001 §6).
     pub key_updates: u64,
+    /// Whether the path carries ECN marks.
+    pub ecn: EcnState,
+    /// Packets sent with the ECN mark ECT(0).
+    pub ecn_marked_sent: u64,
+    /// Of those, packets that the peer says arrived marked CE: the network was congested.
+    pub ecn_congestion_reported: u64,
+    /// Packets received with the ECN marks ECT(0) and ECT(1).
+    pub ecn_capable_received: u64,
+    /// Packets received with the ECN mark CE.
+    pub ecn_congestion_received: u64,
 }

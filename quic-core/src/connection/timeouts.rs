@@ -6,7 +6,6 @@ use super::space::SpaceSlot;
 use crate::deadline::earliest;
 use crate::error::ConnectionError;
 use crate::instant::Instant;
-use crate::paths::PathTimeout;
 use crate::recorder::{Origin, Timer};
 use crate::recovery::TimeoutAction;
 use crate::wire::SpaceId;
@@ -76,10 +75,12 @@ impl Connection {
         for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);
         }
-        match self.paths.handle_timeout(now) {
-            PathTimeout::Nothing => {}
-            PathTimeout::Reverted => self.on_path_changed(),
-            PathTimeout::NoPath => return self.vanish(now, ConnectionError::TimedOut),
+        self.paths.handle_timeout(now);
+        if let Err(error) = self.follow_paths(now) {
+            self.fail(now, error);
+        }
+        if !self.lifecycle.is_alive() {
+            return;
         }
         match self.expire_recovery_timer(now) {
             TimeoutAction::None => {}

@@ -4,7 +4,7 @@ use super::Connection;
 use super::parameters::ACK_DELAY_EXPONENT;
 use super::seal::{MINIMUM_DATAGRAM, Place, Scope};
 use crate::instant::Instant;
-use crate::net::SocketId;
+use crate::net::{EcnCodepoint, SocketId};
 use crate::packet::PacketWriter;
 use crate::paths::{Permit, Wish};
 use crate::streams::Streams;
@@ -103,9 +103,11 @@ impl Connection {
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         if !SpaceId::ALL.into_iter().any(|space| self.wants(space, false)) {
+            self.paths.active_mut().on_nothing_to_send();
             return None;
         }
         let mut budget = self.budget(now, socket)?;
+        let ecn = self.ecn_mark().filter(|_| !budget.acks_only && self.elicits());
         let maximum_segments = buffer.maximum_segments();
         let memory = buffer.memory();
         let mut length = 0;
@@ -123,7 +125,7 @@ impl Connection {
             }) else {
                 break;
             };
-            let written = self.write_datagram(now, datagram, budget.acks_only);
+            let written = self.write_datagram(now, datagram, budget.acks_only, ecn);
             if written == 0 {
                 break;
             }
@@ -137,16 +139,17 @@ impl Connection {
                 break;
             }
         }
-        self.transmit(length, (segments > 1).then_some(segment_length))
+        self.transmit(length, (segments > 1).then_some(segment_length), ecn)
     }
 
     pub(super) fn transmit(
         &self,
         length: usize,
         segment_length: Option<usize>,
+        ecn: Option<EcnCodepoint>,
     ) -> Option<Transmit> {
         let path = self.paths.active().addresses;
-        (length > 0).then_some(Transmit { path, ecn: None, length, segment_length })
+        (length > 0).then_some(Transmit { path, ecn, length, segment_length })
     }
 
     pub(super) fn on_datagram_sent(&mut self, length: usize) {
@@ -204,7 +207,13 @@ impl Connection {
 
     /// Writes one datagram: a packet of each space that has something to say, as far as they fit.
     /// Returns its length; 0 if there is nothing to say.
-    fn write_datagram(&mut self, now: Instant, memory: &mut [u8], acks_only: bool) -> usize {
+    fn write_datagram(
+        &mut self,
+        now: Instant,
+        memory: &mut [u8],
+        acks_only: bool,
+        ecn: Option<EcnCodepoint>,
+    ) -> usize {
         let [initial, handshake, application] =
             SpaceId::ALL.map(|space| self.wants(space, acks_only));
         let initial = initial && memory.len() >= MINIMUM_DATAGRAM;
@@ -225,10 +234,8 @@ impl Connection {
                 must_pad,
                 worth_another: if more_follows { WORTH_A_PACKET } else { usize::MAX },
             };
-            let Some(written) = self.write_packet(Scope { now, space, acks_only }, rest, place)
-            else {
-                continue;
-            };
+            let scope = Scope { now, space, acks_only, ecn };
+            let Some(written) = self.write_packet(scope, rest, place) else { continue };
             length += written.length;
             must_pad = written.must_pad;
         }
@@ -248,7 +255,7 @@ impl Connection {
         padded: bool,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
-        let Scope { now, space, acks_only } = scope;
+        let Scope { now, space, acks_only, .. } = scope;
         let received = &mut self.space_mut(space).received;
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;

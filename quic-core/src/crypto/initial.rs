@@ -4,13 +4,14 @@ use rustls::crypto::CryptoProvider;
 use rustls::quic::{Keys, Suite, Version};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-use crate::wire::header::VERSION_1;
+use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, Side};
 
 /// The name that rustls has for a QUIC version; `None` if it is not supported.
 pub(super) fn tls_version(version: u32) -> Option<Version> {
     match version {
         VERSION_1 => Some(Version::V1),
+        VERSION_2 => Some(Version::V2),
         _ => None,
     }
 }

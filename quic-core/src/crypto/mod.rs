@@ -1,5 +1,7 @@
 //! Keys, and the TLS handshake that makes them (RFC 9001).
 
+mod bound_tickets;
+mod client_hello;
 mod compact_keys;
 mod initial;
 mod keyed_hash;
@@ -8,6 +10,7 @@ mod packet_protection;
 mod random;
 mod retry_tag;
 mod rustls_session;
+mod secret_capture;
 mod session;
 mod stateless_reset;
 mod tls_config;
@@ -27,7 +30,9 @@ compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use compact_keys::provider;
 pub use random::{RandomSource, SeededRandom};
-pub use session::{HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError};
+pub use session::{
+    ClientOffer, HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError,
+};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
 pub(crate) use keyed_hash::KeyedHash;

@@ -6,11 +6,14 @@ use smallvec::SmallVec;
 use super::packet_protection::TAG_LENGTH;
 use super::provider::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use crate::wire::ConnectionId;
-use crate::wire::header::VERSION_1;
+use crate::wire::header::{VERSION_1, VERSION_2};
 
 /// Key and nonce for version 1; no secrets.
 const KEY_1: [u8; 16] = 0xbe0c_690b_9f66_575a_1d76_6b54_e368_c84e_u128.to_be_bytes();
 const NONCE_1: [u8; 12] = [0x46, 0x15, 0x99, 0xd3, 0x5d, 0x63, 0x2b, 0xf2, 0x23, 0x98, 0x25, 0xbb];
+/// Key and nonce for version 2 (RFC 9369 §3.3.3); no secrets.
+const KEY_2: [u8; 16] = 0x8fb4_b01b_56ac_48e2_60fb_cbce_ad7c_cc92_u128.to_be_bytes();
+const NONCE_2: [u8; 12] = [0xd8, 0x69, 0x69, 0xbc, 0x2d, 0x7c, 0x6d, 0x99, 0x90, 0xef, 0xb0, 0x4a];
 
 /// The tag for a Retry packet, given without its last 16 bytes; `None` if the version is not
 /// supported.
@@ -21,6 +24,7 @@ pub(crate) fn retry_tag(
 ) -> Option<[u8; TAG_LENGTH]> {
     let (key, nonce) = match version {
         VERSION_1 => (KEY_1, NONCE_1),
+        VERSION_2 => (KEY_2, NONCE_2),
         _ => return None,
     };
     let mut pseudo_packet = SmallVec::<[u8; 256]>::new();

@@ -46,6 +46,24 @@ pub struct HandshakeData {
     pub server_name: Option<String>,
 }
 
+/// What a client's first message offers, as far as the choice of a version depends on it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct ClientOffer<'a> {
+    /// The client's transport parameters; empty if there are none.
+    pub parameters: &'a [u8],
+    /// The client resumes a session: what it brings for that, and its 0-RTT packets, are of the
+    /// version that it started with.
+    pub resumes: bool,
+}
+
+impl<'a> ClientOffer<'a> {
+    /// An offer with these fields.
+    pub const fn new(parameters: &'a [u8], resumes: bool) -> Self {
+        Self { parameters, resumes }
+    }
+}
+
 /// One TLS handshake, at one end. Implemented over rustls, and by tests without encryption.
 pub trait Session: Send + fmt::Debug {
     /// Takes handshake bytes from the peer, in order. Call
@@ -55,6 +73,28 @@ pub trait Session: Send + fmt::Debug {
     /// The error to close the connection with: a TLS alert as a CRYPTO_ERROR code, or
     /// PROTOCOL_VIOLATION for bytes at another level than expected (RFC 9001 §4.1.3).
     fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), TransportError>;
+
+    /// On a server, what the client offers, once its first message is whole, and until
+    /// [`choose_version`](Self::choose_version) answers it (RFC 9368 §2.3). A session that knows
+    /// of one version only never asks.
+    fn client_offer(&self) -> Option<ClientOffer<'_>> {
+        None
+    }
+
+    /// Goes on in this version of QUIC. `parameters` are encoded transport parameters that a
+    /// server sends after those that it was started with.
+    ///
+    /// On a server it answers [`client_offer`](Self::client_offer). On a client, the server chose
+    /// another version than the one that the client started with; it is called before any byte of
+    /// the server was read.
+    ///
+    /// # Errors
+    /// As of [`read_handshake`](Self::read_handshake). The version is always one of those that
+    /// the factory makes Initial keys for.
+    fn choose_version(&mut self, version: u32, parameters: &[u8]) -> Result<(), TransportError> {
+        let _: (u32, &[u8]) = (version, parameters);
+        Ok(())
+    }
 
     /// Appends handshake bytes for the peer to `out`; stops where the keys change.
     ///

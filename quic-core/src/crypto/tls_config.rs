@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -12,10 +13,13 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
 };
 
+use super::bound_tickets::bind;
 use super::compact_keys::default_provider;
 use super::initial::{initial_keys, initial_suite, tls_version};
 use super::rustls_session::RustlsSession;
+use super::secret_capture::SecretCapture;
 use super::{Session, SessionFactory, StartSessionError};
+use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, Side};
 
 /// A TLS configuration that QUIC cannot work with.
@@ -39,13 +43,35 @@ impl From<rustls::Error> for TlsConfigError {
 /// TLS for the connections that a server accepts. Early data (0-RTT) is off.
 #[derive(Clone)]
 pub struct TlsServerConfig {
-    config: Arc<ServerConfig>,
+    configs: ServerConfigs,
     initial: Suite,
     keep_exporter: bool,
 }
 
+/// The same configuration for each version of QUIC, with tickets that are good for that one only
+/// (RFC 9369 §5).
+#[derive(Clone)]
+pub(super) struct ServerConfigs {
+    version_1: Arc<ServerConfig>,
+    version_2: Arc<ServerConfig>,
+}
+
+impl ServerConfigs {
+    fn new(config: &ServerConfig) -> Self {
+        Self { version_1: bind(config, VERSION_1), version_2: bind(config, VERSION_2) }
+    }
+
+    pub(super) fn of(&self, version: Version) -> Arc<ServerConfig> {
+        Arc::clone(match version {
+            Version::V2 => &self.version_2,
+            _ => &self.version_1,
+        })
+    }
+}
+
 impl TlsServerConfig {
-    /// Takes a configuration of rustls. Early data is turned off.
+    /// Takes a configuration of rustls. Early data is turned off. Session tickets are good for the
+    /// version of QUIC only in which they were given (RFC 9369 §5).
     ///
     /// # Errors
     /// If TLS 1.3 or the suite that protects Initial packets is missing.
@@ -56,7 +82,7 @@ impl TlsServerConfig {
             Arc::make_mut(&mut config).max_early_data_size = 0;
         }
         ServerConnection::new(Arc::clone(&config), Version::V1, Vec::new())?;
-        Ok(Self { config, initial, keep_exporter: false })
+        Ok(Self { configs: ServerConfigs::new(&config), initial, keep_exporter: false })
     }
 
     /// A configuration with one certificate and the application protocols `alpn`, most wanted
@@ -91,7 +117,9 @@ impl TlsServerConfig {
     /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
-        Arc::make_mut(&mut self.config).key_log = key_log;
+        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
+            Arc::make_mut(config).key_log = Arc::clone(&key_log);
+        }
         self
     }
 }
@@ -111,10 +139,9 @@ impl SessionFactory for TlsServerConfig {
         _server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
-        let version = supported(version)?;
-        let tls = ServerConnection::new(Arc::clone(&self.config), version, parameters)
-            .map_err(|error| StartSessionError::Tls(error.to_string()))?;
-        Ok(Box::new(RustlsSession::new(Connection::Server(tls), self.keep_exporter)))
+        supported(version)?;
+        let configs = self.configs.clone();
+        Ok(Box::new(RustlsSession::server(configs, parameters, self.keep_exporter)))
     }
 
     fn initial_keys(
@@ -132,10 +159,17 @@ impl SessionFactory for TlsServerConfig {
 pub struct TlsClientConfig {
     config: Arc<ClientConfig>,
     initial: Suite,
+    /// Sessions of connections that started with version 2.
+    resumption_2: Resumption,
 }
 
+/// Sessions of version 2 that are remembered unless the application says otherwise; as many as
+/// rustls remembers of version 1.
+const SESSIONS: usize = 256;
+
 impl TlsClientConfig {
-    /// Takes a configuration of rustls. Early data is turned off.
+    /// Takes a configuration of rustls. Early data is turned off. Its `resumption` is for
+    /// connections of version 1; see [`resumption_of_version_2`](Self::resumption_of_version_2).
     ///
     /// # Errors
     /// If TLS 1.3 or the suite that protects Initial packets is missing.
@@ -147,7 +181,7 @@ impl TlsClientConfig {
         }
         let name = ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into());
         ClientConnection::new(Arc::clone(&config), Version::V1, name, Vec::new())?;
-        Ok(Self { config, initial })
+        Ok(Self { config, initial, resumption_2: Resumption::in_memory_sessions(SESSIONS) })
     }
 
     /// A configuration that trusts servers certified by `roots`, and offers the application
@@ -180,6 +214,36 @@ impl TlsClientConfig {
         Self::new(Arc::new(config))
     }
 
+    /// How sessions of connections that start with version 2 of QUIC are resumed. Tickets are good
+    /// for one version only (RFC 9369 §5), so do not give it a store that others use. Tickets of a
+    /// connection that the server moved to another version are not kept. Default: 256 servers are
+    /// remembered in memory.
+    #[must_use]
+    pub fn resumption_of_version_2(mut self, resumption: Resumption) -> Self {
+        self.resumption_2 = resumption;
+        self
+    }
+
+    #[cfg(test)]
+    pub(super) fn rustls_config(&self) -> &ClientConfig {
+        &self.config
+    }
+
+    /// What a session of this version works with, and what hears of its secrets.
+    fn for_session(&self, version: Version) -> (Arc<ClientConfig>, Arc<SecretCapture>) {
+        let mut config = (*self.config).clone();
+        let capture = Arc::new(SecretCapture::new(Arc::clone(&config.key_log)));
+        config.key_log = Arc::clone(&capture) as Arc<dyn KeyLog>;
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+        //# Clients MUST NOT use a
+        //# session ticket or token from a QUIC version 1 connection to initiate
+        //# a QUIC version 2 connection, and vice versa.
+        if matches!(version, Version::V2) {
+            config.resumption = self.resumption_2.clone();
+        }
+        (Arc::new(config), capture)
+    }
+
     /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
     /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
     /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
@@ -208,11 +272,10 @@ impl SessionFactory for TlsClientConfig {
         let Ok(name) = ServerName::try_from(name.clone()) else {
             return Err(StartSessionError::InvalidServerName(name));
         };
-        let tls = ClientConnection::new(Arc::clone(&self.config), version, name, parameters)
+        let (config, capture) = self.for_session(version);
+        let tls = ClientConnection::new(config, version, name, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
-        // Session tickets come after the handshake.
-        let keep = true;
-        Ok(Box::new(RustlsSession::new(Connection::Client(tls), keep)))
+        Ok(Box::new(RustlsSession::client(Connection::Client(tls), capture)))
     }
 
     fn initial_keys(

@@ -20,8 +20,8 @@ use crate::wire::{ConnectionId, Reader, Truncated};
 
 /// Random bytes at the start of a token.
 const RANDOM_LENGTH: usize = 16;
-/// Longest contents: kind, time, address, port and two connection IDs of 20 bytes.
-const MAXIMUM_CONTENTS: usize = 1 + 8 + 17 + 2 + 2 * (1 + ConnectionId::MAXIMUM_LENGTH);
+/// Longest contents: kind, version, time, address, port and two connection IDs of 20 bytes.
+const MAXIMUM_CONTENTS: usize = 1 + 4 + 8 + 17 + 2 + 2 * (1 + ConnectionId::MAXIMUM_LENGTH);
 /// Longest token; longer ones are not ours.
 pub(crate) const MAXIMUM_TOKEN_LENGTH: usize = RANDOM_LENGTH + MAXIMUM_CONTENTS + TAG_LENGTH;
 
@@ -44,9 +44,16 @@ pub(crate) enum Token {
         original_destination_id: ConnectionId,
         retry_source_id: ConnectionId,
         issued: Instant,
+        /// The version of QUIC of the Retry packet.
+        version: u32,
     },
     /// From a NEW_TOKEN frame: for one later connection from the same IP address.
-    NewToken { ip: IpAddr, issued: Instant },
+    NewToken {
+        ip: IpAddr,
+        issued: Instant,
+        /// The version of QUIC that the connection was in.
+        version: u32,
+    },
 }
 
 /// Seals `token` so that only holders of `key` can read it, or make one.
@@ -94,16 +101,18 @@ fn token_key(key: &[u8; 32], random: &[u8; RANDOM_LENGTH]) -> Option<(LessSafeKe
 
 fn encode(token: &Token, out: &mut TokenBytes) {
     match token {
-        Token::Retry { remote, original_destination_id, retry_source_id, issued } => {
+        Token::Retry { remote, original_destination_id, retry_source_id, issued, version } => {
             out.push(RETRY);
+            out.extend_from_slice(&version.to_be_bytes());
             out.extend_from_slice(&issued.as_nanos().to_be_bytes());
             encode_ip(remote.ip(), out);
             out.extend_from_slice(&remote.port().to_be_bytes());
             encode_id(original_destination_id, out);
             encode_id(retry_source_id, out);
         }
-        Token::NewToken { ip, issued } => {
+        Token::NewToken { ip, issued, version } => {
             out.push(NEW_TOKEN);
+            out.extend_from_slice(&version.to_be_bytes());
             out.extend_from_slice(&issued.as_nanos().to_be_bytes());
             encode_ip(*ip, out);
         }
@@ -132,6 +141,7 @@ fn encode_id(id: &ConnectionId, out: &mut TokenBytes) {
 fn decode(contents: &[u8]) -> Result<Option<Token>, Truncated> {
     let mut reader = Reader::new(contents);
     let kind = reader.u8()?;
+    let version = reader.u32()?;
     let issued = Instant::from_nanos(u64::from_be_bytes(reader.array()?));
     let Some(ip) = decode_ip(&mut reader)? else { return Ok(None) };
     let token = match kind {
@@ -140,8 +150,9 @@ fn decode(contents: &[u8]) -> Result<Option<Token>, Truncated> {
             original_destination_id: decode_id(&mut reader)?,
             retry_source_id: decode_id(&mut reader)?,
             issued,
+            version,
         },
-        NEW_TOKEN => Token::NewToken { ip, issued },
+        NEW_TOKEN => Token::NewToken { ip, issued, version },
         _ => return Ok(None),
     };
     Ok(reader.is_empty().then_some(token))

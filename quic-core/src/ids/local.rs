@@ -43,6 +43,9 @@ struct Issued {
     pending: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
+    /// Whether the packet that moved the peer to the active path, or began the connection, came
+    /// to it.
+    current: bool,
 }
 
 impl LocalIds {
@@ -53,7 +56,7 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: false, token: None });
+        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, current: true });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -83,9 +86,41 @@ impl LocalIds {
         while self.issued.len() < self.limit.into() {
             let Some(id) = self.draw(random) else { return };
             let token = Some(reset_token(&id));
-            self.issued.push(Issued { sequence: self.next_sequence, id, pending: true, token });
-            self.next_sequence = self.next_sequence.saturating_add(1);
-            self.registrations.push(Registration::AddId(id));
+            self.add(id, token);
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //# The sequence number on each newly issued
+    //# connection ID MUST increase by 1.
+    fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
+        let (sequence, pending) = (self.next_sequence, token.is_some());
+        self.issued.push(Issued { sequence, id, pending, token, current: false });
+        self.next_sequence = self.next_sequence.saturating_add(1);
+        self.registrations.push(Registration::AddId(id));
+    }
+
+    /// Issues the ID that goes with a preferred address, in the transport parameters: the second
+    /// one, before any other (RFC 9000 §5.1.1). `None` if there is only the empty one.
+    pub(crate) fn issue_preferred(&mut self, random: &mut SeededRandom) -> Option<ConnectionId> {
+        if self.length == 0 || self.next_sequence != 1 {
+            return None;
+        }
+        let id = self.draw(random)?;
+        self.largest_sent = self.next_sequence;
+        self.add(id, None);
+        Some(id)
+    }
+
+    /// Whether it is the ID that the peer came to the active path with.
+    pub(crate) fn is_current(&self, id: &ConnectionId) -> bool {
+        self.issued.iter().any(|issued| issued.current && issued.id == *id)
+    }
+
+    /// The peer came to the active path with this ID.
+    pub(crate) fn set_current(&mut self, id: &ConnectionId) {
+        for issued in &mut self.issued {
+            issued.current = issued.id == *id;
         }
     }
 

@@ -25,8 +25,10 @@ const MAXIMUM_SEEN_RUNS: usize = 2 * ACTIVE_CONNECTION_ID_LIMIT;
 #[derive(Debug)]
 pub(crate) struct RemoteIds {
     active: Entry,
-    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`] together with the active one.
+    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`] together with the active one and those in `bound`.
     unused: Vec<Entry>,
+    /// Those of paths besides the active one: rare, and so not kept in place.
+    bound: Option<Box<SmallVec<[Bound; ACTIVE_CONNECTION_ID_LIMIT - 1]>>>,
     /// Sequence numbers from `retire_prior_to` up of which the ID arrived; at most
     /// [`MAXIMUM_SEEN_RUNS`] runs.
     seen: RangeSet,
@@ -45,6 +47,13 @@ struct Entry {
     reset_token: Option<StatelessResetToken>,
 }
 
+/// An ID that is used on one path only, which is not the active one.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    path: u32,
+    entry: Entry,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Retiring {
     sequence: u64,
@@ -61,6 +70,7 @@ impl RemoteIds {
         Self {
             active: Entry { sequence: 0, id: first, reset_token: None },
             unused: Vec::new(),
+            bound: None,
             seen,
             retire_prior_to: 0,
             retiring: SmallVec::new(),
@@ -82,6 +92,11 @@ impl RemoteIds {
         //# with connection IDs it has not used or for connection IDs that have
         //# been retired.
         self.active.reset_token.as_ref() == Some(token)
+            || self.bound().any(|bound| bound.entry.reset_token.as_ref() == Some(token))
+    }
+
+    fn bound(&self) -> impl Iterator<Item = &Bound> {
+        self.bound.iter().flat_map(|bound| bound.iter())
     }
 
     /// The stateless reset token of the server's first ID, from its transport parameters.
@@ -133,7 +148,7 @@ impl RemoteIds {
         //# connection IDs exceeds the value advertised in its
         //# active_connection_id_limit transport parameter, an endpoint MUST
         //# close the connection with an error of type CONNECTION_ID_LIMIT_ERROR.
-        if self.unused.len() >= ACTIVE_CONNECTION_ID_LIMIT {
+        if self.unused.len() + self.bound().count() >= ACTIVE_CONNECTION_ID_LIMIT {
             return Err(TransportError::connection_id_limit("too many connection IDs"));
         }
         Ok(())
@@ -148,7 +163,11 @@ impl RemoteIds {
             same_sequence != same_id || (same_sequence && other_token)
         };
         // A token of the first ID comes in the transport parameters only, and so for a client only.
-        if contradicts(&self.active) || self.unused.iter().any(contradicts) {
+        let mut bound = self.bound().map(|bound| &bound.entry);
+        if contradicts(&self.active)
+            || self.unused.iter().any(contradicts)
+            || bound.any(contradicts)
+        {
             return Err(TransportError::protocol_violation("connection ID contradicts another"));
         }
         Ok(())
@@ -167,6 +186,11 @@ impl RemoteIds {
             } else {
                 self.unused.push(entry);
             }
+        }
+        while let Some(sequence) = self.bound().map(|bound| bound.entry.sequence).min()
+            && sequence < retire_prior_to
+        {
+            self.unbind(|bound| bound.entry.sequence == sequence)?;
         }
         Ok(())
     }
@@ -195,6 +219,79 @@ impl RemoteIds {
     /// The ID for packets to the peer.
     pub(crate) fn active(&self) -> &ConnectionId {
         &self.active.id
+    }
+
+    /// The ID for packets on a path that is not the active one; `None` if it has none of its own.
+    pub(crate) fn of_path(&self, path: u32) -> Option<&ConnectionId> {
+        if self.active.id.is_empty() {
+            return Some(&self.active.id);
+        }
+        self.bound().find(|bound| bound.path == path).map(|bound| &bound.entry.id)
+    }
+
+    /// Whether another path could be given an ID.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.active.id.is_empty() || !self.unused.is_empty()
+    }
+
+    /// Gives a path besides the active one an ID that was never used; returns whether it has one
+    /// now. An empty ID serves all paths.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //# An endpoint MUST NOT reuse a connection ID when sending from more
+    //# than one local address -- for example, when initiating connection
+    //# migration as described in Section 9.2 or when probing a new network
+    //# path as described in Section 9.1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //# Similarly, an endpoint MUST NOT reuse a connection ID when sending to
+    //# more than one destination address.
+    pub(crate) fn bind(&mut self, path: u32) -> bool {
+        if self.of_path(path).is_some() {
+            return true;
+        }
+        if self.unused.is_empty() {
+            return false;
+        }
+        let entry = self.unused.remove(0);
+        if let Some(token) = entry.reset_token {
+            self.registrations.push(Registration::AddResetToken(token));
+        }
+        self.bound.get_or_insert_default().push(Bound { path, entry });
+        true
+    }
+
+    /// Another path is the active one: its ID becomes the active one, and the other stays bound to
+    /// the path before. Without an ID of its own, it goes on with the active one.
+    pub(crate) fn on_moved(&mut self, from: u32, to: u32) {
+        let Some(bound) = &mut self.bound else { return };
+        if let Some(bound) = bound.iter_mut().find(|bound| bound.path == to) {
+            mem::swap(&mut self.active, &mut bound.entry);
+            bound.path = from;
+        }
+    }
+
+    /// A path is not used any more, and so neither is its ID.
+    ///
+    /// # Errors
+    /// CONNECTION_ID_LIMIT_ERROR if too many retired IDs are not acknowledged.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //# Endpoints SHOULD retire connection IDs when they are no longer
+    //# actively using either the local or destination address for which the
+    //# connection ID was used.
+    pub(crate) fn release(&mut self, path: u32) -> Result<(), TransportError> {
+        self.unbind(|bound| bound.path == path)
+    }
+
+    fn unbind(&mut self, which: impl FnMut(&Bound) -> bool) -> Result<(), TransportError> {
+        let Some(index) = self.bound.as_ref().and_then(|bound| bound.iter().position(which)) else {
+            return Ok(());
+        };
+        let removed = self.bound.as_mut().map(|bound| bound.remove(index));
+        self.bound = self.bound.take().filter(|bound| !bound.is_empty());
+        let Some(Bound { entry, .. }) = removed else { return Ok(()) };
+        if let Some(token) = entry.reset_token {
+            self.registrations.push(Registration::RemoveResetToken(token));
+        }
+        self.retire(entry.sequence)
     }
 
     /// The ID that [`Self::switch`] would make active.

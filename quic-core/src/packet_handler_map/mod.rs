@@ -281,6 +281,14 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         }
     }
 
+    fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize) {
+        if let Some(handle) = self.book.outboxes.last(socket) {
+            self.with_connection(now, handle, |connection| {
+                connection.handle_too_large(now, length)
+            });
+        }
+    }
+
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)> {
         let event = self.book.events.pop_front();
         if event.is_none() {
@@ -367,6 +375,14 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
 
     fn ignore(&mut self, handle: ConnectionHandle) {
         self.take_attempt(handle);
+    }
+
+    fn on_socket_removed(&mut self, socket: SocketId) {
+        let now = self.latest;
+        let handles: Vec<ConnectionHandle> = self.slots.handles().collect();
+        for handle in handles {
+            self.act(now, handle, |connection| connection.on_socket_removed(now, socket));
+        }
     }
 
     fn cell(&self, handle: ConnectionHandle) -> Option<&C> {

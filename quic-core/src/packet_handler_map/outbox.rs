@@ -15,6 +15,8 @@ struct Outbox {
     responses: VecDeque<Response>,
     /// Whether the next turn is a response's, if there is one.
     responds_next: bool,
+    /// The connection that had the last turn, if it was one's.
+    last: Option<ConnectionHandle>,
 }
 
 /// Whose turn it is.
@@ -64,10 +66,17 @@ impl Outboxes {
         let responds = outbox.ready.is_empty() || outbox.responds_next;
         if responds && let Some(response) = outbox.responses.pop_front() {
             outbox.responds_next = false;
+            outbox.last = None;
             return Some(Turn::Response(response));
         }
         outbox.responds_next = true;
-        outbox.ready.pop_front().map(Turn::Connection)
+        outbox.last = outbox.ready.pop_front();
+        outbox.last.map(Turn::Connection)
+    }
+
+    /// The connection that had the last turn on this socket, if it was one's.
+    pub(super) fn last(&self, socket: SocketId) -> Option<ConnectionHandle> {
+        self.0.iter().find(|outbox| outbox.socket == socket)?.last
     }
 
     /// Number of connections and responses that wait.
@@ -87,6 +96,7 @@ impl Outboxes {
                 ready: VecDeque::new(),
                 responses: VecDeque::new(),
                 responds_next: false,
+                last: None,
             });
             self.0.len() - 1
         });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::config::{EndpointConfig, QUIC_V1, ServerConfig};
+use crate::config::{EndpointConfig, ServerConfig};
 use crate::crypto::{
     RandomSource as _, SeededRandom, TAG_LENGTH, Token, reset_token, retry_tag, seal, seal_token,
 };
@@ -16,8 +16,8 @@ use crate::server::{InitialFacts, MINIMUM_ID_LENGTH};
 use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::frame::{ConnectionClose, FrameType};
 use crate::wire::header::{
-    InvariantHeader, LongHeaderParts, LongType, RetryParts, patch_length, write_long_header,
-    write_retry_without_tag, write_version_negotiation,
+    InvariantHeader, LongHeaderParts, LongType, RetryParts, patch_length, reserved_version,
+    write_long_header, write_retry_without_tag, write_version_negotiation,
 };
 use crate::wire::{ConnectionId, Full, PacketNumberLength, Side, StatelessResetToken, Writer};
 
@@ -58,12 +58,17 @@ pub(super) enum Response {
         path: PathAddresses,
         destination_id: LongId,
         source_id: LongId,
+        config: Arc<ServerConfig>,
     },
 }
 
 impl Response {
     /// Version Negotiation in answer to a packet with this header.
-    pub(super) fn version_negotiation(path: PathAddresses, header: &InvariantHeader<'_>) -> Self {
+    pub(super) fn version_negotiation(
+        path: PathAddresses,
+        header: &InvariantHeader<'_>,
+        config: Arc<ServerConfig>,
+    ) -> Self {
         Self::VersionNegotiation {
             path,
             //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
@@ -71,6 +76,7 @@ impl Response {
             //# of the packet it receives in the Destination Connection ID field.
             destination_id: LongId::from_slice(header.source_id),
             source_id: LongId::from_slice(header.destination_id),
+            config,
         }
     }
 
@@ -102,8 +108,8 @@ impl Response {
                 let token = reset_token(endpoint.reset_key.as_ref()?.as_bytes(), id);
                 reset(writer, token, *trigger_length, random)?
             }
-            Self::VersionNegotiation { destination_id, source_id, .. } => {
-                negotiate(writer, destination_id, source_id, random).ok()?
+            Self::VersionNegotiation { destination_id, source_id, config, .. } => {
+                negotiate(writer, destination_id, source_id, config, random).ok()?
             }
             Self::Close { .. } | Self::CloseAgain(_) => return None,
         };
@@ -167,6 +173,7 @@ fn retry(
         original_destination_id: facts.destination_id,
         retry_source_id: source_id,
         issued,
+        version: facts.version,
     };
     let token = seal_token(config.token_key.as_bytes(), &token, random);
     if token.is_empty() {
@@ -231,13 +238,17 @@ fn negotiate(
     mut writer: Writer<'_>,
     destination_id: &[u8],
     source_id: &[u8],
+    config: &ServerConfig,
     random: &mut SeededRandom,
 ) -> Result<usize, Full> {
     let [first, a, b, c, d] = random.array();
+    let mut versions = SmallVec::<[u32; 4]>::from_slice(&config.versions.offered);
     // A version that is reserved to exercise negotiation (RFC 9000 §15): no one may rely on lists
     // without unknown versions.
-    let grease = u32::from_be_bytes([a, b, c, d]) & 0xf0f0_f0f0 | 0x0a0a_0a0a;
-    let versions = if first & 1 == 0 { [grease, QUIC_V1] } else { [QUIC_V1, grease] };
+    if config.transport.grease {
+        let place = usize::from(a).checked_rem(versions.len().saturating_add(1));
+        versions.insert(place.unwrap_or(0), reserved_version(u32::from_be_bytes([a, b, c, d])));
+    }
     write_version_negotiation(&mut writer, first, destination_id, source_id, &versions)?;
     Ok(writer.length())
 }

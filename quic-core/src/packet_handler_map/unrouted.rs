@@ -7,7 +7,7 @@ use crate::net::is_reflector;
 use crate::packet_handler_manager::ConnectionCell;
 use crate::server::{Load, Reaction, Unrouted};
 use crate::wire::ConnectionId;
-use crate::wire::header::{Header, LongHeader, LongType, destination_id, parse};
+use crate::wire::header::{Header, LongHeader, LongType, destination_id, has_fixed_bit, parse};
 
 use super::response::MINIMUM_RESET_TRIGGER;
 use super::train::Segment;
@@ -78,7 +78,10 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     fn reset(&mut self, now: Instant, segment: Segment<'_>, id: ConnectionId) {
         let trigger_length = segment.bytes.len();
         let path = segment.path;
+        // Without the bit it may as well be of another protocol on this socket; every other packet
+        // of a peer that clears it has it.
         let may = self.config.reset_key.is_some()
+            && has_fixed_bit(segment.bytes)
             && !id.is_empty()
             && trigger_length >= MINIMUM_RESET_TRIGGER
             //= https://www.rfc-editor.org/rfc/rfc9000#section-21.11
@@ -125,7 +128,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
                 }
                 Response::Close { facts, config, code }
             }
-            Reaction::NegotiateVersion(header) => Response::version_negotiation(path, &header),
+            Reaction::NegotiateVersion(header) => {
+                Response::version_negotiation(path, &header, config)
+            }
             Reaction::Retry(facts) => Response::Retry { facts, config, issued: now },
         };
         self.book.outboxes.respond(path.socket, response);

@@ -1,11 +1,12 @@
-//! The peer moves, or seems to (RFC 9000 §9.3).
+//! Paths that begin: the peer moves, or seems to, or this end does (RFC 9000 §9).
 
 use std::mem;
 
-use super::{Amplification, MAXIMUM_OTHERS, Path, PathTimeout, Paths, is_same};
+use super::path::Role;
+use super::{Amplification, MAXIMUM_OTHERS, Path, PathNews, Paths, is_same};
 use crate::crypto::SeededRandom;
 use crate::instant::Instant;
-use crate::net::PathAddresses;
+use crate::net::{PathAddresses, is_reflector};
 use crate::wire::Side;
 
 /// What is to be known of an authentic packet to judge whether the peer moved (RFC 9000 §9.3).
@@ -18,15 +19,8 @@ pub(crate) struct Arrival {
     pub(crate) is_newest: bool,
     /// It has only PATH_CHALLENGE, PATH_RESPONSE, NEW_CONNECTION_ID and PADDING (RFC 9000 §9.1).
     pub(crate) is_probing: bool,
-}
-
-/// What an authentic packet did to the active path.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum PathChange {
-    /// Nothing.
-    Unchanged,
-    /// The peer moved. Switch to another of the peer's IDs if there is one.
-    Moved,
+    /// There is an ID of the peer's that packets on a new path may carry.
+    pub(crate) may_answer: bool,
 }
 
 impl Paths {
@@ -36,53 +30,212 @@ impl Paths {
         now: Instant,
         arrival: &Arrival,
         random: &mut SeededRandom,
-    ) -> PathChange {
-        if is_same(&self.active.addresses, &arrival.path)
-            || self.side == Side::Client
-            || !self.is_handshake_confirmed
-        {
-            return PathChange::Unchanged;
+    ) {
+        if self.side == Side::Client || !self.is_handshake_confirmed {
+            return;
         }
-        let index = self.find_or_add(arrival);
-        if arrival.is_probing || !arrival.is_newest {
-            return PathChange::Unchanged;
+        let moves = arrival.is_newest && !arrival.is_probing;
+        if self.is_active(&arrival.path) {
+            if moves && !self.others.is_empty() {
+                self.stay();
+            }
+            return;
         }
-        let Some(mut previous) = index.and_then(|index| self.activate(index)) else {
-            return PathChange::Unchanged;
-        };
-        self.active.mtu.enable();
-        let interval = self.active.validation_interval().max(previous.validation_interval());
-        if self.active.amplification.is_validated() {
+        let Some(index) = self.find_or_add(arrival) else { return };
+        let Some(path) = self.others.get_mut(index) else { return };
+        if !path.is_proved() && !path.validation.is_running() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+            //# An endpoint MUST
+            //# perform path validation (Section 8.2) if it detects any change to a
+            //# peer's address, unless it has previously validated that address.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+            //# The server MUST probe on the path toward the client from its
+            //# preferred address.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+            //# Servers SHOULD initiate path validation to the client's new address
+            //# upon receiving a probe packet from a different address; see
+            //# Section 8.
+            let interval = path.validation_interval().max(self.active.validation_interval());
+            path.validation.start(now, interval, random);
+        }
+        if !moves || path.peer_id == super::PeerId::None {
+            return;
+        }
+        if !path.is_proved() && must_be_proved_first(&path.addresses, &self.active.addresses) {
+            path.role = Role::Candidate;
+            return;
+        }
+        self.follow(now, index, random);
+    }
+
+    /// The peer did not go where it seemed to.
+    fn stay(&mut self) {
+        for path in &mut self.others {
+            path.role = Role::Other;
+        }
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
+    //# If the recipient permits the migration, it MUST send subsequent
+    //# packets to the new peer address and MUST initiate path validation
+    //# (Section 8.2) to verify the peer's ownership of the address if
+    //# validation is not already underway.
+    fn follow(&mut self, now: Instant, index: usize, random: &mut SeededRandom) {
+        let local = local(&self.active.addresses);
+        let Some(mut previous) = self.activate(index) else { return };
+        self.is_at_preferred |= local != self::local(&self.active.addresses);
+        if self.active.is_proved() {
             self.active.validation.cancel();
-        } else {
-            self.active.validation.start(now, interval, random);
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
         //# In response to an apparent migration, endpoints MUST validate the
         //# previously active path using a PATH_CHALLENGE frame.
+        let interval = self.active.validation_interval().max(previous.validation_interval());
         previous.validation.start(now, interval, random);
         self.others.push(previous);
-        PathChange::Moved
+    }
+
+    /// Whether packets newer than all others are not to come to this address of a server any more,
+    /// since the client has moved to the preferred one (RFC 9000 §9.6.2).
+    pub(crate) fn is_left_behind(&self, addresses: &PathAddresses) -> bool {
+        self.is_at_preferred && local(addresses) != local(&self.active.addresses)
+    }
+
+    /// Begins to find out whether a path of this client works. Once it does, it stays, to move to,
+    /// or is moved to at once if `moves`.
+    pub(crate) fn probe(
+        &mut self,
+        now: Instant,
+        addresses: PathAddresses,
+        moves: bool,
+        random: &mut SeededRandom,
+    ) {
+        if addresses == self.active.addresses {
+            return;
+        }
+        let index = self.find_or_make(addresses);
+        let Some(path) = self.others.get_mut(index) else { return };
+        // What worked a while ago may not do so any more.
+        path.is_unproved = true;
+        path.role = if moves { Role::Candidate } else { Role::Probe };
+        let interval = path.validation_interval().max(self.active.validation_interval());
+        path.validation.start(now, interval, random);
+    }
+
+    /// Moves this client, at once. What was the active path is kept until the new one is proved,
+    /// and is gone back to if that fails.
+    pub(crate) fn migrate(
+        &mut self,
+        now: Instant,
+        addresses: PathAddresses,
+        random: &mut SeededRandom,
+    ) {
+        if addresses == self.active.addresses {
+            return;
+        }
+        let index = self.find_or_make(addresses);
+        self.move_to(now, index);
+        if !self.active.is_proved() {
+            let interval = self.active.validation_interval();
+            self.active.validation.start(now, interval, random);
+        }
+    }
+
+    fn move_to(&mut self, now: Instant, index: usize) {
+        let Some(mut previous) = self.activate(index) else { return };
+        let interval = self.active.validation_interval().max(previous.validation_interval());
+        previous.validation.linger(now, interval);
+        self.others.push(previous);
+    }
+
+    /// A path was validated: who waited for that hears of it, or moves there.
+    pub(super) fn on_validated(&mut self, now: Instant, path: u32, random: &mut SeededRandom) {
+        let Some(index) = self.others.iter().position(|other| other.id == path) else {
+            let addresses = self.active.addresses;
+            self.news.push(PathNews::Validated { addresses });
+            return;
+        };
+        let interval = self.active.validation_interval();
+        let Some(path) = self.others.get_mut(index) else { return };
+        let (role, addresses) = (path.role, path.addresses);
+        if role == Role::Other {
+            // The peer may still be about to move there, or something be on its way.
+            path.validation.linger(now, path.validation_interval().max(interval));
+        }
+        if role != Role::Other {
+            self.news.push(PathNews::Validated { addresses });
+        }
+        match (role, self.side) {
+            (Role::Other | Role::Probe, _) => {}
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
+            //# As soon as path validation succeeds, the client
+            //# SHOULD begin sending all future packets to the new server address
+            //# using the new connection ID and discontinue use of the old server
+            //# address.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+            //# A client that migrates to a preferred address MUST validate the
+            //# address it chooses before migrating; see Section 21.5.3.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+            //# A client MUST NOT send non-probing frames to a preferred address
+            //# prior to validating that address; see Section 8.
+            (Role::Candidate, Side::Client) => self.move_to(now, index),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+            //# The server MUST send non-probing packets from its original address
+            //# until it receives a non-probing packet from the client at its
+            //# preferred address and until the server has validated the new path.
+            (Role::Candidate, Side::Server) => self.follow(now, index, random),
+        }
     }
 
     /// The index of the path among the others.
     fn find_or_add(&mut self, arrival: &Arrival) -> Option<usize> {
         let known = self.others.iter().position(|path| is_same(&path.addresses, &arrival.path));
-        if known.is_some() {
+        if known.is_some() || !arrival.may_answer {
             return known;
         }
-        if self.others.len() >= MAXIMUM_OTHERS {
-            let unproved = self.others.iter().position(|path| !path.amplification.is_validated());
-            self.others.remove(unproved.unwrap_or(0));
-        }
+        let mut path = self.make(arrival.path, Amplification::limited());
+        path.amplification.received(arrival.datagram_bytes);
+        path.owes_tokens = path.addresses.remote.ip() != self.active.addresses.remote.ip();
+        Some(self.add(path))
+    }
+
+    /// The index of a path of this client's among the others.
+    fn find_or_make(&mut self, addresses: PathAddresses) -> usize {
+        let known = self.others.iter().position(|path| path.addresses == addresses);
+        known.unwrap_or_else(|| {
+            let mut path = self.make(addresses, Amplification::unlimited());
+            path.is_unproved = true;
+            self.add(path)
+        })
+    }
+
+    fn make(&mut self, addresses: PathAddresses, limit: Amplification) -> Box<Path> {
         let generation = self.next_generation;
         self.next_generation = self.next_generation.wrapping_add(1);
-        let limit = Amplification::limited();
-        let mut path = Box::new(Path::new(arrival.path, generation, &self.config, limit));
-        path.amplification.received(arrival.datagram_bytes);
+        let mut path = Box::new(Path::new(addresses, generation, &self.config, limit));
         path.set_peer_maximum(self.peer_maximum);
+        path
+    }
+
+    fn add(&mut self, path: Box<Path>) -> usize {
+        if self.others.len() >= MAXIMUM_OTHERS {
+            let unproved = self.others.iter().position(|path| !path.is_proved());
+            self.forget(unproved.unwrap_or(0));
+        }
+        self.news.push(PathNews::Added { path: path.id });
         self.others.push(path);
-        self.others.len().checked_sub(1)
+        self.others.len().saturating_sub(1)
+    }
+
+    pub(super) fn forget(&mut self, index: usize) {
+        if index >= self.others.len() {
+            return;
+        }
+        let path = self.others.remove(index);
+        if path.is_wanted() {
+            self.news.push(PathNews::Failed { addresses: path.addresses });
+        }
+        self.news.push(PathNews::Forgotten { path: path.id });
     }
 
     /// Makes one of the others the active path; returns the one that was.
@@ -90,10 +243,21 @@ impl Paths {
         let mut path = (index < self.others.len()).then(|| self.others.remove(index))?;
         mem::swap(&mut self.active, &mut path);
         let (active, previous) = (&self.active.addresses, &path.addresses);
-        if active.remote.ip() == previous.remote.ip() && active.socket == previous.socket {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+        //# On confirming a peer's ownership of its new address, an endpoint MUST
+        //# immediately reset the congestion controller and round-trip time
+        //# estimator for the new path to initial values (see Appendices A.3 and
+        //# B.3 of [QUIC-RECOVERY]) unless the only change in the peer's address
+        //# is its port number.
+        if active.remote.ip() == previous.remote.ip() && local(active) == local(previous) {
             self.active.swap_estimates(&mut path);
         }
+        self.active.role = Role::Other;
+        // Both of them have what the new one had.
+        path.peer_id = self.active.peer_id;
+        self.active.mtu.enable();
         self.pacing.cancel();
+        self.news.push(PathNews::Moved { from: path.id, to: self.active.id });
         Some(path)
     }
 
@@ -101,12 +265,32 @@ impl Paths {
     //# To protect the connection from failing due to such a spurious
     //# migration, an endpoint MUST revert to using the last validated peer
     //# address when validation of a new peer address fails.
-    pub(super) fn revert(&mut self) -> PathTimeout {
-        let validated = self.others.iter().rposition(|path| path.amplification.is_validated());
-        if validated.and_then(|index| self.activate(index)).is_none() {
-            return PathTimeout::NoPath;
-        }
+    pub(super) fn revert(&mut self) {
+        let validated = self.others.iter().rposition(|path| path.is_proved());
+        let Some(failed) = validated.and_then(|index| self.activate(index)) else {
+            self.news.push(PathNews::NoPath);
+            return;
+        };
         self.active.validation.cancel();
-        PathTimeout::Reverted
+        self.is_at_preferred = false;
+        self.news.push(PathNews::Failed { addresses: failed.addresses });
+        self.news.push(PathNews::Forgotten { path: failed.id });
     }
+}
+
+/// The end of a path that is here.
+fn local(addresses: &PathAddresses) -> (crate::net::SocketId, Option<std::net::IpAddr>) {
+    (addresses.socket, addresses.local_ip)
+}
+
+/// Whether nothing but a challenge may be sent to where the peer seems to be before it has
+/// answered: it would leave this end's address for the preferred one (RFC 9000 §9.6.2), or wants
+/// this end to talk to a port whose owner answers whatever it gets (RFC 9000 §21.5.4). An honest
+/// peer gets such a port from its NAT now and then, and answers.
+fn must_be_proved_first(new: &PathAddresses, active: &PathAddresses) -> bool {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //# Endpoints SHOULD NOT refuse to use an address unless they have
+    //# specific knowledge about the network indicating that sending datagrams
+    //# to unvalidated addresses in a given range is not safe.
+    local(new) != local(active) || is_reflector(new.remote.port())
 }

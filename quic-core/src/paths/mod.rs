@@ -1,8 +1,10 @@
 //! Where to send, and whether (RFC 9000 §8, §9, §14).
 
 mod amplification;
+mod ecn;
 mod migration;
 mod mtu_discovery;
+mod news;
 mod path;
 mod permit;
 mod validation;
@@ -11,22 +13,27 @@ mod validation;
 mod tests;
 
 pub(crate) use amplification::Amplification;
-pub(crate) use migration::{Arrival, PathChange};
-pub(crate) use path::Path;
+pub(crate) use ecn::AckedMarks;
+pub(crate) use migration::Arrival;
+pub(crate) use news::PathNews;
+pub(crate) use path::{Path, PeerId};
 pub(crate) use permit::{Permit, Wish};
 pub(crate) use validation::Answer;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use permit::USEFUL_BYTES;
+use ecn::EcnFeedback;
+use news::News;
+use path::Role;
 
 use crate::config::TransportConfig;
 use crate::crypto::SeededRandom;
 use crate::deadline::{Deadline, earliest};
 use crate::instant::Instant;
-use crate::net::{PathAddresses, SocketId, is_reflector};
+use crate::net::{PathAddresses, SocketId};
 use crate::wire::Side;
 use crate::wire::frame::PathResponse;
 
@@ -45,9 +52,14 @@ pub(crate) struct Paths {
     next_generation: u32,
     /// Before, the peer's address cannot change.
     is_handshake_confirmed: bool,
+    /// The peer moved to another address of this end: the one that it was told to prefer.
+    is_at_preferred: bool,
     /// The peer's max_udp_payload_size; as large as can be before it told.
     peer_maximum: u64,
     pacing: Deadline,
+    /// Made when the first packet is marked.
+    ecn: Option<Box<EcnFeedback>>,
+    news: News,
 }
 
 /// To which path a datagram belongs.
@@ -62,18 +74,6 @@ pub(crate) enum PathVerdict {
     Unknown,
     /// None that the peer may use now: drop the datagram.
     Ignored,
-}
-
-/// What a timeout did.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum PathTimeout {
-    /// Nothing to be told.
-    Nothing,
-    /// The active path failed validation; the last validated one is active again.
-    Reverted,
-    /// The active path failed validation, and there is no other: the connection is over, silently
-    /// (RFC 9000 §9.3.2).
-    NoPath,
 }
 
 impl Paths {
@@ -98,9 +98,46 @@ impl Paths {
             others: SmallVec::new(),
             next_generation: 1,
             is_handshake_confirmed: false,
+            is_at_preferred: false,
             peer_maximum: u64::MAX,
             pacing: Deadline::default(),
+            ecn: None,
+            news: News::default(),
         }
+    }
+
+    /// What is to be seen to. Ask until there is nothing after each [`Self::on_authenticated`],
+    /// [`Self::handle_response`], [`Self::handle_timeout`], and whatever moves or probes.
+    pub(crate) fn poll_news(&mut self) -> Option<PathNews> {
+        self.news.pop()
+    }
+
+    /// All paths, the active one first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.active).chain(self.others.iter().map(|path| &**path))
+    }
+
+    /// The paths besides the active one.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &Path> {
+        self.others.iter().map(|path| &**path)
+    }
+
+    /// Whether datagrams with these addresses belong to the active path.
+    pub(crate) fn is_active(&self, addresses: &PathAddresses) -> bool {
+        is_same(&self.active.addresses, addresses)
+            && !self.others.iter().any(|path| path.addresses == *addresses)
+    }
+
+    /// Which of the peer's IDs a path besides the active one has.
+    pub(crate) fn set_peer_id(&mut self, path: u32, peer_id: PeerId) {
+        if let Some(path) = self.others.iter_mut().find(|other| other.id == path) {
+            path.peer_id = peer_id;
+        }
+    }
+
+    /// Whether the peer is to be given tokens for its new address, and has proved that; once.
+    pub(crate) fn take_owed_tokens(&mut self) -> bool {
+        self.active.is_proved() && std::mem::take(&mut self.active.owes_tokens)
     }
 
     pub(crate) fn active(&self) -> &Path {
@@ -118,7 +155,11 @@ impl Paths {
 
     /// The path that a datagram came from, once it is known.
     pub(crate) fn by_addresses(&mut self, addresses: &PathAddresses) -> Option<&mut Path> {
-        self.all_mut().find(|path| is_same(&path.addresses, addresses))
+        if self.is_active(addresses) {
+            return Some(&mut self.active);
+        }
+        let others = self.others.iter_mut().map(|path| &mut **path);
+        others.into_iter().find(|path| is_same(&path.addresses, addresses))
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Path> {
@@ -146,7 +187,7 @@ impl Paths {
     /// Judges a datagram by where it came from, before anything of it is read, and counts its
     /// bytes towards the amplification limit.
     pub(crate) fn on_datagram(&mut self, addresses: &PathAddresses, bytes: u64) -> PathVerdict {
-        if is_same(&self.active.addresses, addresses) {
+        if self.is_active(addresses) {
             self.active.amplification.received(bytes);
             // A client leaves the choice of its address to the system, which may change it.
             if self.side == Side::Server && self.active.addresses.local_ip.is_none() {
@@ -158,32 +199,30 @@ impl Paths {
             path.amplification.received(bytes);
             return PathVerdict::Known;
         }
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-9
-        //# If a
-        //# client receives packets from an unknown server address, the client
-        //# MUST discard these packets.
-        if self.side == Side::Client || !self.is_handshake_confirmed {
-            return PathVerdict::Ignored;
-        }
-        // Whoever moves there wants this end to send to someone else (RFC 9000 §21.5.4).
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
-        //# Endpoints SHOULD NOT refuse to use an address unless they have
-        //# specific knowledge about the network indicating that sending datagrams
-        //# to unvalidated addresses in a given range is not safe.
-        if is_reflector(addresses.remote.port()) {
-            return PathVerdict::Ignored;
-        }
-        // What comes from the network cannot come from this machine.
-        let loopback = |path: &PathAddresses| path.remote.ip().is_loopback();
+        let may_be_new = match self.side {
+            // What is late on a path that was left is of the peer nevertheless.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+            //# If a
+            //# client receives packets from an unknown server address, the client
+            //# MUST discard these packets.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6
+            //# If a client receives packets from a
+            //# new server address when the client has not initiated a migration to
+            //# that address, the client SHOULD discard these packets.
+            Side::Client => self.iter().any(|path| path.addresses.remote == addresses.remote),
+            Side::Server => self.is_handshake_confirmed && !self.is_new_loopback(addresses),
+        };
+        if may_be_new { PathVerdict::Unknown } else { PathVerdict::Ignored }
+    }
+
+    /// Whether it is on this machine, which what is in use is not.
+    fn is_new_loopback(&self, addresses: &PathAddresses) -> bool {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
         //# Endpoints SHOULD NOT allow connections or migration to a loopback
         //# address if the same service was previously available at a different
         //# interface or if the address was provided by a service at a
         //# non-loopback address.
-        if loopback(addresses) && !loopback(&self.active.addresses) {
-            return PathVerdict::Ignored;
-        }
-        PathVerdict::Unknown
+        addresses.remote.ip().is_loopback() && !self.active.addresses.remote.ip().is_loopback()
     }
 
     /// The peer answered a challenge, on whichever path.
@@ -193,10 +232,28 @@ impl Paths {
         frame: PathResponse,
         random: &mut SeededRandom,
     ) {
+        // On which path the answer came does not matter.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# This requirement MUST NOT be enforced by the endpoint
+        //# that initiates path validation, as that would enable an attack on
+        //# migration; see Section 9.3.3.
+        let mut validated = None;
         for path in self.all_mut() {
             match path.validation.handle_response(frame) {
                 Answer::Unknown => continue,
-                Answer::Validated => path.amplification.validate(),
+                Answer::Validated => {
+                    path.amplification.validate();
+                    path.is_unproved = false;
+                    validated = Some(path.id);
+                }
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+                //# To ensure that the path MTU is
+                //# large enough, the endpoint MUST perform a second path validation by
+                //# sending a PATH_CHALLENGE frame in a datagram of at least 1200 bytes.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.3
+                //# However, the endpoint MUST initiate another
+                //# path validation with an expanded datagram to verify that the path
+                //# supports the required MTU.
                 Answer::AddressOnly => {
                     path.amplification.validate();
                     path.validation.start(now, path.validation_interval(), random);
@@ -204,35 +261,58 @@ impl Paths {
             }
             break;
         }
+        if let Some(path) = validated {
+            self.on_validated(now, path, random);
+        }
         self.forget_others();
     }
 
     /// Forgets paths that nothing is expected of, once the active one is proved.
     fn forget_others(&mut self) {
-        if self.active.amplification.is_validated() {
-            self.others
-                .retain(|path| path.validation.is_running() || path.validation.wants_padding());
+        if self.others.is_empty() || !self.active.is_proved() {
+            return;
+        }
+        let news = &mut self.news;
+        self.others.retain(|path| {
+            let is_kept = path.validation.is_running()
+                || path.validation.wants_padding()
+                || path.role == Role::Probe;
+            if !is_kept {
+                news.push(PathNews::Forgotten { path: path.id });
+            }
+            is_kept
+        });
+    }
+
+    /// A socket is gone: nothing is sent there any more.
+    pub(crate) fn forget_socket(&mut self, socket: SocketId) {
+        while let Some(index) = self.others.iter().position(|it| it.addresses.socket == socket) {
+            self.forget(index);
+        }
+    }
+
+    /// Gives up all paths but the active one that lead there. Nobody waited for them.
+    pub(crate) fn forget_remote(&mut self, remote: SocketAddr) {
+        while let Some(index) = self.others.iter().position(|it| it.addresses.remote == remote) {
+            if let Some(path) = self.others.get_mut(index) {
+                path.role = Role::Other;
+            }
+            self.forget(index);
         }
     }
 
     /// A path other than the active one on which a challenge or an answer is due and may be sent:
     /// write them in a datagram of their own, padded to 1,200 bytes if its limit permits.
     pub(crate) fn off_path(&mut self, socket: SocketId) -> Option<&mut Path> {
-        self.others.iter_mut().map(|path| &mut **path).find(|path| {
-            path.addresses.socket == socket
-                && path.validation.wants_padding()
-                && path.amplification.allowance() >= USEFUL_BYTES
-        })
+        self.others
+            .iter_mut()
+            .map(|path| &mut **path)
+            .find(|path| path.addresses.socket == socket && path.wants_datagram())
     }
 
     /// The socket of the next [`Self::off_path`], if there is any.
     pub(crate) fn off_path_socket(&self) -> Option<SocketId> {
-        self.others
-            .iter()
-            .find(|path| {
-                path.validation.wants_padding() && path.amplification.allowance() >= USEFUL_BYTES
-            })
-            .map(|path| path.addresses.socket)
+        self.others.iter().find(|path| path.wants_datagram()).map(|path| path.addresses.socket)
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -242,18 +322,20 @@ impl Paths {
     }
 
     /// Does what is due. Ask for a [`Permit`] again afterwards.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> PathTimeout {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.pacing.expire(now);
         self.active.mtu.handle_timeout(now);
-        let has_failed = self.active.validation.handle_timeout(now);
+        let has_failed = self.active.validation.handle_timeout(now) && !self.active.is_proved();
         for path in &mut self.others {
-            path.validation.handle_timeout(now);
+            if path.validation.handle_timeout(now) && !path.is_proved() && path.is_wanted() {
+                path.role = Role::Other;
+                self.news.push(PathNews::Failed { addresses: path.addresses });
+            }
         }
-        if has_failed && !self.active.amplification.is_validated() {
-            return self.revert();
+        if has_failed {
+            self.revert();
         }
         self.forget_others();
-        PathTimeout::Nothing
     }
 }
 
@@ -263,5 +345,5 @@ fn is_same(a: &PathAddresses, b: &PathAddresses) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => true,
     };
-    a.socket == b.socket && a.remote == b.remote && local
+    a.remote == b.remote && a.socket == b.socket && local
 }

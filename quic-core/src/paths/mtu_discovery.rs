@@ -40,8 +40,13 @@ pub(crate) struct MtuDiscovery {
     ceiling: u16,
     enabled: bool,
     searching: bool,
-    in_flight: Option<u16>,
-    /// Lost probes of the size that is being tried.
+    /// The ceiling is a limit that the path may well carry, and not what is left of a size that it
+    /// did not.
+    ceiling_first: bool,
+    in_flight: bool,
+    /// The size that is being tried; 0 if none is.
+    trying: u16,
+    /// Lost probes of that size.
     lost_probes: u8,
     raise: Deadline,
     black_hole: BlackHole,
@@ -73,7 +78,9 @@ impl MtuDiscovery {
             ceiling: bound,
             enabled: false,
             searching: true,
-            in_flight: None,
+            ceiling_first: true,
+            in_flight: false,
+            trying: 0,
             lost_probes: 0,
             raise: Deadline::default(),
             black_hole: BlackHole::NONE,
@@ -86,6 +93,10 @@ impl MtuDiscovery {
         self.base = self.base.min(maximum);
         self.bound = self.bound.min(maximum);
         self.ceiling = self.ceiling.min(maximum);
+        if self.trying > maximum {
+            self.in_flight = false;
+            self.start_over();
+        }
         let changed = self.current > maximum;
         self.current = self.current.min(maximum);
         changed
@@ -101,31 +112,49 @@ impl MtuDiscovery {
         self.current
     }
 
-    /// The size of the probe to send now, if one is due. It counts as sent.
-    pub(crate) fn poll_probe(&mut self, now: Instant) -> Option<u16> {
+    /// The size of the probe to send now, if one is due and there is room for so many bytes. It
+    /// counts as sent.
+    pub(crate) fn poll_probe(&mut self, now: Instant, room: u64) -> Option<u16> {
         self.handle_timeout(now);
-        if !self.enabled || !self.searching || self.in_flight.is_some() {
+        if !self.enabled || !self.searching || self.in_flight {
             return None;
         }
-        let Some(size) = self.candidate() else {
-            self.searching = false;
-            if self.current < self.bound {
-                self.raise.set_after(now, RAISE_INTERVAL);
-            }
-            return None;
-        };
-        self.in_flight = Some(size);
-        Some(size)
+        if self.trying <= self.current {
+            self.start_over();
+            let Some(size) = self.candidate() else {
+                self.searching = false;
+                if self.current < self.bound {
+                    self.raise.set_after(now, RAISE_INTERVAL);
+                }
+                return None;
+            };
+            self.trying = self.within(size, room)?;
+        }
+        self.in_flight = u64::from(self.trying) <= room;
+        self.in_flight.then_some(self.trying)
     }
 
-    /// The bound first, since most paths carry it; then halfway between what is carried and what
+    /// The ceiling first, where most paths carry it; then halfway between what is carried and what
     /// is not.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-5.3.2
+    //# Implementations SHOULD select the set of probe packet sizes to
+    //# maximize the gain in PLPMTU from each search step.
     fn candidate(&self) -> Option<u16> {
         let open = self.ceiling.saturating_sub(self.current);
-        if open > 0 && self.ceiling == self.bound {
-            return Some(self.bound);
+        if open > 0 && self.ceiling_first {
+            return Some(self.ceiling);
         }
         (open >= GRANULARITY).then(|| self.current.saturating_add(open.div_ceil(2)))
+    }
+
+    /// A window too small for `size` may never grow, as long as datagrams are small: then what
+    /// there is room for is tried, if that is much more than is carried now.
+    fn within(&self, size: u16, room: u64) -> Option<u16> {
+        let room = u16::try_from(room).unwrap_or(u16::MAX);
+        if size <= room {
+            return Some(size);
+        }
+        (room >= self.current.saturating_mul(2)).then_some(room)
     }
 
     /// A probe was acknowledged; whether the MTU changed.
@@ -136,7 +165,6 @@ impl MtuDiscovery {
         }
         self.current = size;
         self.ceiling = self.ceiling.max(size);
-        self.lost_probes = 0;
         self.black_hole = BlackHole::NONE;
         true
     }
@@ -144,22 +172,63 @@ impl MtuDiscovery {
     /// A probe was lost. That is no sign of congestion (RFC 9000 §14.4).
     pub(crate) fn on_probe_lost(&mut self, size: u16) {
         let awaited = self.end_probe(size);
-        if !awaited || size <= self.current {
+        if !awaited {
             return;
         }
         self.lost_probes = self.lost_probes.saturating_add(1);
-        if self.lost_probes >= MAXIMUM_PROBES {
-            self.ceiling = size.saturating_sub(1);
-            self.lost_probes = 0;
+        if self.lost_probes >= MAXIMUM_PROBES && size > self.current {
+            self.on_too_large(size);
         }
+    }
+
+    /// Datagrams of this size do not even leave: the interface does not carry them. Returns
+    /// whether the MTU changed.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //# A DPLPMTUD sender is RECOMMENDED to
+    //# utilize information about the maximum size of packet that can be
+    //# transmitted by the sender on the local link (e.g., the local link
+    //# MTU).
+    pub(crate) fn on_refused(&mut self, size: u16) -> bool {
+        if size <= MINIMUM_MTU || size > self.bound {
+            return false;
+        }
+        let floor = self.floor();
+        let changed = size <= self.current && self.current != floor;
+        if changed {
+            self.current = floor;
+            self.searching = true;
+            self.black_hole = BlackHole::NONE;
+        }
+        self.end_probe(size);
+        self.on_too_large(size);
+        changed
+    }
+
+    /// The sender has memory for so many bytes only.
+    pub(crate) fn on_limit(&mut self, limit: u16) {
+        if limit < self.ceiling {
+            self.ceiling = limit.max(self.current);
+            self.ceiling_first = true;
+        }
+        self.in_flight = false;
+        self.start_over();
+    }
+
+    fn on_too_large(&mut self, size: u16) {
+        self.ceiling = self.ceiling.min(size.saturating_sub(1));
+        self.ceiling_first = false;
+        self.start_over();
+    }
+
+    fn start_over(&mut self) {
+        self.trying = 0;
+        self.lost_probes = 0;
     }
 
     /// Whether the probe was the one in flight, which it no longer is.
     fn end_probe(&mut self, size: u16) -> bool {
-        let awaited = self.in_flight == Some(size);
-        if awaited {
-            self.in_flight = None;
-        }
+        let awaited = self.in_flight && self.trying == size;
+        self.in_flight &= !awaited;
         awaited
     }
 
@@ -201,7 +270,8 @@ impl MtuDiscovery {
         if changed {
             self.current = floor;
             self.searching = false;
-            self.in_flight = None;
+            self.in_flight = false;
+            self.start_over();
             self.raise.set_after(now, BLACK_HOLE_INTERVAL);
         }
         changed
@@ -216,7 +286,8 @@ impl MtuDiscovery {
         if self.raise.expire(now) {
             self.searching = true;
             self.ceiling = self.bound;
-            self.lost_probes = 0;
+            self.ceiling_first = true;
+            self.start_over();
         }
     }
 }

@@ -7,29 +7,70 @@ use std::mem;
 use std::time::Duration;
 
 use super::amplification::Amplification;
+use super::ecn::EcnValidation;
 use super::mtu_discovery::MtuDiscovery;
+use super::permit::USEFUL_BYTES;
 use super::validation::Validation;
 use crate::config::{CongestionAlgorithm, TransportConfig};
-use crate::congestion::{CongestionController, Cubic, NewReno, Pacer, Rtt};
+use crate::congestion::{
+    Acked, Bbr, CongestionController, Cubic, DeliverySampler, NewReno, Pacer, Rtt, Sent,
+};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
+use crate::wire::SpaceId;
 
 /// A network path and all that is estimated of it.
 #[derive(Debug)]
 pub(crate) struct Path {
     pub(crate) addresses: PathAddresses,
+    /// Names the path. Never given again, but by a peer that moves 2^32 times.
+    pub(crate) id: u32,
     /// Names the estimates: packets sent are accounted to the path with their generation.
     pub(crate) generation: u32,
     pub(crate) rtt: Rtt,
     pub(crate) congestion: Box<dyn CongestionController>,
     pub(crate) pacer: Pacer,
     pub(crate) mtu: MtuDiscovery,
+    pub(crate) ecn: EcnValidation,
     pub(crate) amplification: Amplification,
     pub(crate) validation: Validation,
     /// Bytes of packets that count as in flight (RFC 9002 §2).
     in_flight: u64,
     /// When the window, or the pacer on its behalf, last was what limited sending.
     limited_at: Option<Instant>,
+    /// Only where the controller asks for it.
+    delivery: Option<Box<DeliverySampler>>,
+    pub(super) role: Role,
+    /// Which of the peer's IDs its packets carry, while it is not the active one.
+    pub(super) peer_id: PeerId,
+    /// This end made it and has yet to see that it works. The amplification limit does not tell:
+    /// nothing is limited towards an address that this end chose.
+    pub(super) is_unproved: bool,
+    /// The peer's tokens are for another address.
+    pub(super) owes_tokens: bool,
+}
+
+/// What becomes of a path once it is validated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    /// Nothing.
+    Other,
+    /// It is kept: the application asked for it and may move there.
+    Probe,
+    /// It becomes the active one.
+    Candidate,
+}
+
+/// Whether a path besides the active one has an ID of the peer's for its packets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PeerId {
+    /// One that is on no other path.
+    Own,
+    /// The active one: the peer changed its address, but not its ID, and has given no other
+    /// (RFC 9000 §9.5).
+    Shared,
+    /// None: nothing can be sent.
+    None,
 }
 
 impl Path {
@@ -44,20 +85,50 @@ impl Path {
         let congestion: Box<dyn CongestionController> = match &config.congestion {
             CongestionAlgorithm::Cubic => Box::new(Cubic::new(size)),
             CongestionAlgorithm::NewReno => Box::new(NewReno::new(size)),
+            CongestionAlgorithm::Bbr => Box::new(Bbr::new(size)),
             CongestionAlgorithm::Custom(make) => make(size),
         };
+        let samples = congestion.samples_delivery_rate();
         Self {
             addresses,
+            id: generation,
             generation,
             rtt: Rtt::new(config.initial_rtt),
             congestion,
             pacer: Pacer::new(size),
             mtu,
+            ecn: EcnValidation::new(config.ecn),
             amplification,
             validation: Validation::default(),
             in_flight: 0,
             limited_at: None,
+            delivery: samples.then(|| Box::new(DeliverySampler::new())),
+            role: Role::Other,
+            peer_id: PeerId::Own,
+            is_unproved: false,
+            owes_tokens: false,
         }
+    }
+
+    /// Whether the peer is known to be there.
+    pub(crate) fn is_proved(&self) -> bool {
+        self.amplification.is_validated() && !self.is_unproved
+    }
+
+    pub(crate) fn peer_id(&self) -> PeerId {
+        self.peer_id
+    }
+
+    /// Whether its validation was asked for, and has its outcome told.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.role != Role::Other
+    }
+
+    /// Whether something is to be sent on it, and may, while it is not the active path.
+    pub(super) fn wants_datagram(&self) -> bool {
+        self.validation.wants_padding()
+            && self.peer_id != PeerId::None
+            && self.amplification.allowance() >= USEFUL_BYTES
     }
 
     /// A packet of `bytes` bytes was sent. The datagrams are counted apart, by
@@ -65,11 +136,75 @@ impl Path {
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64, in_flight: bool) {
         if in_flight {
             self.in_flight = self.in_flight.saturating_add(bytes);
-            self.congestion.on_sent(now, bytes, self.in_flight);
+            let app_limited = self.delivery.as_ref().is_some_and(|rate| rate.is_app_limited());
+            let sent = Sent { bytes, in_flight: self.in_flight, app_limited };
+            self.congestion.on_sent(now, &sent);
             self.pacer.on_sent(bytes);
             if self.is_window_limited() {
                 self.limited_at = Some(now);
             }
+        }
+    }
+
+    /// A packet that counts as in flight was sent, and has this number. Call it after
+    /// [`Self::on_sent`].
+    pub(crate) fn on_numbered(&mut self, now: Instant, packet: (SpaceId, u64), size: u16) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.on_sent(now, packet, size, self.in_flight);
+        }
+    }
+
+    /// A packet was acknowledged that was sent on this path; may be told more than once.
+    pub(crate) fn on_packet_acked(&mut self, now: Instant, (space, number): (SpaceId, u64)) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.on_acked(now, space, number);
+        }
+    }
+
+    /// All packets that one ACK frame acknowledged were told; `round_trip` is its sample.
+    pub(crate) fn on_acked(
+        &mut self,
+        now: Instant,
+        (bytes, newest_sent): (u64, Instant),
+        round_trip: Option<Duration>,
+    ) {
+        let minimum = self.rtt.minimum();
+        let rate = self.delivery.as_mut().and_then(|rate| rate.take_sample(now, minimum));
+        let window_limited = self.was_limited_since(newest_sent);
+        let in_flight = self.in_flight;
+        let acked = Acked { bytes, newest_sent, window_limited, in_flight, round_trip, rate };
+        self.congestion.on_acked(now, &acked, &self.rtt);
+        if let Some(delivery) = self.delivery.as_mut().filter(|_| self.congestion.holds_back()) {
+            delivery.mark_app_limited(in_flight);
+        }
+    }
+
+    /// A packet was lost that was sent on this path; may be told more than once.
+    pub(crate) fn on_packet_lost(
+        &mut self,
+        now: Instant,
+        (space, number): (SpaceId, u64),
+        is_mtu_probe: bool,
+    ) {
+        if let Some(delivery) = &mut self.delivery
+            && let Some(lost) = delivery.on_lost(space, number, is_mtu_probe)
+        {
+            self.congestion.on_packet_lost(now, &lost);
+        }
+    }
+
+    /// There is nothing to send.
+    pub(crate) fn on_nothing_to_send(&mut self) {
+        if self.delivery.is_some() && !self.is_window_limited() {
+            let in_flight = self.in_flight;
+            self.delivery.iter_mut().for_each(|rate| rate.mark_app_limited(in_flight));
+        }
+    }
+
+    /// The packets of a space were given up.
+    pub(crate) fn on_space_discarded(&mut self, space: SpaceId) {
+        if let Some(delivery) = &mut self.delivery {
+            delivery.forget(space);
         }
     }
 
@@ -110,6 +245,12 @@ impl Path {
         self.propagate_mtu(changed)
     }
 
+    /// The interface carries no datagrams of this size; whether the MTU changed.
+    pub(crate) fn on_size_refused(&mut self, size: u16) -> bool {
+        let changed = self.mtu.on_refused(size);
+        self.propagate_mtu(changed)
+    }
+
     /// Nothing was acknowledged for several PTOs; whether the MTU changed.
     pub(crate) fn on_persistent_loss(&mut self, now: Instant) -> bool {
         let changed = self.mtu.on_persistent_loss(now);
@@ -138,6 +279,8 @@ impl Path {
     /// Counts anew: only the active path hears of what becomes of its packets.
     pub(crate) fn set_in_flight(&mut self, bytes: u64) {
         self.in_flight = bytes;
+        // What was acknowledged meanwhile was not told.
+        SpaceId::ALL.into_iter().for_each(|space| self.on_space_discarded(space));
     }
 
     /// Bytes that the congestion window has room for.
@@ -163,7 +306,9 @@ impl Path {
         mem::swap(&mut self.congestion, &mut other.congestion);
         mem::swap(&mut self.pacer, &mut other.pacer);
         mem::swap(&mut self.mtu, &mut other.mtu);
+        mem::swap(&mut self.ecn, &mut other.ecn);
         mem::swap(&mut self.in_flight, &mut other.in_flight);
         mem::swap(&mut self.limited_at, &mut other.limited_at);
+        mem::swap(&mut self.delivery, &mut other.delivery);
     }
 }

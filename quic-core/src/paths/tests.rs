@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::permit::Blocked;
 use super::*;
 use crate::config::CongestionAlgorithm;
-use crate::congestion::{Acked, Congestion, CongestionController};
+use crate::congestion::{Acked, Congestion, CongestionController, Sent};
 use crate::packet::PacketWriter;
 use crate::wire::frame::PathChallenge;
 
@@ -23,7 +23,7 @@ const CLOSE: Wish = Wish { probe: false, close: true };
 struct Fixed;
 
 impl CongestionController for Fixed {
-    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_sent(&mut self, _: Instant, _: &Sent) {}
     fn on_acked(&mut self, _: Instant, _: &Acked, _: &crate::congestion::Rtt) {}
     fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
     fn on_spurious_congestion(&mut self, _: Instant) {}
@@ -69,7 +69,44 @@ fn confirmed_server() -> Paths {
 }
 
 fn arrival(remote: &str) -> Arrival {
-    Arrival { path: from(remote), datagram_bytes: 100, is_newest: true, is_probing: false }
+    Arrival {
+        path: from(remote),
+        datagram_bytes: 100,
+        is_newest: true,
+        is_probing: false,
+        may_answer: true,
+    }
+}
+
+/// What an authentic packet did to the active path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum PathChange {
+    Unchanged,
+    Moved,
+}
+
+/// What a timeout did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum PathTimeout {
+    Nothing,
+    Reverted,
+    NoPath,
+}
+
+fn news(paths: &mut Paths) -> Vec<PathNews> {
+    std::iter::from_fn(|| paths.poll_news()).collect()
+}
+
+fn time_out(paths: &mut Paths, now: Instant) -> PathTimeout {
+    paths.handle_timeout(now);
+    let news = news(paths);
+    if news.contains(&PathNews::NoPath) {
+        PathTimeout::NoPath
+    } else if news.iter().any(|news| matches!(news, PathNews::Moved { .. })) {
+        PathTimeout::Reverted
+    } else {
+        PathTimeout::Nothing
+    }
 }
 
 /// A datagram with one authentic packet.
@@ -78,7 +115,9 @@ fn receive(paths: &mut Paths, now: Instant, arrival: &Arrival, seed: u8) -> Path
         return PathChange::Unchanged;
     }
     let mut random = SeededRandom::from_seed([seed; 32]);
-    paths.on_authenticated(now, arrival, &mut random)
+    paths.on_authenticated(now, arrival, &mut random);
+    let moved = news(paths).iter().any(|news| matches!(news, PathNews::Moved { .. }));
+    if moved { PathChange::Moved } else { PathChange::Unchanged }
 }
 
 /// The challenge that is due on the path.
@@ -139,7 +178,7 @@ fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
         assert_eq!(paths.deadline(), None);
     }
     let _blocked: Permit = paths.grant(Err(blocked), u64::MAX, NORMAL);
-    assert_eq!(paths.handle_timeout(at(5)), PathTimeout::Nothing);
+    assert_eq!(time_out(&mut paths, at(5)), PathTimeout::Nothing);
     assert_eq!(paths.deadline(), None);
 }
 
@@ -207,13 +246,16 @@ fn before_confirmation_and_at_a_client_other_addresses_are_ignored() {
 }
 
 #[test]
-fn nobody_moves_to_a_well_known_reflector() {
-    for port in [0, 7, 19, 53, 123, 1900, 5353, 11211] {
+fn a_well_known_reflector_is_followed_only_once_it_has_answered() {
+    for port in [7, 19, 53, 123, 1900, 5353, 11211] {
         let mut paths = confirmed_server();
         let arrival = arrival(&format!("198.51.100.1:{port}"));
-        assert_eq!(paths.on_datagram(&arrival.path, 1200), PathVerdict::Ignored);
         assert_eq!(receive(&mut paths, at(0), &arrival, 1), PathChange::Unchanged);
-        assert!(paths.others.is_empty());
+        assert_eq!(remote(&paths), HOME.parse().unwrap());
+        let path = paths.by_addresses(&arrival.path).unwrap();
+        let answer = challenge(path, true);
+        paths.handle_response(at(1), answer, &mut random());
+        assert_eq!(remote(&paths).port(), port);
     }
 }
 
@@ -276,6 +318,11 @@ fn another_host_starts_from_nothing_and_is_validated() {
     let old = paths.off_path(SOCKET).unwrap();
     let answer = challenge(old, true);
     paths.handle_response(at(1), answer, &mut random());
+    // What is on its way there still finds it for a while.
+    assert_eq!(paths.by_generation(0).unwrap().in_flight(), 5000);
+    assert!(paths.off_path(SOCKET).is_none());
+    let deadline = paths.deadline().unwrap();
+    assert_eq!(time_out(&mut paths, deadline), PathTimeout::Nothing);
     assert!(paths.others.is_empty());
     assert!(paths.by_generation(0).is_none());
 }
@@ -302,7 +349,7 @@ fn a_move_that_fails_is_undone() {
         let mut outcome = PathTimeout::Nothing;
         while outcome == PathTimeout::Nothing {
             let deadline = paths.deadline().expect("the move fails at last");
-            outcome = paths.handle_timeout(deadline);
+            outcome = time_out(&mut paths, deadline);
         }
         assert_eq!(outcome, PathTimeout::Reverted);
         let active = paths.active();
@@ -319,7 +366,8 @@ fn without_a_validated_path_a_failed_move_ends_the_connection() {
     receive(&mut paths, at(0), &arrival(OTHER_HOST), 1);
     let mut outcome = PathTimeout::Nothing;
     while outcome == PathTimeout::Nothing {
-        outcome = paths.handle_timeout(paths.deadline().unwrap());
+        let deadline = paths.deadline().unwrap();
+        outcome = time_out(&mut paths, deadline);
     }
     assert_eq!(outcome, PathTimeout::NoPath);
 }
@@ -375,8 +423,8 @@ fn a_challenge_has_as_long_as_the_slower_of_both_paths_may_take() {
         let pto = pto.max(paths.active().rtt.pto_base());
         let _written = challenge(paths.active_mut(), true);
         let last = Instant::EPOCH + pto * 3;
-        assert_eq!(paths.handle_timeout(last - Duration::from_nanos(1)), PathTimeout::Nothing);
-        assert_eq!(paths.handle_timeout(last), PathTimeout::Reverted);
+        assert_eq!(time_out(&mut paths, last - Duration::from_nanos(1)), PathTimeout::Nothing);
+        assert_eq!(time_out(&mut paths, last), PathTimeout::Reverted);
     }
 }
 

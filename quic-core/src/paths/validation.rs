@@ -81,6 +81,21 @@ impl Validation {
         self.attempt = Some(Box::new(attempt));
     }
 
+    /// Asks nothing, but keeps the path for as long as an attempt would take: what is on its way
+    /// there still arrives, and the peer may ask.
+    pub(crate) fn linger(&mut self, now: Instant, pto: Duration) {
+        let mut give_up = Deadline::default();
+        give_up.set_after(now, pto.saturating_mul(CHALLENGES.into()));
+        let waiting = Challenge { data: [0; 8], state: ChallengeState::Waiting };
+        self.attempt = Some(Box::new(Attempt {
+            resend: Deadline::default(),
+            give_up,
+            challenges: [waiting; CHALLENGES as usize],
+            started: CHALLENGES,
+            interval: pto,
+        }));
+    }
+
     /// Gives up the attempt.
     pub(crate) fn cancel(&mut self) {
         self.attempt = None;
@@ -135,12 +150,14 @@ impl Validation {
             packet.write(SentFrame::PathResponse, |writer| frame.encode(writer))?;
             self.responses.pop_front();
         }
-        for challenge in self.attempt.iter_mut().flat_map(|attempt| &mut attempt.challenges) {
-            if challenge.state == ChallengeState::Due {
-                let frame = PathChallenge(challenge.data);
-                packet.write(SentFrame::PathChallenge, |writer| frame.encode(writer))?;
-                challenge.state = ChallengeState::Sent { padded };
-            }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+        //# However, an endpoint SHOULD NOT send multiple
+        //# PATH_CHALLENGE frames in a single packet.
+        let mut challenges = self.attempt.iter_mut().flat_map(|attempt| &mut attempt.challenges);
+        if let Some(due) = challenges.find(|challenge| challenge.state == ChallengeState::Due) {
+            let frame = PathChallenge(due.data);
+            packet.write(SentFrame::PathChallenge, |writer| frame.encode(writer))?;
+            due.state = ChallengeState::Sent { padded };
         }
         Ok(())
     }
@@ -157,14 +174,17 @@ impl Validation {
             self.cancel();
             return true;
         }
-        if attempt.resend.expire(now)
-            && let Some(next) = attempt.challenges.get_mut(usize::from(attempt.started))
-        {
+        let held_back = attempt.challenges.iter().any(|one| one.state == ChallengeState::Due);
+        if !attempt.resend.expire(now) {
+            return false;
+        }
+        // One that was held back until now is not overtaken by the next.
+        if !held_back && let Some(next) = attempt.challenges.get_mut(usize::from(attempt.started)) {
             next.state = ChallengeState::Due;
             attempt.started = attempt.started.saturating_add(1);
-            if attempt.started < CHALLENGES {
-                attempt.resend.set_after(now, attempt.interval);
-            }
+        }
+        if attempt.started < CHALLENGES {
+            attempt.resend.set_after(now, attempt.interval);
         }
         false
     }

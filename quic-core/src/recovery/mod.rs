@@ -168,6 +168,11 @@ impl Recovery {
         persistent
     }
 
+    /// Marks say that the last congestion event was one, even if what was lost turns up.
+    pub(crate) fn on_congestion_marked(&mut self) {
+        self.epoch.confirm();
+    }
+
     /// The keys of a space were discarded (RFC 9002 §6.2.2, §6.4): backoff starts anew.
     pub(crate) fn on_space_discarded(&mut self) {
         self.pto_count = 0;

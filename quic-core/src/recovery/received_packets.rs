@@ -106,7 +106,7 @@ impl ReceivedPackets {
         self.largest.map(|(number, _)| number)
     }
 
-    #[cfg(test)]
+    /// Packets received with each mark so far.
     pub(crate) fn ecn_counts(&self) -> EcnCounts {
         self.ecn
     }

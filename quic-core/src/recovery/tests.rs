@@ -33,6 +33,7 @@ fn with_packet(time_sent: Instant) -> SentPackets {
         ack_eliciting: true,
         in_flight: true,
         mtu_probe: false,
+        ect: false,
         path: 0,
         frame_count: 0,
     });

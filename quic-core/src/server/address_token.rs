@@ -42,14 +42,26 @@ impl Server {
         let from = packet.path.remote;
         match open_token(config.token_key.as_bytes(), header.token) {
             None => AddressToken::Absent,
-            Some(Token::Retry { remote, original_destination_id, retry_source_id, issued }) => {
-                let valid = is_same_address(remote, from)
+            Some(Token::Retry {
+                remote,
+                original_destination_id,
+                retry_source_id,
+                issued,
+                version,
+            }) => {
+                // RFC 9369 §4.1: a client does not change the version in answer to a Retry.
+                let valid = version == header.version
+                    && is_same_address(remote, from)
                     && retry_source_id == header.destination_id
                     && is_current(now, issued, config.retry_token_lifetime);
                 AddressToken::Retry { original_destination_id, valid }
             }
-            Some(Token::NewToken { ip, issued }) => {
-                let valid = ip.to_canonical() == from.ip().to_canonical()
+            Some(Token::NewToken { ip, issued, version }) => {
+                //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+                //# Servers MUST validate the originating version of any session ticket
+                //# or token and not accept one issued from a different version.
+                let valid = version == header.version
+                    && ip.to_canonical() == from.ip().to_canonical()
                     && is_current(now, issued, config.new_token_lifetime);
                 AddressToken::NewToken { issued, valid }
             }

@@ -19,7 +19,9 @@ use crate::crypto::SingleUse;
 use crate::error::{DiscardReason, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::{MINIMUM_MTU, PathAddresses};
-use crate::wire::header::{Header, InvariantHeader, LongHeader, LongType};
+use crate::wire::header::{
+    Header, InvariantHeader, LongHeader, LongType, has_fixed_bit, invariant_header,
+};
 
 /// Tokens remembered to have been used, about 32 bytes each.
 const MAXIMUM_USED_TOKENS: usize = 16_384;
@@ -101,6 +103,7 @@ impl Server {
         load: Load,
     ) -> Reaction<'a> {
         let large_enough = packet.datagram.len() >= MINIMUM_MTU.into();
+        let accepts = |version| self.config.versions.accepts(version);
         match header {
             Header::UnknownVersion(_) | Header::Long(LongHeader { ty: LongType::Initial, .. })
                 if !large_enough =>
@@ -110,6 +113,19 @@ impl Server {
                 Reaction::Drop(DiscardReason::TooSmall)
             }
             Header::UnknownVersion(invariant) => Reaction::NegotiateVersion(*invariant),
+            Header::Long(header) if !accepts(header.version) => {
+                match invariant_header(packet.datagram).filter(|_| large_enough) {
+                    Some(invariant) => Reaction::NegotiateVersion(invariant),
+                    None => Reaction::Drop(DiscardReason::UnsupportedVersion),
+                }
+            }
+            // A client may know from an earlier connection that the bit may be cleared
+            // (RFC 9287 §3.1).
+            Header::Long(_)
+                if !has_fixed_bit(packet.datagram) && !self.config.transport.grease_quic_bit =>
+            {
+                Reaction::Drop(DiscardReason::Malformed)
+            }
             Header::Long(header) => match header.ty {
                 LongType::Initial => self.handle_initial(now, packet, header, load),
                 LongType::ZeroRtt if self.listening => Reaction::QueueZeroRtt,

@@ -5,6 +5,11 @@ use std::time::Duration;
 use crate::instant::{Instant, saturating_nanos};
 use crate::wire::VarInt;
 
+/// A window that is read faster than this is too small. A round trip passes until the peer hears of
+/// a new limit, and another one while what follows a lost packet waits for it to be sent again;
+/// and what the peer may have in flight has to be able to double.
+const READ_IN_ROUND_TRIPS: u128 = 4;
+
 /// The window of a receiver: of a stream, or of the connection.
 #[derive(Debug)]
 pub(super) struct ReceiveWindow {
@@ -57,7 +62,7 @@ impl ReceiveWindow {
     }
 
     /// The limit to tell the peer now. The window grows first, to at most `maximum`, if all of it
-    /// would be read in less than two round trips: the peer might have had to wait.
+    /// would be read in less than [`READ_IN_ROUND_TRIPS`]: the peer might have had to wait.
     pub(super) fn raise(&mut self, now: Instant, rtt: Duration, maximum: u64) -> u64 {
         if self.wants_raise() {
             if self.raised != Instant::EPOCH && self.would_last_less_than(now, rtt) {
@@ -77,7 +82,8 @@ impl ReceiveWindow {
     fn would_last_less_than(&self, now: Instant, rtt: Duration) -> bool {
         let elapsed = u128::from(saturating_nanos(now - self.raised));
         let consumed = u128::from(self.consumed.saturating_sub(self.consumed_at_raise));
-        elapsed * u128::from(self.window) < 2 * u128::from(saturating_nanos(rtt)) * consumed
+        elapsed * u128::from(self.window)
+            < READ_IN_ROUND_TRIPS * u128::from(saturating_nanos(rtt)) * consumed
     }
 }
 
@@ -191,7 +197,7 @@ mod tests {
         for _ in 0..10 {
             read_half(&mut window, now);
             assert_eq!(window.window(), 1000);
-            now += RTT * 2;
+            now += RTT * 4;
         }
     }
 

@@ -1,10 +1,12 @@
 //! Transport parameters: the values and their limits (RFC 9000 §18).
 
 mod codec;
+mod version_information;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
-pub(crate) use codec::{decode, encode};
+pub(crate) use codec::{decode, encode, encode_reserved, encode_version_information};
+pub(crate) use version_information::VersionInformation;
 
 use super::{ConnectionId, StatelessResetToken};
 
@@ -39,6 +41,10 @@ pub(crate) struct TransportParameters {
     pub(crate) initial_source_connection_id: Option<ConnectionId>,
     /// Server only.
     pub(crate) retry_source_connection_id: Option<ConnectionId>,
+    /// RFC 9368 §3.
+    pub(crate) version_information: Option<VersionInformation>,
+    /// The QUIC Bit of packets to the sender may have any value (RFC 9287).
+    pub(crate) grease_quic_bit: bool,
 }
 
 /// Where a server would rather be talked to (RFC 9000 §9.6, §18.2).
@@ -70,6 +76,8 @@ impl Default for TransportParameters {
             active_connection_id_limit: 2,
             initial_source_connection_id: None,
             retry_source_connection_id: None,
+            version_information: None,
+            grease_quic_bit: false,
         }
     }
 }

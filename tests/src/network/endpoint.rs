@@ -46,8 +46,11 @@ pub(super) struct Outgoing {
 pub struct Endpoint {
     /// What is tested.
     pub sockets: SocketMultiplexer<PacketHandlerMap>,
-    /// Its only socket.
+    /// Its first socket.
     pub socket: SocketId,
+    /// Further sockets, and their addresses as others see them.
+    pub more: Vec<(SocketId, SocketAddr)>,
+    config: Arc<EndpointConfig>,
     /// Its address as others see it. When it changes, a NAT on the way changed its mind.
     pub address: SocketAddr,
     /// The time here.
@@ -56,6 +59,8 @@ pub struct Endpoint {
     pub goes_back: Duration,
     /// Datagrams that are taken at a time.
     pub maximum_segments: usize,
+    /// Largest UDP payload that its interface carries, in bytes.
+    pub interface_mtu: usize,
     /// Whether the socket reports the local address of what it receives.
     pub reports_local_ip: bool,
     /// What happens to attempts to connect.
@@ -81,14 +86,18 @@ impl Endpoint {
     /// An end at `address`.
     pub fn new(address: SocketAddr, config: EndpointConfig, seed: [u8; 32], now: Instant) -> Self {
         let mut sockets = SocketMultiplexer::with_random(SeededRandom::from_seed(seed));
-        let socket = sockets.add_socket(address, Arc::new(config)).unwrap();
+        let config = Arc::new(config);
+        let socket = sockets.add_socket(address, Arc::clone(&config)).unwrap();
         Self {
             sockets,
             socket,
+            more: Vec::new(),
+            config,
             address,
             now,
             goes_back: Duration::ZERO,
             maximum_segments: 10,
+            interface_mtu: 65_527,
             reports_local_ip: true,
             incoming: Incoming::Accept,
             attempts: Vec::new(),
@@ -100,6 +109,23 @@ impl Endpoint {
             bytes_sent: 0,
             buffer: vec![0; BATCH],
         }
+    }
+
+    /// Adds a socket.
+    pub fn add_socket(&mut self, address: SocketAddr) -> SocketId {
+        let socket = self.sockets.add_socket(address, Arc::clone(&self.config)).unwrap();
+        self.more.push((socket, address));
+        socket
+    }
+
+    /// The sockets and their addresses.
+    pub fn all_sockets(&self) -> impl Iterator<Item = (SocketId, SocketAddr)> {
+        std::iter::once((self.socket, self.address)).chain(self.more.iter().copied())
+    }
+
+    /// The path to `remote` over a socket.
+    pub fn path(&self, socket: SocketId, remote: SocketAddr) -> PathAddresses {
+        PathAddresses { socket, local_ip: None, remote }
     }
 
     /// The manager of the socket.
@@ -209,14 +235,17 @@ impl Endpoint {
 
     pub(super) fn handle_datagram(
         &mut self,
-        from: SocketAddr,
+        (from, to): (SocketAddr, SocketAddr),
         ecn: Option<EcnCodepoint>,
         payload: &mut [u8],
         segment_length: Option<usize>,
     ) {
+        let Some((socket, address)) = self.all_sockets().find(|(_, address)| *address == to) else {
+            return;
+        };
         self.bytes_received += payload.len() as u64;
-        let local_ip = self.reports_local_ip.then(|| self.address.ip());
-        let path = PathAddresses { socket: self.socket, local_ip, remote: from };
+        let local_ip = self.reports_local_ip.then(|| address.ip());
+        let path = PathAddresses { socket, local_ip, remote: from };
         let datagram = UdpDatagram { path, ecn, payload, segment_length };
         self.sockets.handle_datagram(self.now - self.goes_back, datagram);
     }
@@ -274,19 +303,37 @@ impl Endpoint {
 
     /// Takes the next batch of datagrams apart; returns whether there was one.
     pub(super) fn poll_transmit(&mut self, out: &mut Vec<Outgoing>) -> bool {
+        let mut any = false;
+        for index in 0..=self.more.len() {
+            let Some((socket, from)) = self.all_sockets().nth(index) else { break };
+            any |= self.poll_transmit_on(socket, from, out);
+        }
+        any
+    }
+
+    fn poll_transmit_on(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        out: &mut Vec<Outgoing>,
+    ) -> bool {
         let mut buffer = TransmitBuffer::new(&mut self.buffer, self.maximum_segments);
-        let Some(transmit) = self.sockets.poll_transmit(self.now, self.socket, &mut buffer) else {
+        let Some(transmit) = self.sockets.poll_transmit(self.now, socket, &mut buffer) else {
             return false;
         };
         assert!(transmit.length > 0, "an empty batch");
-        assert_eq!(transmit.path.socket, self.socket, "a batch of another socket");
+        assert_eq!(transmit.path.socket, socket, "a batch of another socket");
         let batch = self.buffer.get(..transmit.length).expect("a batch fits its buffer");
         let segment = transmit.segment_length.unwrap_or(transmit.length);
         assert!(segment > 0 && segment <= transmit.length, "segments of {segment} bytes");
         assert!(batch.len().div_ceil(segment) <= self.maximum_segments, "too many segments");
         self.bytes_sent += transmit.length as u64;
+        if segment > self.interface_mtu {
+            self.sockets.handle_too_large(self.now, self.socket, segment);
+            return true;
+        }
         out.extend(batch.chunks(segment).map(|payload| Outgoing {
-            from: self.address,
+            from,
             to: transmit.path.remote,
             ecn: transmit.ecn,
             payload: payload.to_vec(),

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quic_core::Instant;
+use quic_core::{EcnCodepoint, Instant};
 
+use super::marks::Marks;
 use super::random::Random;
 
 /// One direction of a link. Can be changed while datagrams are on it.
@@ -16,6 +17,8 @@ pub struct Link {
     pub jitter: Duration,
     /// Probability that a datagram is lost.
     pub loss: f64,
+    /// Losses that come in bursts, besides.
+    pub bursts: Option<Bursts>,
     /// Probability that a datagram arrives twice.
     pub duplicate: f64,
     /// Probability that a datagram is held back while others overtake it.
@@ -34,8 +37,8 @@ pub struct Link {
     pub drops: BTreeSet<u64>,
     /// Nothing passes.
     pub cut: bool,
-    /// ECN marks do not pass.
-    pub bleach_ecn: bool,
+    /// What becomes of ECN marks.
+    pub marks: Marks,
 }
 
 impl Default for Link {
@@ -45,6 +48,7 @@ impl Default for Link {
             delay: Duration::from_millis(10),
             jitter: Duration::ZERO,
             loss: 0.0,
+            bursts: None,
             duplicate: 0.0,
             reorder: 0.0,
             reorder_delay: Duration::from_millis(30),
@@ -54,8 +58,54 @@ impl Default for Link {
             mtu: 65_527,
             drops: BTreeSet::new(),
             cut: false,
-            bleach_ecn: false,
+            marks: Marks::default(),
         }
+    }
+}
+
+/// Losses in bursts (Gilbert and Elliott): the link is good or bad, and changes with each datagram
+/// by chance.
+#[derive(Clone, Copy, Debug)]
+pub struct Bursts {
+    /// Probability that a good link turns bad.
+    pub begin: f64,
+    /// Probability that a bad link turns good.
+    pub end: f64,
+    /// Probability that a datagram is lost while the link is bad.
+    pub loss: f64,
+}
+
+/// What one direction of a link did so far.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LinkStatistics {
+    /// Datagrams that were sent into it.
+    pub sent: u64,
+    /// Of those, datagrams that found no room in the queue.
+    pub queue_drops: u64,
+    /// Time that datagrams have waited in the queue, all together.
+    pub waited: Duration,
+}
+
+impl LinkStatistics {
+    /// What happened since.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            sent: self.sent - before.sent,
+            queue_drops: self.queue_drops - before.queue_drops,
+            waited: self.waited - before.waited,
+        }
+    }
+
+    /// Share of datagrams that found no room in the queue.
+    pub fn drop_rate(self) -> f64 {
+        self.queue_drops as f64 / self.sent.max(1) as f64
+    }
+
+    /// How long a datagram waited, on average.
+    pub fn mean_wait(self) -> Duration {
+        let queued = u32::try_from((self.sent - self.queue_drops).max(1)).unwrap_or(u32::MAX);
+        self.waited / queued
     }
 }
 
@@ -66,23 +116,39 @@ pub(super) type Arrivals = [Option<Instant>; 2];
 #[derive(Debug)]
 pub(super) struct LinkState {
     random: Random,
+    /// Apart from the other draws, which it does not shift.
+    random_marks: Random,
     /// When the last datagram will have left.
     free_at: Instant,
     /// When the last datagram that was not held back arrives.
     last_arrival: Instant,
-    /// Datagrams sent so far.
-    pub(super) sent: u64,
+    is_bad: bool,
+    pub(super) statistics: LinkStatistics,
 }
 
 impl LinkState {
     pub(super) fn new(random: Random) -> Self {
-        Self { random, free_at: Instant::EPOCH, last_arrival: Instant::EPOCH, sent: 0 }
+        let random_marks = Random::new(random.clone().u64(), 1);
+        Self {
+            random,
+            random_marks,
+            free_at: Instant::EPOCH,
+            last_arrival: Instant::EPOCH,
+            is_bad: false,
+            statistics: LinkStatistics::default(),
+        }
     }
 
-    /// When the datagram arrives; may flip a bit of it.
-    pub(super) fn send(&mut self, link: &Link, now: Instant, payload: &mut [u8]) -> Arrivals {
-        let index = self.sent;
-        self.sent += 1;
+    /// When the datagram arrives; may flip a bit of it, and change its mark.
+    pub(super) fn send(
+        &mut self,
+        link: &Link,
+        now: Instant,
+        payload: &mut [u8],
+        mark: &mut Option<EcnCodepoint>,
+    ) -> Arrivals {
+        let index = self.statistics.sent;
+        self.statistics.sent += 1;
         // All draws are made for each datagram, so that one fate does not shift the next ones.
         let random = &mut self.random;
         let lost = random.chance(link.loss);
@@ -92,9 +158,15 @@ impl LinkState {
         let delay = random.below(nanos(link.reorder_delay).saturating_add(1));
         let flip = random.chance(link.corrupt);
         let bit = random.below(8 * payload.len() as u64);
+        let lost = lost | link.bursts.is_some_and(|bursts| self.is_lost_in_burst(bursts));
         if lost || link.cut || link.drops.contains(&index) || payload.len() > link.mtu {
             return [None; 2];
         }
+        let waiting = self.waiting(link, now);
+        let Some(passed) = link.marks.pass(*mark, waiting, &mut self.random_marks) else {
+            return [None; 2];
+        };
+        *mark = passed;
         let Some(left) = self.leave(link, now, payload.len() as u64) else { return [None; 2] };
         if flip && let Some(byte) = payload.get_mut((bit / 8) as usize) {
             *byte ^= 1 << (bit % 8);
@@ -109,13 +181,26 @@ impl LinkState {
         [Some(arrival), twice.then(|| arrival + Duration::from_nanos(delay / 2))]
     }
 
+    /// Bytes that are to leave before a datagram that enters the queue now.
+    fn waiting(&self, link: &Link, now: Instant) -> u64 {
+        let rate = link.rate_bytes_per_second.unwrap_or(0);
+        nanos(self.free_at - now).saturating_mul(rate) / 1_000_000_000
+    }
+
+    fn is_lost_in_burst(&mut self, bursts: Bursts) -> bool {
+        let changes = self.random.chance(if self.is_bad { bursts.end } else { bursts.begin });
+        self.is_bad ^= changes;
+        self.random.chance(bursts.loss) && self.is_bad
+    }
+
     /// When a datagram that enters the queue now leaves it; `None` if it finds no room.
     fn leave(&mut self, link: &Link, now: Instant, length: u64) -> Option<Instant> {
         let Some(rate) = link.rate_bytes_per_second else { return Some(now) };
-        let waiting = nanos(self.free_at - now).saturating_mul(rate) / 1_000_000_000;
-        if waiting.saturating_add(length) > link.queue_bytes {
+        if self.waiting(link, now).saturating_add(length) > link.queue_bytes {
+            self.statistics.queue_drops += 1;
             return None;
         }
+        self.statistics.waited += self.free_at - now;
         let time = Duration::from_nanos(length.saturating_mul(1_000_000_000) / rate.max(1));
         self.free_at = self.free_at.max(now) + time;
         Some(self.free_at)

@@ -16,6 +16,7 @@ mod application;
 mod endpoint;
 mod failure_logs;
 mod link;
+mod marks;
 mod random;
 mod setup;
 mod trace;
@@ -28,11 +29,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quic_core::{ClientConfig, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, Side};
+use quic_core::{
+    ClientConfig, CongestionAlgorithm, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _,
+    Side,
+};
 
 pub use application::{Application, Received};
 pub use endpoint::{Endpoint, Incoming};
-pub use link::Link;
+pub use link::{Bursts, Link, LinkStatistics};
+pub use marks::Marks;
 pub use random::{Random, hash};
 pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 pub use trace::{Sent, Trace};
@@ -79,6 +84,10 @@ pub struct Pair {
     pub setup: Setup,
     /// Everything that was sent.
     pub trace: Trace,
+    /// Every datagram that was sent, from where to where, if they are kept.
+    pub wire: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
+    /// Addresses that nothing comes from or gets to.
+    pub dead: Vec<SocketAddr>,
     /// Probability that a datagram joins the one before it in a train, if it can.
     pub coalesce: f64,
     now: Instant,
@@ -87,6 +96,8 @@ pub struct Pair {
     on_the_way: BTreeMap<(Instant, u64), Datagram>,
     datagrams: u64,
     outgoing: Vec<Outgoing>,
+    /// The first and the last datagram with a long header that the client, and the server, sent.
+    long: [Option<[Vec<u8>; 2]>; 2],
     millisecond: u64,
     steps: u32,
     /// After the ends, whose last words it waits for.
@@ -128,6 +139,8 @@ impl Pair {
             to_client: setup.to_client.clone(),
             client_config: setup.client_config(),
             trace: Trace::default(),
+            wire: None,
+            dead: Vec::new(),
             coalesce: 0.5,
             now: START,
             random,
@@ -135,6 +148,7 @@ impl Pair {
             on_the_way: BTreeMap::new(),
             datagrams: 0,
             outgoing: Vec::new(),
+            long: [None, None],
             millisecond: 0,
             steps: 0,
             logs,
@@ -299,9 +313,7 @@ impl Pair {
             }
             let train = (first.payload.len() > length).then_some(length);
             let to = self.end(!first.by);
-            if to.address == first.to {
-                to.handle_datagram(first.from, first.ecn, &mut first.payload, train);
-            }
+            to.handle_datagram((first.from, first.to), first.ecn, &mut first.payload, train);
         }
     }
 
@@ -331,7 +343,7 @@ impl Pair {
     }
 
     fn send(&mut self, by: Side, datagram: Outgoing) {
-        let Outgoing { from, to, ecn, mut payload } = datagram;
+        let Outgoing { from, to, mut ecn, mut payload } = datagram;
         let [to_server, to_client] = &mut self.links;
         let (link, state) = match by {
             Side::Client => (&self.to_server, to_server),
@@ -339,10 +351,27 @@ impl Pair {
         };
         let (length, hash) = (payload.len(), hash(&payload));
         let first_byte = payload.first().copied().unwrap_or_default();
-        let arrivals = state.send(link, self.now, &mut payload);
-        let ecn = ecn.filter(|_| !link.bleach_ecn);
+        let version = payload
+            .get(1..5)
+            .filter(|_| first_byte & 0x80 != 0)
+            .and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?)));
+        if version.is_some() {
+            let [client, server] = &mut self.long;
+            let long = if by == Side::Client { client } else { server };
+            let [_, last] = long.get_or_insert_with(|| [payload.clone(), Vec::new()]);
+            last.clone_from(&payload);
+        }
+        let mark = ecn;
+        let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
+        let is_dead = self.dead.contains(&from) || self.dead.contains(&to);
+        let arrivals = if is_dead { [None; 2] } else { arrivals };
         let arrives = arrivals[0].is_some();
-        self.trace.sent.push(Sent { at: self.now, by, length, hash, arrives, first_byte });
+        let at = self.now;
+        let sent = Sent { at, by, length, hash, arrives, first_byte, ecn: mark, version };
+        self.trace.sent.push(sent);
+        if let Some(wire) = &mut self.wire {
+            wire.push((from, to, payload.clone()));
+        }
         for at in arrivals.into_iter().flatten() {
             self.datagrams += 1;
             let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };
@@ -350,15 +379,64 @@ impl Pair {
         }
     }
 
+    /// What the link did so far to what `side` sent.
+    pub fn link_statistics(&self, side: Side) -> LinkStatistics {
+        let [to_server, to_client] = &self.links;
+        match side {
+            Side::Client => to_server.statistics,
+            Side::Server => to_client.statistics,
+        }
+    }
+
+    /// Lets connections that the client opens from now on use this controller.
+    pub fn use_congestion(&mut self, congestion: CongestionAlgorithm) {
+        self.setup.client_transport.congestion = congestion;
+        self.client_config = self.setup.client_config();
+    }
+
     /// Retry packets that the server sent (RFC 9000 §17.2.5).
     pub fn retries_sent(&self) -> usize {
-        self.trace.by(Side::Server).filter(|sent| sent.first_byte & 0xf0 == 0xf0).count()
+        self.trace.by(Side::Server).filter(|sent| sent.is_retry()).count()
+    }
+
+    /// The first datagram with a long header that an end sent.
+    pub fn first_from(&self, side: Side) -> Vec<u8> {
+        let [first, _] = self.long_from(side);
+        first
+    }
+
+    /// The last datagram with a long header that an end sent.
+    pub fn last_from(&self, side: Side) -> Vec<u8> {
+        let [_, last] = self.long_from(side);
+        last
+    }
+
+    fn long_from(&self, side: Side) -> [Vec<u8>; 2] {
+        let [client, server] = &self.long;
+        let long = if side == Side::Client { client } else { server };
+        long.clone().expect("a datagram was sent")
+    }
+
+    /// Lets a datagram arrive at one end, at this address of it, after the time that the link takes.
+    pub fn send_from_elsewhere(
+        &mut self,
+        to_end: Side,
+        (from, to): (SocketAddr, SocketAddr),
+        payload: &[u8],
+        delay: Duration,
+    ) {
+        self.datagrams += 1;
+        let (at, payload) = (self.now + delay, payload.to_vec());
+        let datagram = Datagram { by: !to_end, from, to, ecn: None, payload };
+        self.on_the_way.insert((at, self.datagrams), datagram);
     }
 
     /// Lets a datagram arrive at one end that nobody sent.
     pub fn inject(&mut self, at: Side, from: SocketAddr, payload: &[u8]) {
         let mut payload = payload.to_vec();
-        self.end(at).handle_datagram(from, None, &mut payload, None);
+        let end = self.end(at);
+        let to = end.address;
+        end.handle_datagram((from, to), None, &mut payload, None);
         self.settle();
     }
 }

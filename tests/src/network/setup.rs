@@ -1,13 +1,13 @@
 //! What a simulation starts from.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use quic_core::{
-    AddressValidation, ClientConfig, EndpointConfig, Instant, ServerConfig, StatelessResetKey,
-    TokenKey, TransportConfig,
+    AddressValidation, ClientConfig, EndpointConfig, Instant, QUIC_V1, QUIC_V2, ServerConfig,
+    ServerVersions, StatelessResetKey, TokenKey, TransportConfig,
 };
 
 use super::Pair;
@@ -44,6 +44,14 @@ pub struct Setup {
     pub validation: AddressValidation,
     /// Attempts that may wait.
     pub accept_backlog: usize,
+    /// The version that the client starts with.
+    pub version: u32,
+    /// The versions that the client wants.
+    pub client_versions: Vec<u32>,
+    /// The versions that the server speaks.
+    pub server_versions: ServerVersions,
+    /// What the server prefers to its address.
+    pub preferred_address: Option<SocketAddrV4>,
     /// From the client to the server.
     pub to_server: Link,
     /// From the server to the client.
@@ -83,6 +91,10 @@ impl Setup {
             server_endpoint,
             validation: AddressValidation::Never,
             accept_backlog: 1024,
+            version: QUIC_V1,
+            client_versions: vec![QUIC_V1, QUIC_V2],
+            server_versions: ServerVersions::default(),
+            preferred_address: None,
             to_server: Link::default(),
             to_client: Link::default(),
         }
@@ -107,7 +119,10 @@ impl Setup {
     /// The client's configuration.
     pub fn client_config(&self) -> Arc<ClientConfig> {
         let tls = Arc::clone(&self.client_tls);
-        Arc::new(ClientConfig::new(tls, self.client_transport.clone()).unwrap())
+        let mut config = ClientConfig::new(tls, self.client_transport.clone()).unwrap();
+        config.version = self.version;
+        config.versions.clone_from(&self.client_versions);
+        Arc::new(config)
     }
 
     /// The server's configuration.
@@ -116,6 +131,8 @@ impl Setup {
         let mut config = ServerConfig::new(tls, transport, TokenKey::new([0x3c; 32])).unwrap();
         config.validation = self.validation;
         config.accept_backlog = self.accept_backlog;
+        config.versions.clone_from(&self.server_versions);
+        config.preferred_address_v4 = self.preferred_address;
         Arc::new(config)
     }
 

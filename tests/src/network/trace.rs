@@ -1,6 +1,6 @@
 //! What was sent, so that runs can be compared.
 
-use quic_core::{Instant, Side};
+use quic_core::{EcnCodepoint, Instant, QUIC_V2, Side};
 
 /// A datagram that was sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,6 +17,18 @@ pub struct Sent {
     pub arrives: bool,
     /// Its first byte, which tells what kind of packet it begins with.
     pub first_byte: u8,
+    /// Its ECN mark.
+    pub ecn: Option<EcnCodepoint>,
+    /// The version in its first packet, if that has a long header.
+    pub version: Option<u32>,
+}
+
+impl Sent {
+    /// Whether it is a Retry packet (RFC 9000 §17.2.5, RFC 9369 §3.2).
+    pub fn is_retry(&self) -> bool {
+        let retry = if self.version == Some(QUIC_V2) { 0x00 } else { 0x30 };
+        self.version.is_some_and(|version| version != 0) && self.first_byte & 0x30 == retry
+    }
 }
 
 /// Every datagram that was sent, in order.
@@ -38,7 +50,7 @@ impl Trace {
     }
 
     /// Datagrams that `side` sent.
-    pub fn by(&self, side: Side) -> impl Iterator<Item = &Sent> {
+    pub fn by(&self, side: Side) -> impl Iterator<Item = &Sent> + Clone {
         self.sent.iter().filter(move |sent| sent.by == side)
     }
 }

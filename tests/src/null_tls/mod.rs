@@ -13,10 +13,13 @@ mod tests;
 
 use quic_core::crypto::{Session, SessionFactory, StartSessionError};
 use quic_core::rustls::quic::Keys;
-use quic_core::{ConnectionId, QUIC_V1, Side};
+use quic_core::{ConnectionId, QUIC_V1, QUIC_V2, Side};
 
 use self::keys::KeyMaker;
 use self::session::NullSession;
+
+/// The versions whose keys are made, each others.
+const KNOWN: [u32; 2] = [QUIC_V1, QUIC_V2];
 
 /// How null sessions behave. One for both ends, or one for each.
 #[derive(Clone, Debug)]
@@ -67,11 +70,11 @@ impl SessionFactory for NullTls {
         server_name: Option<&str>,
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError> {
-        if version != QUIC_V1 {
+        if !KNOWN.contains(&version) {
             return Err(StartSessionError::UnsupportedVersion(version));
         }
         Ok(Box::new(match server_name {
-            Some(name) => NullSession::client(self.clone(), name, parameters),
+            Some(name) => NullSession::client(self.clone(), version, name, parameters),
             None => NullSession::server(self.clone(), parameters),
         }))
     }
@@ -82,7 +85,7 @@ impl SessionFactory for NullTls {
         destination_id: &ConnectionId,
         side: Side,
     ) -> Option<Keys> {
-        let secret = keys::checksum(0, &[destination_id.as_slice()]);
-        (version == QUIC_V1).then(|| self.key_maker(secret).keys(side, 0))
+        let secret = keys::checksum(u64::from(version), &[destination_id.as_slice()]);
+        KNOWN.contains(&version).then(|| self.key_maker(secret).keys(side, 0))
     }
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 
-use quic_core::crypto::{HandshakeData, KeyChange, Level, Session};
+use quic_core::crypto::{ClientOffer, HandshakeData, KeyChange, Level, Session};
 use quic_core::rustls::quic::{DirectionalKeys, PacketKeySet};
 use quic_core::{Side, TransportError, TransportErrorCode};
 
@@ -43,6 +43,10 @@ enum Output {
 pub(super) struct NullSession {
     config: NullTls,
     side: Side,
+    /// The keys depend on it. 0 on a server that has not decided.
+    version: u32,
+    /// A client's first message, until the version is decided on.
+    hello: Option<ClientHello>,
     step: Step,
     local_parameters: Vec<u8>,
     peer_parameters: Option<Vec<u8>>,
@@ -56,7 +60,12 @@ pub(super) struct NullSession {
 }
 
 impl NullSession {
-    pub(super) fn client(config: NullTls, server_name: &str, parameters: Vec<u8>) -> Self {
+    pub(super) fn client(
+        config: NullTls,
+        version: u32,
+        server_name: &str,
+        parameters: Vec<u8>,
+    ) -> Self {
         let hello = ClientHello {
             server_name: server_name.to_owned(),
             parameters,
@@ -65,6 +74,7 @@ impl NullSession {
         let mut bytes = Vec::new();
         messages::append(&mut bytes, CLIENT_HELLO, &hello.encode(), config.client_hello_length);
         let mut client = Self::new(config, Side::Client, Step::ServerHello, hello.parameters);
+        client.version = version;
         client.transcript = checksum(client.transcript, &[&bytes]);
         client.output.push_back(Output::Bytes(bytes));
         client
@@ -78,6 +88,8 @@ impl NullSession {
         Self {
             config,
             side,
+            version: 0,
+            hello: None,
             step,
             local_parameters,
             peer_parameters: None,
@@ -136,7 +148,11 @@ impl NullSession {
     }
 
     fn on_client_hello(&mut self, contents: &[u8]) -> Result<(), u8> {
-        let hello = ClientHello::decode(contents).ok_or(DECODE_ERROR)?;
+        self.hello = Some(ClientHello::decode(contents).ok_or(DECODE_ERROR)?);
+        Ok(())
+    }
+
+    fn answer(&mut self, hello: ClientHello) -> Result<(), u8> {
         let ours = &self.config.protocols;
         let protocol = ours.iter().find(|ours| hello.protocols.contains(ours)).cloned();
         if protocol.is_none() && !(ours.is_empty() && hello.protocols.is_empty()) {
@@ -185,7 +201,7 @@ impl NullSession {
     }
 
     fn make_keys(&mut self) {
-        self.keys = Some(self.config.key_maker(self.transcript));
+        self.keys = Some(self.config.key_maker(mix(self.transcript, u64::from(self.version))));
     }
 }
 
@@ -231,6 +247,19 @@ impl Session for NullSession {
         }
         self.input = rest.to_vec();
         Ok(())
+    }
+
+    fn client_offer(&self) -> Option<ClientOffer<'_>> {
+        self.hello.as_ref().map(|hello| ClientOffer::new(&hello.parameters, false))
+    }
+
+    fn choose_version(&mut self, version: u32, parameters: &[u8]) -> Result<(), TransportError> {
+        self.version = version;
+        self.local_parameters.extend_from_slice(parameters);
+        match self.hello.take() {
+            Some(hello) => self.answer(hello).map_err(alert),
+            None => Ok(()),
+        }
     }
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<KeyChange> {

@@ -25,6 +25,9 @@ fn deliver(to: &mut dyn Session, flights: &[(Level, Vec<u8>)]) -> Result<(), Tra
         for chunk in bytes.chunks(7) {
             to.read_handshake(*level, chunk)?;
         }
+        if to.client_offer().is_some() {
+            to.choose_version(QUIC_V1, &[])?;
+        }
     }
     Ok(())
 }

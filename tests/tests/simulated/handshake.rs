@@ -106,6 +106,7 @@ fn an_unknown_version_is_answered_with_the_known_ones() {
     let mut pair = Pair::new(1);
     let mut config = (*pair.client_config).clone();
     config.version = 0x5a6a_7a8a;
+    config.versions = Vec::new();
     pair.client_config = Arc::new(config);
     let client = pair.start();
     pair.wait("lost", seconds(1), |pair| pair.client.lost.contains_key(&client));

@@ -29,6 +29,8 @@ fn check(mut pair: Pair, sides: &[Side]) {
         }
     }
     assert!(pair.client.received(client, id) == sent, "something else came back");
+    // An update is noticed by what is sent after it.
+    super::echo(&mut pair, client, 1000, seconds(20));
     pair.run_for(seconds(2));
     assert!(updates >= 2, "{updates} updates");
     let counted = pair.client.with(client, |c| c.statistics().key_updates);

@@ -9,9 +9,11 @@
 )]
 
 mod closing;
+mod ecn;
 mod handshake;
 mod keys;
 mod lossy_handshake;
+mod migration;
 mod paths;
 mod qlog;
 mod random;
@@ -20,6 +22,7 @@ mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod versions;
 
 use std::time::Duration;
 

@@ -126,6 +126,57 @@ fn a_jumbo_link_is_found_where_it_is_looked_for() {
 }
 
 #[test]
+fn the_largest_datagrams_that_there_are_can_be_used() {
+    for max_mtu in [8952, 65_527] {
+        let mut setup = Setup::new(1).transport(|transport| transport.max_mtu = max_mtu);
+        setup.to_server.rate_bytes_per_second = Some(125_000_000);
+        let mut pair = setup.build();
+        let (client, _) = pair.connect();
+        for _ in 0..10 {
+            echo(&mut pair, client, 1 << 20, seconds(10));
+        }
+        let mtu = pair.client.with(client, |c| c.statistics().mtu);
+        assert_eq!(mtu, max_mtu);
+        assert!(pair.trace.sent.iter().any(|sent| sent.length == usize::from(max_mtu)));
+    }
+}
+
+#[test]
+fn the_search_ends_at_once_at_what_the_interface_carries() {
+    let mut pair = Setup::new(1).transport(|transport| transport.max_mtu = 65_527).build();
+    (pair.client.interface_mtu, pair.server.interface_mtu) = (1472, 1472);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(400));
+    for mtu in [
+        pair.client.with(client, |c| c.statistics().mtu),
+        pair.server.with(server, |c| c.statistics().mtu),
+    ] {
+        assert!((1453..=1472).contains(&mtu), "{mtu} at an interface of 1472");
+    }
+    assert_eq!(pair.client.with(client, |c| c.statistics().bytes_in_flight), 0);
+    // It changes, as when another one takes over.
+    (pair.client.interface_mtu, pair.server.interface_mtu) = (1300, 1300);
+    echo(&mut pair, client, 1 << 20, seconds(5));
+    let mtu = pair.client.with(client, |c| c.statistics().mtu);
+    assert!((1281..=1300).contains(&mtu), "{mtu} at an interface of 1300");
+}
+
+#[test]
+fn probes_of_the_mtu_never_exceed_the_congestion_window() {
+    for max_mtu in [1452, 65_527] {
+        let setup = Setup::new(1).transport(|transport| transport.max_mtu = max_mtu);
+        let mut pair = setup.build();
+        let (client, _) = pair.connect();
+        pair.client.send_all(client, Direction::Unidirectional, noise(300_000, 1));
+        for _ in 0..300 {
+            pair.run_for(millis(1));
+            let statistics = pair.client.with(client, |c| c.statistics());
+            assert!(statistics.bytes_in_flight <= statistics.congestion_window, "{statistics:?}");
+        }
+    }
+}
+
+#[test]
 fn a_link_whose_mtu_shrinks_is_survived() {
     for new in [1200, 1250, 1300] {
         let mut pair = Setup::new(1).link(|link| link.mtu = 1400).build();

@@ -17,7 +17,18 @@ fn rtt(millis: u64) -> Rtt {
 }
 
 fn acked(bytes: u64, newest_sent: Instant) -> Acked {
-    Acked { bytes, newest_sent, window_limited: true, in_flight: bytes }
+    Acked {
+        bytes,
+        newest_sent,
+        window_limited: true,
+        in_flight: bytes,
+        round_trip: None,
+        rate: None,
+    }
+}
+
+fn sent(bytes: u64, in_flight: u64) -> Sent {
+    Sent { bytes, in_flight, app_limited: false }
 }
 
 fn loss(newest_sent: Instant) -> Congestion {
@@ -107,7 +118,7 @@ fn idle_time_does_not_count() {
     let mut idle = busy.clone();
     acknowledge(&mut busy, 3_100, 5_100, 100);
     idle.on_acked(at(3_100), &Acked { in_flight: 0, ..acked(1250, at(3_090)) }, &rtt(100));
-    idle.on_sent(at(603_100), 1250, 1250);
+    idle.on_sent(at(603_100), &sent(1250, 1250));
     acknowledge(&mut idle, 603_100, 605_100, 100);
     assert!(idle.window() <= busy.window() * 101 / 100);
     assert!(idle.window() >= busy.window() * 99 / 100);
@@ -164,10 +175,10 @@ fn step() -> impl Strategy<Value = (u64, Step)> {
 
 fn apply(controller: &mut dyn CongestionController, now: Instant, step: &Step, rtt: &Rtt) {
     match *step {
-        Step::Sent(bytes, in_flight) => controller.on_sent(now, bytes, in_flight),
+        Step::Sent(bytes, in_flight) => controller.on_sent(now, &sent(bytes, in_flight)),
         Step::Acked(bytes, newest_sent, window_limited, in_flight) => {
             let newest_sent = Instant::from_nanos(newest_sent);
-            let acked = Acked { bytes, newest_sent, window_limited, in_flight };
+            let acked = Acked { window_limited, in_flight, ..acked(bytes, newest_sent) };
             controller.on_acked(now, &acked, rtt);
         }
         Step::Congestion(newest_sent, ecn) => {

@@ -7,7 +7,14 @@ fn at(millis: u64) -> Instant {
 }
 
 fn acked(bytes: u64, newest_sent: u64) -> Acked {
-    Acked { bytes, newest_sent: at(newest_sent), window_limited: true, in_flight: bytes }
+    Acked {
+        bytes,
+        newest_sent: at(newest_sent),
+        window_limited: true,
+        in_flight: bytes,
+        round_trip: None,
+        rate: None,
+    }
 }
 
 fn loss(newest_sent: u64) -> Congestion {

@@ -163,6 +163,7 @@ impl Connection {
             ack_eliciting: false,
             in_flight: false,
             mtu_probe: false,
+            ect: false,
             path: 0,
             frame_count: 0,
         };

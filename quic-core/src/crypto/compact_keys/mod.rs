@@ -8,6 +8,7 @@
 mod header_key;
 mod packet_key;
 mod record_keys;
+mod version_secrets;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ use zeroize::Zeroizing;
 use self::header_key::CompactHeaderKey;
 use self::packet_key::CompactPacketKey;
 use super::provider::aead;
+
+pub(super) use self::version_secrets::VersionSecrets;
 
 /// A key is expanded anew for so many packets before it stays expanded.
 const BRIEF_USES: u8 = 16;

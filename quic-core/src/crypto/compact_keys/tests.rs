@@ -95,7 +95,7 @@ fn a_sample_or_number_of_a_wrong_length_changes_nothing() {
     }
 }
 
-mod records {
+pub(in crate::crypto) mod records {
     //! The suites do for TLS over TCP, too.
 
     use std::io::{Read as _, Write as _};
@@ -106,7 +106,7 @@ mod records {
 
     use super::{plain_provider, provider};
 
-    fn configs() -> (ClientConfig, ServerConfig) {
+    pub(in crate::crypto) fn configs() -> (ClientConfig, ServerConfig) {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(certified.cert.der().clone()).unwrap();

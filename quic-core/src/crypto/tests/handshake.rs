@@ -16,7 +16,7 @@ use super::super::{
 use crate::error::{TransportError, TransportErrorCode};
 
 const VERSION: u32 = 1;
-const NAME: &str = "server.example";
+pub(super) const NAME: &str = "server.example";
 
 struct Certified {
     chain: Vec<CertificateDer<'static>>,
@@ -31,20 +31,43 @@ fn certified() -> Certified {
     }
 }
 
-fn server(alpn: &[&[u8]]) -> TlsServerConfig {
+pub(super) fn server(alpn: &[&[u8]]) -> TlsServerConfig {
     let Certified { chain, key } = certified();
     TlsServerConfig::from_certificate(chain, key, alpn).unwrap()
 }
 
-fn client(alpn: &[&[u8]]) -> TlsClientConfig {
+pub(super) fn client(alpn: &[&[u8]]) -> TlsClientConfig {
     TlsClientConfig::dangerous_without_verification(alpn).unwrap()
 }
 
+/// A server whose configuration was changed.
+pub(super) fn server_from(change: impl FnOnce(&mut ServerConfig)) -> TlsServerConfig {
+    let Certified { chain, key } = certified();
+    let mut config = ServerConfig::builder_with_provider(default_provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    change(&mut config);
+    TlsServerConfig::new(Arc::new(config)).unwrap()
+}
+
+/// A client whose configuration was changed.
+pub(super) fn client_from(change: impl FnOnce(&mut rustls::ClientConfig)) -> TlsClientConfig {
+    let mut config = client(&[b"h3"]).rustls_config().clone();
+    change(&mut config);
+    TlsClientConfig::new(Arc::new(config)).unwrap()
+}
+
 /// One end, and the level that it writes at.
-struct End {
+pub(super) struct End {
     session: Box<dyn Session>,
     level: Level,
     changes: Vec<Level>,
+    /// What the server chooses.
+    version: u32,
 }
 
 impl End {
@@ -57,7 +80,7 @@ impl End {
     }
 
     fn new(session: Box<dyn Session>) -> Self {
-        Self { session, level: Level::Initial, changes: Vec::new() }
+        Self { session, level: Level::Initial, changes: Vec::new(), version: VERSION }
     }
 
     /// Reads a flight in pieces, and writes what there is to answer.
@@ -67,6 +90,9 @@ impl End {
     ) -> Result<Vec<(Level, Vec<u8>)>, TransportError> {
         for piece in bytes.chunks(100) {
             self.session.read_handshake(*level, piece)?;
+        }
+        if self.session.client_offer().is_some() {
+            self.session.choose_version(self.version, b"")?;
         }
         Ok(self.write())
     }

@@ -1,2 +1,4 @@
 mod handshake;
 mod rfc_9001;
+mod rfc_9369;
+mod versions;

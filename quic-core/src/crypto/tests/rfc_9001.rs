@@ -66,7 +66,7 @@ const CLIENT_PACKET: &str = "
 ";
 
 /// The frames of the server's Initial.
-const SERVER_FRAMES: &str = "
+pub(super) const SERVER_FRAMES: &str = "
     02000000000600405a020000560303ee fce7f7b37ba1d1632e96677825ddf739
     88cfc79825df566dc5430b9a045a1200 130100002e00330024001d00209d3c94
     0d89690b84d08a60993c144eca684d10 81287c834d5311bcf32bb9da1a002b00
@@ -91,7 +91,7 @@ const RETRY_PACKET: &str = "
 const CLIENT_HEADER: &str = "c300000001088394c8f03e5157080000449e00000002";
 const SERVER_HEADER: &str = "c1000000010008f067a5502a4262b50040750001";
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
     digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
 }
@@ -100,7 +100,7 @@ fn array<const N: usize>(hex: &str) -> [u8; N] {
     bytes(hex).try_into().unwrap()
 }
 
-fn id() -> ConnectionId {
+pub(super) fn id() -> ConnectionId {
     ConnectionId::new(&bytes("8394c8f03e515708")).unwrap()
 }
 
@@ -110,11 +110,11 @@ fn keys(side: Side) -> Keys {
 }
 
 /// Header, payload, and room for the tag.
-fn unprotected(header: &str, payload: &[u8]) -> Vec<u8> {
+pub(super) fn unprotected(header: &str, payload: &[u8]) -> Vec<u8> {
     [&bytes(header)[..], payload, &[0; TAG_LENGTH]].concat()
 }
 
-fn client_payload() -> Vec<u8> {
+pub(super) fn client_payload() -> Vec<u8> {
     let mut payload = bytes(CLIENT_FRAMES);
     payload.resize(1162, 0);
     payload

@@ -19,15 +19,20 @@ fn any_ip() -> impl Strategy<Value = IpAddr> {
 fn any_token() -> impl Strategy<Value = Token> {
     let issued = any::<u64>().prop_map(Instant::from_nanos);
     prop_oneof![
-        (any_ip(), any::<u16>(), any_id(), any_id(), issued.clone()).prop_map(
-            |(ip, port, original_destination_id, retry_source_id, issued)| Token::Retry {
+        (any_ip(), any::<u16>(), any_id(), any_id(), issued.clone(), any::<u32>()).prop_map(
+            |(ip, port, original_destination_id, retry_source_id, issued, version)| Token::Retry {
                 remote: SocketAddr::new(ip, port),
                 original_destination_id,
                 retry_source_id,
                 issued,
+                version,
             }
         ),
-        (any_ip(), issued).prop_map(|(ip, issued)| Token::NewToken { ip, issued }),
+        (any_ip(), issued, any::<u32>()).prop_map(|(ip, issued, version)| Token::NewToken {
+            ip,
+            issued,
+            version
+        }),
     ]
 }
 
@@ -62,6 +67,7 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
         original_destination_id: ConnectionId::new(&[3; 20]).unwrap(),
         retry_source_id: ConnectionId::new(&[4; 20]).unwrap(),
         issued: Instant::from_nanos(5),
+        version: 1,
     };
     let mut sealed = seal(&KEY, &token, &mut random());
     assert_eq!(sealed.len(), MAXIMUM_TOKEN_LENGTH);
@@ -77,7 +83,7 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
 
 #[test]
 fn tokens_of_equal_contents_differ() {
-    let token = Token::NewToken { ip: [127, 0, 0, 1].into(), issued: Instant::EPOCH };
+    let token = Token::NewToken { ip: [127, 0, 0, 1].into(), issued: Instant::EPOCH, version: 1 };
     let mut random = random();
     let (a, b) = (seal(&KEY, &token, &mut random), seal(&KEY, &token, &mut random));
     assert_ne!(token_identity(&a), token_identity(&b));

@@ -156,12 +156,15 @@ fn only_the_token_of_the_active_id_is_registered() {
     assert_eq!(registrations(&mut ids), [Registration::AddResetToken(token(0))]);
     give(&mut ids, 1, 0);
     assert_eq!(registrations(&mut ids), []);
+    assert!(ids.is_reset_token(&token(0)) && !ids.is_reset_token(&token(1)));
     give(&mut ids, 2, 1);
     assert_eq!(
         registrations(&mut ids),
         [Registration::RemoveResetToken(token(0)), Registration::AddResetToken(token(1))]
     );
     assert_eq!(ids.reset_token(), Some(&token(1)));
+    assert!(ids.is_reset_token(&token(1)));
+    assert!(!ids.is_reset_token(&token(0)) && !ids.is_reset_token(&token(2)));
 }
 
 #[test]

@@ -175,6 +175,7 @@ fn a_token_from_the_future_is_not_good() {
         original_destination_id: id(1),
         retry_source_id: id(2),
         issued: world.now + Duration::from_secs(1),
+        version: 1,
     };
     let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(2)) }.build();
@@ -193,7 +194,7 @@ fn a_token_that_cannot_be_read_counts_as_none() {
 #[test]
 fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
     let mut world = validating();
-    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now };
+    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now, version: 1 };
     let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
     let with_token = |to| Packet { token: &token, ..Packet::initial(to) }.build();
     let answer = world.answer(path(2), &with_token(id(1))).unwrap();
@@ -210,7 +211,7 @@ fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
 #[test]
 fn a_forged_initial_does_not_use_up_the_token_in_it() {
     let mut world = World::server(server_config());
-    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now };
+    let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now, version: 1 };
     let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(1)) }.build();
     let mut forged = packet.clone();

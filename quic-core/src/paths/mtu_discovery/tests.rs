@@ -15,8 +15,8 @@ fn enabled(base: u16, bound: u16) -> MtuDiscovery {
 /// Probes a path that carries `truth`; returns the sizes tried.
 fn search(mtu: &mut MtuDiscovery, now: Instant, truth: u16) -> Vec<u16> {
     let mut tried = Vec::new();
-    while let Some(size) = mtu.poll_probe(now) {
-        assert_eq!(mtu.poll_probe(now), None, "one probe at a time");
+    while let Some(size) = mtu.poll_probe(now, u64::MAX) {
+        assert_eq!(mtu.poll_probe(now, u64::MAX), None, "one probe at a time");
         if size <= truth {
             assert!(mtu.on_probe_acked(size));
         } else {
@@ -47,18 +47,20 @@ proptest! {
 
     #[test]
     fn no_event_leads_out_of_bounds(
-        events in prop::collection::vec((0u8..7, 0u16..2000, 0u64..2000), 0..200),
+        events in prop::collection::vec((0u8..9, 0u16..2000, 0u64..2000), 0..200),
     ) {
         let mut mtu = enabled(1300, 1500);
         for (event, size, seconds) in events {
             let before = mtu.current();
             let changed = match event {
-                0 => { mtu.poll_probe(at(seconds)); false }
+                0 => { mtu.poll_probe(at(seconds), (size * 2).into()); false }
                 1 => mtu.on_probe_acked(size),
                 2 => { mtu.on_probe_lost(size); false }
                 3 => { mtu.on_acked(size); false }
                 4 => mtu.on_lost(size, at(seconds)),
                 5 => mtu.on_persistent_loss(at(seconds)),
+                6 => mtu.on_refused(size),
+                7 => { mtu.on_limit(size); false }
                 _ => { mtu.handle_timeout(at(seconds)); false }
             };
             prop_assert_eq!(changed, mtu.current() != before);
@@ -77,8 +79,8 @@ fn the_bound_is_tried_first_and_three_times() {
 
 #[test]
 fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
-    assert_eq!(MtuDiscovery::new(1200, 1452).poll_probe(at(0)), None);
-    assert_eq!(enabled(1452, 1200).poll_probe(at(0)), None);
+    assert_eq!(MtuDiscovery::new(1200, 1452).poll_probe(at(0), u64::MAX), None);
+    assert_eq!(enabled(1452, 1200).poll_probe(at(0), u64::MAX), None);
     assert_eq!(MtuDiscovery::new(0, 0).current(), 1200);
 }
 
@@ -86,10 +88,10 @@ fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
 fn the_peer_limits_the_size() {
     let mut mtu = enabled(1300, 1452);
     assert!(mtu.set_peer_maximum(1250));
-    assert_eq!((mtu.current(), mtu.poll_probe(at(0))), (1250, None));
+    assert_eq!((mtu.current(), mtu.poll_probe(at(0), u64::MAX)), (1250, None));
     let mut mtu = enabled(1200, 1452);
     assert!(!mtu.set_peer_maximum(1400));
-    assert_eq!(mtu.poll_probe(at(0)), Some(1400));
+    assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1400));
     let mut mtu = enabled(1200, 1452);
     assert!(!mtu.set_peer_maximum(0), "values below 1,200 are not valid");
 }
@@ -103,7 +105,7 @@ fn a_black_hole_falls_back_and_the_search_restarts_later() {
         assert!(!mtu.on_lost(1452, at(1)), "without small ones acknowledged it says nothing new");
         mtu.on_acked(100);
     }
-    assert_eq!((mtu.current(), mtu.poll_probe(at(60))), (1200, None));
+    assert_eq!((mtu.current(), mtu.poll_probe(at(60), u64::MAX)), (1200, None));
     assert_eq!(mtu.deadline(), Some(at(61)));
     assert_eq!(search(&mut mtu, at(61), 1452), [1452]);
 }
@@ -124,7 +126,7 @@ fn a_path_that_carries_more_later_is_found_out() {
     search(&mut mtu, at(0), 1300);
     assert!(mtu.current() <= 1300);
     mtu.handle_timeout(at(599));
-    assert_eq!(mtu.poll_probe(at(599)), None);
+    assert_eq!(mtu.poll_probe(at(599), u64::MAX), None);
     mtu.handle_timeout(at(600));
     assert_eq!(search(&mut mtu, at(600), 1452), [1452]);
     assert_eq!(mtu.deadline(), None);
@@ -170,23 +172,75 @@ fn losses_of_what_was_sent_before_a_fall_do_not_make_it_deeper() {
 #[test]
 fn a_probe_of_which_nothing_was_heard_before_a_fall_does_not_stop_the_next_search() {
     let mut mtu = enabled(1300, 1452);
-    assert_eq!(mtu.poll_probe(at(0)), Some(1452));
+    assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1452));
     assert!(mtu.on_persistent_loss(at(0)));
-    assert_eq!(mtu.poll_probe(at(60)), Some(1452));
+    assert_eq!(mtu.poll_probe(at(60), u64::MAX), Some(1452));
 }
 
 #[test]
 fn a_lost_probe_of_what_is_known_to_be_carried_counts_for_nothing() {
     let mut mtu = enabled(1200, 1452);
     for _ in 0..3 {
-        assert_eq!(mtu.poll_probe(at(0)), Some(1452));
+        assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1452));
         mtu.on_probe_lost(1452);
     }
-    assert_eq!(mtu.poll_probe(at(0)), Some(1326));
+    assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1326));
     assert!(mtu.on_probe_acked(1400), "an earlier one that was only late");
     mtu.on_probe_lost(1326);
     for _ in 0..3 {
-        assert_eq!(mtu.poll_probe(at(0)), Some(1426));
+        assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1426));
         mtu.on_probe_lost(1426);
     }
+}
+
+#[test]
+fn a_size_that_the_interface_refuses_is_given_up_at_once() {
+    let mut mtu = enabled(1200, 9000);
+    let mut tried = Vec::new();
+    while let Some(size) = mtu.poll_probe(at(0), u64::MAX) {
+        tried.push(size);
+        if size > 1472 {
+            assert!(!mtu.on_refused(size));
+        } else {
+            assert!(mtu.on_probe_acked(size));
+        }
+    }
+    assert!((1453..=1472).contains(&mtu.current()), "{}", mtu.current());
+    assert!(tried.windows(2).all(|pair| pair[0] != pair[1]), "{tried:?}");
+    // A later search tries the bound again: routes change.
+    mtu.handle_timeout(at(600));
+    assert_eq!(mtu.poll_probe(at(600), u64::MAX), Some(9000));
+}
+
+#[test]
+fn an_interface_that_became_narrow_is_searched_anew_at_once() {
+    let mut mtu = enabled(1200, 1452);
+    search(&mut mtu, at(0), 1452);
+    assert!(mtu.on_refused(1452));
+    assert_eq!((mtu.current(), mtu.poll_probe(at(0), u64::MAX)), (1200, Some(1326)));
+    assert!(!mtu.on_refused(1200), "less than the minimum is no path for QUIC");
+    assert!(!mtu.on_refused(u16::MAX), "nothing so large was sent");
+    assert_eq!(mtu.current(), 1200);
+}
+
+#[test]
+fn a_window_that_is_small_is_no_end_of_the_search() {
+    let mut mtu = enabled(1200, 65_527);
+    assert_eq!(mtu.poll_probe(at(0), 2399), None, "it is not worth it");
+    assert_eq!(mtu.poll_probe(at(0), 12_000), Some(12_000));
+    mtu.on_probe_lost(12_000);
+    assert_eq!(mtu.poll_probe(at(0), 11_999), None);
+    assert_eq!(mtu.poll_probe(at(0), 60_000), Some(12_000), "the same size is tried again");
+    assert!(mtu.on_probe_acked(12_000));
+    assert_eq!(mtu.poll_probe(at(0), 65_527), Some(65_527));
+}
+
+#[test]
+fn memory_that_is_small_is_a_limit_that_is_tried_first() {
+    let mut mtu = enabled(1200, 9000);
+    assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(9000));
+    mtu.on_limit(1500);
+    assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1500));
+    assert!(mtu.on_probe_acked(1500));
+    assert_eq!((mtu.poll_probe(at(0), u64::MAX), mtu.deadline().is_some()), (None, true));
 }

@@ -45,11 +45,11 @@ fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
     let mut path = path(&TransportConfig::default());
     path.mtu.enable();
     let window = path.congestion.window();
-    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    let size = path.mtu.poll_probe(Instant::EPOCH, u64::MAX).unwrap();
     path.on_sent(Instant::EPOCH, size.into(), true);
     path.mtu.on_probe_lost(size);
     assert_eq!((path.mtu.current(), path.congestion.window()), (1200, window));
-    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    let size = path.mtu.poll_probe(Instant::EPOCH, u64::MAX).unwrap();
     path.on_sent(Instant::EPOCH, size.into(), true);
     assert!(path.on_mtu_probe_acked(size));
     assert_eq!(path.mtu.current(), 1452);
@@ -80,7 +80,7 @@ fn the_window_was_the_limit_if_it_was_used_up_at_any_time_since_the_packet_was_s
 struct Told(Arc<AtomicU16>);
 
 impl CongestionController for Told {
-    fn on_sent(&mut self, _: Instant, _: u64, _: u64) {}
+    fn on_sent(&mut self, _: Instant, _: &Sent) {}
     fn on_acked(&mut self, _: Instant, _: &Acked, _: &Rtt) {}
     fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
     fn on_spurious_congestion(&mut self, _: Instant) {}
@@ -106,7 +106,7 @@ fn the_congestion_controller_hears_of_every_change_of_the_mtu() {
     let last = || told.load(Ordering::Relaxed);
     path.mtu.enable();
     path.set_peer_maximum(1400);
-    let size = path.mtu.poll_probe(Instant::EPOCH).unwrap();
+    let size = path.mtu.poll_probe(Instant::EPOCH, u64::MAX).unwrap();
     assert!(path.on_mtu_probe_acked(size));
     assert_eq!(last(), 1400);
     for loss in 1..=3 {

@@ -40,6 +40,7 @@ impl SentPackets {
                 index = at + 1;
             }
         }
+        outcome.raises_largest = self.largest_acked < Some(ack.largest);
         self.largest_acked = self.largest_acked.max(Some(ack.largest));
         outcome.rtt_sample = outcome.rtt_sample(now, ack.largest, context.path);
         if outcome.spurious.packets > 0 {
@@ -122,7 +123,13 @@ impl AckOutcome {
                 time_sent: packet.time_sent,
                 ack_eliciting: packet.ack_eliciting,
                 path: packet.path,
+                ect: packet.ect,
             });
+        }
+        if packet.path == context.path {
+            self.ect += u32::from(packet.ect);
+        } else {
+            self.ect_elsewhere += u32::from(packet.ect);
         }
         if packet.path != context.path || !packet.in_flight {
             return;

@@ -65,6 +65,22 @@ impl SentPackets {
         outcome
     }
 
+    /// Takes the newest packet out of the flight if it is an MTU probe of this size that never
+    /// left; returns the bytes. Its fate is no news to anybody.
+    pub(crate) fn withdraw_mtu_probe(&mut self, size: u16, path: u32) -> u64 {
+        let is_it = |packet: &&mut SentPacket| {
+            packet.mtu_probe
+                && packet.size == size
+                && packet.path == path
+                && packet.state == State::Outstanding
+        };
+        let Some(packet) = self.packets.back_mut().filter(is_it) else { return 0 };
+        packet.state = State::Lost { after_micros: 0 };
+        let packet = *packet;
+        self.leave_flight(&packet);
+        packet.size.into()
+    }
+
     fn declare_lost(
         &mut self,
         now: Instant,
@@ -118,6 +134,9 @@ impl LostRun {
 impl LossOutcome {
     fn add(&mut self, packet: &SentPacket, path: u32) {
         self.packets += 1;
+        if packet.path == path && !packet.mtu_probe {
+            self.ect += u32::from(packet.ect);
+        }
         if packet.path != path || !packet.in_flight {
             return;
         }

@@ -117,6 +117,7 @@ impl SentPackets {
             ack_eliciting: packet.ack_eliciting,
             in_flight: packet.in_flight,
             mtu_probe: packet.mtu_probe,
+            ect: packet.ect,
         });
         self.peak = self.peak.max(count_u32(self.packets.len()));
         number

@@ -14,6 +14,8 @@ pub(crate) struct NewPacket {
     /// Ack-eliciting, or padded (RFC 9002 §2).
     pub(crate) in_flight: bool,
     pub(crate) mtu_probe: bool,
+    /// Its datagram was marked ECT(0).
+    pub(crate) ect: bool,
     /// Generation of the path that it was sent on.
     pub(crate) path: u32,
     /// How many frames at the end of the ring are the packet's own.
@@ -34,6 +36,7 @@ pub(crate) struct SentPacket {
     pub(super) ack_eliciting: bool,
     pub(super) in_flight: bool,
     pub(super) mtu_probe: bool,
+    pub(super) ect: bool,
 }
 
 const _: () = assert!(size_of::<SentPacket>() <= 40, "a record per packet in flight stays small");
@@ -101,6 +104,7 @@ pub(crate) struct LargestAcked {
     pub(crate) time_sent: Instant,
     pub(crate) ack_eliciting: bool,
     pub(crate) path: u32,
+    pub(crate) ect: bool,
 }
 
 /// Packets of the current path that had been declared lost, wrongly.
@@ -132,6 +136,11 @@ pub(crate) struct AckOutcome {
     pub(crate) spurious: SpuriousLoss,
     /// Size of the largest MTU probe of the current path that arrived.
     pub(crate) mtu_probe_acked: Option<u16>,
+    /// Whether the frame acknowledges a larger number than any frame before.
+    pub(crate) raises_largest: bool,
+    /// Newly acknowledged packets that were marked ECT(0), on the current path and on others.
+    pub(crate) ect: u32,
+    pub(crate) ect_elsewhere: u32,
 }
 
 /// What was found to be lost.
@@ -150,6 +159,8 @@ pub(crate) struct LossOutcome {
     /// Size of the smallest MTU probe of the current path that was lost; no sign of congestion
     /// (RFC 9000 §14.4).
     pub(crate) mtu_probe_lost: Option<u16>,
+    /// Packets of the current path that were marked ECT(0), no MTU probes.
+    pub(crate) ect: u32,
     /// When the first and the last of the ack-eliciting packets were sent that were lost in a row,
     /// with none acknowledged in between (RFC 9002 §7.6.2).
     pub(crate) span: Option<(Instant, Instant)>,

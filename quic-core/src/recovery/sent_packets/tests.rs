@@ -46,6 +46,7 @@ fn packet(millis: u64) -> NewPacket {
         ack_eliciting: true,
         in_flight: true,
         mtu_probe: false,
+        ect: false,
         path: PATH,
         frame_count: 1,
     }

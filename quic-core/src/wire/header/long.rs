@@ -1,11 +1,13 @@
 //! Initial, 0-RTT and Handshake packets (RFC 9000 §17.2.2 to §17.2.4).
 
 use super::{
-    FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, whole_or_not, write_invariant, write_number,
+    FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, type_bits, type_shift, whole_or_not,
+    write_invariant, write_number,
 };
 use crate::wire::{ConnectionId, Full, PacketNumberLength, Reader, Writer};
 
-/// The long header types of packets with a packet number (RFC 9000 §17.2, Table 5).
+/// The long header types of packets with a packet number, as version 1 numbers them (RFC 9000
+/// §17.2, Table 5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum LongType {
     Initial = 0b00,
@@ -14,15 +16,19 @@ pub(crate) enum LongType {
 }
 
 impl LongType {
-    /// The type in a first byte; `None` for Retry.
+    /// The type in a first byte of a packet of this version; `None` for Retry.
     #[inline]
-    pub(super) fn from_first_byte(first: u8) -> Option<Self> {
-        match (first >> 4) & 0b11 {
+    pub(super) fn from_first_byte(version: u32, first: u8) -> Option<Self> {
+        match (first >> 4).wrapping_sub(type_shift(version)) & 0b11 {
             0b00 => Some(Self::Initial),
             0b01 => Some(Self::ZeroRtt),
             0b10 => Some(Self::Handshake),
             _ => None,
         }
+    }
+
+    fn bits(self, version: u32) -> u8 {
+        type_bits(version, self as u8)
     }
 }
 
@@ -101,7 +107,7 @@ pub(crate) fn write_long_header(
     number_length: PacketNumberLength,
 ) -> Result<LengthField, Full> {
     debug_assert_ne!(parts.version, 0, "version 0 is for Version Negotiation");
-    let first = LONG_FORM | FIXED_BIT | ((parts.ty as u8) << 4) | number_length.bits();
+    let first = LONG_FORM | FIXED_BIT | parts.ty.bits(parts.version) | number_length.bits();
     let invariant = InvariantHeader {
         version: parts.version,
         destination_id: parts.destination_id.as_slice(),

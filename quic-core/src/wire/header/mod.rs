@@ -20,21 +20,24 @@ use super::{ConnectionId, Full, PacketNumberLength, Reader, Truncated, Writer};
 
 /// The version field of QUIC version 1 (RFC 9000 §15).
 pub(crate) const VERSION_1: u32 = 1;
+/// The version field of QUIC version 2 (RFC 9369 §3.1).
+pub(crate) const VERSION_2: u32 = 0x6b33_43cf;
 
 /// The version field that makes a packet a Version Negotiation packet (RFC 8999 §6).
 const VERSION_NEGOTIATION: u32 = 0;
 
 /// Set in the first byte of packets with a long header (RFC 8999 §5.1).
 const LONG_FORM: u8 = 0x80;
-/// Set in the first byte of every packet of version 1 (RFC 9000 §17.2, §17.3.1).
-const FIXED_BIT: u8 = 0x40;
+/// The QUIC Bit: set in the first byte of every packet (RFC 9000 §17.2, §17.3.1), unless its
+/// receiver said that it does without (RFC 9287).
+pub(crate) const FIXED_BIT: u8 = 0x40;
 
 /// The header of the first packet in a datagram.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Header<'a> {
-    /// Initial, 0-RTT or Handshake of version 1.
+    /// Initial, 0-RTT or Handshake of version 1 or 2.
     Long(LongHeader<'a>),
-    /// 1-RTT of version 1; version 1 is assumed, since short headers carry no version.
+    /// 1-RTT, which is the same in versions 1 and 2; short headers carry no version.
     Short(ShortHeader),
     Retry(RetryHeader<'a>),
     VersionNegotiation(VersionNegotiationHeader<'a>),
@@ -55,12 +58,10 @@ pub(crate) struct InvariantHeader<'a> {
 /// Why the bytes are no packet. The datagram, or what is left of it, is to be dropped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum HeaderError {
-    /// A connection ID of version 1 has more than 20 bytes (RFC 9000 §17.2).
+    /// A connection ID of version 1 or 2 has more than 20 bytes (RFC 9000 §17.2).
     ConnectionIdTooLong,
     /// A Retry packet without a token (RFC 9000 §17.2.5.2).
     EmptyToken,
-    /// The fixed bit is 0 (RFC 9000 §17.2, §17.3.1).
-    FixedBit,
     /// A Version Negotiation packet without versions, or with half a version (RFC 8999 §6).
     NoVersions,
     /// The datagram ends before the packet does.
@@ -85,7 +86,7 @@ impl<'a> InvariantHeader<'a> {
         Ok(Self { version, destination_id, source_id })
     }
 
-    /// The destination and source connection IDs, if they have the length of version 1.
+    /// The destination and source connection IDs, if they have a length of versions 1 and 2.
     #[inline]
     fn ids(&self) -> Result<(ConnectionId, ConnectionId), HeaderError> {
         let id = |bytes| ConnectionId::new(bytes).ok_or(HeaderError::ConnectionIdTooLong);
@@ -95,7 +96,8 @@ impl<'a> InvariantHeader<'a> {
 
 /// Reads the header of the first packet in `datagram`.
 ///
-/// Connection IDs in short headers have `local_id_length` bytes, which is at most 20. Nothing that
+/// The QUIC Bit is not looked at, see [`has_fixed_bit`]: whether it may be 0 is known to who sent
+/// the transport parameter. Connection IDs in short headers have `local_id_length` bytes, which is at most 20. Nothing that
 /// header protection hides is read, and it is not checked that the packet is long enough for the
 /// sample that removing it takes (RFC 9001 §5.4.2).
 #[inline]
@@ -114,19 +116,50 @@ fn parse_long(first: u8, datagram: &[u8]) -> Result<Header<'_>, HeaderError> {
         VERSION_NEGOTIATION => {
             return version_negotiation::parse(&invariant, &reader).map(Header::VersionNegotiation);
         }
-        VERSION_1 => {}
+        VERSION_1 | VERSION_2 => {}
         _ => return Ok(Header::UnknownVersion(invariant)),
     }
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
-    //# Packets containing a zero value for this bit are not
-    //# valid packets in this version and MUST be discarded.
-    if first & FIXED_BIT == 0 {
-        return Err(HeaderError::FixedBit);
-    }
-    match LongType::from_first_byte(first) {
+    match LongType::from_first_byte(invariant.version, first) {
         Some(ty) => long::parse(ty, &invariant, reader, datagram.len()).map(Header::Long),
         None => retry::parse(&invariant, &reader).map(Header::Retry),
     }
+}
+
+/// Whether the QUIC Bit of the packet at the start of `datagram` is set (RFC 9287 §3).
+#[inline]
+pub(crate) fn has_fixed_bit(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| first & FIXED_BIT != 0)
+}
+
+/// What every version has in a long header; `None` if `datagram` has a short one, or is cut off.
+pub(crate) fn invariant_header(datagram: &[u8]) -> Option<InvariantHeader<'_>> {
+    let (first, rest) = datagram.split_first()?;
+    let is_long = first & LONG_FORM != 0;
+    InvariantHeader::read(&mut Reader::new(rest)).ok().filter(|_| is_long)
+}
+
+/// How far the types of long headers are moved on from those of version 1 (RFC 9369 §3.2). A
+/// version that nobody knows is dressed as version 1.
+#[inline]
+fn type_shift(version: u32) -> u8 {
+    if version == VERSION_2 { 1 } else { 0 }
+}
+
+/// The bits in the first byte for a type as version 1 numbers it.
+#[inline]
+fn type_bits(version: u32, ty: u8) -> u8 {
+    (ty.wrapping_add(type_shift(version)) & 0b11) << 4
+}
+
+/// Whether the version is of the form 0x?a?a?a?a, which exercises version negotiation and is none
+/// that anyone speaks (RFC 9000 §15).
+pub(crate) fn is_reserved_version(version: u32) -> bool {
+    version & 0x0f0f_0f0f == 0x0a0a_0a0a
+}
+
+/// The reserved version that these bits choose (RFC 9000 §15).
+pub(crate) fn reserved_version(bits: u32) -> u32 {
+    bits & 0xf0f0_f0f0 | 0x0a0a_0a0a
 }
 
 /// The connection ID that `datagram` is to be routed by, read from the invariants alone.

@@ -1,13 +1,15 @@
 //! Retry packets (RFC 9000 §17.2.5).
 
-use super::{FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, whole_or_not, write_invariant};
+use super::{
+    FIXED_BIT, HeaderError, InvariantHeader, LONG_FORM, type_bits, whole_or_not, write_invariant,
+};
 use crate::wire::{ConnectionId, Full, Reader, Writer};
 
 /// Bytes of the Retry Integrity Tag, which ends the packet (RFC 9001 §5.8).
 pub(crate) const RETRY_TAG_LENGTH: usize = 16;
 
-/// The type bits of a Retry packet (RFC 9000 §17.2, Table 5).
-const RETRY: u8 = 0x30;
+/// The type of a Retry packet, as version 1 numbers it (RFC 9000 §17.2, Table 5).
+const RETRY: u8 = 0b11;
 
 /// A Retry packet. It is all of its datagram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,7 +61,7 @@ pub(crate) fn write_retry_without_tag(
         destination_id: parts.destination_id.as_slice(),
         source_id: parts.source_id.as_slice(),
     };
-    let first = LONG_FORM | FIXED_BIT | RETRY | (random_bits & 0x0f);
+    let first = LONG_FORM | FIXED_BIT | type_bits(parts.version, RETRY) | (random_bits & 0x0f);
     whole_or_not(writer, |writer| {
         write_invariant(writer, first, &invariant)?;
         writer.bytes(parts.token)

@@ -22,12 +22,6 @@ pub(super) fn parse(
     datagram: &[u8],
     local_id_length: usize,
 ) -> Result<ShortHeader, HeaderError> {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.3.1
-    //# Packets containing a zero value for this bit are not
-    //# valid packets in this version and MUST be discarded.
-    if first & FIXED_BIT == 0 {
-        return Err(HeaderError::FixedBit);
-    }
     let id = datagram.get(1..).and_then(|rest| rest.get(..local_id_length));
     let destination_id = ConnectionId::new(id.ok_or(HeaderError::Truncated)?)
         .ok_or(HeaderError::ConnectionIdTooLong)?;

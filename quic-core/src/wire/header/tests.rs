@@ -7,6 +7,9 @@ use super::{
     read_truncated_number, write_long_header, write_retry_without_tag, write_short_header,
     write_version_negotiation,
 };
+use crate::wire::header::{
+    VERSION_2, has_fixed_bit, invariant_header, is_reserved_version, reserved_version,
+};
 use crate::wire::strategies::{connection_id, integer};
 use crate::wire::{ConnectionId, Full, PacketNumberLength, Writer};
 
@@ -16,6 +19,10 @@ fn long_type() -> impl Strategy<Value = LongType> {
 
 fn number_length() -> impl Strategy<Value = PacketNumberLength> {
     any::<u8>().prop_map(PacketNumberLength::from_first_byte)
+}
+
+fn version() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(VERSION_1), Just(VERSION_2)]
 }
 
 /// A packet with this header and `payload` bytes after the packet number.
@@ -54,7 +61,7 @@ fn truncated(number: u64, length: PacketNumberLength) -> u32 {
 proptest! {
     #[test]
     fn long_headers_survive_their_encoding(
-        ty in long_type(),
+        (ty, version) in (long_type(), version()),
         destination in connection_id(),
         source_id in connection_id(),
         token in vec(any::<u8>(), 0..100),
@@ -62,7 +69,7 @@ proptest! {
         payload in 0_usize..200,
     ) {
         let parts = LongHeaderParts {
-            ty, version: VERSION_1, destination_id: destination, source_id, token: &token,
+            ty, version, destination_id: destination, source_id, token: &token,
         };
         let mut datagram = long_packet(&parts, number, number_length, payload);
         let packet_length = datagram.len();
@@ -72,7 +79,7 @@ proptest! {
         let number_offset = packet_length - payload - number_length.bytes();
         let token: &[u8] = if ty == LongType::Initial { &token } else { &[] };
         let expected = LongHeader {
-            ty, version: VERSION_1, destination_id: destination, source_id, token, number_offset,
+            ty, version, destination_id: destination, source_id, token, number_offset,
             packet_length,
         };
         prop_assert_eq!(header, expected);
@@ -113,6 +120,7 @@ proptest! {
 
     #[test]
     fn retry_packets_survive_their_encoding(
+        version in version(),
         destination in connection_id(),
         source_id in connection_id(),
         token in vec(any::<u8>(), 1..200),
@@ -120,17 +128,18 @@ proptest! {
         random in any::<u8>(),
     ) {
         let parts = RetryParts {
-            version: VERSION_1, destination_id: destination, source_id, token: &token,
+            version, destination_id: destination, source_id, token: &token,
         };
         let mut memory = [0; 400];
         let mut writer = Writer::new(&mut memory);
         write_retry_without_tag(&mut writer, &parts, random).unwrap();
         writer.bytes(&tag).unwrap();
         let expected = RetryHeader {
-            version: VERSION_1, destination_id: destination, source_id, token: &token, tag,
+            version, destination_id: destination, source_id, token: &token, tag,
         };
         prop_assert_eq!(parse(writer.written(), 8), Ok(Header::Retry(expected)));
-        prop_assert_eq!(writer.written()[0], 0xf0 | (random & 0x0f));
+        let first = if version == VERSION_1 { 0xf0 } else { 0xc0 };
+        prop_assert_eq!(writer.written()[0], first | (random & 0x0f));
     }
 
     #[test]
@@ -203,11 +212,51 @@ proptest! {
 }
 
 #[test]
-fn the_fixed_bit_must_be_set() {
-    let mut packet = handshake();
-    packet[0] &= !0x40;
-    assert_eq!(parse(&packet, 8), Err(HeaderError::FixedBit));
-    assert_eq!(parse(&[0x00; 30], 8), Err(HeaderError::FixedBit));
+fn the_quic_bit_can_be_read_and_is_no_part_of_anything_else() {
+    for mut packet in [handshake(), vec![0x40; 30]] {
+        let header = format!("{:?}", parse(&packet, 8));
+        assert!(has_fixed_bit(&packet));
+        packet[0] &= !0x40;
+        assert!(!has_fixed_bit(&packet));
+        assert_eq!(format!("{:?}", parse(&packet, 8)), header);
+    }
+    assert!(!has_fixed_bit(&[]));
+}
+
+#[test]
+fn each_version_has_its_own_long_header_types() {
+    for (ty, first_1, first_2) in [
+        (LongType::Initial, 0xc3, 0xd3),
+        (LongType::ZeroRtt, 0xd3, 0xe3),
+        (LongType::Handshake, 0xe3, 0xf3),
+    ] {
+        for (version, first) in [(VERSION_1, first_1), (VERSION_2, first_2)] {
+            let id = ConnectionId::EMPTY;
+            let parts =
+                LongHeaderParts { ty, version, destination_id: id, source_id: id, token: &[] };
+            let packet = long_packet(&parts, 2, PacketNumberLength::from_first_byte(3), 30);
+            assert_eq!(packet[0], first, "{ty:?} {version:x}");
+        }
+    }
+}
+
+#[test]
+fn reserved_versions_are_those_of_the_pattern() {
+    for bits in [0, u32::MAX, 0x1234_5678] {
+        assert!(is_reserved_version(reserved_version(bits)));
+    }
+    assert!(is_reserved_version(0x1a2a_3a4a));
+    for version in [VERSION_1, VERSION_2, 0, 0x1a2a_3a4b] {
+        assert!(!is_reserved_version(version));
+    }
+}
+
+#[test]
+fn the_invariants_of_a_long_header_can_be_read_alone() {
+    let expected = InvariantHeader { version: 1, destination_id: b"to", source_id: b"from" };
+    assert_eq!(invariant_header(&handshake()), Some(expected));
+    assert_eq!(invariant_header(&[0x40; 30]), None, "a short header");
+    assert_eq!(invariant_header(&handshake()[..10]), None, "cut off");
 }
 
 #[test]
@@ -216,9 +265,9 @@ fn long_connection_ids_are_for_other_versions_only() {
     for (version, expected) in [
         (VERSION_1, Err(HeaderError::ConnectionIdTooLong)),
         (
-            0x6b33_43cf,
+            0xface_b00c,
             Ok(Header::UnknownVersion(InvariantHeader {
-                version: 0x6b33_43cf,
+                version: 0xface_b00c,
                 destination_id: &id,
                 source_id: b"me",
             })),

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
-use super::{PreferredAddress, TransportParameters};
+use super::{PreferredAddress, TransportParameters, VersionInformation};
 use crate::net::MINIMUM_MTU;
 use crate::wire::{ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer};
 
@@ -39,11 +39,13 @@ enum Parameter {
     ActiveConnectionIdLimit = 0x0e,
     InitialSourceConnectionId = 0x0f,
     RetrySourceConnectionId = 0x10,
+    VersionInformation = 0x11,
+    GreaseQuicBit = 0x2ab2,
 }
 
 impl Parameter {
     /// A parameter's place here is its bit in the set of those seen.
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::OriginalDestinationConnectionId,
         Self::MaxIdleTimeout,
         Self::StatelessResetToken,
@@ -61,6 +63,8 @@ impl Parameter {
         Self::ActiveConnectionIdLimit,
         Self::InitialSourceConnectionId,
         Self::RetrySourceConnectionId,
+        Self::VersionInformation,
+        Self::GreaseQuicBit,
     ];
 
     /// The parameter with this identifier, and its bit.
@@ -105,6 +109,10 @@ pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, 
         seen |= bit;
         if sender == Side::Client && parameter.is_server_only() {
             return Err(ParametersError("client sent a transport parameter of servers"));
+        }
+        if parameter == Parameter::VersionInformation {
+            parameters.version_information = Some(VersionInformation::decode(value, sender)?);
+            continue;
         }
         decode_one(&mut parameters, parameter, Value(value))?;
     }
@@ -153,7 +161,7 @@ fn decode_one(
                 value.at_most((1 << 14) - 1, "max_ack_delay is 2^14 ms or more")?;
         }
         Parameter::DisableActiveMigration => {
-            value.nothing()?;
+            value.nothing("disable_active_migration is not empty")?;
             parameters.disable_active_migration = true;
         }
         Parameter::PreferredAddress => {
@@ -169,6 +177,17 @@ fn decode_one(
         Parameter::RetrySourceConnectionId => {
             parameters.retry_source_connection_id = Some(value.connection_id()?);
         }
+        // Who sent it matters there.
+        Parameter::VersionInformation => {}
+        Parameter::GreaseQuicBit => {
+            //= https://www.rfc-editor.org/rfc/rfc9287#section-3
+            //# The transport parameter is sent with an empty
+            //# value; an endpoint that understands this transport parameter MUST
+            //# treat receipt of a non-empty value of the transport parameter as a
+            //# connection error of type TRANSPORT_PARAMETER_ERROR.
+            value.nothing("grease_quic_bit is not empty")?;
+            parameters.grease_quic_bit = true;
+        }
     }
     Ok(())
 }
@@ -178,12 +197,8 @@ fn decode_one(
 struct Value<'a>(&'a [u8]);
 
 impl Value<'_> {
-    fn nothing(self) -> Result<(), ParametersError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(ParametersError("disable_active_migration is not empty"))
-        }
+    fn nothing(self, reason: &'static str) -> Result<(), ParametersError> {
+        if self.0.is_empty() { Ok(()) } else { Err(ParametersError(reason)) }
     }
 
     fn integer(self) -> Result<u64, ParametersError> {
@@ -288,6 +303,27 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     }
     id(&parameters.initial_source_connection_id, Parameter::InitialSourceConnectionId, out);
     id(&parameters.retry_source_connection_id, Parameter::RetrySourceConnectionId, out);
+    if let Some(information) = &parameters.version_information {
+        encode_version_information(information, out);
+    }
+    if parameters.grease_quic_bit {
+        put(out, Parameter::GreaseQuicBit, &[]);
+    }
+}
+
+/// Appends this parameter alone.
+pub(crate) fn encode_version_information(information: &VersionInformation, out: &mut Vec<u8>) {
+    let mut value = Vec::with_capacity(32);
+    information.encode(&mut value);
+    put(out, Parameter::VersionInformation, &value);
+}
+
+/// Appends a parameter whose identifier is reserved, the one that `number` chooses, so that nobody
+/// comes to rely on there being none but known ones (RFC 9000 §18.1).
+pub(crate) fn encode_reserved(number: u32, value: &[u8], out: &mut Vec<u8>) {
+    put_varint(out, 31 * u64::from(number) + 27);
+    put_varint(out, value.len() as u64);
+    out.extend_from_slice(value);
 }
 
 /// The parameters that are integers.

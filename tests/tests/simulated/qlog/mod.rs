@@ -92,6 +92,7 @@ fn every_event_and_field_is_as_the_draft_defines_it() {
         "quic:connection_id_updated",
         "quic:connection_state_updated",
         "quic:mtu_updated",
+        "quic:ecn_state_updated",
         "quic:version_information",
         "quic:alpn_information",
         "quic:parameters_set",

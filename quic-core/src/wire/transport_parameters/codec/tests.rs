@@ -4,9 +4,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
-use super::{ParametersError, decode, encode};
+use super::{ParametersError, decode, encode, encode_reserved};
 use crate::wire::strategies::{connection_id, integer};
-use crate::wire::transport_parameters::{PreferredAddress, TransportParameters};
+use crate::wire::transport_parameters::{
+    PreferredAddress, TransportParameters, VersionInformation,
+};
 use crate::wire::{ConnectionId, Side, StatelessResetToken};
 
 fn encoded(parameters: &TransportParameters) -> Vec<u8> {
@@ -15,17 +17,35 @@ fn encoded(parameters: &TransportParameters) -> Vec<u8> {
     bytes
 }
 
-/// One parameter with an identifier and a length below 64.
-fn parameter(id: u8, value: &[u8]) -> Vec<u8> {
-    [&[id, u8::try_from(value.len()).unwrap()], value].concat()
+/// One parameter with an identifier below 2^14 and a length below 64.
+fn parameter(id: u16, value: &[u8]) -> Vec<u8> {
+    let id = if id < 64 { vec![id as u8] } else { (id | 0x4000).to_be_bytes().to_vec() };
+    [&id[..], &[u8::try_from(value.len()).unwrap()], value].concat()
+}
+
+/// Takes one parameter off the front.
+fn take(reader: &mut crate::wire::Reader<'_>) -> Vec<u8> {
+    let id = u16::try_from(reader.varint().unwrap()).unwrap();
+    parameter(id, reader.prefixed_bytes().unwrap())
 }
 
 fn parameters_of_any_side() -> impl Strategy<Value = TransportParameters> {
     let numbers = [integer(), integer(), integer(), integer(), integer(), integer()];
     let small = (1200_u64..1 << 62, 0_u8..=20, 0_u64..1 << 14, 2_u64..1 << 62, any::<bool>());
     let streams = (0_u64..=1 << 60, 0_u64..=1 << 60);
-    (numbers, small, streams, option::of(connection_id())).prop_map(
-        |(numbers, (payload, exponent, delay, ids, disable), (bidi, uni), id)| {
+    let versions = option::of((1_u32.., vec(1_u32.., 0..5)));
+    let extensions = (option::of(connection_id()), versions, any::<bool>());
+    (numbers, small, streams, extensions).prop_map(
+        |(
+            numbers,
+            (payload, exponent, delay, ids, disable),
+            (bidi, uni),
+            (id, versions, grease),
+        )| {
+            let information = |(chosen, mut available): (u32, Vec<u32>)| {
+                available.push(chosen);
+                VersionInformation { chosen, available }
+            };
             let [idle, data, local, remote, one_way, _] = numbers;
             TransportParameters {
                 max_idle_timeout: idle,
@@ -41,6 +61,8 @@ fn parameters_of_any_side() -> impl Strategy<Value = TransportParameters> {
                 disable_active_migration: disable,
                 active_connection_id_limit: ids,
                 initial_source_connection_id: id,
+                version_information: versions.map(information),
+                grease_quic_bit: grease,
                 ..TransportParameters::default()
             }
         },
@@ -90,8 +112,7 @@ proptest! {
         let mut reader = crate::wire::Reader::new(&bytes);
         let mut reversed = Vec::new();
         while !reader.is_empty() {
-            let (id, value) = (reader.u8().unwrap(), reader.prefixed_bytes().unwrap());
-            reversed.splice(0..0, parameter(id, value));
+            reversed.splice(0..0, take(&mut reader));
         }
         prop_assert_eq!(decode(&reversed, Side::Server), Ok(parameters));
     }
@@ -134,6 +155,8 @@ fn every_known_parameter_may_appear_once() {
         disable_active_migration: true,
         initial_source_connection_id: Some(ConnectionId::EMPTY),
         retry_source_connection_id: Some(ConnectionId::EMPTY),
+        version_information: Some(VersionInformation { chosen: 1, available: vec![1] }),
+        grease_quic_bit: true,
         ..TransportParameters::default()
     };
     for value in [
@@ -155,12 +178,11 @@ fn every_known_parameter_may_appear_once() {
     let mut reader = crate::wire::Reader::new(&bytes);
     let mut count = 0;
     while !reader.is_empty() {
-        let (id, value) = (reader.u8().unwrap(), reader.prefixed_bytes().unwrap());
-        let repeated = [bytes.clone(), parameter(id, value)].concat();
+        let repeated = [bytes.clone(), take(&mut reader)].concat();
         check_refused(&repeated, "transport parameter is repeated");
         count += 1;
     }
-    assert_eq!(count, 16, "all but preferred_address");
+    assert_eq!(count, 18, "all but preferred_address");
 }
 
 #[test]
@@ -261,5 +283,89 @@ fn half_an_address_is_no_preferred_address() {
 fn parameters_cut_off_within_are_refused() {
     for bytes in [&[0x04][..], &[0x40], &[0x04, 2, 0x40], &[27, 5, 1], &[0x04, 0xff]] {
         check_refused(bytes, "transport parameters are cut off");
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9368#section-4
+//= type=test
+//# Both endpoints MUST parse their peer's Version Information during the
+//# handshake.  If that leads to a parsing failure (for example, if it is
+//# too short or if its length is not divisible by four), then the
+//# endpoint MUST close the connection; if the connection was using QUIC
+//# version 1, that connection closure MUST use a transport error of type
+//# TRANSPORT_PARAMETER_ERROR.
+#[test]
+fn version_information_has_a_version_and_no_part_of_one() {
+    for length in 0..=12 {
+        for sender in [Side::Client, Side::Server] {
+            let decoded = decode(&parameter(0x11, &vec![7; length]), sender);
+            let whole = length % 4 == 0 && length > 0;
+            if length == 4 && sender == Side::Client {
+                assert!(decoded.is_err(), "what was chosen is available");
+            } else if whole {
+                let available = vec![0x0707_0707; length / 4 - 1];
+                let information = VersionInformation { chosen: 0x0707_0707, available };
+                assert_eq!(decoded.unwrap().version_information, Some(information));
+            } else {
+                let reason = "version_information has a wrong length";
+                assert_eq!(decoded, Err(ParametersError(reason)));
+            }
+        }
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9368#section-4
+//= type=test
+//# If an endpoint receives a Chosen Version
+//# equal to zero, or any Available Version equal to zero, it MUST treat
+//# it as a parsing failure.
+#[test]
+fn no_version_is_0() {
+    for value in [&[0; 4][..], &[0, 0, 0, 0, 0, 0, 0, 1], &[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]] {
+        for sender in [Side::Client, Side::Server] {
+            let reason = "version_information has a version 0";
+            assert_eq!(decode(&parameter(0x11, value), sender), Err(ParametersError(reason)));
+        }
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9368#section-4
+//= type=test
+//# If a server receives Version Information
+//# where the Chosen Version is not included in Available Versions, it
+//# MUST treat it as a parsing failure.
+#[test]
+fn a_client_can_do_what_it_chose() {
+    let value = [0, 0, 0, 1, 0, 0, 0, 2];
+    let reason = "the chosen version is none of those available";
+    assert_eq!(decode(&parameter(0x11, &value), Side::Client), Err(ParametersError(reason)));
+    assert!(decode(&parameter(0x11, &value), Side::Server).is_ok(), "a server need not");
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9287#section-3
+//= type=test
+//# The transport parameter is sent with an empty
+//# value; an endpoint that understands this transport parameter MUST
+//# treat receipt of a non-empty value of the transport parameter as a
+//# connection error of type TRANSPORT_PARAMETER_ERROR.
+#[test]
+fn grease_quic_bit_is_empty() {
+    assert!(decode(&parameter(0x2ab2, &[]), Side::Client).unwrap().grease_quic_bit);
+    check_refused(&parameter(0x2ab2, &[0]), "grease_quic_bit is not empty");
+    let sent = TransportParameters { grease_quic_bit: true, ..TransportParameters::default() };
+    assert_eq!(encoded(&sent), [0x6a, 0xb2, 0]);
+}
+
+proptest! {
+    #[test]
+    fn reserved_parameters_are_of_the_pattern_and_ignored(
+        number in any::<u32>(),
+        value in vec(any::<u8>(), 0..20),
+    ) {
+        let mut bytes = Vec::new();
+        encode_reserved(number, &value, &mut bytes);
+        let id = crate::wire::Reader::new(&bytes).varint().unwrap();
+        prop_assert_eq!(id % 31, 27);
+        prop_assert_eq!(decode(&bytes, Side::Client), Ok(TransportParameters::default()));
     }
 }

@@ -1,0 +1,487 @@
+//! Which version of QUIC the connection is in (RFC 9368, RFC 9369 §4).
+//!
+//! A client begins in one version. The server may go on in another one that it knows the first
+//! flight to be compatible with, and the client follows when it sees an authentic packet of it. Or
+//! the server does not know the version: then the client begins anew in one that it does know. In
+//! the end both compare what they were told under the protection of the handshake.
+
+use rustls::quic::Keys;
+
+use super::parameters::local_parameters;
+use super::start::{FIRST_DESTINATION_LENGTH, random_id};
+use super::{Connection, Role};
+use crate::config::{ClientConfig, QUIC_V1, TransportConfig, are_compatible};
+use crate::crypto::{OpenError, Opened, SeededRandom, StartSessionError};
+use crate::error::{ConnectionError, DiscardReason, TransportError};
+use crate::instant::Instant;
+use crate::wire::header::{
+    LongHeader, LongType, VersionNegotiationHeader, is_reserved_version, reserved_version,
+};
+use crate::wire::transport_parameters::{
+    TransportParameters, VersionInformation, decode, encode, encode_reserved,
+    encode_version_information,
+};
+use crate::wire::{ConnectionId, Side, SpaceId};
+
+/// Most versions that a client wants, and that are sent of a server's.
+const MAXIMUM_VERSIONS: usize = 16;
+/// Longest value of a reserved transport parameter, in bytes.
+const MAXIMUM_GREASE: usize = 8;
+
+/// What a client knows of versions.
+#[derive(Debug)]
+pub(super) struct ClientVersions {
+    /// That of the first flight.
+    chosen: u32,
+    /// All that the connection may be in in the end, most wanted first.
+    wanted: Vec<u32>,
+    /// A Version Negotiation packet was acted on.
+    reacted: bool,
+    /// The server's answer has shown which one it goes on in.
+    settled: bool,
+}
+
+/// Initial keys of a version other than the one that is sent.
+pub(super) struct OtherInitial {
+    version: u32,
+    keys: Keys,
+}
+
+impl OtherInitial {
+    pub(super) fn open<'a>(
+        &self,
+        packet: &'a mut [u8],
+        number_offset: usize,
+        largest_received: Option<u64>,
+    ) -> Result<Opened<'a>, OpenError> {
+        crate::crypto::open(&self.keys.remote, packet, number_offset, largest_received)
+    }
+}
+
+impl ClientVersions {
+    pub(super) fn new(config: &ClientConfig) -> Self {
+        let chosen = config.version;
+        let own = [chosen];
+        let mut wanted = Vec::new();
+        for version in config.versions.iter().chain(&own) {
+            let is_real = *version != 0 && !is_reserved_version(*version);
+            if is_real && !wanted.contains(version) && wanted.len() < MAXIMUM_VERSIONS {
+                wanted.push(*version);
+            }
+        }
+        Self { chosen, wanted, reacted: false, settled: false }
+    }
+
+    /// All that the first flight is compatible with, most wanted first.
+    fn offered(&self) -> Vec<u32> {
+        let compatible = |version: &u32| are_compatible(self.chosen, *version);
+        let mut offered: Vec<u32> = self.wanted.iter().copied().filter(compatible).collect();
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-3
+        //# Note that the
+        //# version in the Chosen Version field MUST be included in this list
+        //# to allow the client to communicate the Chosen Version's
+        //# preference.
+        if !offered.contains(&self.chosen) {
+            offered.push(self.chosen);
+        }
+        offered
+    }
+
+    fn offers(&self, version: u32) -> bool {
+        version == self.chosen
+            || (self.wanted.contains(&version) && are_compatible(self.chosen, version))
+    }
+
+    /// What is selected when a server says that it knows these.
+    fn select(&self, known: impl Iterator<Item = u32> + Clone) -> Option<u32> {
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+        //# Upon receiving the Version Negotiation packet, the client SHALL
+        //# search for a version it supports in the list provided by the server.
+        let mut wanted = self.wanted.iter().copied();
+        wanted.find(|version| known.clone().any(|known| known == *version))
+    }
+
+    /// Compares what the server says under the protection of the handshake with what happened.
+    fn check(
+        &self,
+        negotiated: u32,
+        information: Option<&VersionInformation>,
+    ) -> Result<(), TransportError> {
+        let error = TransportError::version_negotiation;
+        let Some(information) = information else {
+            //= https://www.rfc-editor.org/rfc/rfc9368#section-8
+            //# Because QUIC version 1 was the only QUIC version that was published
+            //# on the IETF Standards Track before this document, it is handled
+            //# specially as follows: if a client is starting a QUIC version 1
+            //# connection in response to a received Version Negotiation packet and
+            //# the version_information transport parameter is missing from the
+            //# server's transport parameters, then the client SHALL proceed as if
+            //# the server's transport parameters contained a version_information
+            //# transport parameter with a Chosen Version set to 0x00000001 and an
+            //# Available Version list containing exactly one version set to
+            //# 0x00000001.
+            let only_version_1 = VersionInformation { chosen: QUIC_V1, available: vec![QUIC_V1] };
+            return match (self.reacted, self.chosen, negotiated == self.chosen) {
+                (true, QUIC_V1, _) => self.check(negotiated, Some(&only_version_1)),
+                (false, _, true) => Ok(()),
+                //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+                //# Clients MUST NOT complete the handshake if they are
+                //# reacting to a Version Negotiation packet and the Version Information
+                //# is missing, but MAY do so otherwise.
+                //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+                //# If a client has reacted to a Version Negotiation packet and
+                //# the server's Version Information was missing, the client MUST close
+                //# the connection with a version negotiation error.
+                _ => Err(error("version_information is missing after the version changed")),
+            };
+        };
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+        //# If a client receives Version Information where the server's Chosen
+        //# Version was not sent by the client as part of its Available Versions,
+        //# the client MUST close the connection with a version negotiation
+        //# error.
+        if !self.offers(information.chosen) {
+            return Err(error("the server chose a version that was not offered"));
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+        //# In
+        //# particular, since the client can be made aware of the
+        //# Negotiated Version by the QUIC long header version during compatible
+        //# version negotiation (see Section 2.3), clients MUST validate that the
+        //# server's Chosen Version is equal to the Negotiated Version; if they
+        //# do not match, the client MUST close the connection with a version
+        //# negotiation error.
+        if information.chosen != negotiated {
+            return Err(error("the server chose another version than that of its packets"));
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+        //# If the client received and acted on a Version Negotiation packet, the
+        //# client MUST validate the server's Available Versions field.
+        if !self.reacted {
+            return Ok(());
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+        //# If the client would have selected a different
+        //# version, the client MUST close the connection with a version
+        //# negotiation error.  In particular, if the client reacted to a Version
+        //# Negotiation packet and the server's Available Versions field is
+        //# empty, the client MUST close the connection with a version
+        //# negotiation error.
+        let known = information.available.iter().copied().chain([negotiated]);
+        if information.available.is_empty() || self.select(known) != Some(self.chosen) {
+            return Err(error("the Version Negotiation packet was not the server's"));
+        }
+        Ok(())
+    }
+}
+
+/// Inserts a reserved version somewhere (RFC 9368 §3).
+fn grease(versions: &mut Vec<u32>, random: &mut SeededRandom) {
+    let [a, b, c, d, place] = random.array();
+    let place = usize::from(place).checked_rem(versions.len().saturating_add(1)).unwrap_or(0);
+    versions.insert(place, reserved_version(u32::from_be_bytes([a, b, c, d])));
+}
+
+/// What TLS carries: the parameters, and one that nobody knows (RFC 9000 §18.1).
+pub(super) fn encode_parameters(
+    parameters: &TransportParameters,
+    transport: &TransportConfig,
+    random: &mut SeededRandom,
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    encode(parameters, &mut out);
+    if transport.grease {
+        let value = random.array::<MAXIMUM_GREASE>();
+        let [a, b, c, d, length] = random.array();
+        let length = usize::from(length).checked_rem(MAXIMUM_GREASE).unwrap_or(0);
+        let value = value.get(..length).unwrap_or_default();
+        encode_reserved(u32::from_be_bytes([a, b, c, d]), value, &mut out);
+    }
+    // TLS keeps it for the whole handshake.
+    out.shrink_to_fit();
+    out
+}
+
+/// The transport parameters of a client.
+pub(super) fn client_parameters(
+    transport: &TransportConfig,
+    versions: &ClientVersions,
+    local_id: ConnectionId,
+    random: &mut SeededRandom,
+) -> Vec<u8> {
+    let mut available = versions.offered();
+    if transport.grease {
+        grease(&mut available, random);
+    }
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+    //# Any QUIC endpoint that supports QUIC version 2 MUST send, process,
+    //# and validate the version_information transport parameter specified in
+    //# [QUIC-VN] to prevent version downgrade attacks.
+    let information = VersionInformation { chosen: versions.chosen, available };
+    let parameters = TransportParameters {
+        version_information: Some(information),
+        ..local_parameters(transport, local_id)
+    };
+    encode_parameters(&parameters, transport, random)
+}
+
+/// The version whose keys and packets are used: a client that starts with a version that nobody
+/// knows, to be told what the server supports, dresses its packets as version 1.
+pub(super) fn wire_version(version: u32) -> u32 {
+    if is_reserved_version(version) { QUIC_V1 } else { version }
+}
+
+impl Connection {
+    /// The version of QUIC that the connection is in: see [`QUIC_V1`](crate::QUIC_V1) and
+    /// [`QUIC_V2`](crate::QUIC_V2). It may still change until the handshake is complete
+    /// (RFC 9368).
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Whether a packet of a version other than ours can be part of the connection now.
+    pub(super) fn takes_other_version(&self, header: &LongHeader<'_>) -> bool {
+        match &self.role {
+            Role::Client(client) => {
+                !client.versions.settled
+                    && client.versions.offers(header.version)
+                    && matches!(header.ty, LongType::Initial | LongType::Handshake)
+            }
+            //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+            //# Both endpoints MUST send Handshake and 1-RTT packets using the
+            //# negotiated version.  An endpoint MUST drop packets using any other
+            //# version.
+            Role::Server(_) => {
+                header.ty == LongType::Initial
+                    && self
+                        .keys
+                        .other_initial
+                        .as_ref()
+                        .is_some_and(|other| other.version == header.version)
+            }
+        }
+    }
+
+    /// Makes the keys for Initial packets of a version that the server may have gone on in.
+    pub(super) fn prepare_other_initial(&mut self, version: u32) {
+        if self.keys.other_initial.as_ref().is_some_and(|other| other.version == version) {
+            return;
+        }
+        let id = self.ids_seen.initial_destination();
+        let keys = self.crypto().initial_keys(version, &id, self.side());
+        self.keys.other_initial = keys.map(|keys| Box::new(OtherInitial { version, keys }));
+    }
+
+    /// An authentic Initial packet of this version came.
+    ///
+    /// # Errors
+    /// INTERNAL_ERROR if TLS does not know the version whose keys it made.
+    pub(super) fn on_initial_of(&mut self, version: u32) -> Result<(), TransportError> {
+        let Role::Client(client) = &mut self.role else { return Ok(()) };
+        if version == self.version {
+            return Ok(());
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# Once the client has learned the negotiated version, it SHOULD send
+        //# subsequent Initial packets using that version.
+        client.versions.settled = true;
+        self.version = version;
+        if let Some(other) = self.keys.other_initial.take() {
+            self.keys.initial = Some(Box::new(other.keys));
+        }
+        self.handshake.session_mut().choose_version(version, &[])
+    }
+
+    /// The server's handshake bytes came: it goes on in the version that their packet had.
+    pub(super) fn settle_version(&mut self) {
+        if let Role::Client(client) = &mut self.role {
+            client.versions.settled = true;
+            self.keys.other_initial = None;
+        }
+    }
+
+    /// A server decides on the version once it knows what the client can do.
+    ///
+    /// # Errors
+    /// TRANSPORT_PARAMETER_ERROR or VERSION_NEGOTIATION_ERROR, if the client's parameters are
+    /// wrong; what TLS finds in its first message.
+    pub(super) fn negotiate_version(&mut self) -> Result<(), TransportError> {
+        let Some(offer) = self.handshake.session().client_offer() else { return Ok(()) };
+        let Role::Server(server) = &self.role else { return Ok(()) };
+        let resumes = offer.resumes;
+        let parameters = decode(offer.parameters, Side::Client)
+            .map_err(|error| TransportError::transport_parameter(error.0))?;
+        let mut chosen = self.version;
+        if let Some(information) = &parameters.version_information {
+            //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+            //# When the server then processes the client's Version
+            //# Information, the server MUST validate that the client's Chosen
+            //# Version matches the version in use for the connection.  If the two
+            //# differ, the server MUST close the connection with a version
+            //# negotiation error.
+            //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+            //# Subsequently,
+            //# if the server receives the client's Version Information over QUIC
+            //# version 1 (as indicated by the Version field of the Long Header
+            //# packets that carried the transport parameters) and the client's
+            //# Chosen Version is not set to 0x00000001, the server MUST close the
+            //# connection with a version negotiation error.
+            if information.chosen != self.version {
+                return Err(TransportError::version_negotiation(
+                    "the chosen version is not that of the packets",
+                ));
+            }
+            // What is resumed, and 0-RTT packets, are of the original version (RFC 9369 §4.1, §5).
+            if !resumes {
+                chosen = server.config.versions.choose(self.version, &information.available);
+            }
+        }
+        let transport = &server.config.transport;
+        let mut available = server.config.versions.deployed.clone();
+        available.truncate(MAXIMUM_VERSIONS);
+        if transport.grease {
+            grease(&mut available, &mut self.random);
+        }
+        self.move_to(chosen);
+        let chosen = self.version;
+        let mut parameters = Vec::with_capacity(64);
+        encode_version_information(&VersionInformation { chosen, available }, &mut parameters);
+        self.handshake.session_mut().choose_version(chosen, &parameters)
+    }
+
+    /// Sends in this version from now on; stays in the one it has if there are no keys for it.
+    fn move_to(&mut self, version: u32) {
+        if version == self.version {
+            return;
+        }
+        let id = self.ids_seen.initial_destination();
+        let Some(keys) = self.crypto().initial_keys(version, &id, self.side()) else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# The server MUST NOT
+        //# discard its original version Initial receive keys until it
+        //# successfully processes a Handshake packet with the negotiated
+        //# version.
+        let original = self.keys.initial.replace(Box::new(keys));
+        self.keys.other_initial = original
+            .map(|original| Box::new(OtherInitial { version: self.version, keys: *original }));
+        self.version = version;
+    }
+
+    /// Compares the versions that a server names with what happened.
+    pub(super) fn check_versions(
+        &self,
+        parameters: &TransportParameters,
+    ) -> Result<(), TransportError> {
+        match &self.role {
+            Role::Client(client) => {
+                client.versions.check(self.version, parameters.version_information.as_ref())
+            }
+            // It was checked before the version was decided on.
+            Role::Server(_) => Ok(()),
+        }
+    }
+
+    /// The server does not know our version (RFC 9000 §6.2, RFC 9368 §2.1).
+    pub(super) fn handle_version_negotiation(
+        &mut self,
+        now: Instant,
+        header: &VersionNegotiationHeader<'_>,
+    ) {
+        let expected = self.awaits_first_answer()
+            && header.source_id == self.ids_seen.original_destination.as_slice()
+            && header.destination_id == self.ids_seen.local_source.as_slice();
+        let Role::Client(client) = &self.role else {
+            //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+            //# Clients
+            //# MUST NOT send Version Negotiation packets and servers MUST ignore all
+            //# received Version Negotiation packets.
+            self.discard(now, DiscardReason::Unexpected);
+            return;
+        };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+        //# A client MUST discard a Version Negotiation packet that lists
+        //# the QUIC version selected by the client.
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
+        //# Clients MUST ignore any received Version Negotiation packets that
+        //# contain the Original Version.  A client that makes a connection
+        //# attempt based on information received from a Version Negotiation
+        //# packet MUST ignore any Version Negotiation packets it receives in
+        //# response to that connection attempt.
+        if !expected
+            || client.versions.reacted
+            || header.versions.clone().any(|version| version == self.version)
+        {
+            self.discard(now, DiscardReason::Unexpected);
+            return;
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+        //# If it doesn't find one, it SHALL abort the connection attempt.
+        let Some(version) = client.versions.select(header.versions.clone()) else {
+            self.vanish(now, ConnectionError::VersionMismatch);
+            return;
+        };
+        match self.begin_anew(now, version) {
+            Ok(()) => {}
+            Err(Anew::Impossible) => self.vanish(now, ConnectionError::VersionMismatch),
+            Err(Anew::Transport(error)) => self.fail(now, error),
+        }
+    }
+
+    /// Starts the connection once more, in this version: with another handshake, other keys and
+    /// packet numbers, and to another made up connection ID.
+    fn begin_anew(&mut self, now: Instant, version: u32) -> Result<(), Anew> {
+        let Role::Client(client) = &mut self.role else { return Ok(()) };
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+        //# Otherwise, it SHALL select a mutually supported version and send a
+        //# new first flight with that version -- this version is now the
+        //# Negotiated Version.
+        client.versions.chosen = version;
+        client.versions.reacted = true;
+        // It is of the other version (RFC 9369 §5).
+        client.token = bytes::Bytes::new();
+        let parameters = client_parameters(
+            &client.transport,
+            &client.versions,
+            self.ids_seen.local_source,
+            &mut self.random,
+        );
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-6
+        //# When incompatible version negotiation is in use, the second
+        //# connection that is created in response to the received Version
+        //# Negotiation packet MUST restart its application-layer protocol
+        //# negotiation process without taking into account the Original Version.
+        let session = client.crypto.start(version, Some(&client.server_name), parameters)?;
+        let destination = random_id(&mut self.random, FIRST_DESTINATION_LENGTH);
+        self.version = version;
+        self.discard_space(SpaceId::Initial);
+        self.undecryptable = Default::default();
+        self.handshake.restart(session);
+        self.ids_seen.original_destination = destination;
+        self.remote_ids.set_first(destination);
+        self.install_initial_keys(destination)?;
+        self.drive_handshake(now)?;
+        Ok(())
+    }
+}
+
+/// Why a connection cannot be started once more.
+enum Anew {
+    /// TLS cannot do the version.
+    Impossible,
+    Transport(TransportError),
+}
+
+impl From<StartSessionError> for Anew {
+    fn from(_: StartSessionError) -> Self {
+        Self::Impossible
+    }
+}
+
+impl From<TransportError> for Anew {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,702 @@
+//! Connections that move on purpose, and those that are made to (RFC 9000 §5.1, §8.2, §9).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{SocketAddr, SocketAddrV4};
+
+use quic_core::{
+    ConnectionHandle, Direction, Event, MigrationError, PathAddresses, PathEvent, Side, SocketId,
+};
+use quic_tests::network::{CLIENT, Pair, SERVER, Setup, seeds};
+
+use super::{echo, millis, noise, seconds, slow};
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+const ELSEWHERE: &str = "203.0.113.7:40000";
+const ATTACKER: &str = "203.0.113.66:6666";
+const PREFERRED: &str = "198.51.100.77:4433";
+
+/// What was told of paths at one end.
+fn told(pair: &mut Pair, side: Side) -> Vec<PathEvent> {
+    let events = pair.end(side).events.iter();
+    events
+        .filter_map(|(_, _, event)| match event {
+            Event::Path(event) => Some(*event),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A second socket of the client, and the path over it.
+fn second_path(pair: &mut Pair) -> PathAddresses {
+    let socket = pair.client.add_socket(address(ELSEWHERE));
+    pair.client.path(socket, SERVER)
+}
+
+fn migrate(
+    pair: &mut Pair,
+    client: ConnectionHandle,
+    path: PathAddresses,
+) -> Result<(), MigrationError> {
+    let now = pair.now();
+    pair.client.with(client, |c| c.migrate(now, path))
+}
+
+fn probe(
+    pair: &mut Pair,
+    client: ConnectionHandle,
+    path: PathAddresses,
+) -> Result<(), MigrationError> {
+    let now = pair.now();
+    pair.client.with(client, |c| c.probe_path(now, path))
+}
+
+fn active(pair: &mut Pair, client: ConnectionHandle) -> PathAddresses {
+    pair.client.with(client, |c| c.path())
+}
+
+/// From where to where each connection ID went in packets with short headers.
+fn paths_of_ids(pair: &Pair) -> BTreeMap<Vec<u8>, BTreeSet<(SocketAddr, SocketAddr)>> {
+    let mut paths: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (from, to, payload) in pair.wire.as_ref().unwrap() {
+        if payload[0] & 0x80 == 0 {
+            paths.entry(payload[1..9].to_vec()).or_default().insert((*from, *to));
+        }
+    }
+    paths
+}
+
+#[test]
+fn a_transfer_moves_to_another_socket_when_the_first_dies_and_nothing_is_lost() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
+    //= type=test
+    //# If the recipient permits the migration, it MUST send subsequent
+    //# packets to the new peer address and MUST initiate path validation
+    //# (Section 8.2) to verify the peer's ownership of the address if
+    //# validation is not already underway.
+    for seed in seeds(5) {
+        for loss in [0.0, 0.02] {
+            let mut pair = Setup::new(seed).link(slow).link(|link| link.loss = loss).build();
+            let (client, server) = pair.connect();
+            pair.run_for(millis(300));
+            let path = second_path(&mut pair);
+            pair.server.application.echo = true;
+            let sent = noise(2 << 20, seed);
+            let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
+            pair.run_for(millis(700));
+            pair.dead.push(CLIENT);
+            pair.run_for(millis(100));
+            assert!(!pair.client.is_finished(client, id), "too fast to mean anything");
+            migrate(&mut pair, client, path).unwrap();
+            pair.wait("echoed", seconds(30), |pair| pair.client.is_finished(client, id));
+            assert!(pair.client.received(client, id) == sent, "something else came back");
+            assert_eq!(active(&mut pair, client).socket, path.socket);
+            let at_server = pair.server.with(server, |c| c.path());
+            assert_eq!(at_server.remote, address(ELSEWHERE));
+            assert!(told(&mut pair, Side::Client).contains(&PathEvent::Validated(path)));
+            pair.run_for(seconds(10));
+            for (side, handle) in [(Side::Client, client), (Side::Server, server)] {
+                let paths = pair.end(side).with(handle, |c| c.paths().count());
+                assert_eq!(paths, 1, "{side:?} keeps a path that was left");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_path_is_probed_before_the_client_moves_there_and_nothing_is_sent_twice() {
+    let mut pair = Setup::new(1).link(slow).build();
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    let path = second_path(&mut pair);
+    let sent = noise(3 << 20, 1);
+    let id = pair.client.send_all(client, Direction::Unidirectional, sent.clone());
+    pair.run_for(millis(500));
+    probe(&mut pair, client, path).unwrap();
+    assert_eq!(active(&mut pair, client).socket, pair.client.socket);
+    // The challenge may be lost in a queue that is full.
+    pair.wait("validated", seconds(3), |pair| {
+        told(pair, Side::Client) == [PathEvent::Validated(path)]
+    });
+    // It stays for as long as the application likes.
+    pair.run_for(millis(500));
+    assert_eq!(pair.client.with(client, |c| c.paths().count()), 2);
+    assert_eq!(active(&mut pair, client).socket, pair.client.socket);
+    migrate(&mut pair, client, path).unwrap();
+    pair.wait("received", seconds(30), |pair| pair.server.is_finished(server, id));
+    assert!(pair.server.received(server, id) == sent);
+    let statistics = pair.client.with(client, |c| c.path_statistics());
+    assert_eq!(statistics.addresses.socket, path.socket);
+    assert!(statistics.is_validated && statistics.is_active);
+    assert!(statistics.minimum_rtt >= millis(20) && statistics.minimum_rtt < millis(200));
+    let all = pair.client.with(client, |c| c.statistics());
+    assert!(statistics.bytes_sent > 1 << 20 && statistics.bytes_sent < all.bytes_sent - (1 << 18));
+    assert!(statistics.bytes_received < all.bytes_received);
+}
+
+#[test]
+fn a_path_that_does_not_work_is_told_and_left() {
+    let mut pair = Pair::new(1);
+    let (client, _) = pair.connect();
+    pair.run_for(millis(300));
+    let path = second_path(&mut pair);
+    let home = active(&mut pair, client);
+    pair.dead.push(address(ELSEWHERE));
+    probe(&mut pair, client, path).unwrap();
+    pair.run_for(seconds(5));
+    assert_eq!(told(&mut pair, Side::Client), [PathEvent::Failed(path)]);
+    // Moving there at once is undone.
+    migrate(&mut pair, client, path).unwrap();
+    assert_eq!(active(&mut pair, client), path);
+    pair.run_for(seconds(5));
+    assert_eq!(active(&mut pair, client), home);
+    let events = told(&mut pair, Side::Client);
+    assert_eq!(
+        events[1..],
+        [PathEvent::Active(path), PathEvent::Active(home), PathEvent::Failed(path)]
+    );
+    echo(&mut pair, client, 10_000, seconds(5));
+}
+
+#[test]
+fn connection_ids_are_never_used_on_two_paths() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //= type=test
+    //# An endpoint MUST NOT reuse a connection ID when sending from more
+    //# than one local address -- for example, when initiating connection
+    //# migration as described in Section 9.2 or when probing a new network
+    //# path as described in Section 9.1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //= type=test
+    //# Similarly, an endpoint MUST NOT reuse a connection ID when sending to
+    //# more than one destination address.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //= type=test
+    //# To ensure that migration is possible and
+    //# packets sent on different paths cannot be correlated, endpoints
+    //# SHOULD provide new connection IDs before peers migrate; see
+    //# Section 5.1.1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# An endpoint that initiates migration and requires non-zero-length
+    //# connection IDs SHOULD ensure that the pool of connection IDs
+    //# available to its peer allows the peer to use a new connection ID on
+    //# migration, as the peer will be unable to respond if the pool is
+    //# exhausted.
+    for seed in seeds(10) {
+        let mut pair = Setup::new(seed).link(slow).link(|link| link.loss = 0.02).build();
+        pair.wire = Some(Vec::new());
+        let (client, server) = pair.connect();
+        pair.run_for(millis(500));
+        pair.server.application.echo = true;
+        let sent = noise(4 << 20, seed);
+        let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
+        for port in 0..4 {
+            let from = SocketAddr::from(([203, 0, 113, port], 1000));
+            let socket = pair.client.add_socket(from);
+            let path = pair.client.path(socket, SERVER);
+            let goes_first = if port % 2 == 0 { migrate } else { probe };
+            goes_first(&mut pair, client, path).unwrap();
+            pair.run_for(seconds(2));
+            migrate(&mut pair, client, path).unwrap();
+            pair.run_for(seconds(2));
+        }
+        pair.wait("echoed", seconds(60), |pair| pair.client.is_finished(client, id));
+        assert!(pair.client.received(client, id) == sent);
+        assert_eq!(pair.server.with(server, |c| c.path()).remote.ip().to_string(), "203.0.113.3");
+        let ids = paths_of_ids(&pair);
+        assert!(ids.len() >= 10, "{ids:?}");
+        for (id, paths) in ids {
+            assert_eq!(paths.len(), 1, "{id:02x?} went on {paths:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_moved_that_must_not_be() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+    //= type=test
+    //# An endpoint MUST NOT initiate connection migration before the
+    //# handshake is confirmed, as defined in Section 4.1.2 of [QUIC-TLS].
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+    //= type=test
+    //# If the peer sent the disable_active_migration transport parameter, an
+    //# endpoint also MUST NOT send packets (including probing packets; see
+    //# Section 9.1) from a different local address to the address the peer
+    //# used during the handshake, unless the endpoint has acted on a
+    //# preferred_address transport parameter from the peer.
+    for forbids in [false, true] {
+        let mut setup = Setup::new(1);
+        setup.server_transport.disable_active_migration = forbids;
+        let mut pair = setup.build();
+        let client = pair.start();
+        let path = second_path(&mut pair);
+        let early = (migrate(&mut pair, client, path), probe(&mut pair, client, path));
+        assert_eq!(early, (Err(MigrationError::NotConfirmed), Err(MigrationError::NotConfirmed)));
+        pair.run_for(millis(300));
+        let elsewhere = PathAddresses { remote: address(ATTACKER), ..path };
+        assert_eq!(migrate(&mut pair, client, elsewhere), Err(MigrationError::OtherServer));
+        let expected = if forbids { Err(MigrationError::Forbidden) } else { Ok(()) };
+        assert_eq!(probe(&mut pair, client, path), expected);
+        assert_eq!(migrate(&mut pair, client, path), expected);
+        pair.wire = Some(Vec::new());
+        pair.run_for(seconds(1));
+        let moved = pair.wire.as_ref().unwrap().iter().any(|sent| sent.0 == address(ELSEWHERE));
+        assert_eq!(moved, !forbids);
+        let (now, server) = (pair.now(), pair.server.connected[0]);
+        let path = pair.server.path(pair.server.socket, CLIENT);
+        let of_server = pair.server.with(server, |c| c.migrate(now, path));
+        assert_eq!(of_server, Err(MigrationError::Server));
+        pair.client.close(client, 0, b"");
+        let path = pair.client.path(SocketId::clone(&pair.client.socket), SERVER);
+        let over = pair.client.try_with(client, |c| c.migrate(now, path));
+        assert!(matches!(over, None | Some(Err(MigrationError::ConnectionOver))), "{over:?}");
+    }
+}
+
+#[test]
+fn a_server_that_forbids_moves_follows_those_that_nobody_intended() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+    //= type=test
+    //# If the peer
+    //# violates this requirement, the endpoint MUST either drop the incoming
+    //# packets on that path without generating a Stateless Reset or proceed
+    //# with path validation and allow the peer to migrate.
+    let mut setup = Setup::new(1);
+    setup.server_transport.disable_active_migration = true;
+    let mut pair = setup.build();
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    pair.client.address = address(ELSEWHERE);
+    echo(&mut pair, client, 10_000, seconds(5));
+    assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
+}
+
+#[test]
+fn nobody_moves_towards_a_peer_with_empty_connection_ids() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //= type=test
+    //# An endpoint SHOULD NOT initiate migration with a peer that has
+    //# requested a zero-length connection ID, because traffic over the new
+    //# path might be trivially linkable to traffic over the old one.
+    let mut setup = Setup::new(1);
+    setup.server_endpoint.connection_id_length = 0;
+    let mut pair = setup.build();
+    let client = pair.start();
+    pair.run_for(millis(300));
+    let path = second_path(&mut pair);
+    if pair.client.connected.contains(&client) {
+        assert_eq!(migrate(&mut pair, client, path), Err(MigrationError::NoConnectionId));
+    }
+}
+
+#[test]
+fn a_client_with_an_empty_connection_id_moves() {
+    let mut setup = Setup::new(1);
+    setup.client_endpoint.connection_id_length = 0;
+    let mut pair = setup.build();
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    let path = second_path(&mut pair);
+    migrate(&mut pair, client, path).unwrap();
+    echo(&mut pair, client, 100_000, seconds(5));
+    assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
+}
+
+/// Rebinds the client again and again while `length` bytes go one way, with loss.
+fn rebind_during(by: Side, change: impl Fn(&mut SocketAddr, u8)) {
+    for seed in seeds(6) {
+        let mut setup = Setup::new(seed).link(slow).link(|link| link.loss = 0.03);
+        // A client that has nothing to acknowledge either would never say where it is.
+        setup.client_transport.keep_alive_interval = Some(seconds(1));
+        let mut pair = setup.build();
+        let (client, server) = pair.connect();
+        pair.run_for(millis(500));
+        let (from, to) = match by {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
+        };
+        let sent = noise(3 << 20, seed);
+        let id = pair.end(by).send_all(from, Direction::Unidirectional, sent.clone());
+        for step in 0..6 {
+            pair.run_for(millis(700));
+            change(&mut pair.client.address, step);
+        }
+        let rebound = pair.client.address;
+        pair.wait("received", seconds(60), |pair| pair.end(!by).is_finished(to, id));
+        assert!(pair.end(!by).received(to, id) == sent, "seed {seed}");
+        assert_eq!(pair.server.with(server, |c| c.path()).remote, rebound, "seed {seed}");
+    }
+}
+
+#[test]
+fn new_ports_of_a_nat_in_the_middle_of_a_transfer_with_loss_are_survived() {
+    for by in [Side::Client, Side::Server] {
+        rebind_during(by, |address, step| address.set_port(10_000 + u16::from(step)));
+    }
+}
+
+#[test]
+fn new_addresses_of_a_nat_in_the_middle_of_a_transfer_with_loss_are_survived() {
+    for by in [Side::Client, Side::Server] {
+        rebind_during(by, |address, step| address.set_ip([203, 0, 113, step].into()));
+    }
+}
+
+#[test]
+fn a_nat_that_picks_the_port_of_a_reflector_does_not_end_the_connection() {
+    for port in [53, 123, 1900, 11_211] {
+        let mut pair = Pair::new(1);
+        let (client, server) = pair.connect();
+        pair.run_for(millis(300));
+        pair.client.address.set_port(port);
+        echo(&mut pair, client, 100_000, seconds(20));
+        assert_eq!(pair.server.with(server, |c| c.path()).remote.port(), port);
+    }
+}
+
+#[test]
+fn a_spoofed_address_gets_no_more_than_three_times_what_came_from_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
+    //= type=test
+    //# An endpoint MAY send data to an unvalidated peer address, but it MUST
+    //# protect against potential attacks as described in Sections 9.3.1 and
+    //# 9.3.2.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+    //= type=test
+    //# To protect the connection from failing due to such a spurious
+    //# migration, an endpoint MUST revert to using the last validated peer
+    //# address when validation of a new peer address fails.
+    for length in [30, 100, 1000, 20_000] {
+        let mut pair = Pair::new(1);
+        let (client, server) = pair.connect();
+        pair.run_for(millis(300));
+        let sent = noise(8 << 20, 1);
+        let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
+        pair.run_for(millis(100));
+        pair.wire = Some(Vec::new());
+        let victim = address(ATTACKER);
+        pair.dead.push(victim);
+        // The attacker is on the path: what the client sends seems to come from the victim.
+        let mut stolen = 0;
+        pair.client.send_all(client, Direction::Unidirectional, noise(length, 2));
+        pair.settle();
+        for (from, _, payload) in pair.wire.clone().unwrap() {
+            if from == CLIENT && stolen < length.max(1200) {
+                stolen += payload.len();
+                let addresses = (victim, SERVER);
+                pair.send_from_elsewhere(Side::Server, addresses, &payload, millis(1));
+            }
+        }
+        pair.wait("received", seconds(20), |pair| pair.client.is_finished(client, id));
+        assert!(pair.client.received(client, id) == sent);
+        assert_eq!(pair.server.with(server, |c| c.path()).remote, CLIENT);
+        let to_victim = pair.wire.as_ref().unwrap().iter().filter(|sent| sent.1 == victim);
+        let bytes: usize = to_victim.map(|sent| sent.2.len()).sum();
+        assert!(bytes > 0 && bytes <= 3 * stolen, "{bytes} for {stolen}");
+    }
+}
+
+#[test]
+fn whoever_replays_datagrams_from_elsewhere_does_not_take_the_connection_away() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+    //= type=test
+    //# In response to an apparent migration, endpoints MUST validate the
+    //# previously active path using a PATH_CHALLENGE frame.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+    //= type=test
+    //# An endpoint that receives a PATH_CHALLENGE
+    //# on an active path SHOULD send a non-probing packet in response.
+    for seed in seeds(5) {
+        let mut pair = Setup::new(seed).link(slow).build();
+        let (client, server) = pair.connect();
+        pair.run_for(millis(300));
+        let attacker = address(ATTACKER);
+        pair.dead.push(attacker);
+        let sent = noise(1 << 20, seed);
+        let id = pair.client.send_all(client, Direction::Unidirectional, sent.clone());
+        for _ in 0..20 {
+            pair.run_for(millis(40));
+            pair.wire = Some(Vec::new());
+            pair.run_for(millis(15));
+            // Copies overtake the originals.
+            for (from, _, payload) in pair.wire.take().unwrap() {
+                if from == CLIENT {
+                    let addresses = (attacker, SERVER);
+                    pair.send_from_elsewhere(Side::Server, addresses, &payload, millis(2));
+                }
+            }
+        }
+        pair.wait("received", seconds(20), |pair| pair.server.is_finished(server, id));
+        assert!(pair.server.received(server, id) == sent);
+        // The last of the copies may have moved the server once more.
+        pair.run_for(seconds(5));
+        assert_eq!(pair.server.with(server, |c| c.path()).remote, CLIENT, "seed {seed}");
+        echo(&mut pair, client, 1000, seconds(5));
+    }
+}
+
+#[test]
+fn a_silent_connection_finds_its_way_back_without_the_client() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    pair.wire = Some(Vec::new());
+    pair.client.send_all(client, Direction::Unidirectional, noise(100, 2));
+    pair.settle();
+    let (.., payload) = pair.wire.as_ref().unwrap()[0].clone();
+    pair.dead.push(address(ATTACKER));
+    pair.send_from_elsewhere(Side::Server, (address(ATTACKER), SERVER), &payload, millis(1));
+    pair.run_for(millis(15));
+    assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ATTACKER));
+    // The challenge on the path before is answered by a packet that says more than an answer.
+    pair.run_for(millis(100));
+    assert_eq!(pair.server.with(server, |c| c.path()).remote, CLIENT);
+}
+
+#[test]
+fn a_storm_of_moves_is_bounded() {
+    let mut pair = Setup::new(1).link(slow).build();
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    pair.server.application.echo = true;
+    let sent = noise(1 << 20, 1);
+    let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
+    for step in 0..2000_u16 {
+        pair.run_for(millis(1));
+        pair.client.address = ([203, 0, 113, step as u8], 1000 + step).into();
+        if let Some(paths) = pair.server.try_with(server, |c| c.paths().count()) {
+            assert!(paths <= 4, "{paths} paths");
+        }
+    }
+    pair.wait("echoed", seconds(60), |pair| pair.client.is_finished(client, id));
+    assert!(pair.client.received(client, id) == sent);
+}
+
+#[test]
+fn a_client_that_moves_without_end_runs_out_of_ids_and_not_of_the_connection() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    let mut refused = 0;
+    for step in 0..100_u16 {
+        let socket = pair.client.add_socket(([203, 0, 113, 9], 2000 + step).into());
+        let path = pair.client.path(socket, SERVER);
+        match migrate(&mut pair, client, path) {
+            Ok(()) => {}
+            Err(MigrationError::NoConnectionId) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+        pair.run_for(millis(5));
+        assert!(pair.client.with(client, |c| c.paths().count()) <= 4);
+    }
+    assert!(refused > 10, "{refused} refused");
+    pair.run_for(seconds(5));
+    echo(&mut pair, client, 10_000, seconds(10));
+    assert!(pair.server.lost.get(&server).is_none());
+}
+
+/// A server that prefers another address, with a socket there if it `listens`.
+fn preferring(seed: u64, listens: bool) -> Pair {
+    let mut setup = Setup::new(seed).link(|link| link.rate_bytes_per_second = Some(2_000_000));
+    let SocketAddr::V4(preferred) = address(PREFERRED) else { panic!("an IPv4 address") };
+    setup.preferred_address = Some(SocketAddrV4::clone(&preferred));
+    let mut pair = setup.build();
+    if listens {
+        pair.server.add_socket(address(PREFERRED));
+    }
+    pair.wire = Some(Vec::new());
+    pair
+}
+
+#[test]
+fn a_client_moves_to_the_address_that_the_server_prefers_once_it_works() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
+    //= type=test
+    //# Once the handshake is confirmed, the client SHOULD select one of the
+    //# two addresses provided by the server and initiate path validation
+    //# (see Section 8.2).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
+    //= type=test
+    //# As soon as path validation succeeds, the client
+    //# SHOULD begin sending all future packets to the new server address
+    //# using the new connection ID and discontinue use of the old server
+    //# address.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+    //= type=test
+    //# A client that migrates to a preferred address MUST validate the
+    //# address it chooses before migrating; see Section 21.5.3.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+    //= type=test
+    //# The server MUST send non-probing packets from its original address
+    //# until it receives a non-probing packet from the client at its
+    //# preferred address and until the server has validated the new path.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+    //= type=test
+    //# The server MUST probe on the path toward the client from its
+    //# preferred address.
+    for seed in seeds(5) {
+        let mut pair = preferring(seed, true);
+        let (client, server) = pair.connect();
+        echo(&mut pair, client, 1 << 20, seconds(20));
+        let preferred = address(PREFERRED);
+        assert_eq!(active(&mut pair, client).remote, preferred);
+        let at_server = pair.server.with(server, |c| c.path());
+        assert_eq!(at_server.socket, pair.server.more[0].0);
+        let wire = pair.wire.clone().unwrap();
+        // The first there are padded challenges and answers, and nothing else.
+        let there: Vec<_> = wire.iter().filter(|sent| sent.1 == preferred).collect();
+        let back: Vec<_> = wire.iter().filter(|sent| sent.0 == preferred).collect();
+        assert_eq!((there[0].2.len(), back[0].2.len()), (1200, 1200));
+        let first_there = wire.iter().position(|sent| sent.1 == preferred).unwrap();
+        let answered = wire.iter().position(|sent| sent.0 == preferred).unwrap();
+        let between = &wire[first_there..answered];
+        assert!(between.iter().filter(|sent| sent.1 == preferred).count() <= 1);
+        // Soon, nothing goes the old way any more, and nothing ever goes both with one ID.
+        let last = wire.iter().rposition(|sent| sent.1 == SERVER || sent.0 == SERVER).unwrap();
+        assert!(last < wire.len() / 2, "{last} of {}", wire.len());
+        for (id, paths) in paths_of_ids(&pair) {
+            assert_eq!(paths.len(), 1, "{id:02x?} went on {paths:?}");
+        }
+    }
+}
+
+#[test]
+fn a_preferred_address_that_does_not_work_is_given_up() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+    //= type=test
+    //# A client MUST NOT send non-probing frames to a preferred address
+    //# prior to validating that address; see Section 8.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
+    //= type=test
+    //# If path validation fails, the client MUST continue sending all future
+    //# packets to the server's original IP address.
+    let mut pair = preferring(1, false);
+    let (client, _) = pair.connect();
+    echo(&mut pair, client, 1 << 20, seconds(20));
+    pair.run_for(seconds(5));
+    assert_eq!(active(&mut pair, client).remote, SERVER);
+    let events = told(&mut pair, Side::Client);
+    assert!(matches!(events[..], [PathEvent::Failed(path)] if path.remote == address(PREFERRED)));
+    let wire = pair.wire.as_ref().unwrap();
+    let tries = wire.iter().filter(|sent| sent.1 == address(PREFERRED)).count();
+    assert!((1..=3).contains(&tries), "{tries}");
+}
+
+#[test]
+fn a_client_that_wants_no_preferred_address_stays() {
+    let mut pair = preferring(1, true);
+    let mut config = quic_core::ClientConfig::clone(&pair.client_config);
+    config.use_preferred_address = false;
+    pair.client_config = std::sync::Arc::new(config);
+    let (client, _) = pair.connect();
+    echo(&mut pair, client, 100_000, seconds(20));
+    pair.run_for(seconds(2));
+    assert_eq!(active(&mut pair, client).remote, SERVER);
+    let wire = pair.wire.as_ref().unwrap();
+    assert!(wire.iter().all(|sent| sent.1 != address(PREFERRED)));
+}
+
+#[test]
+fn a_client_that_moves_while_it_seeks_the_preferred_address_seeks_it_from_there() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+    //= type=test
+    //# In this case, the client SHOULD perform path validation to both
+    //# the original and preferred server address from the client's new
+    //# address concurrently.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+    //= type=test
+    //# If path validation of the server's preferred address succeeds, the
+    //# client MUST abandon validation of the original address and migrate to
+    //# using the server's preferred address.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+    //= type=test
+    //# If packets received at the server's preferred address have a
+    //# different source address than observed from the client during the
+    //# handshake, the server MUST protect against potential attacks as
+    //# described in Sections 9.3.1 and 9.3.2.
+    let mut pair = preferring(1, true);
+    let client = pair.start();
+    let path = second_path(&mut pair);
+    pair.wait("confirmed", seconds(1), |pair| pair.client.with(client, |c| c.paths().count()) == 2);
+    pair.dead.push(CLIENT);
+    migrate(&mut pair, client, path).unwrap();
+    echo(&mut pair, client, 100_000, seconds(20));
+    let expected = PathAddresses { remote: address(PREFERRED), ..path };
+    assert_eq!(active(&mut pair, client), expected);
+    for (id, paths) in paths_of_ids(&pair) {
+        assert_eq!(paths.len(), 1, "{id:02x?} went on {paths:?}");
+    }
+}
+
+#[test]
+fn after_a_move_to_the_preferred_address_the_client_may_move_even_if_it_was_not_to() {
+    let mut setup = Setup::new(1);
+    let SocketAddr::V4(preferred) = address(PREFERRED) else { panic!("an IPv4 address") };
+    setup.preferred_address = Some(preferred);
+    setup.server_transport.disable_active_migration = true;
+    let mut pair = setup.build();
+    pair.server.add_socket(address(PREFERRED));
+    let (client, _) = pair.connect();
+    pair.run_for(seconds(2));
+    let socket = pair.client.add_socket(address(ELSEWHERE));
+    let path = pair.client.path(socket, address(PREFERRED));
+    migrate(&mut pair, client, path).unwrap();
+    echo(&mut pair, client, 10_000, seconds(5));
+}
+
+#[test]
+fn newer_packets_to_the_address_that_the_server_left_are_dropped() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+    //= type=test
+    //# The server SHOULD drop newer packets for
+    //# this connection that are received on the old IP address.
+    let mut pair = preferring(1, true);
+    let (client, server) = pair.connect();
+    echo(&mut pair, client, 10_000, seconds(5));
+    pair.run_for(seconds(5));
+    pair.wire = Some(Vec::new());
+    pair.client.send_all(client, Direction::Unidirectional, noise(100, 2));
+    pair.settle();
+    let (.., payload) = pair.wire.as_ref().unwrap()[0].clone();
+    // Somebody diverts it, faster than the original.
+    pair.send_from_elsewhere(Side::Server, (CLIENT, SERVER), &payload, millis(1));
+    pair.run_for(millis(5));
+    assert_eq!(pair.server.with(server, |c| c.path()).socket, pair.server.more[0].0);
+    let discarded = pair.server.with(server, |c| c.statistics().packets_discarded);
+    assert!(discarded > 0);
+    let (received, now) = pair.server.with(server, |c| (c.statistics().packets_received, c.path()));
+    assert_eq!(now.socket, pair.server.more[0].0);
+    pair.run_for(millis(100));
+    let after = pair.server.with(server, |c| c.statistics().packets_received);
+    assert!(after > received, "the original was taken for a duplicate");
+}
+
+#[test]
+fn a_client_drops_what_comes_from_another_server() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+    //= type=test
+    //# If a
+    //# client receives packets from an unknown server address, the client
+    //# MUST discard these packets.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6
+    //= type=test
+    //# If a client receives packets from a
+    //# new server address when the client has not initiated a migration to
+    //# that address, the client SHOULD discard these packets.
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    pair.wire = Some(Vec::new());
+    pair.server.send_all(server, Direction::Unidirectional, noise(100, 2));
+    pair.settle();
+    let (.., payload) = pair.wire.as_ref().unwrap()[0].clone();
+    let before = pair.client.with(client, |c| c.statistics());
+    pair.send_from_elsewhere(Side::Client, (address(ATTACKER), CLIENT), &payload, millis(1));
+    pair.run_for(millis(5));
+    let after = pair.client.with(client, |c| c.statistics());
+    assert_eq!(after.packets_received, before.packets_received);
+    assert_eq!(after.packets_discarded, before.packets_discarded + 1);
+}
