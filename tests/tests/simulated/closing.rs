@@ -136,7 +136,8 @@ fn a_closed_connection_repeats_its_close_less_and_less() {
     let provoked = (pair.client.bytes_received - received) / 1452;
     assert!(provoked > 30, "only {provoked} datagrams came");
     assert!(repeated >= 2, "closed once and never again, {provoked} datagrams came");
-    assert!(repeated <= 12, "repeated {repeated} times for {provoked} datagrams");
+    let most = provoked.ilog2() as usize + 2;
+    assert!(repeated <= most, "repeated {repeated} times for {provoked} datagrams");
     // Once one arrives, all is over.
     assert!(pair.server.lost.is_empty());
     assert!(endless.index() == 0);
