@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quic_core::CongestionAlgorithm;
 
 use crate::perf;
 use crate::url::Url;
@@ -92,6 +93,9 @@ pub(crate) struct Serve {
     /// Write what happens on each connection as qlog to this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) qlog: Option<PathBuf>,
+    /// Congestion controller.
+    #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
+    pub(crate) congestion: Congestion,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -120,6 +124,9 @@ pub(crate) struct Get {
     /// Draw what happens on the connection: an SVG file.
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
+    /// Congestion controller.
+    #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
+    pub(crate) congestion: Congestion,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -130,6 +137,25 @@ pub(crate) struct Plot {
     /// Where to write the picture, an SVG file.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+/// A congestion controller.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Congestion {
+    Cubic,
+    #[value(name = "newreno", alias = "reno")]
+    NewReno,
+    Bbr,
+}
+
+impl From<Congestion> for CongestionAlgorithm {
+    fn from(congestion: Congestion) -> Self {
+        match congestion {
+            Congestion::Cubic => Self::Cubic,
+            Congestion::NewReno => Self::NewReno,
+            Congestion::Bbr => Self::Bbr,
+        }
+    }
 }
 
 /// A number of bytes, as in `1G`, `512M`, `100k` or `4096`.

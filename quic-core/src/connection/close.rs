@@ -35,6 +35,9 @@ impl CloseReason {
             //# Endpoints MUST clear the value of the Reason Phrase field and SHOULD
             //# use the APPLICATION_ERROR code when converting to a CONNECTION_CLOSE
             //# of type 0x1c.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
+            //# CONNECTION_CLOSE frames signaling application errors (type 0x1d) MUST
+            //# only appear in the application data packet number space.
             Self::Application { .. } if space != SpaceId::Application => ConnectionClose {
                 error_code: TransportErrorCode::APPLICATION_ERROR.value(),
                 frame_type: Some(FrameType::PADDING),
@@ -51,6 +54,10 @@ impl CloseReason {
                 //# frame that signals the error.
                 error_code: error.code.value(),
                 frame_type: Some(FrameType(error.frame_type.unwrap_or(0))),
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+                //# This SHOULD be a UTF-8 encoded string [RFC3629], though the frame does
+                //# not carry information, such as language tags, that would aid
+                //# comprehension by any entity other than the one that created the text.
                 reason: cut(error.reason.as_bytes()),
             },
         }
