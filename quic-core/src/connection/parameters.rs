@@ -117,6 +117,9 @@ pub(super) fn check(
     let source = parameters
         .initial_source_connection_id
         .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# The values provided by a peer for these transport parameters MUST match the values
     //# that an endpoint used in the Destination and Source Connection ID fields of Initial

@@ -165,7 +165,9 @@ impl TlsServerConfig {
         self
     }
 
-    /// Reports the secrets of all sessions started from now on to `key_log`.
+    /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
+    /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
+    /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
@@ -323,7 +325,9 @@ impl TlsClientConfig {
         (Arc::new(config), capture)
     }
 
-    /// Reports the secrets of all sessions started from now on to `key_log`.
+    /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
+    /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
+    /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         Arc::make_mut(&mut self.config).key_log = key_log;

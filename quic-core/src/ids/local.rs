@@ -192,6 +192,14 @@ impl LocalIds {
     //# MUST NOT be issued more than once on the same connection.
     fn draw(&self, generate: &mut impl FnMut() -> ConnectionId) -> Option<ConnectionId> {
         (0..ATTEMPTS).find_map(|_| {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# This method for choosing the stateless reset token means that the
+            //# combination of connection ID and static key MUST NOT be used for
+            //# another connection.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# A connection ID from a connection that is reset by revealing the
+            //# stateless reset token MUST NOT be reused for new connections at nodes
+            //# that share a static key.
             let id = generate();
             let fits = id.length() == usize::from(self.length);
             (fits && self.issued.iter().all(|issued| issued.id != id)).then_some(id)

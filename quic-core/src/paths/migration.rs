@@ -185,6 +185,9 @@ impl Paths {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# A client that migrates to a preferred address MUST validate the
             //# address it chooses before migrating; see Section 21.5.3.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+            //# A client MUST NOT send non-probing frames to a preferred address
+            //# prior to validating that address; see Section 8.
             (Role::Candidate, Side::Client) => self.move_to(now, index),
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# The server MUST send non-probing packets from its original address
@@ -304,5 +307,9 @@ fn local(addresses: &PathAddresses) -> (crate::net::SocketId, Option<std::net::I
 /// this end to talk to a port whose owner answers whatever it gets (RFC 9000 §21.5.4). An honest
 /// peer gets such a port from its NAT now and then, and answers.
 fn must_be_proved_first(new: &PathAddresses, active: &PathAddresses) -> bool {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //# Endpoints SHOULD NOT refuse to use an address unless they have
+    //# specific knowledge about the network indicating that sending datagrams
+    //# to unvalidated addresses in a given range is not safe.
     local(new) != local(active) || is_reflector(new.remote.port())
 }

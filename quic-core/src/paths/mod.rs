@@ -237,9 +237,19 @@ impl Paths {
             //# new server address when the client has not initiated a migration to
             //# that address, the client SHOULD discard these packets.
             Side::Client => self.iter().any(|path| path.addresses.remote == addresses.remote),
-            Side::Server => self.is_handshake_confirmed,
+            Side::Server => self.is_handshake_confirmed && !self.is_new_loopback(addresses),
         };
         if may_be_new { PathVerdict::Unknown } else { PathVerdict::Ignored }
+    }
+
+    /// Whether it is on this machine, which what is in use is not.
+    fn is_new_loopback(&self, addresses: &PathAddresses) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+        //# Endpoints SHOULD NOT allow connections or migration to a loopback
+        //# address if the same service was previously available at a different
+        //# interface or if the address was provided by a service at a
+        //# non-loopback address.
+        addresses.remote.ip().is_loopback() && !self.active.addresses.remote.ip().is_loopback()
     }
 
     /// The peer answered a challenge, on whichever path.

@@ -36,7 +36,7 @@ fn a_retry_costs_one_round_trip_and_nothing_else() {
     let (client, _) = pair.connect();
     assert_eq!(retries(&pair), 1);
     assert_eq!(pair.server.attempts.len(), 1);
-    assert_eq!(pair.elapsed(), super::millis(50));
+    assert_eq!(pair.elapsed(), millis(50));
     echo(&mut pair, client, 100_000, seconds(2));
 }
 
@@ -100,6 +100,10 @@ fn a_token_that_moved_to_another_address_is_worth_a_retry() {
 
 #[test]
 fn a_token_is_worth_a_retry_after_it_expired() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.3
+    //= type=test
+    //# Servers SHOULD provide mitigations for this attack by limiting the
+    //# usage and lifetime of address validation tokens; see Section 8.1.3.
     let mut pair = always(1);
     pair.connect();
     pair.run_for(seconds(15 * 24 * 3600));

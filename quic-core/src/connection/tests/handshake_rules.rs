@@ -190,6 +190,10 @@ fn a_transport_parameter_tells_a_retry_that_the_server_did_not_send() {
 
 #[test]
 fn both_ends_compare_connection_ids_with_transport_parameters() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //= type=test
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //= type=test
     //# The values provided by a peer for these transport parameters MUST match the values

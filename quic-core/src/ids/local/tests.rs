@@ -176,6 +176,37 @@ fn a_lost_announcement_is_repeated_until_acknowledged_or_retired() {
 }
 
 #[test]
+fn ids_are_all_of_one_length_and_never_come_again() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# An endpoint that uses this design MUST either use the same connection
+    //# ID length for all connections or encode the length of the connection
+    //# ID such that it can be recovered without state.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# This method for choosing the stateless reset token means that the
+    //# combination of connection ID and static key MUST NOT be used for
+    //# another connection.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# A connection ID from a connection that is reset by revealing the
+    //# stateless reset token MUST NOT be reused for new connections at nodes
+    //# that share a static key.
+    let mut source = generator(8);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        let mut ids = LocalIds::new(first(), 8);
+        ids.set_peer_limit(4);
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+        for id in ids.all().filter(|id| **id != first()) {
+            assert_eq!(id.length(), 8);
+            assert!(seen.insert(*id), "{id} was issued twice");
+        }
+    }
+    assert_eq!(seen.len(), 3000);
+}
+
+#[test]
 fn ids_come_from_the_generator_and_none_comes_again() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
     //= type=test
