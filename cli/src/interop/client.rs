@@ -83,10 +83,8 @@ async fn fetch(
 ) -> Result<(), Failure> {
     let Some(first) = urls.first() else { return Ok(()) };
     let server = Server { host: first.host.clone(), port: first.port };
-    let at_first = match case {
-        TestCase::MultiConnect | TestCase::Resumption | TestCase::ZeroRtt => 1,
-        _ => urls.len(),
-    };
+    let alone = [TestCase::MultiConnect, TestCase::Resumption, TestCase::ZeroRtt].contains(&case);
+    let at_first = if alone { 1 } else { urls.len() };
     let (first, rest) = urls.split_at(at_first.min(urls.len()));
     let at_a_time = if case == TestCase::MultiConnect { 1 } else { rest.len().max(1) };
     for urls in std::iter::once(first).chain(rest.chunks(at_a_time)) {

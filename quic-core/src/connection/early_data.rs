@@ -39,18 +39,14 @@ pub(super) struct EarlyData {
 }
 
 impl EarlyData {
-    pub(super) fn new(
-        status: EarlyDataStatus,
-        keys: DirectionalKeys,
-        limits: EarlyLimits,
-    ) -> Box<Self> {
-        Box::new(Self {
+    pub(super) fn new(status: EarlyDataStatus, keys: DirectionalKeys, limits: EarlyLimits) -> Self {
+        Self {
             status,
             keys: Some(keys),
             limits,
             rejected_below: 0,
             discard_keys: Deadline::default(),
-        })
+        }
     }
 
     /// The server did not take it: packets from this number on are others.
@@ -104,7 +100,7 @@ impl Connection {
         let Some(remembered) = remembered else { return };
         let Some(keys) = session.early_keys() else { return };
         let limits = EarlyLimits::from(&remembered);
-        self.early_data = Some(EarlyData::new(EarlyDataStatus::Offered, keys, limits));
+        self.early_data = Some(Box::new(EarlyData::new(EarlyDataStatus::Offered, keys, limits)));
         self.apply_remembered(&remembered);
     }
 
@@ -133,7 +129,8 @@ impl Connection {
         }
         if let Some(keys) = self.handshake.session_mut().early_keys() {
             let limits = EarlyLimits::from(&TransportParameters::default());
-            self.early_data = Some(EarlyData::new(EarlyDataStatus::Accepted, keys, limits));
+            self.early_data =
+                Some(Box::new(EarlyData::new(EarlyDataStatus::Accepted, keys, limits)));
         }
         self.replay_undecryptable(now, PacketType::ZeroRtt);
     }

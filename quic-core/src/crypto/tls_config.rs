@@ -156,12 +156,9 @@ impl TlsServerConfig {
     /// data on, replays are kept off by that alone.
     #[must_use]
     pub fn session_store(mut self, store: Arc<dyn StoresServerSessions>) -> Self {
-        for (config, version) in
-            [(&mut self.configs.version_1, VERSION_1), (&mut self.configs.version_2, VERSION_2)]
-        {
-            let sessions = bind_sessions(Arc::clone(&store), version);
-            Arc::make_mut(config).session_storage = sessions;
-        }
+        let ServerConfigs { version_1, version_2, .. } = &mut self.configs;
+        Arc::make_mut(version_1).session_storage = bind_sessions(Arc::clone(&store), VERSION_1);
+        Arc::make_mut(version_2).session_storage = bind_sessions(store, VERSION_2);
         self
     }
 
@@ -288,10 +285,9 @@ impl TlsClientConfig {
     #[must_use]
     pub fn session_store(mut self, store: Arc<dyn SessionStore>) -> Self {
         let protocols: Arc<[Vec<u8>]> = self.config.alpn_protocols.clone().into();
-        let [version_1, version_2] = [VERSION_1, VERSION_2]
-            .map(|version| client_resumption(Arc::clone(&store), version, Arc::clone(&protocols)));
+        let version_1 = client_resumption(Arc::clone(&store), VERSION_1, Arc::clone(&protocols));
         Arc::make_mut(&mut self.config).resumption = version_1;
-        self.resumption_2 = version_2;
+        self.resumption_2 = client_resumption(store, VERSION_2, protocols);
         self
     }
 
