@@ -167,7 +167,7 @@ fn ids_are_nothing_but_random_bytes_and_none_comes_again() {
     let mut known = vec![first()];
     for sequence in 0..100 {
         ids.issue(&mut source, token_of);
-        write(&mut ids, 1200);
+        write(&mut ids, 1200).1.unwrap();
         for id in ids.all() {
             if !known.contains(id) {
                 let bytes: [u8; 8] = expected.array();
@@ -225,12 +225,12 @@ fn only_the_peer_ends_the_life_of_an_id() {
     //# The endpoint SHOULD continue to accept the previously
     //# issued connection IDs until they are retired by the peer.
     let mut ids = issued(4);
-    write(&mut ids, 1200);
+    write(&mut ids, 1200).1.unwrap();
     let all: Vec<_> = ids.all().copied().collect();
     ids.set_current(&all[2]);
     ids.on_acked(1);
     ids.on_lost(2);
-    write(&mut ids, 1200);
+    write(&mut ids, 1200).1.unwrap();
     let removed = |ids: &mut LocalIds| {
         registrations(ids).iter().filter(|it| matches!(it, Registration::RemoveId(_))).count()
     };
