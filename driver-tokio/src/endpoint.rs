@@ -52,7 +52,7 @@ impl Endpoint {
         socket: UdpSocket,
     ) -> io::Result<Self> {
         let tokio = runtime::current()?;
-        let offload = UdpOffload::new((&socket).into())?;
+        let offload = UdpOffload::new(&socket)?;
         let warnings = enlarge_buffers(&socket, &offload);
         let local = socket.local_addr()?;
         let socket = runtime::with("enable_io", || TokioSocket::new(socket, offload))??;

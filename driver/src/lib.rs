@@ -13,11 +13,14 @@ mod bell;
 mod clock;
 mod waiting;
 
+mod session_cache;
 mod shared;
 
 mod error;
 
 mod connection;
+mod datagrams;
+mod early_data;
 mod recv_stream;
 mod send_stream;
 mod stream_io;
@@ -32,24 +35,28 @@ mod socket;
 mod sockets;
 
 pub use connection::{Connecting, Connection};
+pub use datagrams::OutgoingDatagram;
+pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
 pub use endpoint::Endpoint;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
-    ReadToEndError, RetryError, StoppedError, WriteError,
+    ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
 };
 pub use incoming::{Incoming, IncomingFuture};
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
 pub use send_stream::SendStream;
+pub use session_cache::SessionCache;
 pub use socket::{
     Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
 };
 
 pub use bytes::Bytes;
 pub use quic_core::{
-    AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, Direction, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side,
-    SocketId, StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
+    AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
+    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction, EcnCodepoint,
+    EcnState, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side, SocketId,
+    StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
     TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};

@@ -112,7 +112,7 @@
 #![forbid(unsafe_code)]
 
 // The modules are in the order of layers, lowest first; each uses those above it in the list.
-// Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each other:
+// Components of a connection (`ack_frequency`, `datagrams`, `ids`, `paths`, `recovery`, `streams`) do not know each other:
 // `connection` routes between them.
 
 mod deadline;
@@ -133,6 +133,8 @@ mod buffer;
 mod config;
 mod packet;
 
+mod ack_frequency;
+mod datagrams;
 mod ids;
 mod paths;
 mod recovery;
@@ -152,15 +154,18 @@ mod socket_multiplexer;
 pub mod fuzzing;
 
 pub use config::{
-    AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, EndpointConfig, QUIC_V1,
-    QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey, TransportConfig,
-    VersionChoice,
+    AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
+    EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey,
+    TransportConfig, VersionChoice,
 };
-pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
+pub use connection::{
+    Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,
+};
+pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, PathEvent, StreamEvent};
+pub use event::{ConnectionHandle, DatagramEvent, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
@@ -177,7 +182,8 @@ pub use recorder::{
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
-    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
+    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
+    WriteError,
 };
 pub use transmit::{Transmit, TransmitBuffer};
 pub use wire::{

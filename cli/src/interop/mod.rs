@@ -29,6 +29,8 @@ enum TestCase {
     KeyUpdate,
     /// A connection for each file.
     MultiConnect,
+    /// The second connection resumes the session of the first.
+    Resumption,
     /// The server asks for proof of the client's address.
     Retry,
     /// Files, as they come.
@@ -37,6 +39,8 @@ enum TestCase {
     Version2,
     /// The client starts with a version that does not exist.
     VersionNegotiation,
+    /// The second connection sends its requests at once.
+    ZeroRtt,
 }
 
 impl TestCase {
@@ -48,12 +52,14 @@ impl TestCase {
             "connectionmigration" => Self::ConnectionMigration,
             "keyupdate" => Self::KeyUpdate,
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
+            "resumption" => Self::Resumption,
             "retry" => Self::Retry,
-            "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
-            | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
-            | "crosstraffic" | "rebind-port" | "rebind-addr" => Self::Transfer,
+            "handshake" | "transfer" | "ecn" | "multiplexing" | "longrtt" | "ipv6"
+            | "blackhole" | "amplificationlimit" | "transferloss" | "transfercorruption"
+            | "goodput" | "crosstraffic" | "rebind-port" | "rebind-addr" => Self::Transfer,
             "v2" => Self::Version2,
             "versionnegotiation" => Self::VersionNegotiation,
+            "zerortt" => Self::ZeroRtt,
             _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),
         })
     }
@@ -68,6 +74,10 @@ impl TestCase {
         transport.handshake_timeout = PATIENCE;
         if self == Self::MultiConnect {
             transport.initial_rtt = MULTICONNECT_INITIAL_RTT;
+        }
+        if self == Self::ZeroRtt {
+            // Probes of the path are 1-RTT packets, of which there shall be few.
+            transport.max_mtu = transport.initial_mtu;
         }
         transport
     }

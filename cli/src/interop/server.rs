@@ -24,6 +24,7 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     let folder = certificates()?;
     let identity = Identity::from_files(&folder.join("cert.pem"), &folder.join("priv.key"))?;
     let tls = network::server_tls(identity, hq::ALPN, case.preference())?;
+    let tls = tls.accept_early_data(case == TestCase::ZeroRtt);
     let mut config = network::server_config(tls, case.transport())?;
     if case == TestCase::Version2 {
         config.versions = ServerVersions::new(&VERSION_2_FIRST);

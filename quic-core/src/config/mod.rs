@@ -12,7 +12,7 @@ mod versions;
 pub use client::ClientConfig;
 pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2, StatelessResetKey};
 pub use server::{AddressValidation, ServerConfig, TokenKey};
-pub use transport::{ConfigError, CongestionAlgorithm, TransportConfig};
+pub use transport::{AckFrequencyConfig, ConfigError, CongestionAlgorithm, TransportConfig};
 pub use versions::{ServerVersions, VersionChoice};
 
 pub(crate) use versions::are_compatible;

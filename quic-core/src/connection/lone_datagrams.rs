@@ -40,6 +40,12 @@ impl Connection {
         let (space, ecn) = (SpaceId::Application, self.ecn_mark());
         self.skip_a_number_sometimes(space);
         let header = self.write_header(space, memory).ok()?;
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Probe loss recovery: It is RECOMMENDED to use probe packets that do
+        //# not carry any user data that would require retransmission if lost.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Flow control SHOULD NOT apply to DPLPMTU when probe packets use a
+        //# design that does not carry user data to the remote application.
         *memory.get_mut(header.length())? = u8::try_from(FrameType::PING.0).ok()?;
         let length = self.finish_packet(memory, &header, 1, size.into())?;
         self.space_mut(space).sent.frames_mut().push_back(SentFrame::Ping);
@@ -173,7 +179,7 @@ impl Connection {
         // A datagram with an Initial packet has to be a full one.
         let room = memory.len();
         let usable = |space: &SpaceId| *space != SpaceId::Initial || room >= MINIMUM_DATAGRAM;
-        let spaces = SpaceId::ALL.map(|space| self.keys.can_seal(space) && usable(&space));
+        let spaces = SpaceId::ALL.map(|space| self.can_seal(space) && usable(&space));
         let last = spaces.iter().rposition(|usable| *usable);
         let [has_initial, ..] = spaces;
         let mut length = 0;

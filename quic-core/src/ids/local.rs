@@ -80,6 +80,9 @@ impl LocalIds {
         random: &mut SeededRandom,
         mut reset_token: impl FnMut(&ConnectionId) -> StatelessResetToken,
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# An endpoint MUST NOT send this frame if it currently requires that its
+        //# peer send packets with a zero-length Destination Connection ID.
         if self.length == 0 {
             return;
         }
@@ -178,6 +181,10 @@ impl LocalIds {
             Err(TransportError::protocol_violation(reason)
                 .in_frame(FrameType::RETIRE_CONNECTION_ID))
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+        //# An endpoint that provides a zero-length connection ID MUST treat receipt
+        //# of a RETIRE_CONNECTION_ID frame as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if self.length == 0 {
             return violation("the connection ID is empty and cannot be retired");
         }
@@ -225,6 +232,9 @@ impl LocalIds {
             //# before receiving RETIRE_CONNECTION_ID frames that retire all
             //# connection IDs indicated by the previous Retire Prior To value.
             let frame =
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+                //# The value in the Retire Prior To field MUST be less than or equal to the
+                //# value in the Sequence Number field.
                 NewConnectionId { sequence, retire_prior_to: 0, id: issued.id, reset_token };
             packet.write(SentFrame::NewConnectionId { sequence }, |writer| frame.encode(writer))?;
             issued.pending = false;

@@ -135,8 +135,17 @@ impl RemoteIds {
         //# connection ID to the set of active connection IDs.
         self.raise_retire_prior_to(frame.retire_prior_to)?;
         if frame.sequence < self.retire_prior_to {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+            //# An endpoint that receives a NEW_CONNECTION_ID frame with a sequence
+            //# number smaller than the Retire Prior To field of a previously received
+            //# NEW_CONNECTION_ID frame MUST send a corresponding RETIRE_CONNECTION_ID
+            //# frame that retires the newly received connection ID, unless it has
+            //# already done so for that sequence number.
             // It arrived late. RFC 9000 §19.15: retire it at once, unless that is under way.
             self.retire(frame.sequence)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# Receipt of the same frame multiple times MUST NOT be treated as a
+        //# connection error.
         } else if self.seen.insert(frame.sequence..frame.sequence.saturating_add(1)) > 0 {
             let reset_token = Some(frame.reset_token);
             self.insert(Entry { sequence: frame.sequence, id: frame.id, reset_token })?;
@@ -178,6 +187,9 @@ impl RemoteIds {
     }
 
     fn raise_retire_prior_to(&mut self, retire_prior_to: u64) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# A receiver MUST ignore any Retire Prior To fields that do not increase
+        //# the largest received Retire Prior To value.
         if retire_prior_to <= self.retire_prior_to {
             return Ok(());
         }
@@ -323,6 +335,10 @@ impl RemoteIds {
             return Ok(false);
         }
         self.retire(self.active.sequence)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+        //# The sequence number specified in a RETIRE_CONNECTION_ID frame MUST NOT
+        //# refer to the Destination Connection ID field of the packet in which the
+        //# frame is contained.
         let next = self.unused.remove(0);
         let before = mem::replace(&mut self.active, next);
         // RFC 9000 §10.3.1: only the tokens of IDs in use are looked for.

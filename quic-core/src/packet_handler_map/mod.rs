@@ -88,7 +88,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     /// A map without connections that opens none but its own; `random` has to be seeded by what
     /// nobody can guess, and `id` by no other manager of the same multiplexer.
     pub fn new(config: Arc<EndpointConfig>, mut random: SeededRandom, id: ManagerId) -> Self {
-        let book = Book::new(&mut random);
+        let book = Book::new(config.receive_budget, &mut random);
         let resets = ResetLimiter::new(config.max_resets_per_second, &mut random);
         Self {
             config,

@@ -139,6 +139,15 @@ fn permits_follow_window_amplification_and_socket() {
     let whole = WINDOW / MTU * MTU;
     let acks = |bytes| Permit::AcksOnly { bytes, blocked: Blocked::Congestion };
     let blocked = Permit::None(Blocked::Amplification);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7
+    //= type=test
+    //# An endpoint MUST NOT send a packet if it would cause bytes_in_flight
+    //# (see Appendix B.2) to be larger than the congestion window, unless the
+    //# packet is sent on a PTO timer expiration (see Section 6.2) or when
+    //# entering recovery (see Section 7.3.2).
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.5
+    //= type=test
+    //# Probe packets MUST NOT be blocked by the congestion controller.
     // in flight, received, and what a normal packet, a probe and a close may.
     let table = [
         (0, None, any(whole), any(whole), any(whole)),
@@ -168,6 +177,10 @@ fn permits_follow_window_amplification_and_socket() {
 #[test]
 fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
     let mut paths = new(Side::Client, true);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# To avoid delaying their delivery to the peer, packets containing only
+    //# ACK frames SHOULD therefore not be paced.
     let blocked = Blocked::Pacing(at(5));
     let permit = paths.grant(Err(blocked), u64::MAX, NORMAL);
     assert_eq!(permit, Permit::AcksOnly { bytes: u64::MAX, blocked });
@@ -185,6 +198,13 @@ fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
 #[test]
 fn pacing_begins_with_the_first_round_trip_time_and_sets_a_deadline() {
     let mut paths = new(Side::Client, true);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# A sender SHOULD pace sending of all in-flight packets based on input
+    //# from the congestion controller.
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# Senders MUST either use pacing or limit such bursts.
     let burst = |paths: &mut Paths| {
         for _ in 0..1000 {
             match paths.permit(at(0), SOCKET, NORMAL) {

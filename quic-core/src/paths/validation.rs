@@ -157,6 +157,9 @@ impl Validation {
         //# An endpoint MUST NOT send more than one PATH_RESPONSE frame in
         //# response to one PATH_CHALLENGE frame; see Section 13.3.
         while let Some(data) = self.responses.front() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
+            //# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
+            //# 19.18) containing the same Data value.
             let frame = PathResponse(*data);
             packet.write(SentFrame::PathResponse, |writer| frame.encode(writer))?;
             self.responses.pop_front();

@@ -17,10 +17,10 @@ pub struct Sent {
     pub arrives: bool,
     /// Its first byte, which tells what kind of packet it begins with.
     pub first_byte: u8,
-    /// Its ECN mark.
-    pub ecn: Option<EcnCodepoint>,
     /// The version in its first packet, if that has a long header.
     pub version: Option<u32>,
+    /// Its ECN mark.
+    pub ecn: Option<EcnCodepoint>,
 }
 
 impl Sent {

@@ -9,6 +9,7 @@
 )]
 
 mod closing;
+mod early_data;
 mod ecn;
 mod handshake;
 mod keys;
@@ -16,6 +17,7 @@ mod lossy_handshake;
 mod migration;
 mod paths;
 mod qlog;
+mod quic_bit;
 mod random;
 mod recording;
 mod replay;

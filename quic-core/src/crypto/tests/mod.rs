@@ -1,3 +1,4 @@
+mod early_data;
 mod handshake;
 mod rfc_9001;
 mod rfc_9369;

@@ -45,6 +45,10 @@ fn retire(sequence: u64) -> RetireConnectionId {
     RetireConnectionId { sequence }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# The value in the Retire Prior To field MUST be less than or equal to the
+//# value in the Sequence Number field.
 #[test]
 fn as_many_ids_are_issued_as_both_ends_permit() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
@@ -66,6 +70,15 @@ fn as_many_ids_are_issued_as_both_ends_permit() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# An endpoint MUST NOT send this frame if it currently requires that its
+//# peer send packets with a zero-length Destination Connection ID.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# An endpoint that provides a zero-length connection ID MUST treat receipt
+//# of a RETIRE_CONNECTION_ID frame as a connection error of type
+//# PROTOCOL_VIOLATION.
 #[test]
 fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
     let mut ids = LocalIds::new(first(), 8);
@@ -77,7 +90,8 @@ fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
     ids.issue(&mut random(), token_of);
     assert_eq!(ids.all().count(), 1);
     assert_eq!(registrations(&mut ids), [Registration::AddId(ConnectionId::EMPTY)]);
-    assert!(ids.handle_retire(retire(0), &ConnectionId::EMPTY).is_err());
+    let error = ids.handle_retire(retire(0), &ConnectionId::EMPTY).unwrap_err();
+    assert_eq!(error.code, crate::error::TransportErrorCode::PROTOCOL_VIOLATION);
 }
 
 #[test]
@@ -115,6 +129,11 @@ fn a_retired_id_is_unregistered_and_replaced() {
     assert_eq!(ids.all().count(), 3);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# Receipt of a RETIRE_CONNECTION_ID frame containing a sequence number
+//# greater than any previously sent to the peer MUST be treated as a
+//# connection error of type PROTOCOL_VIOLATION.
 #[test]
 fn only_ids_that_were_sent_can_be_retired() {
     let mut ids = issued(4);

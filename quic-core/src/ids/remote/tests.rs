@@ -46,6 +46,11 @@ fn registrations(ids: &mut RemoteIds) -> Vec<Registration> {
     std::iter::from_fn(|| ids.poll_registration()).collect()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# The sequence number specified in a RETIRE_CONNECTION_ID frame MUST NOT
+//# refer to the Destination Connection ID field of the packet in which the
+//# frame is contained.
 #[test]
 fn the_server_replaces_the_first_id() {
     let mut ids = new();
@@ -88,6 +93,10 @@ fn a_frame_may_exceed_the_limit_if_it_retires_the_excess() {
     assert_eq!(retired(&mut ids), [0]);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# Receipt of the same frame multiple times MUST NOT be treated as a
+//# connection error.
 #[test]
 fn repeated_frames_change_nothing_and_contradictions_are_violations() {
     let mut ids = new();
@@ -109,6 +118,11 @@ fn repeated_frames_change_nothing_and_contradictions_are_violations() {
     assert_eq!(ids.unused.len(), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# An endpoint that is sending packets with a zero-length Destination
+//# Connection ID MUST treat receipt of a NEW_CONNECTION_ID frame as a
+//# connection error of type PROTOCOL_VIOLATION.
 #[test]
 fn a_peer_without_id_cannot_issue_any() {
     let mut ids = RemoteIds::new(ConnectionId::EMPTY);
@@ -116,6 +130,13 @@ fn a_peer_without_id_cannot_issue_any() {
     assert_eq!(code(result), TransportErrorCode::PROTOCOL_VIOLATION);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# An endpoint that receives a NEW_CONNECTION_ID frame with a sequence
+//# number smaller than the Retire Prior To field of a previously received
+//# NEW_CONNECTION_ID frame MUST send a corresponding RETIRE_CONNECTION_ID
+//# frame that retires the newly received connection ID, unless it has
+//# already done so for that sequence number.
 #[test]
 fn ids_that_arrive_after_they_were_to_be_retired_are_retired_at_once() {
     let mut ids = new();
@@ -317,6 +338,10 @@ impl Model {
 proptest! {
     /// An honest peer issues in order, sometimes with a Retire Prior To, and the network reorders
     /// and repeats.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+    //= type=test
+    //# A receiver MUST ignore any Retire Prior To fields that do not increase
+    //# the largest received Retire Prior To value.
     #[test]
     fn every_order_of_frames_leads_to_the_same_ids(
         retire_prior_to in 0u64..=6,
