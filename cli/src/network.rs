@@ -12,8 +12,7 @@ use std::time::Duration;
 use driver_tokio::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::{
-    ClientConfig, ConnectionError, EndpointConfig, ServerConfig, StatelessResetKey, TokenKey,
-    TransportConfig, VarInt,
+    ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, TransportConfig, VarInt,
 };
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -137,7 +136,7 @@ pub(crate) fn server_endpoint(
     socket: UdpSocket,
 ) -> Result<Endpoint, Failure> {
     let mut shared = EndpointConfig::default();
-    shared.reset_key = Some(StatelessResetKey::new(random_bytes()?));
+    shared.keyring = Some(Keyring::new(random_bytes()?));
     endpoint(shared, Some(config), socket)
 }
 
@@ -241,8 +240,8 @@ pub(crate) fn server_config(
     tls: impl SessionFactory + 'static,
     transport: TransportConfig,
 ) -> Result<ServerConfig, Failure> {
-    let token_key = TokenKey::new(random_bytes()?);
-    ServerConfig::new(Arc::new(tls), transport, token_key)
+    let keyring = Keyring::new(random_bytes()?);
+    ServerConfig::new(Arc::new(tls), transport, keyring)
         .map_err(|error| Failure::usage(error.to_string()))
 }
 

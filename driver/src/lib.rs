@@ -52,12 +52,15 @@ pub use socket::{
 };
 
 pub use bytes::Bytes;
+#[cfg(feature = "quic-lb")]
+pub use quic_core::quic_lb;
 pub use quic_core::{
     AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
-    CongestionAlgorithm, ConnectionError, DatagramOutcome, DatagramReport, Direction, EcnCodepoint,
-    EcnState, EndpointConfig, PathAddresses, PathStatistics, ServerConfig, Side, SocketId,
-    StatelessResetKey, Statistics, StreamId, TokenKey, TransportConfig, TransportError,
-    TransportErrorCode, VarInt, VarIntBoundsExceeded,
+    CongestionAlgorithm, ConnectionError, ConnectionId, ConnectionIdGenerator, DatagramOutcome,
+    DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, KeyId, Keyring,
+    KeyringError, PathAddresses, PathStatistics, ServerConfig, SharedConnectionIds, Side, SocketId,
+    Statistics, StreamId, TransportConfig, TransportError, TransportErrorCode, VarInt,
+    VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

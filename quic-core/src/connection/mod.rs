@@ -26,6 +26,7 @@ mod path_statistics;
 mod preferred_address;
 mod quic_bit;
 mod receive;
+mod reconfigure;
 mod recording;
 mod seal;
 mod skipped_numbers;

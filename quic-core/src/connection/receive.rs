@@ -137,6 +137,9 @@ impl Connection {
         let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
+                //# If a client receives a packet that uses a different version than it
+                //# initially selected, it MUST discard that packet.
                 if long.version != self.version {
                     if !self.takes_other_version(&long) {
                         self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
@@ -321,6 +324,10 @@ impl Connection {
             return;
         }
         if let Err(error) = self.handle_authentic(arrival, received, opened) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2
+            //# An endpoint MUST generate a connection error if processing the contents
+            //# of these packets prior to discovering an error, or fully revert any
+            //# changes made during that processing.
             self.fail(arrival.now, error);
         }
     }
@@ -449,6 +456,12 @@ impl Connection {
             //# Even if it has 1-RTT secrets, a client MUST NOT
             //# process incoming 1-RTT protected packets before the TLS handshake is
             //# complete.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# Endpoints in either role MUST NOT decrypt 1-RTT packets from their peer
+            //# prior to completing the handshake.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# A server MUST NOT process incoming 1-RTT protected packets before the
+            //# TLS handshake is complete.
             PacketType::OneRtt => self.keys.one_rtt.is_some() && self.handshake.is_complete(),
         }
     }

@@ -264,6 +264,9 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# Senders MUST NOT coalesce QUIC packets with different connection IDs
+        //# into a single UDP datagram.
         self.write_header_to(*self.remote_ids.active(), space, memory)
     }
 
@@ -305,7 +308,9 @@ impl Connection {
                 Role::Client(client) => (LongType::Initial, &*client.token),
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };
-            let (version, source_id) = (self.version, self.ids_seen.local_source);
+            let early = ty == LongType::ZeroRtt;
+            let version = if early { self.early_version() } else { self.version };
+            let source_id = self.ids_seen.local_source;
             let parts = LongHeaderParts { ty, version, destination_id, source_id, token };
             Some(write_long_header(&mut writer, &parts, number, number_length)?)
         };

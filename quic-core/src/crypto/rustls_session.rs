@@ -150,6 +150,10 @@ fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> 
         //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
         //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
         //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+        //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
+        //# connection error of type 0x010a, equivalent to a fatal TLS alert of
+        //# unexpected_message; see Section 4.8.
         None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
@@ -221,6 +225,8 @@ fn agreed(connection: &Connection) -> HandshakeData {
             Connection::Client(_) => None,
             Connection::Server(server) => server.server_name().map(str::to_owned),
         },
+        cipher_suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
+        key_exchange_group: connection.negotiated_key_exchange_group().map(|group| group.name()),
     }
 }
 
@@ -360,6 +366,8 @@ impl Session for RustlsSession {
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+        //# Endpoints MUST NOT send a TLS KeyUpdate message.
         match &mut **self.secrets.as_mut()? {
             KeySource::OfTls(secrets) => Some(secrets.next_packet_keys()),
             KeySource::Own(secrets) => secrets.next_packet_keys(),

@@ -375,6 +375,11 @@ fn owned(alpn: &[&[u8]]) -> Vec<Vec<u8>> {
     alpn.iter().map(|protocol| protocol.to_vec()).collect()
 }
 
+#[cfg(test)]
+pub(super) fn trust_anyone() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(TrustAnyone(default_provider()))
+}
+
 /// Takes any certificate, but still checks that the server holds its key.
 #[derive(Debug)]
 struct TrustAnyone(Arc<CryptoProvider>);

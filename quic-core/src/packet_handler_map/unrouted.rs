@@ -73,7 +73,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let path = segment.path;
         // Without the bit it may as well be of another protocol on this socket; every other packet
         // of a peer that clears it has it.
-        let may = self.config.reset_key.is_some()
+        let may = self.config.keyring.is_some()
             && has_fixed_bit(segment.bytes)
             && !id.is_empty()
             && trigger_length >= MINIMUM_RESET_TRIGGER

@@ -158,7 +158,7 @@ fn a_server_that_lost_its_state_resets() {
 fn a_reset_without_the_right_token_is_ignored() {
     let mut pair = Pair::new(1);
     let (client, _) = pair.connect();
-    pair.setup.server_endpoint.reset_key = Some(quic_core::StatelessResetKey::new([1; 32]));
+    pair.setup.server_endpoint.keyring = Some(quic_core::Keyring::new([1; 32]));
     pair.restart_server();
     pair.client.send_all(client, Direction::Unidirectional, noise(5000, 1));
     pair.run_for(seconds(10));

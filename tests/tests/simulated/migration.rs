@@ -228,6 +228,11 @@ fn nothing_is_moved_that_must_not_be() {
     //# Section 9.1) from a different local address to the address the peer
     //# used during the handshake, unless the endpoint has acted on a
     //# preferred_address transport parameter from the peer.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //= type=test
+    //# An endpoint that receives this transport parameter MUST NOT use a new
+    //# local address when sending to the address that the peer used during the
+    //# handshake.
     for forbids in [false, true] {
         let mut setup = Setup::new(1);
         setup.server_transport.disable_active_migration = forbids;

@@ -328,6 +328,11 @@ fn check_all(space: SpaceId) {
 
 #[test]
 fn every_frame_in_an_initial_packet_gets_what_the_rfc_says() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2
+    //= type=test
+    //# An endpoint MUST generate a connection error if processing the contents
+    //# of these packets prior to discovering an error, or fully revert any
+    //# changes made during that processing.
     check_all(SpaceId::Initial);
 }
 

@@ -133,6 +133,11 @@ fn keys_from(name: CipherSuite, key: AeadKey, iv: &str, header: AeadKey) -> Dire
 
 #[test]
 fn the_clients_initial_is_as_in_a2() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.2
+    //= type=test
+    //# The HKDF-Expand-Label function defined in TLS 1.3 MUST be used for
+    //# Initial packets even where the TLS versions offered do not include TLS
+    //# 1.3.
     let mut packet = unprotected(CLIENT_HEADER, &client_payload());
     seal(&keys(Side::Client).local, &mut packet, 18, 4, 2).unwrap();
     assert_eq!(packet, bytes(CLIENT_PACKET));

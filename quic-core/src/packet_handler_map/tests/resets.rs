@@ -11,7 +11,7 @@ fn short(length: usize) -> Vec<u8> {
 
 #[test]
 fn a_reset_is_shorter_than_what_provoked_it_and_ends_in_the_token() {
-    let token = reset_token(&RESET_KEY, &id(0xab));
+    let token = reset_token(&Keyring::new(RESET_SECRET), &id(0xab)).unwrap();
     for length in 9..300 {
         let mut world = World::with_reset_key();
         let Some(reset) = world.answer(path(1), &short(length)) else {
