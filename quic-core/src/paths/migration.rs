@@ -76,7 +76,7 @@ impl Paths {
 
     /// The peer did not go where it seemed to.
     fn stay(&mut self) {
-        for path in &mut self.others {
+        for path in self.others.iter_mut() {
             path.role = Role::Other;
         }
     }
@@ -247,10 +247,7 @@ impl Paths {
     }
 
     pub(super) fn forget(&mut self, index: usize) {
-        if index >= self.others.len() {
-            return;
-        }
-        let path = self.others.remove(index);
+        let Some(path) = self.others.take(index) else { return };
         if path.is_wanted() {
             self.news.push(PathNews::Failed { addresses: path.addresses });
         }
@@ -259,7 +256,7 @@ impl Paths {
 
     /// Makes one of the others the active path; returns the one that was.
     fn activate(&mut self, index: usize) -> Option<Box<Path>> {
-        let mut path = (index < self.others.len()).then(|| self.others.remove(index))?;
+        let mut path = self.others.take(index)?;
         mem::swap(&mut self.active, &mut path);
         let (active, previous) = (&self.active.addresses, &path.addresses);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4

@@ -5,6 +5,7 @@ mod ecn;
 mod migration;
 mod mtu_discovery;
 mod news;
+mod others;
 mod path;
 mod permit;
 mod validation;
@@ -24,10 +25,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use ecn::EcnFeedback;
 use news::News;
+use others::Others;
 use path::Role;
 
 use crate::config::TransportConfig;
@@ -52,7 +52,7 @@ pub(crate) struct Paths {
     config: Arc<TransportConfig>,
     active: Path,
     /// Oldest first; at most [`MAXIMUM_OTHERS`].
-    others: SmallVec<[Box<Path>; MAXIMUM_OTHERS]>,
+    others: Others,
     next_generation: u32,
     /// Before, the peer's address cannot change.
     is_handshake_confirmed: bool,
@@ -101,7 +101,7 @@ impl Paths {
             side,
             config,
             active,
-            others: SmallVec::new(),
+            others: Others::default(),
             next_generation: 1,
             is_handshake_confirmed: false,
             is_at_preferred: false,
@@ -354,7 +354,7 @@ impl Paths {
         self.pacing.expire(now);
         self.active.mtu.handle_timeout(now);
         let has_failed = self.active.validation.handle_timeout(now) && !self.active.is_proved();
-        for path in &mut self.others {
+        for path in self.others.iter_mut() {
             if path.validation.handle_timeout(now) && !path.is_proved() && path.is_wanted() {
                 path.role = Role::Other;
                 self.news.push(PathNews::Failed { addresses: path.addresses });
