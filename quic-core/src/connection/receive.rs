@@ -137,12 +137,10 @@ impl Connection {
         let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
-                if long.version != self.version {
-                    if !self.takes_other_version(&long) {
-                        self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
-                        return Some(long.packet_length);
-                    }
-                    other_version = Some(long.version);
+                other_version = (long.version != self.version).then_some(long.version);
+                if other_version.is_some() && !self.takes_other_version(&long) {
+                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                    return Some(long.packet_length);
                 }
                 let reason = self.reason_to_discard_source(&long);
                 let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));
