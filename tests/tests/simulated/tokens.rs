@@ -25,7 +25,7 @@ fn a_retry_costs_one_round_trip_and_nothing_else() {
     let (client, _) = pair.connect();
     assert_eq!(retries(&pair), 1);
     assert_eq!(pair.server.attempts.len(), 1);
-    assert_eq!(pair.elapsed(), super::millis(50));
+    assert_eq!(pair.elapsed(), millis(50));
     echo(&mut pair, client, 100_000, seconds(2));
 }
 
