@@ -145,8 +145,8 @@ impl LocalIds {
 
     /// Below which sequence number the peer is asked to retire all IDs.
     fn retire_prior_to(&self) -> u64 {
-        let replaced = self.issued.iter().take(self.replaced.into());
-        replaced.last().map_or(0, |issued| issued.sequence.saturating_add(1))
+        let mut replaced = self.issued.iter().take(self.replaced.into());
+        replaced.next_back().map_or(0, |issued| issued.sequence.saturating_add(1))
     }
 
     /// An ID that is not in use.
