@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quic_core::CongestionAlgorithm;
 
 use crate::perf;
 use crate::url::Url;
@@ -81,6 +82,9 @@ pub(crate) struct Serve {
     /// Where to write the certificate that was made, for the client's --ca.
     #[arg(long, value_name = "FILE", conflicts_with = "cert")]
     pub(crate) save_cert: Option<PathBuf>,
+    /// Congestion controller.
+    #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
+    pub(crate) congestion: Congestion,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -103,6 +107,28 @@ pub(crate) struct Get {
     /// Give up if there is no connection after so many seconds.
     #[arg(long, default_value = "10", value_name = "SECONDS")]
     pub(crate) connect_timeout: Seconds,
+    /// Congestion controller.
+    #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
+    pub(crate) congestion: Congestion,
+}
+
+/// A congestion controller.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Congestion {
+    Cubic,
+    #[value(name = "newreno", alias = "reno")]
+    NewReno,
+    Bbr,
+}
+
+impl From<Congestion> for CongestionAlgorithm {
+    fn from(congestion: Congestion) -> Self {
+        match congestion {
+            Congestion::Cubic => Self::Cubic,
+            Congestion::NewReno => Self::NewReno,
+            Congestion::Bbr => Self::Bbr,
+        }
+    }
 }
 
 /// A number of bytes, as in `1G`, `512M`, `100k` or `4096`.

@@ -64,6 +64,7 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout = Some(options.timeout.0);
     transport.handshake_timeout = options.connect_timeout.0;
+    transport.congestion = options.congestion.into();
     let tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
     let config = network::client_config(tls, transport)?;
 
@@ -279,7 +280,9 @@ fn read_failure(path: &str, error: &ReadError) -> Failure {
                 Refusal::explain(code)
             ))
         }
-        ReadError::ConnectionLost(_) | ReadError::ClosedStream => broke_off(path, error),
+        ReadError::ConnectionLost(_) | ReadError::ClosedStream | ReadError::EarlyDataRejected => {
+            broke_off(path, error)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use driver_tokio::{Connection, Endpoint, Incoming};
+use driver_tokio::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::{
     ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, TransportConfig, VarInt,
@@ -268,10 +268,40 @@ pub(crate) async fn connect(
     target: Target<'_>,
     alpn: &[u8],
 ) -> Result<Connection, Failure> {
-    let connecting = endpoint
-        .connect_with(config, target.address, target.name)
-        .map_err(|error| Failure::connect(format!("cannot connect to {}: {error}", target.name)))?;
+    let connecting = start(endpoint, config, target)?;
     connecting.await.map_err(|error| connect_failure(&error, target, alpn))
+}
+
+/// Opens a connection; one whose requests can be sent at once, by 0-RTT, is not waited for. What
+/// is asked for here can be asked for twice.
+pub(crate) async fn connect_early(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+    target: Target<'_>,
+    alpn: &[u8],
+) -> Result<Connection, Failure> {
+    let connecting = start(endpoint, config, target)?;
+    match connecting.into_0rtt() {
+        Ok((connection, outcome)) => {
+            tokio::spawn(async {
+                if let Ok(EarlyDataOutcome::Rejected(requests)) = outcome.await {
+                    requests.resend();
+                }
+            });
+            Ok(connection)
+        }
+        Err(connecting) => connecting.await.map_err(|error| connect_failure(&error, target, alpn)),
+    }
+}
+
+fn start(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+    target: Target<'_>,
+) -> Result<Connecting, Failure> {
+    endpoint
+        .connect_with(config, target.address, target.name)
+        .map_err(|error| Failure::connect(format!("cannot connect to {}: {error}", target.name)))
 }
 
 /// Waits for the handshake of a connection that a client opened.

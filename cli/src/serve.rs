@@ -30,7 +30,9 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let root = root(&options.directory)?;
     let identity = identity(&options)?;
     let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128)?;
-    let config = network::server_config(tls, TransportConfig::default())?;
+    let mut transport = TransportConfig::default();
+    transport.congestion = options.congestion.into();
+    let config = network::server_config(tls, transport)?;
     let socket = network::bound_socket(options.listen, network::SOCKET_BUFFER)?;
     let endpoint = network::server_endpoint(config, socket)?;
     let address = network::local_address(&endpoint)?;

@@ -3,20 +3,23 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use driver::{Arrived, Progress, Pump};
+use driver::{Arrived, Progress, Pump, SocketId};
 use tokio::time::Sleep;
 
-use crate::socket::TokioSocket;
+use crate::socket::{NewSockets, TokioSocket};
 
 /// Runs an endpoint until the application holds nothing of it any more.
 ///
 /// Spawned unconstrained: tokio's budget would report a socket or timer that is ready as not ready.
 /// Instead, each poll does a bounded number of turns and then lets other tasks run.
 pub(crate) struct Run {
-    socket: TokioSocket,
+    /// Nearly always one.
+    sockets: Vec<(SocketId, TokioSocket)>,
+    new_sockets: Arc<NewSockets>,
     pump: Pump,
     /// Whether tasks of the application were woken and none has acted yet.
     expectant: bool,
@@ -25,7 +28,8 @@ pub(crate) struct Run {
     armed: Option<Instant>,
 }
 
-/// What a turn leaves to be done.
+/// What a turn leaves to be done, the most urgent last.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Turn {
     /// Nothing until something wakes the task.
     Idle,
@@ -36,19 +40,50 @@ enum Turn {
 }
 
 impl Run {
-    pub(crate) fn new(socket: TokioSocket, pump: Pump, timer: Sleep) -> Self {
-        Self { socket, pump, expectant: false, timer: Box::pin(timer), armed: None }
+    pub(crate) fn new(new_sockets: Arc<NewSockets>, pump: Pump, timer: Sleep) -> Self {
+        let mut run = Self {
+            sockets: Vec::new(),
+            new_sockets,
+            pump,
+            expectant: false,
+            timer: Box::pin(timer),
+            armed: None,
+        };
+        run.take_sockets();
+        run
+    }
+
+    /// Takes the sockets that the application brought.
+    fn take_sockets(&mut self) {
+        for (id, socket) in self.new_sockets.lock().drain(..) {
+            if self.pump.first_socket() != Some(id) {
+                self.pump.add_socket(self.pump.now(), id);
+            }
+            self.sockets.retain(|(known, _)| *known != id);
+            self.sockets.push((id, socket));
+        }
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
-        let Self { socket, pump, .. } = self;
+        let Self { sockets, pump, .. } = self;
         let now = pump.now();
         if pump.poll_timeout().is_some_and(|timeout| timeout <= now) {
             pump.handle_timeout(now);
+            if sockets.len() > 1 {
+                sockets.retain(|(id, _)| pump.uses_socket(*id));
+            }
         }
         let mut turn = Turn::Idle;
+        for (id, socket) in sockets {
+            turn = turn.max(Self::turn_of(pump, *id, socket, cx));
+        }
+        turn
+    }
+
+    fn turn_of(pump: &mut Pump, id: SocketId, socket: &TokioSocket, cx: &mut Context<'_>) -> Turn {
+        let mut turn = Turn::Idle;
         for _ in 0..BATCHES_SENT {
-            match pump.send(pump.now(), socket) {
+            match pump.send(pump.now(), id, socket) {
                 Progress::More => turn = Turn::Busy,
                 // A failure to wait for room is one that the next send reports.
                 Progress::Blocked if socket.poll_sendable(cx).is_pending() => {
@@ -63,10 +98,10 @@ impl Run {
             }
         }
         for _ in 0..BATCHES_RECEIVED {
-            if !pump.is_receiving() || socket.poll_receivable(cx).is_pending() {
+            if !pump.is_receiving(id) || socket.poll_receivable(cx).is_pending() {
                 return turn;
             }
-            match pump.receive(pump.now(), socket) {
+            match pump.receive(pump.now(), id, socket) {
                 Arrived::Something => turn = Turn::Busy,
                 Arrived::SomethingAwaited => return Turn::Awaited,
                 Arrived::Nothing => {}
@@ -103,8 +138,10 @@ impl Future for Run {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..TURNS {
             let changed = self.pump.poll_changed(cx);
-            if changed == Poll::Ready(false) {
-                return Poll::Ready(());
+            match changed {
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Ready(true) => self.take_sockets(),
+                Poll::Pending => {}
             }
             // Whoever was woken may only have let others begin, which then act: what there is to
             // send by now, acknowledgments mostly, leaves together with what those write.

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use driver::{Arrivals, Outgoing, Socket, UdpOffload};
+use driver::{Arrivals, Outgoing, Socket, SocketId, UdpOffload};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -13,6 +14,20 @@ use tokio::net::UdpSocket;
 pub(crate) struct TokioSocket {
     socket: UdpSocket,
     offload: UdpOffload,
+}
+
+/// Sockets that the application brought and the loop has not taken yet.
+#[derive(Debug, Default)]
+pub(crate) struct NewSockets(Mutex<Vec<(SocketId, TokioSocket)>>);
+
+impl NewSockets {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<(SocketId, TokioSocket)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn push(&self, id: SocketId, socket: TokioSocket) {
+        self.lock().push((id, socket));
+    }
 }
 
 impl TokioSocket {

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quic_core::crypto::HandshakeData;
-use quic_core::{ConnectionError, Direction, OpenStreamError, Side, Statistics, StreamId, VarInt};
+use quic_core::{
+    ConnectionError, Direction, OpenStreamError, PathStatistics, Side, Statistics, StreamId, VarInt,
+};
 
+use crate::early_data::EarlyData;
 use crate::error::ExportKeyingMaterialError;
 use crate::recv_stream::RecvStream;
 use crate::send_stream::SendStream;
@@ -48,6 +51,31 @@ impl Connecting {
             .await
     }
 
+    /// The connection before the handshake is complete.
+    ///
+    /// On a client whose server allowed it in an earlier connection, and whose
+    /// [`TlsClientConfig`](crate::crypto::TlsClientConfig::offer_early_data) offers early data:
+    /// what is written now is sent at once, in 0-RTT. Others can replay it to the server, and it
+    /// has no forward secrecy. The server may not take it; see
+    /// [`EarlyDataOutcome`](crate::EarlyDataOutcome).
+    ///
+    /// On a server, always: what is written now reaches the client before it has proved to be
+    /// there, and what is read may be replayed ([`RecvStream::is_0rtt`]).
+    ///
+    /// # Errors
+    /// This attempt, on a client that cannot send 0-RTT.
+    pub fn into_0rtt(self) -> Result<(Connection, EarlyData), Self> {
+        let state = self.place.connection.lock();
+        let early = state.opens_early() || state.connection.side() == Side::Server;
+        drop(state);
+        if !early {
+            return Err(self);
+        }
+        let inner = Arc::clone(&self.place.connection);
+        let early_data = EarlyData::new(Arc::clone(&inner));
+        Ok((Connection { inner }, early_data))
+    }
+
     /// The address of the peer.
     pub fn remote_address(&self) -> SocketAddr {
         remote_address(&self.place.connection)
@@ -81,7 +109,7 @@ impl Future for Connecting {
 /// [`shutdown`](Self::shutdown).
 #[derive(Clone, Debug)]
 pub struct Connection {
-    inner: Arc<ConnectionRef>,
+    pub(crate) inner: Arc<ConnectionRef>,
 }
 
 impl Connection {
@@ -92,8 +120,9 @@ impl Connection {
     /// # Errors
     /// How the connection ended, if it did.
     pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
-        let id = self.open(Direction::Bidirectional).await?;
-        Ok(self.both(id))
+        let (id, early) = self.open(Direction::Bidirectional).await?;
+        let send = SendStream::new(Arc::clone(&self.inner), id, early);
+        Ok((send, RecvStream::new(Arc::clone(&self.inner), id, early)))
     }
 
     /// Opens a stream that goes from here to the peer; waits while the peer allows no more.
@@ -103,8 +132,8 @@ impl Connection {
     /// # Errors
     /// How the connection ended, if it did.
     pub async fn open_uni(&self) -> Result<SendStream, ConnectionError> {
-        let id = self.open(Direction::Unidirectional).await?;
-        Ok(SendStream::new(Arc::clone(&self.inner), id))
+        let (id, early) = self.open(Direction::Unidirectional).await?;
+        Ok(SendStream::new(Arc::clone(&self.inner), id, early))
     }
 
     /// The next stream that the peer opened and that goes both ways.
@@ -115,7 +144,8 @@ impl Connection {
     /// How the connection ended, if it did.
     pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
         let id = self.accept(Direction::Bidirectional).await?;
-        Ok(self.both(id))
+        let send = SendStream::new(Arc::clone(&self.inner), id, false);
+        Ok((send, RecvStream::new(Arc::clone(&self.inner), id, false)))
     }
 
     /// The next stream that the peer opened and that goes from there to here.
@@ -126,7 +156,7 @@ impl Connection {
     /// How the connection ended, if it did.
     pub async fn accept_uni(&self) -> Result<RecvStream, ConnectionError> {
         let id = self.accept(Direction::Unidirectional).await?;
-        Ok(RecvStream::new(Arc::clone(&self.inner), id))
+        Ok(RecvStream::new(Arc::clone(&self.inner), id, false))
     }
 
     /// Closes the connection at once (RFC 9000 §10.2). Pending operations fail with
@@ -203,6 +233,17 @@ impl Connection {
         self.inner.lock().connection.statistics()
     }
 
+    /// What is known of the path in use: round-trip time, window, counters.
+    pub fn path_stats(&self) -> PathStatistics {
+        self.inner.lock().connection.path_statistics()
+    }
+
+    /// What is known of all paths: the one in use first, then those that are validated, or were
+    /// left a moment ago. At most four.
+    pub fn paths(&self) -> Vec<PathStatistics> {
+        self.inner.lock().connection.paths().collect()
+    }
+
     /// This end's role.
     pub fn side(&self) -> Side {
         self.inner.lock().connection.side()
@@ -256,13 +297,14 @@ impl Connection {
         }
     }
 
-    async fn open(&self, direction: Direction) -> Result<StreamId, ConnectionError> {
+    /// The new stream, and whether it is one of 0-RTT.
+    async fn open(&self, direction: Direction) -> Result<(StreamId, bool), ConnectionError> {
         let attempt = self.inner.wait_for(Topic::Open(direction), |state| {
             if let Err(error) = state.check() {
                 return Some(Err(error));
             }
             match state.connection.open_stream(direction) {
-                Ok(id) => Some(Ok(id)),
+                Ok(id) => Some(Ok((id, state.opens_early()))),
                 Err(OpenStreamError::ConnectionOver) => Some(Err(over(&state.connection))),
                 Err(_) => None,
             }
@@ -278,11 +320,6 @@ impl Connection {
             }
         });
         attempt.await
-    }
-
-    fn both(&self, id: StreamId) -> (SendStream, RecvStream) {
-        let send = SendStream::new(Arc::clone(&self.inner), id);
-        (send, RecvStream::new(Arc::clone(&self.inner), id))
     }
 }
 

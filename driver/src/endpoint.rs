@@ -23,6 +23,7 @@ use crate::manager::{self, Multiplexer};
 use crate::pump::Pump;
 use crate::shared::{self, ConnectionRef, SharedConnection};
 use crate::socket::{SocketCounters, SocketStatistics, Warning};
+use crate::sockets::Sockets;
 use crate::waiting::{Ticket, WaitList};
 
 /// A UDP socket with any number of QUIC connections, incoming and outgoing. Clones are handles of
@@ -48,7 +49,7 @@ struct EndpointRef {
 pub(crate) struct EndpointInner {
     pub(crate) bell: Arc<Bell>,
     pub(crate) counters: SocketCounters,
-    local: SocketAddr,
+    config: Arc<EndpointConfig>,
     warnings: Vec<Warning>,
     state: Mutex<EndpointState>,
 }
@@ -57,7 +58,12 @@ pub(crate) struct EndpointInner {
 #[derive(Debug)]
 pub(crate) struct EndpointState {
     pub(crate) multiplexer: Multiplexer,
+    /// The socket that new connections go over.
     pub(crate) socket: SocketId,
+    /// What that one is bound to.
+    local: SocketAddr,
+    /// All sockets, the oldest first.
+    pub(crate) sockets: Sockets,
     /// Every connection that is not over.
     connections: BTreeMap<ConnectionHandle, SharedConnection>,
     /// Attempts that wait for the application, and some that do no longer.
@@ -98,12 +104,15 @@ impl Endpoint {
     ) -> io::Result<(Self, Pump)> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let (multiplexer, socket) =
-            manager::multiplexer(config, local, SeededRandom::from_seed(seed))?;
+        let config = Arc::new(config);
+        let seed = SeededRandom::from_seed(seed);
+        let (multiplexer, socket) = manager::multiplexer(Arc::clone(&config), local, seed)?;
         let bell = Arc::new(Bell::new());
         let state = EndpointState {
             multiplexer,
             socket,
+            local,
+            sockets: Sockets::new(socket),
             connections: BTreeMap::new(),
             incoming: VecDeque::new(),
             prune_incoming_at: FEWEST_TO_PRUNE,
@@ -117,11 +126,11 @@ impl Endpoint {
         let inner = Arc::new(EndpointInner {
             bell: Arc::clone(&bell),
             counters: SocketCounters::default(),
-            local,
+            config,
             warnings,
             state: Mutex::new(state),
         });
-        let pump = Pump::new(Arc::clone(&inner));
+        let pump = Pump::new(Arc::clone(&inner), socket);
         let endpoint = Self { handle: Arc::new(EndpointRef { inner, _user: User::new(bell) }) };
         endpoint.set_server_config(server);
         Ok((endpoint, pump))
@@ -191,9 +200,9 @@ impl Endpoint {
         address: SocketAddr,
         server_name: &str,
     ) -> Result<Connecting, ConnectError> {
-        let remote = reachable_from(self.inner().local, address)?;
         let now = self.inner().bell.now();
         let mut state = self.lock();
+        let remote = reachable_from(state.local, address)?;
         if state.lifecycle != Lifecycle::Open {
             return Err(ConnectError::EndpointClosed);
         }
@@ -256,12 +265,61 @@ impl Endpoint {
         .await;
     }
 
+    /// Goes over to another socket, which is bound to `local`: new connections are opened on it,
+    /// and every client's connection moves to it (RFC 9000 §9.2), at once or as soon as its
+    /// handshake is confirmed. Connections that were accepted stay where they are, since servers
+    /// do not move, and new ones are accepted on both. The old socket is in use until no connection
+    /// needs it any more.
+    ///
+    /// Applications use the method of the driver for their runtime instead, which gives the socket
+    /// to its loop under the name that this returns: the same name as before if `local` is the
+    /// address of a socket in use, which the new one replaces.
+    ///
+    /// Connections over IPv4 do not move to sockets of IPv6, nor the other way round; neither do
+    /// those whose server forbids it. They stay on the old socket.
+    ///
+    /// # Errors
+    /// If the endpoint was closed.
+    pub fn rebind_to(&self, local: SocketAddr) -> io::Result<SocketId> {
+        let now = self.inner().bell.now();
+        let mut changed = Vec::new();
+        let mut state = self.lock();
+        let socket = state.add_socket(local, &self.inner().config)?;
+        state.sockets.use_until_idle(socket);
+        (state.socket, state.local) = (socket, local);
+        state.move_connections(now, true, &mut changed);
+        drop(state);
+        self.inner().bell.ring_for_all(&changed);
+        Ok(socket)
+    }
+
+    /// Accepts connections on another socket as well, which is bound to `local`, for as long as the
+    /// endpoint lives: as that of a
+    /// [`preferred_address_v4`](ServerConfig::preferred_address_v4).
+    ///
+    /// Applications use the method of the driver for their runtime instead; see
+    /// [`rebind_to`](Self::rebind_to).
+    ///
+    /// # Errors
+    /// If the endpoint was closed.
+    pub fn add_socket_at(&self, local: SocketAddr) -> io::Result<SocketId> {
+        let socket = self.lock().add_socket(local, &self.inner().config)?;
+        self.lock().sockets.keep(socket);
+        self.inner().bell.ring();
+        Ok(socket)
+    }
+
+    /// Lets the loop look for what is new.
+    pub fn wake(&self) {
+        self.inner().bell.ring();
+    }
+
     /// The address that the socket is bound to.
     ///
     /// # Errors
     /// None; the result is for compatibility with sockets.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.inner().local)
+        Ok(self.lock().local)
     }
 
     /// How many connections live.
@@ -353,6 +411,55 @@ impl EndpointState {
         act: impl FnOnce(&mut manager::Manager) -> R,
     ) -> Option<R> {
         self.multiplexer.manager(self.socket).map(act)
+    }
+
+    fn add_socket(
+        &mut self,
+        local: SocketAddr,
+        config: &Arc<EndpointConfig>,
+    ) -> io::Result<SocketId> {
+        if self.lifecycle != Lifecycle::Open {
+            return Err(io::Error::other("the endpoint is closed"));
+        }
+        let socket = self.multiplexer.add_socket(local, Arc::clone(config));
+        socket.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
+    /// Moves the clients' connections to the socket in use: all, or those that could not before.
+    fn move_connections(
+        &mut self,
+        now: quic_core::Instant,
+        all: bool,
+        changed: &mut Vec<ConnectionHandle>,
+    ) {
+        for cell in self.connections.values() {
+            let mut state = cell.lock();
+            if (all || state.wants_move) && state.over.is_none() {
+                state.move_to(now, self.socket);
+                if shared::queue(&mut state) {
+                    changed.push(cell.handle());
+                }
+            }
+        }
+    }
+
+    /// Moves whom could not be moved before, and closes the sockets that are left.
+    pub(crate) fn tidy_sockets(
+        &mut self,
+        now: quic_core::Instant,
+        changed: &mut Vec<ConnectionHandle>,
+    ) {
+        self.move_connections(now, false, changed);
+        for socket in self.sockets.idle(self.socket) {
+            let is_used = |cell: &SharedConnection| {
+                let state = cell.lock();
+                state.wants_move || state.connection.paths().any(|it| it.addresses.socket == socket)
+            };
+            if !self.connections.values().any(is_used) {
+                self.sockets.remove(socket);
+                self.multiplexer.remove_socket(socket);
+            }
+        }
     }
 
     /// Hands the events of the core to those who wait for them.

@@ -39,6 +39,37 @@ pub enum WriteError {
     /// The stream was finished or reset before.
     #[error("the stream is closed")]
     ClosedStream,
+    /// The stream was opened in 0-RTT, which the server did not take, and given up.
+    #[error("the server did not take 0-RTT")]
+    EarlyDataRejected,
+}
+
+/// [`SendStream::reset_at`](crate::SendStream::reset_at) failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetAtError {
+    /// The stream was finished and acknowledged, or reset, before.
+    #[error("the stream is closed")]
+    ClosedStream,
+    /// The peer does not understand RESET_STREAM_AT. A plain
+    /// [`reset`](crate::SendStream::reset) is possible.
+    #[error("the peer does not support reliable resets")]
+    Unsupported,
+}
+
+/// A datagram cannot be sent.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendDatagramError {
+    /// The peer receives no datagrams.
+    #[error("the peer receives no datagrams")]
+    Unsupported,
+    /// It is longer than the path, the peer or the queue takes: at most this many bytes now.
+    #[error("the datagram is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The connection is over.
+    #[error("connection lost: {0}")]
+    ConnectionLost(#[from] ConnectionError),
 }
 
 /// A read failed.
@@ -53,6 +84,9 @@ pub enum ReadError {
     /// The stream was stopped before.
     #[error("the stream is closed")]
     ClosedStream,
+    /// The stream was opened in 0-RTT, which the server did not take, and given up.
+    #[error("the server did not take 0-RTT")]
+    EarlyDataRejected,
 }
 
 /// [`RecvStream::read_exact`](crate::RecvStream::read_exact) failed.
@@ -83,6 +117,9 @@ pub enum StoppedError {
     /// The connection is over.
     #[error("connection lost: {0}")]
     ConnectionLost(#[from] ConnectionError),
+    /// The stream was opened in 0-RTT, which the server did not take, and given up.
+    #[error("the server did not take 0-RTT")]
+    EarlyDataRejected,
 }
 
 /// The client's address is validated already, so that there is nothing to retry for.
@@ -126,6 +163,7 @@ impl From<WriteError> for io::Error {
             WriteError::Stopped(_) => io::ErrorKind::ConnectionReset,
             WriteError::ConnectionLost(lost) => lost.io_kind(),
             WriteError::ClosedStream => io::ErrorKind::NotConnected,
+            WriteError::EarlyDataRejected => io::ErrorKind::ConnectionReset,
         };
         Self::new(kind, error)
     }
@@ -137,6 +175,7 @@ impl From<ReadError> for io::Error {
             ReadError::Reset(_) => io::ErrorKind::ConnectionReset,
             ReadError::ConnectionLost(lost) => lost.io_kind(),
             ReadError::ClosedStream => io::ErrorKind::NotConnected,
+            ReadError::EarlyDataRejected => io::ErrorKind::ConnectionReset,
         };
         Self::new(kind, error)
     }
@@ -162,8 +201,11 @@ impl From<ReadToEndError> for io::Error {
 
 impl From<StoppedError> for io::Error {
     fn from(error: StoppedError) -> Self {
-        let StoppedError::ConnectionLost(lost) = &error;
-        Self::new(lost.io_kind(), error)
+        let kind = match &error {
+            StoppedError::ConnectionLost(lost) => lost.io_kind(),
+            StoppedError::EarlyDataRejected => io::ErrorKind::ConnectionReset,
+        };
+        Self::new(kind, error)
     }
 }
 

@@ -13,11 +13,14 @@ mod bell;
 mod clock;
 mod waiting;
 
+mod session_cache;
 mod shared;
 
 mod error;
 
 mod connection;
+mod datagrams;
+mod early_data;
 mod recv_stream;
 mod send_stream;
 mod stream_io;
@@ -29,17 +32,21 @@ mod manager;
 mod outbox;
 mod pump;
 mod socket;
+mod sockets;
 
 pub use connection::{Connecting, Connection};
+pub use datagrams::OutgoingDatagram;
+pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
 pub use endpoint::Endpoint;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
-    ReadToEndError, RetryError, StoppedError, WriteError,
+    ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
 };
 pub use incoming::{Incoming, IncomingFuture};
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
 pub use send_stream::SendStream;
+pub use session_cache::SessionCache;
 pub use socket::{
     Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
 };
@@ -48,10 +55,12 @@ pub use bytes::Bytes;
 #[cfg(feature = "quic-lb")]
 pub use quic_core::quic_lb;
 pub use quic_core::{
-    AddressValidation, ApplicationClose, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionError, ConnectionId, ConnectionIdGenerator, Direction, EndpointConfig, KeyId,
-    Keyring, KeyringError, ServerConfig, SharedConnectionIds, Side, Statistics, StreamId,
-    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
+    AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
+    CongestionAlgorithm, ConnectionError, ConnectionId, ConnectionIdGenerator, DatagramOutcome,
+    DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, KeyId, Keyring,
+    KeyringError, PathAddresses, PathStatistics, ServerConfig, SharedConnectionIds, Side, SocketId,
+    Statistics, StreamId, TransportConfig, TransportError, TransportErrorCode, VarInt,
+    VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -14,13 +14,13 @@ pub(crate) type Multiplexer = SocketMultiplexer<Manager>;
 
 /// A multiplexer with one socket, which is bound to `local`.
 pub(crate) fn multiplexer(
-    config: EndpointConfig,
+    config: Arc<EndpointConfig>,
     local: SocketAddr,
     random: SeededRandom,
 ) -> io::Result<(Multiplexer, SocketId)> {
     let mut multiplexer = Multiplexer::with_random(random);
     let socket = multiplexer
-        .add_socket(local, Arc::new(config))
+        .add_socket(local, config)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
     Ok((multiplexer, socket))
 }

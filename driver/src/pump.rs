@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant as StdInstant};
 
 use quic_core::{
-    ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, PathAddresses, UdpDatagram,
+    ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, PathAddresses, SocketId, UdpDatagram,
 };
 
 use crate::endpoint::{EndpointInner, EndpointState};
@@ -25,14 +25,42 @@ use crate::socket::{Arrivals, Socket};
 pub struct Pump {
     endpoint: Arc<EndpointInner>,
     arrivals: Arrivals,
-    outbox: Outbox,
+    /// One for each socket.
+    lanes: Vec<Lane>,
     changed: Vec<ConnectionHandle>,
     woken: Vec<Waker>,
     rung: bool,
+    /// When to look for sockets that nobody uses any more; only while there are several.
+    tidy_at: Option<Instant>,
+}
+
+/// What is to be remembered of one socket.
+#[derive(Debug)]
+struct Lane {
+    socket: SocketId,
+    outbox: Outbox,
+    /// Whether there was nothing to send since something was sent on any socket.
+    flushed: bool,
     /// Receive calls in a row that failed.
     failures: u32,
     /// Until when a socket that fails is left alone.
     paused_until: Option<Instant>,
+}
+
+impl Lane {
+    fn new(socket: SocketId) -> Self {
+        Self { socket, outbox: Outbox::new(), flushed: false, failures: 0, paused_until: None }
+    }
+
+    fn on_receive_error(&mut self, now: Instant) -> Arrived {
+        self.failures += 1;
+        if self.failures < MAX_FAILURES {
+            return Arrived::Something;
+        }
+        self.failures = 0;
+        self.paused_until = Some(now + PAUSE);
+        Arrived::Nothing
+    }
 }
 
 /// Whether something arrived.
@@ -60,17 +88,53 @@ pub enum Progress {
 }
 
 impl Pump {
-    pub(crate) fn new(endpoint: Arc<EndpointInner>) -> Self {
+    pub(crate) fn new(endpoint: Arc<EndpointInner>, first: SocketId) -> Self {
         Self {
             endpoint,
             arrivals: Arrivals::new(),
-            outbox: Outbox::new(),
+            lanes: vec![Lane::new(first)],
             changed: Vec::new(),
             woken: Vec::new(),
             rung: false,
-            failures: 0,
-            paused_until: None,
+            tidy_at: None,
         }
+    }
+
+    /// The first socket, which the endpoint was made with.
+    pub fn first_socket(&self) -> Option<SocketId> {
+        self.lanes.first().map(|lane| lane.socket)
+    }
+
+    /// Takes another socket, which [`Endpoint::rebind_to`](crate::Endpoint::rebind_to) or
+    /// [`Endpoint::add_socket_at`](crate::Endpoint::add_socket_at) named.
+    pub fn add_socket(&mut self, now: Instant, socket: SocketId) {
+        if self.lane(socket).is_none() {
+            self.lanes.push(Lane::new(socket));
+        }
+        self.tidy_at.get_or_insert(now + TIDY_INTERVAL);
+    }
+
+    /// Whether the endpoint still uses a socket; if not, the loop is to close it.
+    pub fn uses_socket(&self, socket: SocketId) -> bool {
+        self.lanes.iter().any(|lane| lane.socket == socket)
+    }
+
+    fn lane(&mut self, socket: SocketId) -> Option<&mut Lane> {
+        self.lanes.iter_mut().find(|lane| lane.socket == socket)
+    }
+
+    /// Moves connections that could not move before, and gives up sockets that nobody uses.
+    fn tidy(&mut self, now: Instant) {
+        self.tidy_at = None;
+        let mut changed = Vec::new();
+        let mut state = self.endpoint.lock();
+        state.tidy_sockets(now, &mut changed);
+        self.lanes.retain(|lane| state.sockets.contains(lane.socket));
+        if !state.sockets.is_single() {
+            self.tidy_at = Some(now + TIDY_INTERVAL);
+        }
+        drop(state);
+        self.endpoint.bell.ring_for_all(&changed);
     }
 
     /// Reads the clock.
@@ -78,36 +142,38 @@ impl Pump {
         self.endpoint.bell.now()
     }
 
-    /// Takes one batch of datagrams from the socket.
+    /// Takes one batch of datagrams from the socket that `id` names.
     ///
     /// An error of the socket is counted and never the end. Most are news of a datagram sent
     /// earlier, are told once, and hide nothing: the socket is asked again. One that goes on
     /// failing is left alone for a moment, and its connections may time out meanwhile.
-    pub fn receive(&mut self, now: Instant, socket: &impl Socket) -> Arrived {
-        if self.paused_until.is_some_and(|until| now < until) {
+    pub fn receive(&mut self, now: Instant, id: SocketId, socket: &impl Socket) -> Arrived {
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.socket == id) else {
+            return Arrived::Nothing;
+        };
+        if lane.paused_until.is_some_and(|until| now < until) {
             return Arrived::Nothing;
         }
-        self.paused_until = None;
+        lane.paused_until = None;
         match socket.receive(&mut self.arrivals) {
-            Ok(()) => self.failures = 0,
+            Ok(()) => lane.failures = 0,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.failures = 0;
+                lane.failures = 0;
                 return Arrived::Nothing;
             }
-            Err(_) => return self.on_receive_error(now),
+            Err(_) => {
+                self.endpoint.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
+                return lane.on_receive_error(now);
+            }
         }
         let mut state = self.endpoint.lock();
         for (meta, payload) in self.arrivals.trains() {
-            let EndpointState { multiplexer, socket, .. } = &mut *state;
+            let EndpointState { multiplexer, .. } = &mut *state;
             let stride = Some(meta.stride).filter(|stride| *stride > 0 && *stride < payload.len());
             multiplexer.handle_datagram(
                 now,
                 UdpDatagram {
-                    path: PathAddresses {
-                        socket: *socket,
-                        local_ip: meta.dst_ip,
-                        remote: meta.addr,
-                    },
+                    path: PathAddresses { socket: id, local_ip: meta.dst_ip, remote: meta.addr },
                     ecn: meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8)),
                     payload,
                     segment_length: stride,
@@ -121,30 +187,23 @@ impl Pump {
         if awaited { Arrived::SomethingAwaited } else { Arrived::Something }
     }
 
-    fn on_receive_error(&mut self, now: Instant) -> Arrived {
-        self.endpoint.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
-        self.failures += 1;
-        if self.failures < MAX_FAILURES {
-            return Arrived::Something;
-        }
-        self.failures = 0;
-        self.paused_until = Some(now + PAUSE);
-        Arrived::Nothing
-    }
-
-    /// Carries out what the application did, and sends one batch of datagrams.
-    pub fn send(&mut self, now: Instant, socket: &impl Socket) -> Progress {
+    /// Carries out what the application did, and sends one batch of datagrams on the socket that
+    /// `id` names.
+    pub fn send(&mut self, now: Instant, id: SocketId, socket: &impl Socket) -> Progress {
         if mem::take(&mut self.rung) {
             self.endpoint.lock().settle(now, &mut self.changed, &mut self.woken);
             shared::wake(&mut self.woken);
         }
-        if self.outbox.is_empty() && !self.fill(now, socket) {
+        let Some(lane) = self.lanes.iter().position(|lane| lane.socket == id) else {
+            return Progress::Flushed;
+        };
+        if !self.fill(now, lane, socket) {
             return Progress::Flushed;
         }
-        let sent = self.outbox.send(socket, &self.endpoint.counters);
-        if let Some(length) = self.outbox.take_too_large() {
-            let EndpointState { multiplexer, socket, .. } = &mut *self.endpoint.lock();
-            multiplexer.handle_too_large(now, *socket, length);
+        let Some(Lane { outbox, .. }) = self.lanes.get_mut(lane) else { return Progress::Flushed };
+        let sent = outbox.send(socket, &self.endpoint.counters);
+        if let Some(length) = outbox.take_too_large() {
+            self.endpoint.lock().multiplexer.handle_too_large(now, id, length);
         }
         match sent {
             Sent::Gone => Progress::More,
@@ -152,11 +211,21 @@ impl Pump {
         }
     }
 
-    fn fill(&mut self, now: Instant, socket: &impl Socket) -> bool {
+    /// Fills the outbox of a socket, if it is empty; returns whether there is something in it.
+    fn fill(&mut self, now: Instant, lane: usize, socket: &impl Socket) -> bool {
+        let Some(Lane { socket: id, outbox, flushed, .. }) = self.lanes.get_mut(lane) else {
+            return false;
+        };
+        if !outbox.is_empty() {
+            return true;
+        }
         let mut state = self.endpoint.lock();
-        let EndpointState { multiplexer, socket: id, .. } = &mut *state;
-        let filled = self.outbox.fill(socket, |buffer| multiplexer.poll_transmit(now, *id, buffer));
-        if !filled {
+        let EndpointState { multiplexer, .. } = &mut *state;
+        let filled = outbox.fill(socket, |buffer| multiplexer.poll_transmit(now, *id, buffer));
+        *flushed = !filled;
+        if filled {
+            self.lanes.iter_mut().for_each(|lane| lane.flushed = false);
+        } else if self.lanes.iter().all(|lane| lane.flushed) {
             state.on_flushed(&mut self.woken);
         }
         drop(state);
@@ -166,7 +235,12 @@ impl Pump {
 
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.paused_until = self.paused_until.filter(|until| now < *until);
+        for lane in &mut self.lanes {
+            lane.paused_until = lane.paused_until.filter(|until| now < *until);
+        }
+        if self.tidy_at.is_some_and(|at| at <= now) {
+            self.tidy(now);
+        }
         let mut state = self.endpoint.lock();
         state.multiplexer.handle_timeout(now);
         state.unsent = true;
@@ -178,7 +252,8 @@ impl Pump {
     /// When [`handle_timeout`](Self::handle_timeout) is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let timeout = self.endpoint.lock().multiplexer.poll_timeout();
-        timeout.into_iter().chain(self.paused_until).min()
+        let paused = self.lanes.iter().filter_map(|lane| lane.paused_until);
+        timeout.into_iter().chain(paused).chain(self.tidy_at).min()
     }
 
     /// An instant on the clock of `std`, for timers; `None` if that cannot hold it.
@@ -195,16 +270,17 @@ impl Pump {
             self.rung = true;
             return Poll::Ready(true);
         }
-        if self.endpoint.bell.is_abandoned() && self.outbox.is_empty() {
+        let is_empty = self.lanes.iter().all(|lane| lane.outbox.is_empty());
+        if self.endpoint.bell.is_abandoned() && is_empty {
             let idle = self.endpoint.lock().is_idle();
             return if idle { Poll::Ready(false) } else { Poll::Pending };
         }
         Poll::Pending
     }
 
-    /// Whether the socket should be received from now; not for a moment after it failed.
-    pub fn is_receiving(&self) -> bool {
-        self.paused_until.is_none()
+    /// Whether a socket should be received from now; not for a moment after it failed.
+    pub fn is_receiving(&self, id: SocketId) -> bool {
+        self.lanes.iter().any(|lane| lane.socket == id && lane.paused_until.is_none())
     }
 }
 
@@ -218,6 +294,8 @@ impl Drop for Pump {
 /// So many receive calls in a row that fail are the socket's own fault. Fewer may be news of
 /// datagrams: which errors can be, differs between systems, and is long on each.
 const MAX_FAILURES: u32 = 16;
+/// How often sockets that may be in use no longer are looked at.
+const TIDY_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a failing socket is left alone.
 const PAUSE: Duration = Duration::from_millis(10);
 

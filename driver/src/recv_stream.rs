@@ -8,7 +8,7 @@ use bytes::Bytes;
 use quic_core::{ReadError as CoreReadError, ReadOutcome, StreamId, VarInt};
 
 use crate::error::{ClosedStream, ReadError, ReadExactError, ReadToEndError};
-use crate::shared::ConnectionRef;
+use crate::shared::{ConnectionRef, ConnectionState};
 
 /// The receiving part of a stream.
 ///
@@ -18,6 +18,8 @@ pub struct RecvStream {
     connection: Arc<ConnectionRef>,
     id: StreamId,
     progress: Progress,
+    /// Opened in 0-RTT, and not known to have survived that.
+    early: bool,
 }
 
 /// What is remembered of the stream once the core has forgotten it.
@@ -32,8 +34,8 @@ enum Progress {
 }
 
 impl RecvStream {
-    pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId) -> Self {
-        Self { connection, id, progress: Progress::Open }
+    pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId, early: bool) -> Self {
+        Self { connection, id, progress: Progress::Open, early }
     }
 
     /// Copies the next bytes into `out` and returns how many, at least one unless `out` is empty;
@@ -112,12 +114,19 @@ impl RecvStream {
         }
         self.progress = Progress::Stopped;
         let mut state = self.connection.lock();
-        if state.over.is_some() {
+        if state.over.is_some() || self.is_gone(&state) {
             return Ok(());
         }
         state.connection.recv_stream(self.id).stop(code).map_err(|_| ClosedStream)?;
         self.connection.changed(state);
         Ok(())
+    }
+
+    /// Whether any of the stream's data came in 0-RTT, and so may be a copy that somebody else sent
+    /// again. Do nothing because of it that must not happen twice before the handshake is
+    /// complete, which shows that the client is there. False once all was read.
+    pub fn is_0rtt(&self) -> bool {
+        self.connection.lock().connection.recv_stream(self.id).is_early()
     }
 
     /// The stream's ID.
@@ -196,6 +205,11 @@ impl RecvStream {
         outcome
     }
 
+    /// Whether the stream was given up with 0-RTT. Another one may have its ID.
+    fn is_gone(&self, state: &ConnectionState) -> bool {
+        self.early && state.early_streams_gone
+    }
+
     fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -208,6 +222,9 @@ impl RecvStream {
             Progress::Stopped => return Poll::Ready(Err(ReadError::ClosedStream)),
         }
         let mut state = self.connection.lock();
+        if self.is_gone(&state) {
+            return Poll::Ready(Err(ReadError::EarlyDataRejected));
+        }
         let outcome = match read(&mut state.connection.recv_stream(self.id)) {
             // What arrived before the connection ended can still be read.
             Err(CoreReadError::Blocked) => {
@@ -241,7 +258,12 @@ impl RecvStream {
 
 impl Drop for RecvStream {
     fn drop(&mut self) {
-        self.connection.lock().waiting.forget_reader(self.id);
+        let mut state = self.connection.lock();
+        if self.is_gone(&state) {
+            return;
+        }
+        state.waiting.forget_reader(self.id);
+        drop(state);
         if self.progress == Progress::Open {
             let _: Result<(), ClosedStream> = self.stop(VarInt::default());
         }

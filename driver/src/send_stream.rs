@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use quic_core::{ConnectionError, Finished, StreamId, VarInt, WriteError as CoreWriteError};
+use quic_core::{
+    ConnectionError, Finished, ResetAtError as CoreResetAtError, StreamId, VarInt,
+    WriteError as CoreWriteError,
+};
 
-use crate::error::{ClosedStream, StoppedError, WriteError};
+use crate::error::{ClosedStream, ResetAtError, StoppedError, WriteError};
 use crate::shared::{ConnectionRef, ConnectionState};
 use crate::waiting::Topic;
 
@@ -21,11 +24,13 @@ pub struct SendStream {
     id: StreamId,
     /// Whether the application finished or reset it.
     ended: bool,
+    /// Opened in 0-RTT, and not known to have survived that.
+    early: bool,
 }
 
 impl SendStream {
-    pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId) -> Self {
-        Self { connection, id, ended: false }
+    pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId, early: bool) -> Self {
+        Self { connection, id, ended: false, early }
     }
 
     /// Takes as much of `data` as flow control and the send buffer allow, at least one byte unless
@@ -87,14 +92,14 @@ impl SendStream {
     ///
     /// # Errors
     /// [`ClosedStream`] if the stream was finished or reset before. It is no error if the peer
-    /// stopped the stream or the connection is over.
+    /// stopped the stream, the connection is over, or the stream was given up with 0-RTT.
     pub fn finish(&mut self) -> Result<(), ClosedStream> {
         if self.ended {
             return Err(ClosedStream);
         }
         self.ended = true;
         let mut state = self.connection.lock();
-        if state.over.is_some() {
+        if state.over.is_some() || self.is_gone(&state) {
             return Ok(());
         }
         let mut stream = state.connection.send_stream(self.id);
@@ -117,10 +122,33 @@ impl SendStream {
     pub fn reset(&mut self, code: VarInt) -> Result<(), ClosedStream> {
         self.ended = true;
         let mut state = self.connection.lock();
-        if state.over.is_some() {
+        if state.over.is_some() || self.is_gone(&state) {
             return Ok(());
         }
         state.connection.send_stream(self.id).reset(code).map_err(|_| ClosedStream)?;
+        self.connection.changed(state);
+        Ok(())
+    }
+
+    /// Gives up what is at or behind the offset `reliable_size` and tells the peer so, with `code`;
+    /// all below is delivered first (RESET_STREAM_AT, draft-ietf-quic-reliable-stream-reset). More
+    /// than what was written means all of that. Called again, it can only promise less.
+    ///
+    /// # Errors
+    /// See [`ResetAtError`]. It is no error if the peer stopped the stream or the connection is
+    /// over.
+    pub fn reset_at(&mut self, code: VarInt, reliable_size: u64) -> Result<(), ResetAtError> {
+        let mut state = self.connection.lock();
+        if state.over.is_some() {
+            self.ended = true;
+            return Ok(());
+        }
+        let reset = state.connection.send_stream(self.id).reset_at(code, reliable_size);
+        reset.map_err(|error| match error {
+            CoreResetAtError::Unsupported => ResetAtError::Unsupported,
+            _ => ResetAtError::ClosedStream,
+        })?;
+        self.ended = true;
         self.connection.changed(state);
         Ok(())
     }
@@ -132,6 +160,9 @@ impl SendStream {
     /// [`StoppedError::ConnectionLost`] if the connection ended before.
     pub async fn stopped(&self) -> Result<Option<VarInt>, StoppedError> {
         let outcome = self.connection.wait_for(Topic::Stopped(self.id), |state| {
+            if self.is_gone(state) {
+                return Some(Err(StoppedError::EarlyDataRejected));
+            }
             let stream = state.connection.send_stream(self.id);
             if let Some(code) = stream.stopped() {
                 return Some(Ok(Some(code)));
@@ -155,7 +186,10 @@ impl SendStream {
         if self.ended {
             return Err(ClosedStream);
         }
-        self.connection.lock().connection.send_stream(self.id).set_priority(priority);
+        let mut state = self.connection.lock();
+        if !self.is_gone(&state) {
+            state.connection.send_stream(self.id).set_priority(priority);
+        }
         Ok(())
     }
 
@@ -206,6 +240,11 @@ impl SendStream {
         self.poll_with(cx, |stream| stream.write_chunk(chunk))
     }
 
+    /// Whether the stream was given up with 0-RTT. Another one may have its ID.
+    fn is_gone(&self, state: &ConnectionState) -> bool {
+        self.early && state.early_streams_gone
+    }
+
     fn poll_with(
         &mut self,
         cx: &mut Context<'_>,
@@ -213,6 +252,9 @@ impl SendStream {
     ) -> Poll<Result<usize, WriteError>> {
         let mut state = self.connection.lock();
         state.check()?;
+        if self.is_gone(&state) {
+            return Poll::Ready(Err(WriteError::EarlyDataRejected));
+        }
         let result = match write(&mut state.connection.send_stream(self.id)) {
             Err(CoreWriteError::Blocked) => {
                 state.waiting.wait_writable(self.id, cx);
@@ -231,7 +273,12 @@ impl SendStream {
 
 impl Drop for SendStream {
     fn drop(&mut self) {
-        self.connection.lock().waiting.forget_writer(self.id);
+        let mut state = self.connection.lock();
+        if self.is_gone(&state) {
+            return;
+        }
+        state.waiting.forget_writer(self.id);
+        drop(state);
         if !self.ended {
             let _: Result<(), ClosedStream> = self.finish();
         }

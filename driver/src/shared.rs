@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::{future, mem};
 
 use quic_core::{
-    Connection, ConnectionCell, ConnectionError, ConnectionHandle, Event, StreamEvent, VarInt,
+    Connection, ConnectionCell, ConnectionError, ConnectionHandle, DatagramEvent, Event,
+    MigrationError, PathAddresses, SocketId, StreamEvent, VarInt,
 };
 
 use crate::bell::{Bell, User};
@@ -23,6 +24,7 @@ struct Inner {
 }
 
 /// What the lock of a connection guards.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
     pub(crate) connection: Connection,
@@ -31,8 +33,14 @@ pub(crate) struct ConnectionState {
     pub(crate) over: Option<ConnectionError>,
     /// Whether the handshake is complete.
     pub(crate) connected: bool,
+    /// Whether the application decides what becomes of 0-RTT that is rejected.
+    pub(crate) keeps_rejected: bool,
+    /// Streams that were opened in 0-RTT were given up; their IDs are used again.
+    pub(crate) early_streams_gone: bool,
     /// Whether the connection is in the bell's list of changed ones.
     queued: bool,
+    /// Whether it is to move to the endpoint's socket, and could not yet.
+    pub(crate) wants_move: bool,
 }
 
 impl ConnectionCell for SharedConnection {
@@ -42,7 +50,10 @@ impl ConnectionCell for SharedConnection {
             waiting: Waiting::default(),
             over: None,
             connected: false,
+            keeps_rejected: false,
+            early_streams_gone: false,
             queued: false,
+            wants_move: false,
         };
         Self(Arc::new(Inner { handle, state: Mutex::new(state) }))
     }
@@ -80,10 +91,21 @@ impl ConnectionState {
                 self.waiting.take(Topic::Connected, woken);
             }
             Event::HandshakeDataReady => self.waiting.take(Topic::HandshakeData, woken),
+            Event::EarlyDataRejected => self.on_early_data_rejected(woken),
             Event::Lost(error) => self.end(error, woken),
             Event::Stream(event) => self.handle_stream_event(event, woken),
+            Event::Datagram(event) => self.handle_datagram_event(event, woken),
             // Attempts are no connections yet.
             Event::Incoming | _ => {}
+        }
+    }
+
+    fn handle_datagram_event(&mut self, event: DatagramEvent, woken: &mut Vec<Waker>) {
+        match event {
+            DatagramEvent::Readable => self.waiting.take(Topic::Datagrams, woken),
+            DatagramEvent::Reported => self.waiting.take(Topic::DatagramReports, woken),
+            DatagramEvent::Writable => self.waiting.take(Topic::DatagramRoom, woken),
+            _ => {}
         }
     }
 
@@ -101,6 +123,21 @@ impl ConnectionState {
             StreamEvent::Writable(id) => self.waiting.take_writer(id, woken),
             _ => {}
         }
+    }
+
+    /// Moves a client's connection to another socket, or notes that it wants to. One that must
+    /// not stays where it is.
+    pub(crate) fn move_to(&mut self, now: quic_core::Instant, socket: SocketId) {
+        let current = self.connection.path();
+        self.wants_move = false;
+        if current.socket == socket {
+            return;
+        }
+        let path = PathAddresses { socket, local_ip: None, remote: current.remote };
+        self.wants_move = matches!(
+            self.connection.migrate(now, path),
+            Err(MigrationError::NotConfirmed | MigrationError::NoConnectionId)
+        );
     }
 
     /// Notes that the connection is over; the first reason counts.

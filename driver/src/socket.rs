@@ -4,6 +4,10 @@ use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+#[cfg(unix)]
+use std::os::fd::AsFd as AsSocket;
+#[cfg(windows)]
+use std::os::windows::io::AsSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use quic_core::EcnCodepoint;
@@ -139,8 +143,26 @@ impl UdpOffload {
     ///
     /// # Errors
     /// If the socket does not take the options that QUIC needs.
-    pub fn new(socket: UdpSockRef<'_>) -> io::Result<Self> {
-        let state = UdpSocketState::new(socket)?;
+    pub fn new(socket: &impl AsSocket) -> io::Result<Self> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+        //# UDP datagrams MUST NOT be fragmented at the IP layer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+        //# In IPv4 [IPv4], the Don't Fragment (DF) bit MUST be set if possible,
+        //# to prevent fragmentation on the path.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Probe packets: The network interface below the PL is REQUIRED to
+        //# provide a way to transmit a probe packet that is larger than the
+        //# PLPMTU.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# In IPv4, a probe packet MUST be sent with the Don't Fragment (DF) bit
+        //# set in the IP header and without network layer endpoint fragmentation.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-4.5
+        //# A PL implementing this specification MUST suspend network layer
+        //# processing of outgoing packets that enforces a PMTU [RFC1191][RFC8201]
+        //# for each flow utilizing DPLPMTUD and instead use DPLPMTUD to control
+        //# the size of packets that are sent by a flow.
+        let state = UdpSocketState::new(socket.into())?;
+        keep_marks(socket);
         let maximum_segments =
             NonZeroUsize::new(state.max_gso_segments()).unwrap_or(NonZeroUsize::MIN);
         Ok(Self { state, maximum_segments })
@@ -186,6 +208,18 @@ impl UdpOffload {
         Ok(())
     }
 }
+
+/// The time of arrival, which nobody here asks for, takes the room in which the ECN mark of a train
+/// would be told.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_marks(socket: &impl AsSocket) {
+    use nix::sys::socket::{setsockopt, sockopt};
+    // A system that does not know the time has not been asked for it either.
+    let _: nix::Result<()> = setsockopt(socket, sockopt::ReceiveTimestampns, &false);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_marks(_: &impl AsSocket) {}
 
 /// Asks the system for socket buffers that hold a burst of a fast path: 4 MiB each way.
 ///

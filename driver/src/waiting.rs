@@ -57,6 +57,12 @@ pub(crate) enum Topic {
     Closed,
     /// The handshake completes.
     Connected,
+    /// Datagrams are received.
+    Datagrams,
+    /// There is room for datagrams to send.
+    DatagramRoom,
+    /// There are reports on datagrams.
+    DatagramReports,
     /// Everything that was written is acknowledged.
     Flushed,
     /// The handshake's first results are there.
@@ -72,9 +78,19 @@ pub(crate) enum Topic {
 pub(crate) struct Waiting {
     /// Accept, open, per direction; then the rest of the topics without a stream.
     lists: [WaitList; 8],
+    /// Made when somebody waits.
+    datagrams: Option<Box<DatagramWaiters>>,
     readers: StreamMap<Waker>,
     writers: StreamMap<Waker>,
     stopped: StreamMap<WaitList>,
+}
+
+/// Who waits for something about datagrams.
+#[derive(Debug, Default)]
+struct DatagramWaiters {
+    readers: WaitList,
+    senders: WaitList,
+    reports: WaitList,
 }
 
 impl Waiting {
@@ -145,6 +161,10 @@ impl Waiting {
         }
         woken.extend(self.readers.drain().map(|(_, waker)| waker));
         woken.extend(self.writers.drain().map(|(_, waker)| waker));
+        if let Some(datagrams) = &mut self.datagrams {
+            let DatagramWaiters { readers, senders, reports } = &mut **datagrams;
+            [readers, senders, reports].into_iter().for_each(|list| list.take(woken));
+        }
         // Tasks are woken in no particular order.
         self.stopped.drain().for_each(|(_, mut list)| list.take(woken));
     }
@@ -153,6 +173,9 @@ impl Waiting {
         let [accept_bi, accept_uni, open_bi, open_uni, closed, connected, flushed, data] =
             &mut self.lists;
         match topic {
+            Topic::Datagrams => &mut self.datagrams.get_or_insert_default().readers,
+            Topic::DatagramRoom => &mut self.datagrams.get_or_insert_default().senders,
+            Topic::DatagramReports => &mut self.datagrams.get_or_insert_default().reports,
             Topic::Accept(Direction::Bidirectional) => accept_bi,
             Topic::Accept(Direction::Unidirectional) => accept_uni,
             Topic::Open(Direction::Bidirectional) => open_bi,

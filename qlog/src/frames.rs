@@ -79,7 +79,20 @@ pub(crate) fn write(out: &mut String, frame: &FrameRecord<'_>) {
         FrameRecord::ConnectionClose { error_code, frame_type, reason } => {
             write_close(&mut object, *error_code, *frame_type, reason);
         }
-        FrameRecord::Ping | FrameRecord::HandshakeDone => {}
+        FrameRecord::Datagram { length } => object.object("raw").plain("length", length),
+        FrameRecord::ResetStreamAt { stream, error_code, final_size, reliable_size } => {
+            object.plain("stream_id", stream.value());
+            errors::unknown(&mut object, "error", *error_code);
+            object.plain("final_size", final_size);
+            object.plain("reliable_size", reliable_size);
+        }
+        FrameRecord::AckFrequency { sequence, threshold, max_ack_delay, reordering_threshold } => {
+            object.plain("sequence_number", sequence);
+            object.plain("ack_eliciting_threshold", threshold);
+            object.float("requested_max_ack_delay", milliseconds(*max_ack_delay));
+            object.plain("reordering_threshold", reordering_threshold);
+        }
+        FrameRecord::Ping | FrameRecord::HandshakeDone | FrameRecord::ImmediateAck => {}
     }
 }
 
@@ -105,6 +118,10 @@ fn name(frame: &FrameRecord<'_>) -> &'static str {
         FrameRecord::PathResponse { .. } => "path_response",
         FrameRecord::ConnectionClose { .. } => "connection_close",
         FrameRecord::HandshakeDone => "handshake_done",
+        FrameRecord::Datagram { .. } => "datagram",
+        FrameRecord::ResetStreamAt { .. } => "reset_stream_at",
+        FrameRecord::AckFrequency { .. } => "ack_frequency",
+        FrameRecord::ImmediateAck => "immediate_ack",
     }
 }
 

@@ -25,13 +25,34 @@ pub enum Event {
     /// A client wants to connect; accept, refuse, retry or ignore it. After 10 s without an answer
     /// the attempt is dropped, and nothing more is heard of it.
     Incoming,
+    /// The server did not take the early data (0-RTT). Nothing was lost: streams stand still until
+    /// [`resend_early_data`](crate::Connection::resend_early_data) or
+    /// [`discard_early_data`](crate::Connection::discard_early_data) says what becomes of what was
+    /// written to them. The application protocol, and what it remembers of its last connection,
+    /// may be another one now. [`Connected`](Self::Connected) follows.
+    EarlyDataRejected,
     /// The connection is over. No further events follow. What had arrived before can still be
     /// accepted and read, unless this end closed, until `poll_event` returns `None`.
     Lost(ConnectionError),
+    /// Something happened to datagrams.
+    Datagram(DatagramEvent),
     /// Something happened to a path (RFC 9000 §9).
     Path(PathEvent),
     /// Something happened on a stream.
     Stream(StreamEvent),
+}
+
+/// Something happened to the datagrams of a connection (RFC 9221).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum DatagramEvent {
+    /// Datagrams arrived: call [`receive`](crate::DatagramChannel::receive) until it returns `None`.
+    Readable,
+    /// There are reports: call [`next_report`](crate::DatagramChannel::next_report) until it returns
+    /// `None`.
+    Reported,
+    /// There is room again, after [`try_send`](crate::DatagramChannel::try_send) found none.
+    Writable,
 }
 
 /// Something happened to a path of the connection.

@@ -73,6 +73,23 @@ impl Sub for Instant {
     }
 }
 
+/// A length of time that takes half of the memory of a [`Duration`]; at most 584 years. A
+/// connection keeps several.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Span(u64);
+
+impl From<Duration> for Span {
+    fn from(duration: Duration) -> Self {
+        Self(saturating_nanos(duration))
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(Span(nanos): Span) -> Self {
+        Self::from_nanos(nanos)
+    }
+}
+
 /// Nanoseconds of `duration`, at most [`u64::MAX`].
 pub(crate) fn saturating_nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

@@ -112,7 +112,7 @@
 #![forbid(unsafe_code)]
 
 // The modules are in the order of layers, lowest first; each uses those above it in the list.
-// Components of a connection (`ids`, `paths`, `recovery`, `streams`) do not know each other:
+// Components of a connection (`ack_frequency`, `datagrams`, `ids`, `paths`, `recovery`, `streams`) do not know each other:
 // `connection` routes between them.
 
 mod deadline;
@@ -135,6 +135,8 @@ mod packet;
 #[cfg(feature = "quic-lb")]
 pub mod quic_lb;
 
+mod ack_frequency;
+mod datagrams;
 mod ids;
 mod paths;
 mod recovery;
@@ -154,16 +156,19 @@ mod socket_multiplexer;
 pub mod fuzzing;
 
 pub use config::{
-    AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm, ConnectionIdGenerator,
-    EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, SharedConnectionIds,
-    TransportConfig, VersionChoice,
+    AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
+    ConnectionIdGenerator, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions,
+    SharedConnectionIds, TransportConfig, VersionChoice,
 };
-pub use connection::{Connection, MigrationError, PathStatistics, Statistics};
+pub use connection::{
+    Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,
+};
 pub use crypto::{KeyId, Keyring, KeyringError};
+pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
-pub use event::{ConnectionHandle, Event, PathEvent, StreamEvent};
+pub use event::{ConnectionHandle, DatagramEvent, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
 pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
@@ -180,7 +185,8 @@ pub use recorder::{
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;
 pub use streams::{
-    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
+    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
+    WriteError,
 };
 pub use transmit::{Transmit, TransmitBuffer};
 pub use wire::{

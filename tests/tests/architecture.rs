@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// What a connection is made of. None of them knows another, but for the values that pass
 /// between all of them.
-const COMPONENTS: &[&str] = &["ids", "paths", "recovery", "streams"];
+const COMPONENTS: &[&str] = &["ack_frequency", "datagrams", "ids", "paths", "recovery", "streams"];
 
 /// Longest source file, in lines.
 const MAXIMUM_LINES: usize = 700;

@@ -1,9 +1,10 @@
 //! The client of a test case: fetches `REQUESTS` into `DOWNLOADS`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use driver_tokio::{Connection, Endpoint};
+use driver_tokio::{Connection, Endpoint, SessionCache};
 use indicatif::ProgressBar;
 use quic_core::ClientConfig;
 use quic_core::crypto::{Session, SessionFactory, StartSessionError, TlsClientConfig};
@@ -35,7 +36,11 @@ pub(crate) fn run() -> Result<(), Failure> {
         .split_whitespace()
         .map(|url| url.parse().map_err(|error| Failure::usage(format!("{url}: {error}"))))
         .collect::<Result<Vec<Url>, _>>()?;
-    let tls = network::client_tls(trust()?, hq::ALPN, case.preference())?;
+    let mut tls = network::client_tls(trust()?, hq::ALPN, case.preference())?;
+    if matches!(case, TestCase::Resumption | TestCase::ZeroRtt) {
+        tls = tls.session_store(Arc::new(SessionCache::default()));
+        tls = tls.offer_early_data(case == TestCase::ZeroRtt);
+    }
     if case == TestCase::VersionNegotiation {
         let mut config = network::client_config(AnyVersion(tls), case.transport())?;
         config.version = GREASED_VERSION;
@@ -59,7 +64,8 @@ fn trust() -> Result<Trust, Failure> {
     certificates_in(&folder.join("ca.pem")).map(Trust::Roots)
 }
 
-/// Everything on one connection, or one connection each.
+/// Everything on one connection, or one connection each; or the first file on one, and the others
+/// on another that resumes its session.
 async fn fetch(
     case: TestCase,
     config: ClientConfig,
@@ -68,8 +74,13 @@ async fn fetch(
 ) -> Result<(), Failure> {
     let Some(first) = urls.first() else { return Ok(()) };
     let server = Server { host: first.host.clone(), port: first.port };
-    let at_a_time = if case == TestCase::MultiConnect { 1 } else { urls.len() };
-    for urls in urls.chunks(at_a_time) {
+    let at_first = match case {
+        TestCase::MultiConnect | TestCase::Resumption | TestCase::ZeroRtt => 1,
+        _ => urls.len(),
+    };
+    let (first, rest) = urls.split_at(at_first.min(urls.len()));
+    let at_a_time = if case == TestCase::MultiConnect { 1 } else { rest.len().max(1) };
+    for urls in std::iter::once(first).chain(rest.chunks(at_a_time)) {
         let downloads = urls
             .iter()
             .map(|url| {
@@ -100,7 +111,7 @@ async fn connect(
     let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
     let endpoint = network::client_endpoint(socket)?;
     let target = Target { address, name: &server.host };
-    let connection = network::connect(&endpoint, config.clone(), target, hq::ALPN).await?;
+    let connection = network::connect_early(&endpoint, config.clone(), target, hq::ALPN).await?;
     Ok((endpoint, connection))
 }
 

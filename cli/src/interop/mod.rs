@@ -23,10 +23,14 @@ const MULTICONNECT_INITIAL_RTT: Duration = Duration::from_millis(100);
 enum TestCase {
     /// Only ChaCha20-Poly1305 protects packets.
     ChaCha20,
+    /// The server prefers another address, which the client moves to.
+    ConnectionMigration,
     /// The client updates the keys early.
     KeyUpdate,
     /// A connection for each file.
     MultiConnect,
+    /// The second connection resumes the session of the first.
+    Resumption,
     /// The server asks for proof of the client's address.
     Retry,
     /// Files, as they come.
@@ -35,6 +39,8 @@ enum TestCase {
     Version2,
     /// The client starts with a version that does not exist.
     VersionNegotiation,
+    /// The second connection sends its requests at once.
+    ZeroRtt,
 }
 
 impl TestCase {
@@ -43,14 +49,17 @@ impl TestCase {
         let name = variable("TESTCASE")?;
         Ok(match name.as_str() {
             "chacha20" => Self::ChaCha20,
+            "connectionmigration" => Self::ConnectionMigration,
             "keyupdate" => Self::KeyUpdate,
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
+            "resumption" => Self::Resumption,
             "retry" => Self::Retry,
-            "handshake" | "transfer" | "multiplexing" | "longrtt" | "ipv6" | "blackhole"
-            | "amplificationlimit" | "transferloss" | "transfercorruption" | "goodput"
-            | "crosstraffic" => Self::Transfer,
+            "handshake" | "transfer" | "ecn" | "multiplexing" | "longrtt" | "ipv6"
+            | "blackhole" | "amplificationlimit" | "transferloss" | "transfercorruption"
+            | "goodput" | "crosstraffic" | "rebind-port" | "rebind-addr" => Self::Transfer,
             "v2" => Self::Version2,
             "versionnegotiation" => Self::VersionNegotiation,
+            "zerortt" => Self::ZeroRtt,
             _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),
         })
     }
@@ -65,6 +74,10 @@ impl TestCase {
         transport.handshake_timeout = PATIENCE;
         if self == Self::MultiConnect {
             transport.initial_rtt = MULTICONNECT_INITIAL_RTT;
+        }
+        if self == Self::ZeroRtt {
+            // Probes of the path are 1-RTT packets, of which there shall be few.
+            transport.max_mtu = transport.initial_mtu;
         }
         transport
     }

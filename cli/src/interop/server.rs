@@ -24,6 +24,7 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     let folder = certificates()?;
     let identity = Identity::from_files(&folder.join("cert.pem"), &folder.join("priv.key"))?;
     let tls = network::server_tls(identity, hq::ALPN, case.preference())?;
+    let tls = tls.accept_early_data(case == TestCase::ZeroRtt);
     let mut config = network::server_config(tls, case.transport())?;
     if case == TestCase::Version2 {
         config.versions = ServerVersions::new(&VERSION_2_FIRST);
@@ -31,6 +32,10 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     }
     if case == TestCase::Retry {
         config.validation = AddressValidation::Always;
+    }
+    if case == TestCase::ConnectionMigration {
+        config.preferred_address_v4 = preferred("PREFERRED_V4")?;
+        config.preferred_address_v6 = preferred("PREFERRED_V6")?;
     }
     network::block_on_one_core(async {
         let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
@@ -40,4 +45,13 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
             stopped = network::stop_signal() => stopped,
         }
     })?
+}
+
+/// An address that clients are to move to, if the environment names one.
+fn preferred<A: std::str::FromStr>(name: &str) -> Result<Option<A>, Failure> {
+    let Ok(value) = variable(name) else { return Ok(None) };
+    let address = value.parse().map_err(|_| {
+        Failure::usage(format!("{name} is {value:?}, which is not an address and port"))
+    })?;
+    Ok(Some(address))
 }

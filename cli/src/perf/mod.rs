@@ -15,8 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::{Args, Subcommand, ValueEnum};
 use driver_tokio::SendStream;
-use quic_core::{CongestionAlgorithm, TransportConfig};
+use quic_core::TransportConfig;
 
+use crate::arguments::Congestion;
 use crate::network;
 
 /// The application protocol, as ALPN names it.
@@ -112,8 +113,8 @@ pub(crate) struct Tuning {
     #[arg(long, default_value_t = 1452)]
     pub(crate) mtu: u16,
     /// Congestion controller.
-    #[arg(long, value_enum, default_value_t = Controller::Default)]
-    pub(crate) cc: Controller,
+    #[arg(long, alias = "cc", value_enum, default_value_t = Congestion::Cubic)]
+    pub(crate) congestion: Congestion,
     /// Flow control window of a stream, in bytes; 0 is the library's default.
     #[arg(long, default_value_t = 8 << 20)]
     pub(crate) stream_window: u64,
@@ -129,13 +130,6 @@ pub(crate) struct Tuning {
     /// Threads to run on. With one, everything runs on the main thread.
     #[arg(long, default_value_t = 1)]
     pub(crate) threads: usize,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Controller {
-    Default,
-    Cubic,
-    Reno,
 }
 
 impl Tuning {
@@ -155,11 +149,7 @@ impl Tuning {
         transport.max_idle_timeout = Some(IDLE_TIMEOUT);
         transport.max_mtu = self.mtu;
         transport.pacing = !self.no_pacing;
-        match self.cc {
-            Controller::Default => {}
-            Controller::Cubic => transport.congestion = CongestionAlgorithm::Cubic,
-            Controller::Reno => transport.congestion = CongestionAlgorithm::NewReno,
-        }
+        transport.congestion = self.congestion.into();
         transport
     }
 }

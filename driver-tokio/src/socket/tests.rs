@@ -13,7 +13,7 @@ fn runtime() -> Runtime {
 fn bound() -> (TokioSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let offload = UdpOffload::new((&socket).into()).unwrap();
+    let offload = UdpOffload::new(&socket).unwrap();
     (TokioSocket::new(socket, offload).unwrap(), address)
 }
 

@@ -80,14 +80,15 @@ fn run<T>(ends: &mut [(Pump, Faulty); 2], future: impl Future<Output = T>) -> T 
         }
         let mut idle = true;
         for (pump, socket) in &mut *ends {
+            let id = pump.first_socket().unwrap();
             let now = pump.now() + skipped;
             assert_ne!(pump.poll_changed(&mut cx), Poll::Ready(false), "the endpoint ended");
             if pump.poll_timeout().is_some_and(|timeout| timeout <= now) {
                 pump.handle_timeout(now);
                 idle = false;
             }
-            idle &= pump.send(now, socket) == Progress::Flushed;
-            idle &= pump.receive(now, socket) == Arrived::Nothing;
+            idle &= pump.send(now, id, socket) == Progress::Flushed;
+            idle &= pump.receive(now, id, socket) == Arrived::Nothing;
         }
         if idle {
             let wait = ends.iter().filter_map(|(pump, _)| {

@@ -9,8 +9,12 @@
 
 mod cancellation;
 mod closing;
+mod datagrams;
+mod early_data;
 mod faults;
 mod incoming;
+mod moving;
+mod network;
 mod runtimes;
 mod streams;
 mod support;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
 use driver_tokio::rustls::RootCertStore;
 use driver_tokio::rustls::pki_types::PrivateKeyDer;
+use driver_tokio::rustls::server::ServerSessionMemoryCache;
 use driver_tokio::{
     ClientConfig, Connection, Endpoint, Keyring, RecvStream, SendStream, ServerConfig,
-    TransportConfig,
+    SessionCache, TransportConfig,
 };
 
 const ALPN: &[&[u8]] = &[b"test"];
@@ -22,6 +23,7 @@ pub(crate) struct Pair {
     pub(crate) server: Endpoint,
     pub(crate) client: Endpoint,
     config: ServerConfig,
+    tls: TlsServerConfig,
 }
 
 impl Pair {
@@ -31,14 +33,37 @@ impl Pair {
 
     /// Both ends with these limits.
     pub(crate) fn with(transport: TransportConfig) -> Self {
-        let (server, client) = configs_with(transport);
+        let (server, client) = tls();
+        Self::start(server, client, transport)
+    }
+
+    /// Both ends with early data (0-RTT).
+    pub(crate) fn with_early_data() -> Self {
+        let (server, client) = tls();
+        let client = client.offer_early_data(true).session_store(Arc::new(SessionCache::default()));
+        Self::start(server.accept_early_data(true), client, TransportConfig::default())
+    }
+
+    fn start(tls: TlsServerConfig, client: TlsClientConfig, transport: TransportConfig) -> Self {
+        let (server, client) = configs_of(tls.clone(), client, transport);
         let pair = Self {
             server: Endpoint::server(server.clone(), any_port()).unwrap(),
             client: Endpoint::client(any_port()).unwrap(),
             config: server,
+            tls,
         };
         pair.client.set_default_client_config(client);
         pair
+    }
+
+    pub(crate) fn server_config(&self) -> ServerConfig {
+        self.config.clone()
+    }
+
+    /// Servers that start from now on have an empty store of sessions.
+    pub(crate) fn forget_sessions(&mut self) {
+        let tls = self.tls.clone().session_store(ServerSessionMemoryCache::new(10));
+        self.config.crypto = Arc::new(tls);
     }
 
     /// The server anew, with the configuration and thus the keys of the old one.
@@ -71,21 +96,30 @@ impl Pair {
 
 /// Configurations of a server and a client that trusts it.
 pub(crate) fn configs() -> (ServerConfig, ClientConfig) {
-    configs_with(TransportConfig::default())
+    let (server, client) = tls();
+    configs_of(server, client, TransportConfig::default())
 }
 
-fn configs_with(transport: TransportConfig) -> (ServerConfig, ClientConfig) {
+fn configs_of(
+    server: TlsServerConfig,
+    client: TlsClientConfig,
+    transport: TransportConfig,
+) -> (ServerConfig, ClientConfig) {
+    let keyring = Keyring::new([7; 32]);
+    let server = ServerConfig::new(Arc::new(server), transport.clone(), keyring).unwrap();
+    let client = ClientConfig::new(Arc::new(client), transport).unwrap();
+    (server, client)
+}
+
+/// TLS of a server and of a client that trusts it.
+fn tls() -> (TlsServerConfig, TlsClientConfig) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let certificate = made.cert.der().clone();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
-    let tls = TlsServerConfig::from_certificate(vec![certificate], key, ALPN).unwrap();
-    let keyring = Keyring::new([7; 32]);
-    let server = ServerConfig::new(Arc::new(tls), transport.clone(), keyring).unwrap();
-    let tls = TlsClientConfig::from_roots(roots, ALPN).unwrap();
-    let client = ClientConfig::new(Arc::new(tls), transport).unwrap();
-    (server, client)
+    let server = TlsServerConfig::from_certificate(vec![certificate], key, ALPN).unwrap();
+    (server, TlsClientConfig::from_roots(roots, ALPN).unwrap())
 }
 
 /// Both ends of a connection and of a stream that the client opened.

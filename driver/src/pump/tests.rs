@@ -48,6 +48,10 @@ fn remote() -> SocketAddr {
     ([127, 0, 0, 1], 4433).into()
 }
 
+fn first(pump: &Pump) -> SocketId {
+    pump.first_socket().unwrap()
+}
+
 fn endpoint() -> (Endpoint, Pump) {
     let local = ([127, 0, 0, 1], 4434).into();
     Endpoint::new(EndpointConfig::default(), None, local, Vec::new()).unwrap()
@@ -58,10 +62,10 @@ fn garbage_is_taken_in_bounded_batches() {
     let (_endpoint, mut pump) = endpoint();
     let socket = Scripted::default();
     socket.garbage.set(5);
-    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+    assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
     assert_eq!(socket.garbage.get(), 1);
-    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
-    assert_eq!(pump.receive(pump.now(), &socket), Arrived::Nothing);
+    assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
+    assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Nothing);
 }
 
 /// Every error that Linux knows of UDP sockets (ip(7), udp(7), recvmsg(2), and what ICMP messages
@@ -78,9 +82,9 @@ fn an_error_is_counted_and_receiving_goes_on_at_once() {
         let socket = Scripted::default();
         socket.errors.borrow_mut().push(io::Error::from_raw_os_error(errno));
         socket.garbage.set(1);
-        assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
-        assert!(pump.is_receiving(), "errno {errno}");
-        assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+        assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
+        assert!(pump.is_receiving(first(&pump)), "errno {errno}");
+        assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
         assert_eq!(socket.garbage.get(), 0, "errno {errno}");
         assert_eq!(endpoint.socket_stats().receive_errors, 1);
     }
@@ -96,17 +100,17 @@ fn a_socket_that_goes_on_failing_is_left_alone_for_a_moment_and_then_tried_again
         socket.garbage.set(1);
         let now = Instant::EPOCH + Duration::from_secs(1);
         for _ in 1..MAX_FAILURES {
-            assert_eq!(pump.receive(now, &socket), Arrived::Something);
+            assert_eq!(pump.receive(now, first(&pump), &socket), Arrived::Something);
         }
-        assert_eq!(pump.receive(now, &socket), Arrived::Nothing);
-        assert!(!pump.is_receiving());
+        assert_eq!(pump.receive(now, first(&pump), &socket), Arrived::Nothing);
+        assert!(!pump.is_receiving(first(&pump)));
         let calls = socket.calls.get();
-        assert_eq!(pump.receive(now, &socket), Arrived::Nothing);
+        assert_eq!(pump.receive(now, first(&pump), &socket), Arrived::Nothing);
         assert_eq!(socket.calls.get(), calls);
         assert_eq!(pump.poll_timeout(), Some(now + PAUSE));
         pump.handle_timeout(now + PAUSE);
-        assert!(pump.is_receiving());
-        assert_eq!(pump.receive(now + PAUSE, &socket), Arrived::Something);
+        assert!(pump.is_receiving(first(&pump)));
+        assert_eq!(pump.receive(now + PAUSE, first(&pump), &socket), Arrived::Something);
     }
 }
 
@@ -117,12 +121,12 @@ fn errors_with_something_received_in_between_do_not_add_up() {
     for _ in 0..MAX_FAILURES {
         socket.errors.borrow_mut().push(io::Error::from_raw_os_error(13));
         socket.garbage.set(1);
-        assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
-        assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
+        assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
+        assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
         socket.errors.borrow_mut().push(io::Error::from_raw_os_error(13));
-        assert_eq!(pump.receive(pump.now(), &socket), Arrived::Something);
-        assert_eq!(pump.receive(pump.now(), &socket), Arrived::Nothing);
-        assert!(pump.is_receiving());
+        assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Something);
+        assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Nothing);
+        assert!(pump.is_receiving(first(&pump)));
     }
 }
 
@@ -134,12 +138,12 @@ fn the_loop_ends_when_the_last_handle_is_gone_and_all_is_sent() {
     let clone = endpoint.clone();
     drop(endpoint);
     while pump.poll_changed(&mut cx) == Poll::Ready(true) {
-        assert_eq!(pump.send(pump.now(), &socket), Progress::Flushed);
+        assert_eq!(pump.send(pump.now(), first(&pump), &socket), Progress::Flushed);
     }
     assert_eq!(pump.poll_changed(&mut cx), Poll::Pending);
     drop(clone);
     assert_eq!(pump.poll_changed(&mut cx), Poll::Ready(true));
-    assert_eq!(pump.send(pump.now(), &socket), Progress::Flushed);
+    assert_eq!(pump.send(pump.now(), first(&pump), &socket), Progress::Flushed);
     assert_eq!(pump.poll_changed(&mut cx), Poll::Ready(false));
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 fn pair() -> (UdpSocket, UdpOffload, UdpSocket) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let offload = UdpOffload::new((&socket).into()).unwrap();
+    let offload = UdpOffload::new(&socket).unwrap();
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.connect(socket.local_addr().unwrap()).unwrap();
     (socket, offload, peer)
@@ -43,4 +43,98 @@ fn a_flow_is_not_waited_for() {
     let mut arrivals = Arrivals::new();
     offload.receive((&socket).into(), &mut arrivals).unwrap();
     assert!(!arrivals.exhausted_the_socket());
+}
+
+/// What arrives of `outgoing`, on a socket bound to `receiver`, sent from one bound to `sender`.
+fn arrived(sender: &str, receiver: &str, outgoing: &Outgoing<'_>) -> (usize, Vec<RecvMeta>) {
+    let sender = UdpSocket::bind(sender).unwrap();
+    let receiver = UdpSocket::bind(receiver).unwrap();
+    let offload = UdpOffload::new(&receiver).unwrap();
+    let mut destination = outgoing.destination;
+    destination.set_port(receiver.local_addr().unwrap().port());
+    let sending = UdpOffload::new(&sender).unwrap();
+    sending.send((&sender).into(), &Outgoing { destination, ..*outgoing }).unwrap();
+    let mut arrivals = Arrivals::new();
+    let (mut length, mut metas) = (0, Vec::new());
+    while length < outgoing.contents.len() {
+        // On this machine, what is sent is there.
+        match offload.receive((&receiver).into(), &mut arrivals) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+            result => result.unwrap(),
+        }
+        for (meta, payload) in arrivals.trains() {
+            length += payload.len();
+            metas.push(*meta);
+        }
+    }
+    (sending.maximum_segments().get(), metas)
+}
+
+#[test]
+fn marks_go_out_and_come_in_on_both_versions_of_ip() {
+    let ways = [
+        ("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:1"),
+        ("[::1]:0", "[::1]:0", "[::1]:1"),
+        // IPv4 between sockets that take both.
+        ("[::]:0", "[::]:0", "[::ffff:127.0.0.1]:1"),
+        ("127.0.0.1:0", "[::]:0", "127.0.0.1:1"),
+    ];
+    for (sender, receiver, destination) in ways {
+        let has_version = UdpSocket::bind(sender).is_ok() && UdpSocket::bind(receiver).is_ok();
+        if !has_version {
+            eprintln!("passed over, since the machine has no {sender}");
+            continue;
+        }
+        for mark in
+            [None, Some(EcnCodepoint::Ect0), Some(EcnCodepoint::Ect1), Some(EcnCodepoint::Ce)]
+        {
+            let mut outgoing = Outgoing::new(destination.parse().unwrap(), b"datagram");
+            outgoing.ecn = mark;
+            let (_, metas) = arrived(sender, receiver, &outgoing);
+            let marks = metas.iter().map(|meta| meta.ecn.map_or(0, |ecn| ecn as u8));
+            let expected = mark.map_or(0, |mark| mark as u8);
+            assert_eq!(marks.collect::<Vec<_>>(), [expected], "{sender} to {destination}");
+        }
+    }
+}
+
+#[test]
+fn every_datagram_of_a_train_has_the_mark() {
+    for (from, destination) in [("127.0.0.1:0", "127.0.0.1:1"), ("[::1]:0", "[::1]:1")] {
+        let Ok(socket) = UdpSocket::bind(from) else { continue };
+        let segments = UdpOffload::new(&socket).unwrap().maximum_segments().get();
+        if segments < 5 {
+            continue;
+        }
+        let contents = [7; 5 * 1200];
+        let mut outgoing = Outgoing::new(destination.parse().unwrap(), &contents);
+        outgoing.segment_length = Some(1200);
+        outgoing.ecn = Some(EcnCodepoint::Ect0);
+        let (_, metas) = arrived(from, from, &outgoing);
+        assert!(metas.iter().all(|meta| meta.stride == 1200));
+        let ecn = metas.iter().map(|meta| meta.ecn.map(|ecn| ecn as u8));
+        assert_eq!(ecn.collect::<Vec<_>>(), vec![Some(0b10); metas.len()], "{metas:?}");
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14
+//= type=test
+//# In IPv4
+//# [IPv4], the Don't Fragment (DF) bit MUST be set if possible, to
+//# prevent fragmentation on the path.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14
+//= type=test
+//# UDP datagrams MUST NOT be fragmented at the IP layer.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# In IPv4, a probe packet MUST be sent with the Don't Fragment (DF) bit
+//# set in the IP header and without network layer endpoint fragmentation.
+#[test]
+#[cfg(target_os = "linux")]
+fn datagrams_are_not_fragmented() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(socket) = UdpSocket::bind(address) else { continue };
+        let offload = UdpOffload::new(&socket).unwrap();
+        assert!(!offload.state.may_fragment());
+    }
 }

@@ -143,6 +143,10 @@ impl SendBuffer {
 
     /// What [`poll_transmit`](Self::poll_transmit) would take, without taking it.
     pub(crate) fn peek_transmit(&self, max: usize) -> Option<Range<u64>> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+        //# Endpoints SHOULD prioritize retransmission of data over sending new
+        //# data, unless priorities specified by the application indicate
+        //# otherwise; see Section 2.3.
         let lost = self.disorder.as_ref().and_then(|disorder| disorder.retransmit.first());
         let range = lost.unwrap_or(self.sent..self.end);
         let end = range.end.min(range.start.saturating_add(max as u64));
@@ -201,6 +205,9 @@ impl SendBuffer {
     }
 
     /// `range` did not arrive, as far as is known: what of it was not acknowledged is sent again.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# A sender SHOULD avoid retransmitting information from packets once
+    //# they are acknowledged.
     pub(crate) fn on_lost(&mut self, range: Range<u64>) {
         let range = range.start.max(self.acked)..range.end.min(self.sent);
         if range.is_empty() {
@@ -216,6 +223,21 @@ impl SendBuffer {
             start = acked.end;
         }
         disorder.retransmit.insert(start..range.end.max(start));
+    }
+
+    /// Nothing from `offset` on has to arrive: what of that was not sent is forgotten, and the rest
+    /// counts as acknowledged. Returns how many bytes need not be kept any more. Nothing may be
+    /// written after this.
+    pub(crate) fn give_up_from(&mut self, offset: u64, pool: &mut BlockPool) -> u64 {
+        let before = self.unacked_bytes();
+        self.end = self.end.min(offset.max(self.sent));
+        while self.tail.as_ref().is_some_and(|tail| tail.start >= self.end) {
+            self.tail = self.chunks.pop_back();
+        }
+        self.next = self.next.min(self.chunks.len());
+        self.on_acked(offset..self.sent, pool);
+        self.free_acked(pool);
+        before - self.unacked_bytes()
     }
 
     pub(crate) fn is_fully_acked(&self) -> bool {

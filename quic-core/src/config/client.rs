@@ -38,6 +38,12 @@ impl ClientConfig {
         transport: TransportConfig,
     ) -> Result<Self, ConfigError> {
         transport.check()?;
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.5
+        //# When the client picks its Original Version, it SHOULD try to avoid incompatible
+        //# version negotiation to save a round trip.
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.5
+        //# Therefore, the client SHOULD pick an Original Version to maximize the combined
+        //# probability that both:
         Ok(Self {
             crypto,
             transport: Arc::new(transport),

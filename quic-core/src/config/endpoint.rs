@@ -31,6 +31,10 @@ pub struct EndpointConfig {
     pub keyring: Option<Keyring>,
     /// Most connections and attempts that may exist at a time. Default: 1,000,000.
     pub max_connections: usize,
+    /// Bytes by which the receive windows of all connections together may grow beyond the
+    /// [`receive_window`](crate::TransportConfig::receive_window) that each begins with. Those who
+    /// need more share it equally; `u64::MAX` is no bound. Default: 1 GiB.
+    pub receive_budget: u64,
     /// Stateless resets sent per second at the most. Default: 1,000.
     pub max_resets_per_second: u32,
     /// Is asked at the start of every connection who records it. Default: `None`.
@@ -44,6 +48,7 @@ impl Default for EndpointConfig {
             connection_ids: None,
             keyring: None,
             max_connections: 1_000_000,
+            receive_budget: 1 << 30,
             max_resets_per_second: 1000,
             recorder: None,
         }

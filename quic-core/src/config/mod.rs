@@ -14,7 +14,7 @@ pub use client::ClientConfig;
 pub use connection_ids::{ConnectionIdGenerator, SharedConnectionIds};
 pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2};
 pub use server::{AddressValidation, ServerConfig};
-pub use transport::{ConfigError, CongestionAlgorithm, TransportConfig};
+pub use transport::{AckFrequencyConfig, ConfigError, CongestionAlgorithm, TransportConfig};
 pub use versions::{ServerVersions, VersionChoice};
 
 pub(crate) use versions::are_compatible;

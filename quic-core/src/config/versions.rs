@@ -2,6 +2,9 @@
 
 use super::{QUIC_V1, QUIC_V2};
 
+//= https://www.rfc-editor.org/rfc/rfc9368#section-5
+//# To avoid that, server operators SHOULD perform a three-step process when they wish to add or
+//# remove support for a version, as described below.
 /// Which versions of QUIC a server speaks, and says to speak (RFC 9368 §5).
 ///
 /// The three lists differ only while a deployment of several servers learns, or forgets, a
@@ -84,6 +87,10 @@ pub(crate) fn are_compatible(from: u32, to: u32) -> bool {
 
 impl Default for ServerVersions {
     fn default() -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+        //# As this mechanism does not currently distinguish between QUIC versions, HTTP servers
+        //# SHOULD support multiple versions to reduce the probability of incompatibility and
+        //# the cost associated with QUIC version negotiation or TCP fallback.
         Self::new(&[QUIC_V1, QUIC_V2])
     }
 }
@@ -96,6 +103,11 @@ mod tests {
 
     #[test]
     fn who_may_choose_gets_what_it_wants_most_of_what_both_can_do() {
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.3
+        //= type=test
+        //# In order to perform compatible version negotiation, the server MUST select one of
+        //# these versions that it (1) supports and (2) knows the client's Chosen Version is
+        //# compatible with.
         use VersionChoice::{Client, Server, Stay};
         let (one, two) = (QUIC_V1, QUIC_V2);
         for (choice, accepted, original, available, expected) in [
@@ -119,7 +131,36 @@ mod tests {
     }
 
     #[test]
+    fn by_default_clients_start_with_what_all_servers_know_and_servers_speak_both() {
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.5
+        //= type=test
+        //# When the client picks its Original Version, it SHOULD try to avoid incompatible
+        //# version negotiation to save a round trip.
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.5
+        //= type=test
+        //# Therefore, the client SHOULD pick an Original Version to maximize the combined
+        //# probability that both:
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+        //= type=test
+        //# As this mechanism does not currently distinguish between QUIC versions, HTTP servers
+        //# SHOULD support multiple versions to reduce the probability of incompatibility and
+        //# the cost associated with QUIC version negotiation or TCP fallback.
+        let tls = crate::crypto::TlsClientConfig::dangerous_without_verification(&[]).unwrap();
+        let transport = super::super::TransportConfig::default();
+        let client = super::super::ClientConfig::new(std::sync::Arc::new(tls), transport).unwrap();
+        assert_eq!((client.version, client.versions), (QUIC_V1, vec![QUIC_V1, QUIC_V2]));
+        let server = ServerVersions::default();
+        for list in [&server.accepted, &server.offered, &server.deployed] {
+            assert_eq!(list[..], [QUIC_V1, QUIC_V2]);
+        }
+    }
+
+    #[test]
     fn only_versions_of_which_it_is_specified_are_compatible() {
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.2
+        //= type=test
+        //# Implementations MUST NOT assume compatibility between versions unless explicitly
+        //# specified.
         assert!(are_compatible(QUIC_V1, QUIC_V2) && are_compatible(QUIC_V2, QUIC_V1));
         assert!(are_compatible(OTHER, OTHER));
         assert!(!are_compatible(OTHER, QUIC_V1) && !are_compatible(QUIC_V1, OTHER));

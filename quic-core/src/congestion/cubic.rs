@@ -22,6 +22,10 @@ const ALPHA: f64 = 3.0 * (1.0 - BETA) / (1.0 + BETA);
 
 /// CUBIC (RFC 9438): the window grows with the cube of the time since the last congestion event,
 /// and so independently of the round-trip time.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-7
+//# If a sender uses a different controller than that specified in this
+//# document, the chosen controller MUST conform to the congestion control
+//# guidelines specified in Section 3.1 of [RFC8085].
 #[derive(Clone, Debug)]
 pub struct Cubic {
     state: State,
@@ -146,6 +150,10 @@ impl CongestionController for Cubic {
     fn on_persistent_congestion(&mut self, _now: Instant) {
         self.before_event = None;
         let state = &mut self.state;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+        //# When persistent congestion is declared, the sender's congestion window
+        //# MUST be reduced to the minimum congestion window (kMinimumWindow),
+        //# similar to a TCP sender's response on an RTO [RFC5681].
         state.window.set(0);
         state.period.end();
         state.epoch = None;

@@ -50,6 +50,9 @@ impl CongestionController for NewReno {
         //# When bytes in flight is smaller than the congestion window and
         //# sending is not pacing limited, the congestion window is
         //# underutilized.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8
+        //# When this occurs, the congestion window SHOULD NOT be increased in
+        //# either slow start or congestion avoidance.
         if !acked.window_limited || state.period.covers(acked.newest_sent) {
             return;
         }
@@ -73,6 +76,11 @@ impl CongestionController for NewReno {
             Some(_) => {}
         }
         state.acked = state.acked.saturating_add(acked.bytes);
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.3.3
+        //# A sender in congestion avoidance uses an Additive Increase
+        //# Multiplicative Decrease (AIMD) approach that MUST limit the increase
+        //# to the congestion window to at most one maximum datagram size for each
+        //# congestion window that is acknowledged.
         let datagrams = state.acked / window.max(1);
         if datagrams > 0 {
             state.acked %= window.max(1);
@@ -92,6 +100,17 @@ impl CongestionController for NewReno {
         }
         self.hystart = None;
         let state = &mut self.state;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.3.1
+        //# The sender MUST exit slow start and enter a recovery period when a
+        //# packet is lost or when the ECN-CE count reported by its peer
+        //# increases.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.3.2
+        //# On entering a recovery period, a sender MUST set the slow start
+        //# threshold to half the value of the congestion window when loss is
+        //# detected.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.3.2
+        //# The congestion window MUST be set to the reduced value of the slow
+        //# start threshold before exiting the recovery period.
         state.period.begin(now);
         state.window.set(state.window.bytes() / 2);
         state.slow_start_threshold = Some(state.window.bytes());
@@ -109,6 +128,10 @@ impl CongestionController for NewReno {
 
     fn on_persistent_congestion(&mut self, _now: Instant) {
         self.before_event = None;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+        //# When persistent congestion is declared, the sender's congestion window
+        //# MUST be reduced to the minimum congestion window (kMinimumWindow),
+        //# similar to a TCP sender's response on an RTO [RFC5681].
         self.state.window.set(0);
         self.state.period.end();
         self.state.acked = 0;

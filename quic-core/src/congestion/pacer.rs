@@ -120,6 +120,9 @@ impl Pacer {
     /// The most credit there can be, in bytes.
     fn capacity(&self, rate: u128) -> u64 {
         let burst = self.burst(u64::try_from(rate).unwrap_or(u64::MAX));
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+        //# Senders SHOULD limit bursts to the initial congestion window; see
+        //# Section 7.2.
         in_time(rate, CREDIT_TIME).max(burst).max(self.mtu * INITIAL_BURST_PACKETS)
     }
 }

@@ -29,6 +29,8 @@ impl Window {
         self.mtu
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
+    //# The RECOMMENDED value is 2 * max_datagram_size.
     /// kMinimumWindow (RFC 9002 §7.2).
     pub(super) fn minimum(&self) -> u64 {
         2 * self.mtu
@@ -45,6 +47,13 @@ impl Window {
 
     pub(super) fn set_mtu(&mut self, mtu: u16) {
         self.mtu = u64::from(mtu.max(MINIMUM_MTU));
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
+        //# If the maximum datagram size changes during the connection, the
+        //# initial congestion window SHOULD be recalculated with the new size.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
+        //# If the maximum datagram size is decreased in order to complete the
+        //# handshake, the congestion window SHOULD be set to the new initial
+        //# congestion window.
         if self.untouched {
             self.bytes = initial_window(self.mtu);
         }

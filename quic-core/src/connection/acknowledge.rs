@@ -7,7 +7,9 @@ use super::handshake::Handshake;
 use super::recording::{Recording, numbered_in};
 use super::seal::MINIMUM_DATAGRAM;
 use super::space::PacketNumberSpace;
+use crate::ack_frequency::AckFrequency;
 use crate::congestion::Congestion;
+use crate::datagrams::Datagrams;
 use crate::error::TransportError;
 use crate::ids::{LocalIds, RemoteIds};
 use crate::instant::Instant;
@@ -30,6 +32,8 @@ struct Owners<'a> {
     local_ids: &'a mut LocalIds,
     remote_ids: &'a mut RemoteIds,
     streams: &'a mut StreamsSlot,
+    datagrams: Option<&'a mut Datagrams>,
+    ack_frequency: Option<&'a mut AckFrequency>,
     recording: Option<&'a mut Recording>,
     /// The packet whose fate was told last.
     told: Option<u64>,
@@ -59,23 +63,39 @@ impl Owners<'_> {
         recording.record(now, &Record::FrameLost { frame_type, packet });
     }
 
+    fn datagram(&mut self, act: impl FnOnce(&mut Datagrams)) {
+        if let Some(datagrams) = &mut self.datagrams {
+            act(datagrams);
+        }
+    }
+
     /// The one table of what an acknowledgment means.
     fn on_acked(&mut self, now: Instant, packet: u64, frame: &SentFrame) {
         self.record_acked(now, packet, frame);
         match *frame {
             SentFrame::Ack { largest } => self.received.on_ack_acked(largest),
+            SentFrame::AckFrequency { sequence, max_ack_delay } => {
+                if let Some(ack_frequency) = &mut self.ack_frequency {
+                    ack_frequency.on_acked(sequence, Duration::from_micros(max_ack_delay));
+                }
+            }
             SentFrame::Crypto { offset, length } => {
                 self.handshake.on_crypto_acked(self.space, offset, length);
             }
+            SentFrame::Datagram { report } => self.datagram(|it| it.on_acked(report)),
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_acked(sequence),
             SentFrame::NewToken { index } => self.handshake.on_token_acked(index),
             SentFrame::ResetStream { id } => self.streams.get().on_reset_acked(id),
+            SentFrame::ResetStreamAt { id, reliable_size } => {
+                self.streams.get().on_reset_at_acked(id, reliable_size);
+            }
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_acked(sequence),
             SentFrame::Stream { id, offset, length, fin } => {
                 self.streams.get().on_stream_acked(id, offset, length, fin);
             }
             SentFrame::DataBlocked
             | SentFrame::HandshakeDone
+            | SentFrame::ImmediateAck
             | SentFrame::MaxData
             | SentFrame::MaxStreamData { .. }
             | SentFrame::MaxStreams { .. }
@@ -93,8 +113,13 @@ impl Owners<'_> {
     /// Packets are never resent; what they carried is, if it still matters (RFC 9000 §13.3).
     fn on_lost(&mut self, frame: &SentFrame) {
         match *frame {
-            // The next ACK says the same and more.
-            SentFrame::Ack { .. } => {}
+            // The next ACK says the same and more. Datagrams are sent once (RFC 9221 §5.2).
+            SentFrame::Ack { .. } | SentFrame::Datagram { .. } => {}
+            SentFrame::AckFrequency { sequence, .. } => {
+                if let Some(ack_frequency) = &mut self.ack_frequency {
+                    ack_frequency.on_lost(sequence);
+                }
+            }
             SentFrame::Crypto { offset, length } => {
                 self.handshake.on_crypto_lost(self.space, offset, length);
             }
@@ -108,8 +133,14 @@ impl Owners<'_> {
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_lost(sequence),
             SentFrame::NewToken { index } => self.handshake.on_token_lost(index),
             // Challenges have a timer of their own; responses are sent once (RFC 9000 §13.3).
-            SentFrame::PathChallenge | SentFrame::PathResponse | SentFrame::Ping => {}
+            SentFrame::ImmediateAck
+            | SentFrame::PathChallenge
+            | SentFrame::PathResponse
+            | SentFrame::Ping => {}
             SentFrame::ResetStream { id } => self.streams.get().on_reset_lost(id),
+            SentFrame::ResetStreamAt { id, reliable_size } => {
+                self.streams.get().on_reset_at_lost(id, reliable_size);
+            }
             SentFrame::RetireConnectionId { sequence } => self.remote_ids.on_lost(sequence),
             SentFrame::StopSending { id } => self.streams.get().on_stop_sending_lost(id),
             SentFrame::Stream { id, offset, length, fin } => {
@@ -133,6 +164,9 @@ impl Connection {
         space: SpaceId,
         ack: &Ack<'_>,
     ) -> Result<(), TransportError> {
+        if space == SpaceId::Application {
+            self.check_early_ack(ack)?;
+        }
         let path = self.paths.active().generation;
         let context = self.recovery.ack_context(path);
         let (sent, mut owners) = self.split(space);
@@ -164,6 +198,9 @@ impl Connection {
         self.on_marks_acked(now, space, &outcome, ack.ecn);
         self.on_bytes_acked(now, &outcome, largest_size);
         self.detect_lost(now, space);
+        if self.ack_frequency.is_some() {
+            self.update_ack_frequency(now);
+        }
         Ok(())
     }
 
@@ -177,6 +214,10 @@ impl Connection {
             path.congestion.on_spurious_congestion(now);
         }
         path.on_discarded(outcome.bytes);
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Reception feedback: The destination PL endpoint is REQUIRED to provide
+        //# a feedback method that indicates to the DPLPMTUD sender when a probe
+        //# packet has been received by the destination PL endpoint.
         if let Some(size) = outcome.mtu_probe_acked {
             path.on_mtu_probe_acked(size);
         } else if largest_size > 0 {
@@ -194,12 +235,12 @@ impl Connection {
         let mut largest_size = 0;
         let (sent, mut owners) = self.split(space);
         let largest_acked = sent.largest_acked();
-        let outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
+        let mut outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
+            let is_mtu_probe = packet.is_mtu_probe();
+            if !is_mtu_probe && packet.path() == thresholds.path {
+                largest_size = packet.size().max(largest_size);
+            }
             if packet.path() == thresholds.path {
-                let is_mtu_probe = packet.is_mtu_probe();
-                if !is_mtu_probe {
-                    largest_size = packet.size().max(largest_size);
-                }
                 owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
             }
             if owners.recording.is_some() {
@@ -209,7 +250,16 @@ impl Connection {
                 owners.record_lost(now, loss, frame);
             }
             owners.on_lost(frame);
+            // A probe makes nothing of what it repeats lost.
+            if let SentFrame::Datagram { report } = *frame {
+                owners.datagram(|it| it.on_lost(report));
+            }
         });
+        // What arrived in between shows that congestion did not persist, in whatever space
+        // (RFC 9002 §7.6.2).
+        outcome.span = outcome
+            .span
+            .filter(|span| !self.spaces.iter().any(|space| space.sent.has_arrived_between(*span)));
         if outcome.packets > 0 {
             self.on_packets_lost(now, &outcome, largest_size);
         }
@@ -217,7 +267,7 @@ impl Connection {
 
     fn on_packets_lost(&mut self, now: Instant, outcome: &LossOutcome, largest_size: u16) {
         self.counters.packets_lost += u64::from(outcome.packets);
-        let max_ack_delay = self.peer.max_ack_delay;
+        let max_ack_delay = self.peer.max_ack_delay.into();
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
@@ -236,6 +286,9 @@ impl Connection {
                 in_flight: path.in_flight(),
                 ecn: false,
             };
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+            //# Upon detecting losses, a sender MUST take appropriate congestion
+            //# control action.
             path.congestion.on_congestion(now, &event);
             // Losses of one round trip are one event.
             self.counters.congestion_events += u64::from(path.congestion.window() < window);
@@ -250,13 +303,21 @@ impl Connection {
     /// Puts what the oldest packets carried into the probes to come (RFC 9002 §6.2.4).
     pub(super) fn prepare_probes(&mut self, space: SpaceId, count: u8) {
         self.counters.probe_timeouts += 1;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# An endpoint SHOULD include new data in packets that are sent on PTO
+        //# expiration.
         self.requeue_oldest(space, count);
         self.space_mut(space).probes = count;
         // The peer may have no keys for this space yet, but for another one, or lack those that
         // another one brings: what is in flight there goes along (RFC 9002 §6.2.4).
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# In addition to sending data in the packet number space for which the
+        //# timer expired, the sender SHOULD send ack-eliciting packets from other
+        //# packet number spaces with in-flight data, coalescing packets if
+        //# possible.
         for other in SpaceId::ALL.into_iter().filter(|other| *other != space) {
             let state = self.space(other);
-            let waits = state.sent.has_ack_eliciting_in_flight() && self.keys.can_seal(other);
+            let waits = state.sent.has_ack_eliciting_in_flight() && self.can_seal(other);
             if waits && state.probes == 0 {
                 self.requeue_oldest(other, 1);
                 self.space_mut(other).probes = 1;
@@ -271,10 +332,10 @@ impl Connection {
     }
 
     /// Hands back everything in flight of a space, as if lost, without calling it congestion: the
-    /// server said Retry (RFC 9002 §6.3).
-    pub(super) fn resend_initial(&mut self) {
+    /// server said Retry (RFC 9002 §6.3), or did not take the 0-RTT packets.
+    pub(super) fn resend_all(&mut self, space: SpaceId) {
         let generation = self.paths.active().generation;
-        let (sent, mut owners) = self.split(SpaceId::Initial);
+        let (sent, mut owners) = self.split(space);
         let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
         self.paths.active_mut().on_discarded(given_up);
         self.paths.active_mut().on_space_discarded(SpaceId::Initial);
@@ -304,6 +365,9 @@ impl Connection {
         let generation = self.paths.active().generation;
         let in_flight = self.space(SpaceId::Application).sent.in_flight_on(generation);
         self.paths.active_mut().set_in_flight(in_flight);
+        if let Some(ack_frequency) = &mut self.ack_frequency {
+            ack_frequency.on_path_changed();
+        }
     }
 
     /// Sets the loss and probe timers anew; once after each batch of anything.
@@ -323,7 +387,7 @@ impl Connection {
         let path = paths.active();
         let state = TimerState {
             rtt: &path.rtt,
-            max_ack_delay: peer.max_ack_delay,
+            max_ack_delay: peer.max_ack_delay.into(),
             handshake_confirmed: handshake.is_confirmed(),
             has_handshake_keys: keys.handshake.is_some(),
             peer_completed_address_validation: peer.completed_address_validation,
@@ -334,7 +398,7 @@ impl Connection {
     }
 
     /// The delay that the peer says it added to a sample (RFC 9002 §5.3).
-    fn peer_ack_delay(&self, space: SpaceId, encoded: u64) -> Duration {
+    pub(super) fn peer_ack_delay(&self, space: SpaceId, encoded: u64) -> Duration {
         if space != SpaceId::Application {
             return Duration::ZERO;
         }
@@ -345,7 +409,17 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
         //# *  MUST use the lesser of the acknowledgment delay and the peer's
         //# max_ack_delay after the handshake is confirmed; and
-        if self.handshake.is_confirmed() { delay.min(self.peer.max_ack_delay) } else { delay }
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+        //# To account for this, the endpoint SHOULD ignore max_ack_delay until
+        //# the handshake is confirmed, as defined in Section 4.1.2 of [QUIC-TLS].
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+        //# SHOULD ignore the peer's max_ack_delay until the handshake is
+        //# confirmed;
+        if self.handshake.is_confirmed() {
+            delay.min(self.peer.max_ack_delay.into())
+        } else {
+            delay
+        }
     }
 
     /// An ACK of a Handshake or 1-RTT packet shows a client that the server validated its address
@@ -356,6 +430,8 @@ impl Connection {
 
     fn split(&mut self, space: SpaceId) -> (&mut SentPackets, Owners<'_>) {
         let Self { spaces, handshake, local_ids, remote_ids, streams, paths, recording, .. } = self;
+        let datagrams = self.datagrams.as_deref_mut();
+        let ack_frequency = self.ack_frequency.as_deref_mut();
         let path = paths.active_mut();
         let recording = recording.as_deref_mut();
         let PacketNumberSpace { sent, received, .. } = &mut **space.of_mut(spaces);
@@ -368,6 +444,8 @@ impl Connection {
                 local_ids,
                 remote_ids,
                 streams,
+                datagrams,
+                ack_frequency,
                 path,
                 recording,
                 told: None,

@@ -31,6 +31,9 @@ impl CloseReason {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
             //# A CONNECTION_CLOSE of type 0x1d MUST be replaced by a CONNECTION_CLOSE
             //# of type 0x1c when sending the frame in Initial or Handshake packets.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
+            //# CONNECTION_CLOSE frames signaling application errors (type 0x1d) MUST
+            //# only appear in the application data packet number space.
             Self::Application { .. } if space != SpaceId::Application => ConnectionClose {
                 error_code: TransportErrorCode::APPLICATION_ERROR.value(),
                 frame_type: Some(FrameType::PADDING),
@@ -44,6 +47,10 @@ impl CloseReason {
             Self::Transport(error) => ConnectionClose {
                 error_code: error.code.value(),
                 frame_type: Some(FrameType(error.frame_type.unwrap_or(0))),
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+                //# This SHOULD be a UTF-8 encoded string [RFC3629], though the frame does
+                //# not carry information, such as language tags, that would aid
+                //# comprehension by any entity other than the one that created the text.
                 reason: cut(error.reason.as_bytes()),
             },
         }

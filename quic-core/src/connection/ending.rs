@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::recorder::{Origin, Record};
+use crate::streams::ReceiveBudget;
 use crate::wire::VarInt;
 
 /// What is left of a connection once it needs nothing but to be remembered for a while.
@@ -75,6 +76,9 @@ impl Connection {
             self.events.push_back(Event::Lost(reason.clone()));
         }
         self.streams.get().on_connection_over(readable);
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.on_connection_over(readable);
+        }
         self.record_changes(now, Origin::Local);
     }
 
@@ -89,6 +93,15 @@ impl Connection {
             path: self.paths.active().addresses,
             until: self.lifecycle.deadline().unwrap_or(Instant::EPOCH),
         }));
+    }
+
+    /// Takes from, or gives back to, what the windows of all connections may grow by.
+    pub(crate) fn share_receive_budget(&mut self, budget: &mut ReceiveBudget, is_over: bool) {
+        match self.streams.used_mut() {
+            Some(streams) if is_over => streams.return_receive_budget(budget),
+            Some(streams) => streams.share_receive_budget(budget),
+            None => {}
+        }
     }
 
     /// Once: the connection is over, and what the manager has to keep of it.

@@ -7,8 +7,8 @@ use super::{Connection, Role};
 use crate::crypto::is_retry_authentic;
 use crate::error::{DiscardReason, TransportError};
 use crate::instant::Instant;
-use crate::wire::Side;
 use crate::wire::header::RetryHeader;
+use crate::wire::{Side, SpaceId};
 
 impl Connection {
     /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
@@ -28,10 +28,34 @@ impl Connection {
         //# In comparison, a token obtained in a Retry packet MUST be used
         //# immediately during the connection attempt and cannot be used in
         //# subsequent connection attempts.
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# The client MUST NOT use a different version in the subsequent Initial packet that
+        //# contains the Retry token.
         client.token = Bytes::copy_from_slice(retry.token);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+        //# A client MUST accept and process at most one Retry packet for each connection
+        //# attempt.
         self.ids_seen.retry_source = Some(retry.source_id);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+        //# The client MUST use the value from the Source Connection ID field of the Retry
+        //# packet in the Destination Connection ID field of subsequent packets that it sends.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+        //# The client MUST NOT change the Source Connection ID because the server could include
+        //# the connection ID as part of its token validation logic; see Section 8.1.4.
         self.remote_ids.set_first(retry.source_id);
-        self.resend_initial();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+        //# A client MUST use the same cryptographic handshake message it included in this
+        //# packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+        //# A client MUST NOT reset the packet number for any packet number space after
+        //# processing a Retry packet.
+        self.resend_all(SpaceId::Initial);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# A client SHOULD attempt
+        //# to resend data in 0-RTT packets after it sends a new Initial packet.
+        if self.sends_early() {
+            self.resend_all(SpaceId::Application);
+        }
         // RFC 9002 §6.3: timers start anew, since the server is there and has kept no state.
         self.recovery.on_space_discarded();
         if self.install_initial_keys(retry.source_id).is_err() {

@@ -7,7 +7,7 @@ use super::close::peer_close;
 use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
-use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge};
+use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge, Stream};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// PATH_CHALLENGE frames of one packet that are answered; as many answers may wait on a path.
@@ -33,6 +33,9 @@ impl Received {
         match self.packet_type {
             PacketType::Initial => SpaceId::Initial,
             PacketType::Handshake => SpaceId::Handshake,
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+            //# Packets that a client sends with 0-RTT packet protection MUST be
+            //# acknowledged by the server in packets protected by 1-RTT keys.
             PacketType::ZeroRtt | PacketType::OneRtt => SpaceId::Application,
         }
     }
@@ -77,6 +80,9 @@ impl Connection {
             //# An endpoint MUST treat
             //# receipt of a frame in a packet type that is not permitted as a
             //# connection error of type PROTOCOL_VIOLATION.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
+            //# Endpoints MUST treat receipt of Handshake packets with other frames as a
+            //# connection error of type PROTOCOL_VIOLATION.
             if !frame_type.is_permitted_in(received.packet_type) {
                 return Err(TransportError::protocol_violation("frame in the wrong packet type")
                     .in_frame(exact_type));
@@ -86,6 +92,7 @@ impl Connection {
             contents.crypto |= matches!(frame, Frame::Crypto(_));
             contents.work.frames += 1;
             contents.work.costly += u32::from(is_costly(frame_type));
+            contents.work.gained += frame.datagram_bytes();
             if let Frame::PathChallenge(challenge) = frame
                 && contents.challenges.len() < MAXIMUM_CHALLENGES
             {
@@ -99,7 +106,7 @@ impl Connection {
                 break;
             }
         }
-        contents.work.gained = self.streams.progress().wrapping_sub(progress_before);
+        contents.work.gained += self.streams.progress().wrapping_sub(progress_before);
         Ok(contents)
     }
 
@@ -120,7 +127,7 @@ impl Connection {
             Frame::StopSending(frame) => self.streams.get().handle_stop_sending(frame),
             Frame::Crypto(frame) => self.handshake.handle_crypto(received.space(), frame),
             Frame::NewToken(frame) => self.handle_new_token(frame),
-            Frame::Stream(frame) => self.streams.get().handle_stream(frame),
+            Frame::Stream(frame) => self.handle_stream(received, frame),
             Frame::MaxData(maximum) => self.streams.get().handle_max_data(maximum),
             Frame::MaxStreamData(frame) => self.streams.get().handle_max_stream_data(frame),
             Frame::MaxStreams(frame) => self.streams.get().handle_max_streams(frame),
@@ -146,7 +153,29 @@ impl Connection {
                 Ok(())
             }
             Frame::HandshakeDone => self.handle_handshake_done(received.now),
+            Frame::ImmediateAck => {
+                self.space_mut(SpaceId::Application).received.acknowledge_now();
+                Ok(())
+            }
+            Frame::AckFrequency(frame) => {
+                self.space_mut(SpaceId::Application).received.handle_ack_frequency(&frame)
+            }
+            Frame::ResetStreamAt(frame) => self.streams.get().handle_reset_stream_at(frame),
+            Frame::Datagram(frame) => self.handle_datagram_frame(&frame),
         }
+    }
+
+    fn handle_stream(
+        &mut self,
+        received: &Received,
+        frame: Stream<'_>,
+    ) -> Result<(), TransportError> {
+        let streams = self.streams.get();
+        streams.handle_stream(frame)?;
+        if received.packet_type == PacketType::ZeroRtt {
+            streams.on_early_data(frame.stream_id);
+        }
+        Ok(())
     }
 
     fn handle_handshake_done(&mut self, now: Instant) -> Result<(), TransportError> {

@@ -13,6 +13,9 @@ use crate::wire::frame::{Crypto, FrameType, NewToken};
 use crate::wire::{Full, Side, SpaceId};
 
 /// Most CRYPTO bytes that wait for a gap to be filled, per space (RFC 9000 §7.5: at least 4,096).
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
+//# Implementations MUST support buffering at least 4096 bytes of data received in
+//# out-of-order CRYPTO frames.
 const MAXIMUM_BUFFERED: u64 = 16 * 1024;
 /// The same for a server's certificates.
 const MAXIMUM_BUFFERED_CERTIFICATES: u64 = 64 * 1024;
@@ -123,6 +126,9 @@ impl Handshake {
             self.stream(space).send.write_chunk(Bytes::from(out));
         }
         match change {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9
+            //# Though an endpoint might retain older keys, new data MUST be sent at the
+            //# highest currently available encryption level.
             Some(KeyChange::Handshake(_)) => self.write_space = SpaceId::Handshake,
             Some(KeyChange::OneRtt(_)) => self.write_space = SpaceId::Application,
             None => {}
@@ -164,9 +170,15 @@ impl Handshake {
 
     /// The peer has finished, too; returns whether that is news (RFC 9001 §4.1.2).
     pub(super) fn confirm(&mut self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.20
+        //# Servers MUST NOT send a HANDSHAKE_DONE frame before completing the
+        //# handshake.
         let confirms = self.progress == Progress::Complete;
         if confirms {
             self.progress = Progress::Confirmed;
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.2
+            //# The server MUST send a HANDSHAKE_DONE frame as soon as the handshake is
+            //# complete.
             if self.side == Side::Server {
                 self.done = Announcement::Due;
             }
@@ -235,10 +247,19 @@ impl Handshake {
         self.stream(space).send.on_acked(range, &mut BlockPool::default());
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4
+    //# If QUIC needs to retransmit that data, it MUST use the same keys even if TLS has
+    //# already updated to newer keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9
+    //# If packets from a lower encryption level contain CRYPTO frames, frames that retransmit
+    //# that data MUST be sent at the same encryption level.
     pub(super) fn on_crypto_lost(&mut self, space: SpaceId, offset: u64, length: u16) {
         self.stream(space).send.on_lost(offset..offset.saturating_add(length.into()));
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# The HANDSHAKE_DONE frame MUST be retransmitted until it is
+    //# acknowledged.
     pub(super) fn on_done_lost(&mut self) {
         self.done = Announcement::Due;
     }

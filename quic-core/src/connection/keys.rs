@@ -8,7 +8,7 @@ use crate::error::{TransportError, TransportErrorCode};
 use crate::event::Event;
 use crate::ids::Registration;
 use crate::instant::Instant;
-use crate::wire::{ConnectionId, Side, SpaceId};
+use crate::wire::{ConnectionId, PacketType, Side, SpaceId};
 
 impl Connection {
     /// Lets TLS work on what arrived: takes its bytes and keys, and what they bring about.
@@ -20,7 +20,7 @@ impl Connection {
                 Some(KeyChange::Handshake(keys)) => {
                     self.handshake.check_all_read(SpaceId::Initial)?;
                     self.keys.handshake = Some(Box::new(keys));
-                    self.replay_undecryptable(now, SpaceId::Handshake);
+                    self.replay_undecryptable(now, PacketType::Handshake);
                 }
                 Some(KeyChange::OneRtt(keys)) => {
                     self.install_one_rtt_keys(keys);
@@ -34,6 +34,7 @@ impl Connection {
         }
         self.announce_handshake_data();
         self.apply_peer_parameters(now)?;
+        self.accept_early_data(now);
         if self.handshake.complete() {
             self.on_handshake_complete(now)?;
         }
@@ -44,6 +45,7 @@ impl Connection {
         let mut keys = OneRttKeys::new(keys);
         keys.set_retention(self.pto().saturating_mul(3));
         self.keys.one_rtt = Some(Box::new(keys));
+        self.on_one_rtt_keys();
     }
 
     fn announce_handshake_data(&mut self) {
@@ -54,6 +56,11 @@ impl Connection {
 
     /// TLS has finished on this end (RFC 9001 §4.1.1).
     fn on_handshake_complete(&mut self, now: Instant) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.2
+        //# Endpoints MUST send the quic_transport_parameters extension; endpoints that
+        //# receive ClientHello or EncryptedExtensions messages without the
+        //# quic_transport_parameters extension MUST close the connection with an error of
+        //# type 0x016d (equivalent to a fatal TLS missing_extension alert, see Section 4.8).
         if !self.peer.has_parameters {
             return Err(TransportError::new(
                 TransportErrorCode::crypto(MISSING_EXTENSION),
@@ -71,7 +78,7 @@ impl Connection {
             self.on_handshake_confirmed(now);
         }
         self.issue_ids();
-        self.replay_undecryptable(now, SpaceId::Application);
+        self.replay_undecryptable(now, PacketType::OneRtt);
         Ok(())
     }
 

@@ -40,6 +40,12 @@ impl Connection {
         let (space, ecn) = (SpaceId::Application, self.ecn_mark());
         self.skip_a_number_sometimes(space);
         let header = self.write_header(space, memory).ok()?;
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Probe loss recovery: It is RECOMMENDED to use probe packets that do
+        //# not carry any user data that would require retransmission if lost.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Flow control SHOULD NOT apply to DPLPMTU when probe packets use a
+        //# design that does not carry user data to the remote application.
         *memory.get_mut(header.length())? = u8::try_from(FrameType::PING.0).ok()?;
         let length = self.finish_packet(memory, &header, 1, size.into())?;
         self.space_mut(space).sent.frames_mut().push_back(SentFrame::Ping);
@@ -84,6 +90,18 @@ impl Connection {
         let path = self.paths.off_path(socket)?;
         let (addresses, id, generation) = (path.addresses, path.id, path.generation);
         let allowance = usize::try_from(path.amplification.allowance()).unwrap_or(usize::MAX);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+        //# An endpoint MUST expand datagrams that contain a PATH_CHALLENGE frame
+        //# to at least the smallest allowed maximum datagram size of 1200 bytes,
+        //# unless the anti-amplification limit for the path does not permit
+        //# sending a datagram of this size.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# An endpoint MUST expand datagrams that contain a PATH_RESPONSE frame
+        //# to at least the smallest allowed maximum datagram size of 1200 bytes.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# However, an endpoint MUST NOT expand the datagram
+        //# containing the PATH_RESPONSE if the resulting data exceeds the anti-
+        //# amplification limit.
         let room = allowance.min(MINIMUM_DATAGRAM);
         let memory = buffer.memory().get_mut(..room)?;
         let space = SpaceId::Application;
@@ -161,7 +179,7 @@ impl Connection {
         // A datagram with an Initial packet has to be a full one.
         let room = memory.len();
         let usable = |space: &SpaceId| *space != SpaceId::Initial || room >= MINIMUM_DATAGRAM;
-        let spaces = SpaceId::ALL.map(|space| self.keys.can_seal(space) && usable(&space));
+        let spaces = SpaceId::ALL.map(|space| self.can_seal(space) && usable(&space));
         let last = spaces.iter().rposition(|usable| *usable);
         let [has_initial, ..] = spaces;
         let mut length = 0;

@@ -3,10 +3,13 @@
 //! Bytes arrive in [`receive`], frames find their owners in [`frames`], leave in [`transmit`] and
 //! [`seal`], and their fate is told in [`acknowledge`].
 
+mod ack_frequency;
 mod acknowledge;
 mod api;
 mod close;
 mod crypto_stream;
+mod datagrams;
+mod early_data;
 mod ecn;
 mod ending;
 mod first_answers;
@@ -39,6 +42,8 @@ mod work_account;
 #[cfg(test)]
 mod tests;
 
+pub use datagrams::DatagramChannel;
+pub use early_data::EarlyDataStatus;
 pub(crate) use ending::Closing;
 pub use migration::MigrationError;
 pub use path_statistics::PathStatistics;
@@ -51,11 +56,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::ack_frequency::AckFrequency;
 use crate::config::{EndpointConfig, ServerConfig, TransportConfig};
 use crate::crypto::{SealError, SeededRandom, SessionFactory};
+use crate::datagrams::Datagrams as DatagramQueues;
 use crate::event::Event;
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
-use crate::instant::Instant;
+use crate::instant::{Instant, Span};
 use crate::paths::Paths;
 use crate::recorder::Origin;
 use crate::recovery::Recovery;
@@ -63,6 +70,7 @@ use crate::streams::StreamsSlot;
 use crate::wire::SpaceId;
 
 use self::close::CloseReason;
+use self::early_data::EarlyData;
 use self::handshake::Handshake;
 use self::idle_timeout::IdleTimeout;
 use self::lifecycle::Lifecycle;
@@ -93,6 +101,7 @@ pub struct Connection {
     handshake: Handshake,
     ids_seen: HandshakeIds,
     keys: Keychain,
+    early_data: Option<Box<EarlyData>>,
     spaces: [SpaceSlot; 3],
     skipped_numbers: SkippedNumbers,
     undecryptable: Undecryptable,
@@ -101,6 +110,8 @@ pub struct Connection {
     local_ids: LocalIds,
     remote_ids: RemoteIds,
     streams: StreamsSlot,
+    datagrams: Option<Box<DatagramQueues>>,
+    ack_frequency: Option<Box<AckFrequency>>,
     peer: Peer,
     ending: Ending,
     events: VecDeque<Event>,
@@ -143,7 +154,9 @@ struct ServerState {
 struct Peer {
     has_parameters: bool,
     ack_delay_exponent: u8,
-    max_ack_delay: Duration,
+    max_ack_delay: Span,
+    /// Longest DATAGRAM frame that it receives, in bytes; 0: none (RFC 9221 §3).
+    max_datagram_frame_size: u16,
     /// The server has shown that it believes our address (RFC 9002 §6.2.2.1); always so on a
     /// server.
     completed_address_validation: bool,
@@ -178,7 +191,8 @@ impl Connection {
         if !self.lifecycle.is_alive() {
             return None;
         }
-        self.streams.used_mut()?.poll_event().map(Event::Stream)
+        let event = self.streams.used_mut().and_then(|streams| streams.poll_event());
+        event.map(Event::Stream).or_else(|| self.poll_datagram_event())
     }
 
     /// What the manager has to do for this connection.
@@ -215,7 +229,7 @@ impl Connection {
     fn pto(&self) -> Duration {
         let space =
             if self.handshake.is_complete() { SpaceId::Application } else { SpaceId::Initial };
-        Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay, space)
+        Recovery::pto(&self.paths.active().rtt, self.peer.max_ack_delay.into(), space)
     }
 
     /// What every input ends with: timers follow what happened.

@@ -8,6 +8,7 @@ use crate::config::TransportConfig;
 use crate::error::TransportError;
 use crate::ids::ACTIVE_CONNECTION_ID_LIMIT;
 use crate::instant::Instant;
+use crate::recovery::MIN_ACK_DELAY;
 use crate::wire::frame::NewConnectionId;
 use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, decode};
 use crate::wire::{ConnectionId, Side};
@@ -51,6 +52,12 @@ pub(super) fn local_parameters(
         //# 2.
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
+        //# An endpoint's min_ack_delay MUST NOT be greater than its
+        //# max_ack_delay.
+        min_ack_delay: Some(u64::try_from(MIN_ACK_DELAY.as_micros()).unwrap_or(0)),
+        reset_stream_at: true,
+        max_datagram_frame_size: config.max_datagram_frame_size.into(),
         grease_quic_bit: config.grease_quic_bit,
         ..TransportParameters::default()
     }
@@ -97,6 +104,9 @@ pub(super) fn check(
         //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
         //# A client MUST treat a violation of these requirements as a connection
         //# error of type TRANSPORT_PARAMETER_ERROR.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+        //# An endpoint MUST treat receipt of a transport parameter with an invalid value as a
+        //# connection error of type TRANSPORT_PARAMETER_ERROR.
         decode(bytes, peer).map_err(|error| TransportError::transport_parameter(error.0))?;
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# An endpoint MUST treat the absence of the
@@ -107,6 +117,16 @@ pub(super) fn check(
     let source = parameters
         .initial_source_connection_id
         .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //# The values provided by a peer for these transport parameters MUST match the values
+    //# that an endpoint used in the Destination and Source Connection ID fields of Initial
+    //# packets that it sent (and received, for servers).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //# Endpoints MUST validate that received transport parameters match received connection
+    //# ID values.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //# An endpoint MUST treat the following as a connection error of type
+    //# TRANSPORT_PARAMETER_ERROR or PROTOCOL_VIOLATION:
     if ids.peer_initial_source != Some(source) {
         return Err(TransportError::transport_parameter("initial_source_connection_id is wrong"));
     }
@@ -139,9 +159,18 @@ impl Connection {
         if self.peer.has_parameters {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+        //# When sending frames in 0-RTT packets, a client MUST only use
+        //# remembered transport parameters; importantly, it MUST NOT use updated
+        //# values that it learns from the server's updated transport parameters
+        //# or from frames received in 1-RTT packets.
+        if self.sends_early() {
+            return Ok(());
+        }
         let Some(bytes) = self.handshake.session().peer_parameters() else { return Ok(()) };
         let parameters = check(bytes, !self.side(), &self.ids_seen)?;
         self.check_versions(&parameters)?;
+        self.conclude_early_data(now, &parameters)?;
         self.take_peer_parameters(now, &parameters)
     }
 
@@ -151,10 +180,15 @@ impl Connection {
         parameters: &TransportParameters,
     ) -> Result<(), TransportError> {
         self.peer.has_parameters = true;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+        //# The client MUST use the server's new values in the handshake instead; if the
+        //# server does not provide new values, the default values are used.
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
-        self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay);
+        self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay).into();
+        self.set_peer_datagram_size(parameters);
         let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
         self.idle_timeout.set_peer_timeout(now, idle, pto);
+        self.paths.set_peer_ack_delay(self.peer.max_ack_delay.into());
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
         if let Some(token) = parameters.stateless_reset_token {
@@ -177,6 +211,7 @@ impl Connection {
             self.on_grease_quic_bit();
         }
         self.streams.set_peer_limits(parameters.into());
+        self.start_ack_frequency(parameters);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Connection;
 use super::statistics::Counters;
-use crate::net::PathAddresses;
+use crate::net::{EcnState, PathAddresses};
 use crate::paths::Path;
 
 /// One path of a connection: its state, and counters since it was first used.
@@ -33,6 +33,8 @@ pub struct PathStatistics {
     pub bytes_in_flight: u64,
     /// Maximum datagram size, in bytes.
     pub mtu: u16,
+    /// Whether it carries ECN marks (RFC 9000 §13.4).
+    pub ecn: EcnState,
     /// UDP datagrams sent.
     pub datagrams_sent: u64,
     /// UDP datagrams received.
@@ -178,6 +180,7 @@ impl Connection {
             congestion_window: path.congestion.window(),
             bytes_in_flight: path.in_flight(),
             mtu: path.mtu.current(),
+            ecn: path.ecn.state(),
             datagrams_sent: counts.datagrams_sent,
             datagrams_received: counts.datagrams_received,
             bytes_sent: counts.bytes_sent,

@@ -1,5 +1,8 @@
 //! The address that a server would rather be talked to at (RFC 9000 §9.6).
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Connection, Role};

@@ -95,6 +95,14 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
         //# An endpoint MUST NOT set the QUIC Bit to 0 without knowing whether
         //# the peer supports the extension.
+        //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
+        //# However, a client MUST NOT set the QUIC Bit to 0 unless the Initial packets it sends
+        //# include a token provided by the server in a NEW_TOKEN frame (Section 19.7 of
+        //# [QUIC]), received less than 604800 seconds (7 days) prior on a connection where the
+        //# server also included the grease_quic_bit transport parameter.
+        //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
+        //# A server MUST NOT remember that a client negotiated the extension in a previous
+        //# connection and set the QUIC Bit to 0 based on that information.
         if !self.peer.quic_bits.next(&mut self.random)
             && let Some(first) = packet.first_mut()
         {

@@ -82,6 +82,12 @@ impl Connection {
                 return;
             }
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# Receivers MUST be able to process coalesced packets.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# The receiver of coalesced QUIC packets MUST individually process each
+        //# QUIC packet and separately acknowledge them, as if they were received as
+        //# the payload of different UDP datagrams.
         let mut rest = datagram;
         let mut first_destination = None;
         while !rest.is_empty() && self.lifecycle.is_alive() {
@@ -197,6 +203,10 @@ impl Connection {
         //# Once a client has received a valid Initial packet from the server, it MUST
         //# discard any subsequent packet it receives on that connection with a
         //# different Source Connection ID.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+        //# Any further changes to the Destination Connection ID are only permitted if the
+        //# values are taken from NEW_CONNECTION_ID frames; if subsequent Initial packets
+        //# include a different Source Connection ID, they MUST be discarded.
         let first = self.ids_seen.peer_initial_source;
         first.is_some_and(|source| source != header.source_id).then_some(DiscardReason::Unexpected)
     }
@@ -221,6 +231,10 @@ impl Connection {
             //# A server MUST discard an Initial packet that is carried in a UDP
             //# datagram with a payload that is smaller than the smallest allowed
             //# maximum datagram size of 1200 bytes.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14
+            //# Therefore, an endpoint MUST NOT close a connection when it receives a
+            //# datagram that does not meet size constraints; the endpoint MAY discard
+            //# such datagrams.
             Side::Server => (arrival.datagram_bytes < MINIMUM_DATAGRAM as u64)
                 .then_some(DiscardReason::TooSmall),
         }
@@ -240,7 +254,7 @@ impl Connection {
         let space = received.space();
         let is_handshake = packet_type == PacketType::Handshake;
         if !self.can_open(packet_type) || (is_handshake && packet.other_version.is_some()) {
-            self.keep_for_later(arrival, space, packet);
+            self.keep_for_later(arrival, packet);
             return;
         }
         if packet.other_version.is_some() {
@@ -248,12 +262,16 @@ impl Connection {
             return;
         }
         let largest = self.space(space).received.largest();
-        let Some(opened) =
+        let opened = if packet_type == PacketType::ZeroRtt {
+            self.open_early(packet.bytes, packet.number_offset)
+        } else {
             self.keys.open(arrival.now, space, packet.bytes, packet.number_offset, largest)
-        else {
-            return;
         };
+        let Some(opened) = opened else { return };
         if self.keys.one_rtt.as_ref().is_some_and(|keys| keys.wants_next()) {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+            //# After receiving a key update, an endpoint SHOULD generate and save the next
+            //# set of receive packet protection keys, as described in Section 6.3.
             self.work.charge(arrival.now, COSTLY);
             self.provide_next_keys();
         }
@@ -285,6 +303,13 @@ impl Connection {
 
     fn handle_opened(&mut self, arrival: Arrival, received: &Received, opened: &Opened<'_>) {
         let space = received.space();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# A receiver MUST discard a newly unprotected packet unless it is certain
+        //# that it has not processed another packet with the same packet number
+        //# from the same packet number space.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# Duplicate suppression MUST happen after removing packet protection for
+        //# the reasons described in Section 9.5 of [QUIC-TLS].
         if self.space(space).received.is_duplicate(opened.number) {
             self.discard(arrival.now, DiscardReason::Duplicate);
             return;
@@ -325,6 +350,10 @@ impl Connection {
         //# An endpoint MUST treat receipt of a packet that has a non-zero
         //# value for these bits after removing both packet and header protection
         //# as a connection error of type PROTOCOL_VIOLATION.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.3.1
+        //# An endpoint MUST treat receipt of a packet that has a non-zero value for these bits,
+        //# after removing both packet and header protection, as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if opened.first_byte & reserved != 0 {
             return Err(TransportError::protocol_violation("reserved bits are set"));
         }
@@ -343,6 +372,10 @@ impl Connection {
         //# However, endpoints SHOULD include buffering
         //# delays caused by unavailability of decryption keys, since these
         //# delays can be large and are likely to be non-repeating.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.1
+        //# A packet MUST NOT be acknowledged until packet protection has been
+        //# successfully removed and all frames contained in the packet have been
+        //# processed.
         received_packets.on_packet(arrival.at, opened.number, contents.ack_eliciting, arrival.ecn);
         if received.packet_type == PacketType::OneRtt {
             let Arrival { now, path, datagram_bytes, .. } = arrival;
@@ -352,6 +385,10 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
         //# A PATH_RESPONSE frame MUST be sent on the network path where the
         //# PATH_CHALLENGE frame was received.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+        //# Unlike other cases where datagrams are expanded, endpoints MUST NOT
+        //# discard datagrams that appear to be too small when they contain
+        //# PATH_CHALLENGE or PATH_RESPONSE.
         for challenge in contents.challenges {
             if let Some(path) = self.paths.by_addresses(&arrival.path) {
                 path.validation.handle_challenge(challenge);
@@ -374,6 +411,10 @@ impl Connection {
                 if let (None, Some(source)) =
                     (self.ids_seen.peer_initial_source, received.source_id)
                 {
+                    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+                    //# A client MUST change the Destination Connection ID it uses for sending
+                    //# packets in response to only the first received Initial or Retry
+                    //# packet.
                     self.ids_seen.peer_initial_source = Some(source);
                     self.remote_ids.set_first(source);
                 }
@@ -388,6 +429,7 @@ impl Connection {
                     self.discard_space(SpaceId::Initial);
                 }
             }
+            PacketType::OneRtt if self.early_data.is_some() => self.on_one_rtt_packet(received.now),
             PacketType::Handshake | PacketType::ZeroRtt | PacketType::OneRtt => {}
         }
     }
@@ -409,7 +451,7 @@ impl Connection {
         match packet_type {
             PacketType::Initial => self.keys.initial.is_some(),
             PacketType::Handshake => self.keys.handshake.is_some(),
-            PacketType::ZeroRtt => false,
+            PacketType::ZeroRtt => self.opens_early(),
             //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
             //# Even if it has 1-RTT secrets, a client MUST NOT
             //# process incoming 1-RTT protected packets before the TLS handshake is
@@ -425,28 +467,33 @@ impl Connection {
     }
 
     /// Keeps a packet whose keys may still come.
-    fn keep_for_later(&mut self, arrival: Arrival, space: SpaceId, packet: &Protected<'_>) {
-        let may_come = match packet.packet_type {
+    fn keep_for_later(&mut self, arrival: Arrival, packet: &Protected<'_>) {
+        let packet_type = packet.packet_type;
+        let may_come = match packet_type {
             PacketType::Handshake => !self.handshake.is_complete(),
             PacketType::OneRtt => !self.handshake.is_complete(),
-            PacketType::Initial | PacketType::ZeroRtt => false,
+            PacketType::ZeroRtt => self.may_open_early(),
+            PacketType::Initial => false,
         };
         if !may_come {
             self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.4
+        //# While waiting for TLS processing to complete, an endpoint SHOULD buffer received
+        //# packets if they might be processed using keys that are not yet available.
         } else if self.undecryptable.has_room(packet.bytes.len()) {
             let Arrival { at, path, ecn, .. } = arrival;
             let (packet_type, length) = (packet.packet_type, packet.bytes.len());
             self.record(arrival.now, &Record::PacketBuffered { packet_type, length });
             let bytes = Box::from(&*packet.bytes);
-            self.undecryptable.keep(EarlyPacket { at, space, path, ecn, bytes });
+            self.undecryptable.keep(EarlyPacket { at, packet_type, path, ecn, bytes });
         } else {
             self.discard(arrival.now, DiscardReason::BufferFull);
         }
     }
 
-    /// Handles the packets of `space` that came before their keys.
-    pub(super) fn replay_undecryptable(&mut self, now: Instant, space: SpaceId) {
-        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(space) {
+    /// Handles the packets of this type that came before their keys.
+    pub(super) fn replay_undecryptable(&mut self, now: Instant, packet_type: PacketType) {
+        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(packet_type) {
             if !self.lifecycle.is_alive() {
                 return;
             }

@@ -55,7 +55,8 @@ struct Told {
 }
 
 /// Keys that come and go.
-const KEYS: [PacketType; 3] = [PacketType::Initial, PacketType::Handshake, PacketType::OneRtt];
+const KEYS: [PacketType; 4] =
+    [PacketType::Initial, PacketType::Handshake, PacketType::OneRtt, PacketType::ZeroRtt];
 
 impl fmt::Debug for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +133,12 @@ impl Recording {
 
     fn tell_keys(&mut self, now: Instant, connection: &Connection, origin: Origin) {
         let keys = &connection.keys;
-        let there = [keys.initial.is_some(), keys.handshake.is_some(), keys.one_rtt.is_some()];
+        let there = [
+            keys.initial.is_some(),
+            keys.handshake.is_some(),
+            keys.one_rtt.is_some(),
+            connection.has_early_keys(),
+        ];
         let before = std::mem::replace(&mut self.told.keys, there);
         for ((packet_type, had), has) in KEYS.into_iter().zip(before).zip(there) {
             let phase = (packet_type == PacketType::OneRtt).then_some(0);

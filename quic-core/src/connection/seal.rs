@@ -4,7 +4,7 @@ use std::mem;
 
 use super::space::MAXIMUM_ACKS_IN_A_ROW;
 use super::{Connection, Role};
-use crate::crypto::{SAMPLE_OFFSET, TAG_LENGTH};
+use crate::crypto::{SAMPLE_OFFSET, SealError, TAG_LENGTH};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, MINIMUM_MTU};
 use crate::packet::{PacketWriter, SentFrame};
@@ -14,11 +14,14 @@ use crate::wire::header::{
     LengthField, LongHeaderParts, LongType, ShortHeaderParts, patch_length, write_long_header,
     write_short_header,
 };
-use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, Writer};
+use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, VarInt, Writer};
 
 /// Datagrams with Initial packets, and those that validate a path, are at least this long
 /// (RFC 9000 §8.2.1, §14.1).
 pub(super) const MINIMUM_DATAGRAM: usize = MINIMUM_MTU as usize;
+
+/// No packet has this number or a larger one (RFC 9000 §12.3).
+const NUMBER_LIMIT: u64 = VarInt::MAX.into_inner();
 
 /// Which packet is to be written, and what may be in it.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +154,23 @@ impl Connection {
         let _full: Result<(), Full> = self.write_frames(scope, padded, &mut packet);
         let state = self.space_mut(space);
         // So that the peer's packets need not be acknowledged for ever (RFC 9000 §13.2.4).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# In that case, an endpoint MUST NOT send an ack-eliciting frame in all
+        //# packets that would otherwise be non-ack-eliciting, to avoid an
+        //# infinite feedback loop of acknowledgments.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.7
+        //# To avoid a deadlock, a sender SHOULD ensure that other frames are sent
+        //# periodically in addition to PADDING frames to elicit acknowledgments
+        //# from the receiver.
         let is_one_sided = state.acks_in_a_row >= MAXIMUM_ACKS_IN_A_ROW;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# When a PTO timer expires, a sender MUST send at least one
+        //# ack-eliciting packet in the packet number space as a probe.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# All probe packets sent on a PTO MUST be ack-eliciting.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+        //# When there is no data to send, the sender SHOULD send a PING or other
+        //# ack-eliciting frame in a single packet, rearming the PTO timer.
         let owes_a_ping = (state.probes > 0 || state.ping || is_one_sided) && !scope.acks_only;
         if owes_a_ping && !packet.is_ack_eliciting() {
             let _full: Result<(), Full> =
@@ -171,6 +190,9 @@ impl Connection {
         } else if payload.length > 0 {
             state.acks_in_a_row = state.acks_in_a_row.saturating_add(1);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+        //# The payload of a packet that contains frames MUST contain at least one
+        //# frame, and MAY contain multiple frames and multiple frame types.
         (payload.length > 0).then_some(payload)
     }
 
@@ -192,7 +214,12 @@ impl Connection {
         }
         self.record_sent(packet, header);
         let HeaderWritten { space, number, number_offset, number_length, .. } = *header;
-        match self.keys.seal(space, packet, number_offset, number_length, number) {
+        let sealed = if space == SpaceId::Application && self.sends_early() {
+            self.seal_early(packet, number_offset, number_length, number)
+        } else {
+            self.keys.seal(space, packet, number_offset, number_length, number)
+        };
+        match sealed {
             Ok(()) => Some(length),
             Err(error) => {
                 self.ending.seal_failed.get_or_insert(error);
@@ -248,16 +275,33 @@ impl Connection {
     ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
         let number = sent.next_number();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# If the packet number for sending reaches 2^62-1, the sender MUST close
+        //# the connection without sending a CONNECTION_CLOSE frame or any further
+        //# packets; an endpoint MAY send a Stateless Reset (Section 10.3) in
+        //# response to further packets that it receives.
+        if number >= NUMBER_LIMIT {
+            self.ending.seal_failed.get_or_insert(SealError::LimitReached);
+            return Err(Full);
+        }
         let number_length = PacketNumberLength::for_number(number, sent.largest_acked());
         let mut writer = Writer::new(memory);
-        let length_field = if space == SpaceId::Application {
+        let sends_early = self.sends_early();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# Packets that a client sends with 0-RTT packet protection MUST be acknowledged by
+        //# the server in packets protected by 1-RTT keys.
+        let length_field = if space == SpaceId::Application && !sends_early {
             let key_phase = self.keys.one_rtt.as_ref().is_some_and(|keys| keys.key_phase());
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+            //# When the spin bit is disabled, endpoints MAY set the spin bit to any value and
+            //# MUST ignore any incoming value.
             let parts = ShortHeaderParts { destination_id, spin: self.peer.spin, key_phase };
             write_short_header(&mut writer, &parts, number, number_length)?;
             None
         } else {
             let (ty, token) = match &self.role {
                 _ if space == SpaceId::Handshake => (LongType::Handshake, &[][..]),
+                _ if space == SpaceId::Application => (LongType::ZeroRtt, &[][..]),
                 Role::Client(client) => (LongType::Initial, &*client.token),
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };

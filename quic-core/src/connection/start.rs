@@ -31,6 +31,8 @@ use crate::wire::transport_parameters::TransportParameters;
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+//# This Destination Connection ID MUST be at least 8 bytes in length.
 pub(super) const FIRST_DESTINATION_LENGTH: usize = 8;
 
 /// What a client's connection starts from.
@@ -119,6 +121,9 @@ impl Connection {
                     retry_source: None,
                 },
                 local_ids: LocalIds::new(local_id, local_id.length()),
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+                //# Until a packet is received from the server, the client MUST use the same
+                //# Destination Connection ID value on all packets in this connection.
                 remote_id: destination,
                 address_validated: true,
             },
@@ -128,6 +133,7 @@ impl Connection {
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
+        connection.offer_early_data();
         Ok(connection)
     }
 
@@ -138,6 +144,10 @@ impl Connection {
         let retry_source = start.retried.then_some(destination_id);
         let mut parameters = local_parameters(&config.transport, local_id);
         parameters.original_destination_connection_id = Some(start.original_destination_id);
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# After switching to a negotiated version after a Retry, the server MUST include the
+        //# relevant transport parameters to validate that the server sent the Retry and the
+        //# connection IDs used in the exchange, as described in Section 7.3 of [QUIC].
         parameters.retry_source_connection_id = retry_source;
         parameters.stateless_reset_token = endpoint.reset_token(&local_id);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.3
@@ -168,6 +178,9 @@ impl Connection {
                     retry_source,
                 },
                 local_ids,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+                //# A server MUST set the Destination Connection ID it uses for sending
+                //# packets based on the first received Initial packet.
                 remote_id: start.client_source_id,
                 address_validated: start.validated,
             },
@@ -197,6 +210,7 @@ impl Connection {
             handshake: Handshake::new(side, session, give_up_at),
             ids_seen: parts.ids_seen,
             keys: Keychain::default(),
+            early_data: None,
             spaces: SpaceId::ALL.map(|space| SpaceSlot::new(space, transport.max_ack_delay)),
             skipped_numbers: SkippedNumbers::new(&mut random),
             undecryptable: Undecryptable::default(),
@@ -205,11 +219,27 @@ impl Connection {
             local_ids: parts.local_ids,
             remote_ids: RemoteIds::new(parts.remote_id),
             streams: StreamsSlot::new(side, transport, hash),
+            datagrams: None,
+            ack_frequency: None,
             peer: Peer {
                 has_parameters: false,
                 ack_delay_exponent: defaults.ack_delay_exponent,
-                max_ack_delay: Duration::from_millis(defaults.max_ack_delay),
+                max_ack_delay: Duration::from_millis(defaults.max_ack_delay).into(),
+                max_datagram_frame_size: 0,
                 completed_address_validation: side == Side::Server,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+                //# An endpoint that does not support this feature MUST disable it, as defined
+                //# below.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+                //# Even when the spin bit is not disabled by the administrator, endpoints MUST
+                //# disable their use of the spin bit for a random selection of at least one in
+                //# every 16 network paths, or for one in every 16 connection IDs, in order to
+                //# ensure that QUIC connections that disable the spin bit are commonly observed
+                //# on the network.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-17.4
+                //# It is RECOMMENDED that endpoints set the spin bit to a random value either
+                //# chosen independently for each packet or chosen independently for each
+                //# connection ID.
                 spin: random.u64() & 1 == 1,
                 quic_bits: QuicBits::default(),
                 forbids_migration: false,

@@ -26,6 +26,7 @@ impl Connection {
             application.received.deadline(),
             self.recovery.deadline(),
             self.paths.deadline(),
+            self.early_data_deadline(),
         ])
     }
 
@@ -66,6 +67,7 @@ impl Connection {
             self.record_timer(now, Timer::Handshake, None);
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
+        self.expire_early_data(now);
         let quiet = self.space(SpaceId::Application).received.deadline();
         if let Some(streams) = self.streams.used_mut().filter(|_| quiet.is_some_and(|at| at <= now))
         {

@@ -64,6 +64,10 @@ impl Connection {
             return None;
         }
         self.keep_keys_fresh(now);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# An endpoint MUST NOT delay transmission of a
+        //# packet containing a PATH_RESPONSE frame unless constrained by
+        //# congestion control.
         let transmit = self
             .transmit_off_path(now, socket, buffer)
             .or_else(|| self.transmit_mtu_probe(now, socket, buffer))
@@ -215,6 +219,9 @@ impl Connection {
     ) -> usize {
         let [initial, handshake, application] =
             SpaceId::ALL.map(|space| self.wants(space, acks_only));
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4
+        //# When packets of different types need to be sent, endpoints SHOULD use coalesced
+        //# packets to send them in the same UDP datagram.
         let initial = initial && memory.len() >= MINIMUM_DATAGRAM;
         let spaces = [
             (SpaceId::Initial, initial, handshake || application),
@@ -258,27 +265,68 @@ impl Connection {
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
         let Scope { now, space, acks_only, .. } = scope;
+        if space == SpaceId::Application && self.sends_early() {
+            return if acks_only { Ok(()) } else { self.write_application_data(now, packet) };
+        }
         let received = &mut self.space_mut(space).received;
+        // So a packet with an answer on the active path is no probing one.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+        //# An endpoint that receives a PATH_CHALLENGE
+        //# on an active path SHOULD send a non-probing packet in response.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2
+        //# When sending a packet for any reason, an endpoint SHOULD attempt to
+        //# include an ACK frame if one has not been sent recently.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# An endpoint SHOULD send an ACK frame with other frames when there are
+        //# new ack-eliciting packets to acknowledge.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# ACK frames MUST only be carried in a packet that has the same packet
+        //# number space as the packet being acknowledged; see Section 12.1.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.6
+        //# For instance, packets that are protected with 1-RTT keys MUST be
+        //# acknowledged in packets that are also protected with 1-RTT keys.
         if received.has_unacked() {
             received.write(now, packet, ACK_DELAY_EXPONENT)?;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5.4
+        //# The sender MUST either delay sending the frame until the controller
+        //# allows it or drop the frame without sending it (at which point it MAY
+        //# notify the application).
         if acks_only {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# An endpoint SHOULD include multiple frames in a single packet if they
+        //# are to be sent at the same encryption level, instead of coalescing
+        //# multiple packets at the same encryption level.
         self.handshake.write_frames(space, packet)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
+        //# All other frame types MUST only be sent in the application data packet
+        //# number space.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-5
+        //# Like STREAM frames, DATAGRAM frames contain application data and MUST be
+        //# protected with either 0-RTT or 1-RTT keys.
+        //= https://www.rfc-editor.org/rfc/rfc9221#section-6
+        //# All application data transmitted with the DATAGRAM frame, like the
+        //# STREAM frame, MUST be protected either by 0-RTT or 1-RTT keys.
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
+        //# RESET_STREAM_AT frames are ack-eliciting, and MUST only be sent in the
+        //# application data packet number space.
         if space != SpaceId::Application {
             return Ok(());
         }
         self.paths.active_mut().validation.write_frames(packet, padded)?;
+        if self.ack_frequency.is_some() {
+            self.write_ack_frequency(now, packet)?;
+        }
         self.local_ids.write_frames(packet)?;
         self.remote_ids.write_frames(packet)?;
-        let Some(streams) = self.streams.used_mut() else { return Ok(()) };
-        streams.write_frames(now, self.paths.active().rtt.smoothed(), packet)
+        self.write_application_data(now, packet)
     }
 
     /// Whether a packet of `space` is to be sent.
     pub(super) fn wants(&self, space: SpaceId, acks_only: bool) -> bool {
-        if !self.keys.can_seal(space) {
+        if !self.can_seal(space) {
             return false;
         }
         let state = self.space(space);
@@ -290,12 +338,21 @@ impl Connection {
 
     /// Whether any component has a frame for `space`.
     pub(super) fn has_frames(&self, space: SpaceId) -> bool {
+        if space == SpaceId::Application && self.sends_early() {
+            return self.has_application_data();
+        }
         self.handshake.has_frames(space)
             || (space == SpaceId::Application && self.has_application_frames())
     }
 
-    fn has_application_frames(&self) -> bool {
+    fn has_application_data(&self) -> bool {
         self.streams.used().is_some_and(Streams::has_frames)
+            || self.datagrams.as_ref().is_some_and(|datagrams| datagrams.has_frames())
+    }
+
+    fn has_application_frames(&self) -> bool {
+        self.has_application_data()
+            || self.ack_frequency.as_ref().is_some_and(|it| it.has_frames())
             || self.paths.active().validation.wants_padding()
             || self.local_ids.has_frames()
             || self.remote_ids.has_frames()
@@ -303,7 +360,22 @@ impl Connection {
 
     /// A client's Initial packets, and a server's that elicit acknowledgments, travel in full
     /// datagrams (RFC 9000 §14.1).
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
+    //# First, the packet containing a ClientHello MUST be padded to a minimum size.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+    //# A client MUST expand the payload of all UDP datagrams carrying Initial
+    //# packets to at least the smallest allowed maximum datagram size of 1200
+    //# bytes by adding PADDING frames to the Initial packet or by coalescing
+    //# the Initial packet; see Section 12.2.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+    //# Similarly, a server MUST expand the payload of all UDP datagrams
+    //# carrying ack-eliciting Initial packets to at least the smallest
+    //# allowed maximum datagram size of 1200 bytes.
     pub(super) fn needs_full_datagram(&self, space: SpaceId, ack_eliciting: bool) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6
+        //# Clients that support multiple QUIC versions SHOULD ensure that the first UDP
+        //# datagram they send is sized to the largest of the minimum datagram sizes from all
+        //# versions they support, using PADDING frames (Section 19.1) as necessary.
         space == SpaceId::Initial && (self.side() == Side::Client || ack_eliciting)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses};
-use crate::wire::SpaceId;
+use crate::wire::PacketType;
 
 /// Most packets kept.
 const MAXIMUM_PACKETS: usize = 8;
@@ -21,7 +21,7 @@ pub(super) struct Undecryptable {
 pub(super) struct EarlyPacket {
     /// When it came.
     pub(super) at: Instant,
-    pub(super) space: SpaceId,
+    pub(super) packet_type: PacketType,
     pub(super) path: PathAddresses,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) bytes: Box<[u8]>,
@@ -39,13 +39,14 @@ impl Undecryptable {
         self.packets.push(packet);
     }
 
-    /// Takes out the packets of `space`, in the order in which they came.
-    pub(super) fn take(&mut self, space: SpaceId) -> Vec<EarlyPacket> {
+    /// Takes out the packets of this type, in the order in which they came.
+    pub(super) fn take(&mut self, packet_type: PacketType) -> Vec<EarlyPacket> {
         if self.packets.is_empty() {
             return Vec::new();
         }
-        let (taken, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.packets).into_iter().partition(|packet| packet.space == space);
+        let (taken, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.packets)
+            .into_iter()
+            .partition(|packet| packet.packet_type == packet_type);
         self.bytes = kept.iter().map(|packet| packet.bytes.len()).sum();
         self.packets = kept;
         taken
@@ -64,7 +65,13 @@ mod tests {
         let mut count = 0;
         while packets.has_room(length) {
             let (at, bytes) = (Instant::EPOCH, vec![0; length].into());
-            packets.keep(EarlyPacket { at, space: SpaceId::Handshake, path, ecn: None, bytes });
+            packets.keep(EarlyPacket {
+                at,
+                packet_type: PacketType::Handshake,
+                path,
+                ecn: None,
+                bytes,
+            });
             count += 1;
             assert!(count < 1000, "there is always room");
         }
@@ -75,10 +82,10 @@ mod tests {
     fn few_packets_are_kept_and_few_bytes_and_those_taken_make_room() {
         let mut packets = Undecryptable::default();
         assert_eq!(kept(&mut packets, 40), MAXIMUM_PACKETS);
-        assert_eq!(packets.take(SpaceId::Application).len(), 0);
+        assert_eq!(packets.take(PacketType::OneRtt).len(), 0);
         assert_eq!(kept(&mut packets, 40), 0);
         for _ in 0..2 {
-            assert!(!packets.take(SpaceId::Handshake).is_empty());
+            assert!(!packets.take(PacketType::Handshake).is_empty());
             assert_eq!(kept(&mut packets, MAXIMUM_BYTES / 2), 2);
         }
     }

@@ -25,9 +25,14 @@ use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Most versions that a client wants, and that are sent of a server's.
 const MAXIMUM_VERSIONS: usize = 16;
-/// Longest value of a reserved transport parameter, in bytes.
-const MAXIMUM_GREASE: usize = 8;
+/// Longest value of a reserved transport parameter, in bytes. Both ends hold it as long as the
+/// handshake takes.
+const MAXIMUM_GREASE: usize = 3;
 
+//= https://www.rfc-editor.org/rfc/rfc9368#section-8
+//# Note that implementations that wish to use version negotiation to negotiate versions other
+//# than QUIC version 1 MUST implement the version negotiation mechanism defined in this
+//# document.
 /// What a client knows of versions.
 #[derive(Debug)]
 pub(super) struct ClientVersions {
@@ -192,10 +197,10 @@ pub(super) fn encode_parameters(
     encode(parameters, &mut out);
     if transport.grease {
         let value = random.array::<MAXIMUM_GREASE>();
-        let [a, b, c, d, length] = random.array();
-        let length = usize::from(length).checked_rem(MAXIMUM_GREASE).unwrap_or(0);
+        let [number, length] = random.array();
+        let length = usize::from(length).checked_rem(MAXIMUM_GREASE + 1).unwrap_or(0);
         let value = value.get(..length).unwrap_or_default();
-        encode_reserved(u32::from_be_bytes([a, b, c, d]), value, &mut out);
+        encode_reserved(number, value, &mut out);
     }
     // TLS keeps it for the whole handshake.
     out.shrink_to_fit();
@@ -309,6 +314,10 @@ impl Connection {
         let Some(offer) = self.handshake.session().client_offer() else { return Ok(()) };
         let Role::Server(server) = &self.role else { return Ok(()) };
         let resumes = offer.resumes;
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.3
+        //# If the first flight is correctly formatted, then this conversion process cannot fail
+        //# by definition of the first flight being compatible; if the server is unable to
+        //# convert the first flight, it MUST abort the handshake.
         let parameters = decode(offer.parameters, Side::Client)
             .map_err(|error| TransportError::transport_parameter(error.0))?;
         let mut chosen = self.version;
@@ -336,17 +345,29 @@ impl Connection {
                 chosen = server.config.versions.choose(self.version, &information.available);
             }
         }
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+        //# Endpoints that support both versions SHOULD support compatible version negotiation
+        //# to avoid a round trip.
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# The server MUST send all CRYPTO frames using the negotiated version.
+        self.move_to(chosen);
+        let parameters = self.late_parameters();
+        self.handshake.session_mut().choose_version(self.version, &parameters)
+    }
+
+    /// The transport parameter that a server knows only once it decided on the version.
+    fn late_parameters(&mut self) -> Vec<u8> {
+        let mut parameters = Vec::with_capacity(64);
+        let Role::Server(server) = &self.role else { return parameters };
         let transport = &server.config.transport;
         let mut available = server.config.versions.deployed.clone();
         available.truncate(MAXIMUM_VERSIONS);
         if transport.grease {
             grease(&mut available, &mut self.random);
         }
-        self.move_to(chosen);
-        let chosen = self.version;
-        let mut parameters = Vec::with_capacity(64);
-        encode_version_information(&VersionInformation { chosen, available }, &mut parameters);
-        self.handshake.session_mut().choose_version(chosen, &parameters)
+        let information = VersionInformation { chosen: self.version, available };
+        encode_version_information(&information, &mut parameters);
+        parameters
     }
 
     /// Sends in this version from now on; stays in the one it has if there are no keys for it.
@@ -416,6 +437,10 @@ impl Connection {
         }
         //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
         //# If it doesn't find one, it SHALL abort the connection attempt.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+        //# A client that supports only this version of QUIC MUST abandon the current connection
+        //# attempt if it receives a Version Negotiation packet, with the following two
+        //# exceptions.
         let Some(version) = client.versions.select(header.versions.clone()) else {
             self.vanish(now, ConnectionError::VersionMismatch);
             return;
@@ -482,6 +507,3 @@ impl From<TransportError> for Anew {
         Self::Transport(error)
     }
 }
-
-#[cfg(test)]
-mod tests;

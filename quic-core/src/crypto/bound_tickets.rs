@@ -18,9 +18,16 @@ pub(super) fn bind(config: &ServerConfig, version: u32) -> Arc<ServerConfig> {
     //# or token and not accept one issued from a different version.
     let tag = version.to_be_bytes();
     bound.ticketer = Arc::new(BoundTicketer { tag, tickets: Arc::clone(&config.ticketer) });
-    bound.session_storage =
-        Arc::new(BoundStorage { tag, sessions: Arc::clone(&config.session_storage) });
+    bound.session_storage = bind_sessions(Arc::clone(&config.session_storage), version);
     Arc::new(bound)
+}
+
+/// The same for a store of sessions.
+pub(super) fn bind_sessions(
+    sessions: Arc<dyn StoresServerSessions>,
+    version: u32,
+) -> Arc<dyn StoresServerSessions> {
+    Arc::new(BoundStorage { tag: version.to_be_bytes(), sessions })
 }
 
 /// Tickets whose contents begin with the version.

@@ -9,6 +9,7 @@ mod keyring;
 mod one_rtt_keys;
 mod packet_protection;
 mod random;
+mod resumption;
 mod retry_tag;
 mod rustls_session;
 mod secret_capture;
@@ -33,6 +34,7 @@ compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 pub use compact_keys::provider;
 pub use keyring::{KeyId, Keyring, KeyringError};
 pub use random::{RandomSource, SeededRandom};
+pub use resumption::{ClientSession, SessionKey, SessionStore};
 pub use session::{
     ClientOffer, HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError,
 };

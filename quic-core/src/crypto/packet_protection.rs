@@ -80,6 +80,10 @@ pub(crate) fn open<'a>(
     number_offset: usize,
     largest_received: Option<u64>,
 ) -> Result<Opened<'a>, OpenError> {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+    //# For authentication to be free from side channels, the entire process of header
+    //# protection removal, packet number recovery, and packet protection removal MUST be
+    //# applied together without timing and other side channels.
     let header = remove_header_protection(&*keys.header, packet, number_offset, largest_received)?;
     let payload = decrypt(&*keys.packet, packet, header)?;
     Ok(Opened { number: header.number, first_byte: header.first_byte, payload })

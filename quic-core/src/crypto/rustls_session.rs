@@ -11,6 +11,7 @@ use rustls::quic::{
     Connection, DirectionalKeys, KeyChange as TlsKeyChange, Keys, PacketKeySet, Secrets,
     ServerConnection, Version,
 };
+use rustls::{HandshakeType, PeerMisbehaved};
 
 use super::client_hello::read_offer;
 use super::compact_keys::VersionSecrets;
@@ -30,13 +31,10 @@ const MAXIMUM_REASON: usize = 256;
 /// A handshake over [`rustls::quic`].
 pub(super) struct RustlsSession {
     tls: Tls,
-    /// To derive the next keys from; `None` before there are 1-RTT keys.
-    secrets: Option<Box<NextSecrets>>,
-    /// On a client, until there are 1-RTT keys.
-    capture: Option<Arc<SecretCapture>>,
-    /// The version that the server moved this client to.
-    moved_to: Option<Version>,
+    /// `None` on a server before there are 1-RTT keys.
+    secrets: Option<Box<KeySource>>,
     handshake_keys_made: bool,
+    early_keys_made: bool,
     /// Keep the TLS state after the handshake.
     keep: bool,
 }
@@ -56,10 +54,14 @@ struct Waiting {
     input: Vec<u8>,
 }
 
-/// What the next keys are derived from.
-enum NextSecrets {
+/// What keys are derived from, beside those that TLS makes itself.
+enum KeySource {
+    /// On a client before there are 1-RTT keys: what hears of the secrets, and the version that
+    /// the server moved it to.
+    Capture(Arc<SecretCapture>, Option<Version>),
+    /// The next keys.
     OfTls(Secrets),
-    /// Of a client that was moved.
+    /// The next keys of a client that was moved.
     Own(VersionSecrets),
 }
 
@@ -75,7 +77,8 @@ impl RustlsSession {
     pub(super) fn client(connection: Connection, capture: Arc<SecretCapture>) -> Self {
         // Session tickets come after the handshake.
         let keep = true;
-        Self { capture: Some(capture), ..Self::new(Tls::Live(Box::new(connection)), keep) }
+        let secrets = Some(Box::new(KeySource::Capture(capture, None)));
+        Self { secrets, ..Self::new(Tls::Live(Box::new(connection)), keep) }
     }
 
     /// A server's session, which starts with the client's offer. It drops the TLS state when the
@@ -86,7 +89,7 @@ impl RustlsSession {
     }
 
     fn new(tls: Tls, keep: bool) -> Self {
-        Self { tls, secrets: None, capture: None, moved_to: None, handshake_keys_made: false, keep }
+        Self { tls, secrets: None, handshake_keys_made: false, early_keys_made: false, keep }
     }
 
     /// The secrets that this client, which was moved, has to make its keys from.
@@ -94,17 +97,19 @@ impl RustlsSession {
         &self,
         pick: impl FnOnce(&SecretCapture) -> Option<SecretPair>,
     ) -> Option<VersionSecrets> {
-        let (version, Tls::Live(connection)) = (self.moved_to?, &self.tls) else { return None };
+        let KeySource::Capture(capture, Some(version)) = self.secrets.as_deref()? else {
+            return None;
+        };
+        let Tls::Live(connection) = &self.tls else { return None };
         let suite = connection.negotiated_cipher_suite()?.suite();
-        VersionSecrets::new(suite, version, rustls::Side::Client, pick(self.capture.as_ref()?)?)
+        VersionSecrets::new(suite, *version, rustls::Side::Client, pick(capture)?)
     }
 
     fn one_rtt(&mut self, keys: Keys, next: Secrets) -> Keys {
         let own = self.own_secrets(SecretCapture::one_rtt);
-        self.capture = None;
         let (keys, next) = match own.and_then(|own| Some((own.keys()?, own))) {
-            Some((keys, own)) => (keys, NextSecrets::Own(own)),
-            None => (keys, NextSecrets::OfTls(next)),
+            Some((keys, own)) => (keys, KeySource::Own(own)),
+            None => (keys, KeySource::OfTls(next)),
         };
         self.secrets = Some(Box::new(next));
         keys
@@ -114,7 +119,17 @@ impl RustlsSession {
 /// Starts a server's TLS with all that came.
 fn start_server(waiting: Waiting, version: Version) -> Result<Connection, TransportError> {
     let Waiting { configs, parameters, input } = waiting;
-    let server = ServerConnection::new(configs.of(version), version, parameters);
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.4
+    //# A server SHOULD treat the
+    //# receipt of a TLS ClientHello with a non-empty legacy_session_id field
+    //# as a connection error of type PROTOCOL_VIOLATION.
+    if input.get(SESSION_ID_LENGTH_AT).is_some_and(|length| *length != 0) {
+        return Err(TransportError::protocol_violation("legacy_session_id is not empty"));
+    }
+    let config = configs.of(version, &parameters);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7
+    //# The cryptographic handshake MUST provide the following properties:
+    let server = ServerConnection::new(config, version, parameters);
     let mut connection =
         Connection::Server(server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?);
     read(&mut connection, &input)?;
@@ -122,13 +137,25 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
 }
 
 fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> {
-    connection.read_hs(data).map_err(|error| {
+    connection.read_hs(data).map_err(|error| match violation(&error) {
+        Some(reason) => TransportError::protocol_violation(reason),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
+        //# As QUIC provides alternative mechanisms for connection termination
+        //# and the TLS connection is only closed if an error is encountered, a
+        //# QUIC endpoint MUST treat any alert from TLS as if it were at the
+        //# "fatal" level.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# When using ALPN, endpoints MUST immediately close a connection (see Section
+        //# 10.2 of [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error
+        //# code 0x0178; see Section 4.8) if an application protocol is not negotiated.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
+        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
         //= https://www.rfc-editor.org/rfc/rfc9001#section-6
         //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
         //# connection error of type 0x010a, equivalent to a fatal TLS alert of
         //# unexpected_message; see Section 4.8.
-        let code = connection.alert().map_or(INTERNAL_ERROR, u8::from);
-        alert(code, reason(&error))
+        None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
 
@@ -150,6 +177,32 @@ fn alert(code: u8, reason: impl Into<Cow<'static, str>>) -> TransportError {
         reason: reason.into(),
     }
 }
+
+/// What QUIC forbids where TLS has another answer, or none.
+fn violation(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+        //# More specifically,
+        //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
+        //# and clients MUST treat receipt of such messages as a connection error
+        //# of type PROTOCOL_VIOLATION.
+        rustls::Error::InappropriateHandshakeMessage {
+            got_type: HandshakeType::CertificateRequest,
+            ..
+        } => Some("a request for a certificate at a wrong time"),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
+        //# A client MUST treat receipt of a NewSessionTicket that contains
+        //# an early_data extension with any other value as a connection error of
+        //# type PROTOCOL_VIOLATION.
+        rustls::Error::PeerMisbehaved(PeerMisbehaved::InvalidMaxEarlyDataSize) => {
+            Some("max_early_data_size is neither nothing nor everything")
+        }
+        _ => None,
+    }
+}
+
+/// Where a ClientHello says how long its legacy_session_id is (RFC 8446 §4.1.2).
+const SESSION_ID_LENGTH_AT: usize = 4 + 2 + 32;
 
 fn wrong_level() -> TransportError {
     TransportError::protocol_violation("handshake data at a wrong level")
@@ -198,8 +251,13 @@ impl Session for RustlsSession {
                 return Err(alert(UNEXPECTED_MESSAGE, "no handshake message is expected any more"));
             }
         };
-        // Bytes of a level that TLS has left, or not come to, must not reach it
-        // (RFC 9001 §4.1.3).
+        // Bytes of a level that TLS has left, or not come to, must not reach it.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+        //# If the packet is from a previously installed encryption level, it
+        //# MUST NOT contain data that extends past the end of previously
+        //# received data in that flow.  Implementations MUST treat any
+        //# violations of this requirement as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if level != read_level(connection, self.handshake_keys_made) {
             return Err(wrong_level());
         }
@@ -208,7 +266,7 @@ impl Session for RustlsSession {
         //# includes compatible version negotiation, any issued server tokens are
         //# considered to originate from the negotiated version, not the original
         //# one.
-        if level == Level::OneRtt && self.moved_to.is_some() {
+        if matches!(self.secrets.as_deref(), Some(KeySource::Own(_))) && level == Level::OneRtt {
             // All that comes there are tickets, and TLS would keep them for the version that it
             // was started with.
             return Ok(());
@@ -232,17 +290,21 @@ impl Session for RustlsSession {
                 parameters: std::mem::take(&mut waiting.parameters),
                 input: std::mem::take(&mut waiting.input),
             };
+            // As long as the session, and no longer than it has to be.
+            waiting.parameters.reserve_exact(parameters.len());
             waiting.parameters.extend_from_slice(parameters);
             self.tls = Tls::Live(Box::new(start_server(waiting, version)?));
-        } else if let Some(capture) = &self.capture {
+        } else if let Some(KeySource::Capture(capture, moved_to)) = self.secrets.as_deref_mut() {
             capture.keep();
-            self.moved_to = Some(version);
+            *moved_to = Some(version);
         }
         Ok(())
     }
 
     fn write_handshake(&mut self, out: &mut Vec<u8>) -> Option<KeyChange> {
         let Tls::Live(connection) = &mut self.tls else { return None };
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+        //# Clients MUST NOT send the EndOfEarlyData message.
         match connection.write_hs(out)? {
             TlsKeyChange::Handshake { keys } => {
                 self.handshake_keys_made = true;
@@ -271,19 +333,46 @@ impl Session for RustlsSession {
     }
 
     fn early_keys(&mut self) -> Option<DirectionalKeys> {
-        None
+        let Tls::Live(connection) = &self.tls else { return None };
+        if self.early_keys_made || !connection.is_handshaking() {
+            return None;
+        }
+        let keys = connection.zero_rtt_keys()?;
+        self.early_keys_made = true;
+        Some(keys)
+    }
+
+    fn remembered_parameters(&self) -> Option<&[u8]> {
+        match &self.tls {
+            Tls::Live(connection) => {
+                let is_client = matches!(**connection, Connection::Client(_));
+                connection
+                    .quic_transport_parameters()
+                    .filter(|_| is_client && connection.is_handshaking())
+            }
+            Tls::Waiting(_) | Tls::Confirmed(_) => None,
+        }
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
-        None
+        match &self.tls {
+            Tls::Live(connection) => match &**connection {
+                Connection::Client(client) if !client.is_handshaking() => {
+                    Some(client.is_early_data_accepted())
+                }
+                Connection::Client(_) | Connection::Server(_) => None,
+            },
+            Tls::Waiting(_) | Tls::Confirmed(_) => None,
+        }
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {
         //= https://www.rfc-editor.org/rfc/rfc9001#section-6
         //# Endpoints MUST NOT send a TLS KeyUpdate message.
         match &mut **self.secrets.as_mut()? {
-            NextSecrets::OfTls(secrets) => Some(secrets.next_packet_keys()),
-            NextSecrets::Own(secrets) => secrets.next_packet_keys(),
+            KeySource::OfTls(secrets) => Some(secrets.next_packet_keys()),
+            KeySource::Own(secrets) => secrets.next_packet_keys(),
+            KeySource::Capture(..) => None,
         }
     }
 

@@ -115,6 +115,12 @@ pub trait Session: Send + fmt::Debug {
     /// Keys for 0-RTT packets: to send on a client, to receive on a server; once, if there are any.
     fn early_keys(&mut self) -> Option<DirectionalKeys>;
 
+    /// What a client remembers of the server's transport parameters, to send 0-RTT by
+    /// (RFC 9000 §7.4.1). Asked for when the session was just started.
+    fn remembered_parameters(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Whether the server took the early data; `None` until that is known, or on a server.
     fn early_data_accepted(&self) -> Option<bool>;
 

@@ -8,14 +8,16 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::quic::{ClientConnection, Connection, Keys, ServerConnection, Suite, Version};
+use rustls::server::StoresServerSessions;
 use rustls::version::TLS13;
 use rustls::{
     ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
 };
 
-use super::bound_tickets::bind;
+use super::bound_tickets::{bind, bind_sessions};
 use super::compact_keys::default_provider;
 use super::initial::{initial_keys, initial_suite, tls_version};
+use super::resumption::{SessionStore, UNLIMITED_EARLY_DATA, Variants, client_resumption};
 use super::rustls_session::RustlsSession;
 use super::secret_capture::SecretCapture;
 use super::{Session, SessionFactory, StartSessionError};
@@ -40,7 +42,8 @@ impl From<rustls::Error> for TlsConfigError {
     }
 }
 
-/// TLS for the connections that a server accepts. Early data (0-RTT) is off.
+/// TLS for the connections that a server accepts. Early data (0-RTT) is off, unless
+/// [`accept_early_data`](Self::accept_early_data) turns it on.
 #[derive(Clone)]
 pub struct TlsServerConfig {
     configs: ServerConfigs,
@@ -54,18 +57,28 @@ pub struct TlsServerConfig {
 pub(super) struct ServerConfigs {
     version_1: Arc<ServerConfig>,
     version_2: Arc<ServerConfig>,
+    /// Those of servers with early data.
+    variants: Variants,
 }
 
 impl ServerConfigs {
     fn new(config: &ServerConfig) -> Self {
-        Self { version_1: bind(config, VERSION_1), version_2: bind(config, VERSION_2) }
+        Self {
+            version_1: bind(config, VERSION_1),
+            version_2: bind(config, VERSION_2),
+            variants: Variants::default(),
+        }
     }
 
-    pub(super) fn of(&self, version: Version) -> Arc<ServerConfig> {
-        Arc::clone(match version {
-            Version::V2 => &self.version_2,
-            _ => &self.version_1,
-        })
+    /// The configuration of a server with these transport parameters.
+    pub(super) fn of(&self, version: Version, parameters: &[u8]) -> Arc<ServerConfig> {
+        self.variants.get(
+            parameters,
+            match version {
+                Version::V2 => &self.version_2,
+                _ => &self.version_1,
+            },
+        )
     }
 }
 
@@ -95,6 +108,9 @@ impl TlsServerConfig {
         key: PrivateKeyDer<'static>,
         alpn: &[&[u8]],
     ) -> Result<Self, TlsConfigError> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.2
+        //# An endpoint MUST terminate the connection if a version of TLS older than 1.3 is
+        //# negotiated.
         let mut config = ServerConfig::builder_with_provider(default_provider())
             .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
@@ -109,6 +125,43 @@ impl TlsServerConfig {
     #[must_use]
     pub fn keep_exporter(mut self, keep: bool) -> Self {
         self.keep_exporter = keep;
+        self
+    }
+
+    /// Takes early data (0-RTT, RFC 9001 §4.6) from clients that come back. Default: off.
+    ///
+    /// Early data can be replayed by others, who need not understand it; applications have to be
+    /// fit for that, see [`RecvStream::is_early`](crate::RecvStream::is_early). What is promised
+    /// here is the most that RFC 8446 §8.1 knows: a session is taken out of the store when it is
+    /// resumed, so that early data is delivered once at most for all servers that share a store.
+    /// Servers that do not, and those that were started anew, do not know each other's sessions
+    /// and take no early data by them. It is refused too when a transport parameter that limits
+    /// it was reduced since (RFC 9000 §7.4.1), or with a `ticketer` in the configuration of
+    /// rustls, by which tickets could be used any number of times.
+    #[must_use]
+    pub fn accept_early_data(mut self, accept: bool) -> Self {
+        let size = if accept { UNLIMITED_EARLY_DATA } else { 0 };
+        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
+            Arc::make_mut(config).max_early_data_size = size;
+        }
+        self
+    }
+
+    /// Keeps sessions for clients that come back in `store`. Default: the last 256 in memory, and
+    /// each connection takes two.
+    ///
+    /// Many can be kept in memory by
+    /// [`ServerSessionMemoryCache`](rustls::server::ServerSessionMemoryCache). A store that
+    /// servers share has to give each session away once, whoever asks at the same time: with early
+    /// data on, replays are kept off by that alone.
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn StoresServerSessions>) -> Self {
+        for (config, version) in
+            [(&mut self.configs.version_1, VERSION_1), (&mut self.configs.version_2, VERSION_2)]
+        {
+            let sessions = bind_sessions(Arc::clone(&store), version);
+            Arc::make_mut(config).session_storage = sessions;
+        }
         self
     }
 
@@ -152,7 +205,8 @@ impl SessionFactory for TlsServerConfig {
     }
 }
 
-/// TLS for the connections that a client opens. Early data (0-RTT) is off.
+/// TLS for the connections that a client opens. Early data (0-RTT) is off, unless
+/// [`offer_early_data`](Self::offer_early_data) turns it on.
 #[derive(Clone)]
 pub struct TlsClientConfig {
     config: Arc<ClientConfig>,
@@ -188,6 +242,10 @@ impl TlsClientConfig {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn from_roots(roots: RootCertStore, alpn: &[&[u8]]) -> Result<Self, TlsConfigError> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.2
+        //# Clients MUST NOT offer TLS versions older than 1.3.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+        //# A client MUST authenticate the identity of the server.
         let mut config = ClientConfig::builder_with_provider(default_provider())
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(roots)
@@ -210,6 +268,29 @@ impl TlsClientConfig {
             .with_no_client_auth();
         config.alpn_protocols = owned(alpn);
         Self::new(Arc::new(config))
+    }
+
+    /// Offers to send early data (0-RTT, RFC 9001 §4.6) to servers that allow it. Default: off.
+    ///
+    /// Nothing is sent because of this alone: the application sends early data by using streams
+    /// before [`Event::Connected`](crate::Event::Connected). Others can replay it to the server,
+    /// and it has no forward secrecy.
+    #[must_use]
+    pub fn offer_early_data(mut self, offer: bool) -> Self {
+        Arc::make_mut(&mut self.config).enable_early_data = offer;
+        self
+    }
+
+    /// Keeps sessions in `store`. Default: where the configuration of rustls says; there, in
+    /// memory, up to eight for each of 32 servers.
+    #[must_use]
+    pub fn session_store(mut self, store: Arc<dyn SessionStore>) -> Self {
+        let protocols: Arc<[Vec<u8>]> = self.config.alpn_protocols.clone().into();
+        let [version_1, version_2] = [VERSION_1, VERSION_2]
+            .map(|version| client_resumption(Arc::clone(&store), version, Arc::clone(&protocols)));
+        Arc::make_mut(&mut self.config).resumption = version_1;
+        self.resumption_2 = version_2;
+        self
     }
 
     /// How sessions of connections that start with version 2 of QUIC are resumed. Tickets are good
@@ -269,6 +350,8 @@ impl SessionFactory for TlsClientConfig {
             return Err(StartSessionError::InvalidServerName(name));
         };
         let (config, capture) = self.for_session(version);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.4
+        //# A client MUST NOT request the use of the TLS 1.3 compatibility mode.
         let tls = ClientConnection::new(config, version, name, parameters)
             .map_err(|error| StartSessionError::Tls(error.to_string()))?;
         Ok(Box::new(RustlsSession::client(Connection::Client(tls), capture)))

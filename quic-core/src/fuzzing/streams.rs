@@ -72,6 +72,7 @@ fn handle(streams: &mut Streams, frame: &Frame<'_>) -> Result<(), TransportError
     match *frame {
         Frame::Stream(frame) => streams.handle_stream(frame),
         Frame::ResetStream(frame) => streams.handle_reset_stream(frame),
+        Frame::ResetStreamAt(frame) => streams.handle_reset_stream_at(frame),
         Frame::StopSending(frame) => streams.handle_stop_sending(frame),
         Frame::MaxData(maximum) => streams.handle_max_data(maximum),
         Frame::MaxStreamData(frame) => streams.handle_max_stream_data(frame),

@@ -84,9 +84,32 @@ impl LocalIds {
         mut generate: impl FnMut() -> ConnectionId,
         mut reset_token: impl FnMut(&ConnectionId) -> StatelessResetToken,
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# An endpoint MUST NOT send this frame if it currently requires that its
+        //# peer send packets with a zero-length Destination Connection ID.
         if self.length == 0 {
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# An endpoint SHOULD ensure that its peer has a sufficient number of
+        //# available and unused connection IDs.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# An endpoint MUST NOT
+        //# provide more connection IDs than the peer's limit.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# An endpoint SHOULD supply a new connection ID when the peer retires a
+        //# connection ID.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# An endpoint that initiates migration and requires non-zero-length
+        //# connection IDs SHOULD ensure that the pool of connection IDs
+        //# available to its peer allows the peer to use a new connection ID on
+        //# migration, as the peer will be unable to respond if the pool is
+        //# exhausted.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+        //# To ensure that migration is possible and
+        //# packets sent on different paths cannot be correlated, endpoints
+        //# SHOULD provide new connection IDs before peers migrate; see
+        //# Section 5.1.1.
         let most = usize::from(most.min(self.limit));
         while self.issued.len().saturating_sub(self.replaced.into()) < most {
             let Some(id) = self.draw(&mut generate) else { return };
@@ -150,6 +173,14 @@ impl LocalIds {
     }
 
     /// An ID that is not in use.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //# Connection IDs MUST NOT contain any information that can be used by
+    //# an external observer (that is, one that does not cooperate with the
+    //# issuer) to correlate them with other connection IDs for the same
+    //# connection.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //# As a trivial example, this means the same connection ID
+    //# MUST NOT be issued more than once on the same connection.
     fn draw(&self, generate: &mut impl FnMut() -> ConnectionId) -> Option<ConnectionId> {
         (0..ATTEMPTS).find_map(|_| {
             let id = generate();
@@ -173,6 +204,10 @@ impl LocalIds {
             Err(TransportError::protocol_violation(reason)
                 .in_frame(FrameType::RETIRE_CONNECTION_ID))
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+        //# An endpoint that provides a zero-length connection ID MUST treat receipt
+        //# of a RETIRE_CONNECTION_ID frame as a connection error of type
+        //# PROTOCOL_VIOLATION.
         if self.length == 0 {
             return violation("the connection ID is empty and cannot be retired");
         }
@@ -190,6 +225,15 @@ impl LocalIds {
         if in_use {
             return violation("retired connection ID is that of the packet");
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# When an endpoint
+        //# issues a connection ID, it MUST accept packets that carry this
+        //# connection ID for the duration of the connection or until its peer
+        //# invalidates the connection ID via a RETIRE_CONNECTION_ID frame
+        //# (Section 19.16).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# The endpoint SHOULD continue to accept the previously
+        //# issued connection IDs until they are retired by the peer.
         let retired = self.issued.remove(index);
         if index < usize::from(self.replaced) {
             self.replaced = self.replaced.saturating_sub(1);
@@ -209,6 +253,13 @@ impl LocalIds {
         for issued in &mut self.issued {
             let Some(reset_token) = issued.token.filter(|_| issued.pending) else { continue };
             let sequence = issued.sequence;
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+            //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
+            //# before receiving RETIRE_CONNECTION_ID frames that retire all
+            //# connection IDs indicated by the previous Retire Prior To value.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+            //# The value in the Retire Prior To field MUST be less than or equal to the
+            //# value in the Sequence Number field.
             // What is being replaced is still announced: the peer retires it on arrival.
             let retire_prior_to = retire_prior_to.min(sequence);
             let frame = NewConnectionId { sequence, retire_prior_to, id: issued.id, reset_token };

@@ -13,8 +13,11 @@ use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
 use crate::wire::{ConnectionId, Full, RangeSet, StatelessResetToken};
 
-/// RETIRE_CONNECTION_ID frames that may wait to be sent or acknowledged (RFC 9000 §5.1.2 asks for
-/// at least twice the limit of active IDs).
+/// RETIRE_CONNECTION_ID frames that may wait to be sent or acknowledged.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+//# An endpoint SHOULD allow for sending and
+//# tracking a number of RETIRE_CONNECTION_ID frames of at least twice
+//# the value of the active_connection_id_limit transport parameter.
 const MAXIMUM_RETIRING: usize = 2 * ACTIVE_CONNECTION_ID_LIMIT;
 
 /// Runs of sequence numbers that are remembered as seen. Every gap is an ID that was issued and
@@ -125,10 +128,24 @@ impl RemoteIds {
             return Err(TransportError::protocol_violation("the connection ID in use is empty"));
         }
         self.check_consistent(frame)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# Upon receipt of an increased Retire Prior To field, the peer MUST
+        //# stop using the corresponding connection IDs and retire them with
+        //# RETIRE_CONNECTION_ID frames before adding the newly provided
+        //# connection ID to the set of active connection IDs.
         self.raise_retire_prior_to(frame.retire_prior_to)?;
         if frame.sequence < self.retire_prior_to {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+            //# An endpoint that receives a NEW_CONNECTION_ID frame with a sequence
+            //# number smaller than the Retire Prior To field of a previously received
+            //# NEW_CONNECTION_ID frame MUST send a corresponding RETIRE_CONNECTION_ID
+            //# frame that retires the newly received connection ID, unless it has
+            //# already done so for that sequence number.
             // It arrived late. RFC 9000 §19.15: retire it at once, unless that is under way.
             self.retire(frame.sequence)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# Receipt of the same frame multiple times MUST NOT be treated as a
+        //# connection error.
         } else if self.seen.insert(frame.sequence..frame.sequence.saturating_add(1)) > 0 {
             let reset_token = Some(frame.reset_token);
             self.insert(Entry { sequence: frame.sequence, id: frame.id, reset_token })?;
@@ -170,6 +187,9 @@ impl RemoteIds {
     }
 
     fn raise_retire_prior_to(&mut self, retire_prior_to: u64) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# A receiver MUST ignore any Retire Prior To fields that do not increase
+        //# the largest received Retire Prior To value.
         if retire_prior_to <= self.retire_prior_to {
             return Ok(());
         }
@@ -205,6 +225,15 @@ impl RemoteIds {
         if self.retiring.iter().any(|retiring| retiring.sequence == sequence) {
             return Ok(());
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# An endpoint SHOULD limit the number of connection IDs it has retired
+        //# locally for which RETIRE_CONNECTION_ID frames have not yet been
+        //# acknowledged.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+        //# An endpoint MUST NOT forget a connection ID without
+        //# retiring it, though it MAY choose to treat having connection IDs in
+        //# need of retirement that exceed this limit as a connection error of
+        //# type CONNECTION_ID_LIMIT_ERROR.
         if self.retiring.len() >= MAXIMUM_RETIRING {
             return Err(TransportError::connection_id_limit("too many connection IDs to retire"));
         }
@@ -306,6 +335,10 @@ impl RemoteIds {
             return Ok(false);
         }
         self.retire(self.active.sequence)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+        //# The sequence number specified in a RETIRE_CONNECTION_ID frame MUST NOT
+        //# refer to the Destination Connection ID field of the packet in which the
+        //# frame is contained.
         let next = self.unused.remove(0);
         let before = mem::replace(&mut self.active, next);
         // RFC 9000 §10.3.1: only the tokens of IDs in use are looked for.

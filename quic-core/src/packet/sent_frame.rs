@@ -12,12 +12,22 @@ pub(crate) enum SentFrame {
     Ack {
         largest: u64,
     },
+    AckFrequency {
+        sequence: u64,
+        /// In microseconds.
+        max_ack_delay: u64,
+    },
     Crypto {
         offset: u64,
         length: u16,
     },
     DataBlocked,
+    Datagram {
+        /// What the application calls it, if it wants to hear of it.
+        report: Option<u64>,
+    },
     HandshakeDone,
+    ImmediateAck,
     MaxData,
     MaxStreamData {
         id: StreamId,
@@ -37,6 +47,10 @@ pub(crate) enum SentFrame {
     Ping,
     ResetStream {
         id: StreamId,
+    },
+    ResetStreamAt {
+        id: StreamId,
+        reliable_size: u64,
     },
     RetireConnectionId {
         sequence: u64,
@@ -63,9 +77,12 @@ impl SentFrame {
     pub(crate) fn frame_type(self) -> FrameType {
         match self {
             Self::Ack { .. } => FrameType::ACK,
+            Self::AckFrequency { .. } => FrameType::ACK_FREQUENCY,
             Self::Crypto { .. } => FrameType::CRYPTO,
             Self::DataBlocked => FrameType::DATA_BLOCKED,
+            Self::Datagram { .. } => FrameType::DATAGRAM,
             Self::HandshakeDone => FrameType::HANDSHAKE_DONE,
+            Self::ImmediateAck => FrameType::IMMEDIATE_ACK,
             Self::MaxData => FrameType::MAX_DATA,
             Self::MaxStreamData { .. } => FrameType::MAX_STREAM_DATA,
             Self::MaxStreams { direction: Direction::Bidirectional } => FrameType::MAX_STREAMS_BIDI,
@@ -76,6 +93,7 @@ impl SentFrame {
             Self::PathResponse => FrameType::PATH_RESPONSE,
             Self::Ping => FrameType::PING,
             Self::ResetStream { .. } => FrameType::RESET_STREAM,
+            Self::ResetStreamAt { .. } => FrameType::RESET_STREAM_AT,
             Self::RetireConnectionId { .. } => FrameType::RETIRE_CONNECTION_ID,
             Self::StopSending { .. } => FrameType::STOP_SENDING,
             Self::Stream { .. } => FrameType::STREAM,
@@ -90,6 +108,9 @@ impl SentFrame {
     }
 
     /// Whether the packet that carries it has to be acknowledged (RFC 9002 §2).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.21
+    //# Extension frames MUST be congestion controlled and MUST cause an ACK
+    //# frame to be sent.
     pub(crate) fn is_ack_eliciting(self) -> bool {
         !matches!(self, Self::Ack { .. })
     }

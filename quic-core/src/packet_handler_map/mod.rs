@@ -88,7 +88,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     /// A map without connections that opens none but its own; `random` has to be seeded by what
     /// nobody can guess, and `id` by no other manager of the same multiplexer.
     pub fn new(config: Arc<EndpointConfig>, mut random: SeededRandom, id: ManagerId) -> Self {
-        let book = Book::new(&mut random);
+        let book = Book::new(config.receive_budget, &mut random);
         let resets = ResetLimiter::new(config.max_resets_per_second, &mut random);
         Self {
             config,
@@ -331,6 +331,11 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
             return Err(ConnectError::InvalidRemoteAddress(remote));
         }
         // Packets with an empty connection ID can be of one connection only.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+        //# An endpoint MUST NOT use the same IP
+        //# address and port for multiple concurrent connections with zero-length
+        //# connection IDs, unless it is certain that those protocol features are
+        //# not in use.
         let room = self.slots.length() < self.config.max_connections
             && self.book.routes.get(&ConnectionId::EMPTY).is_none();
         let handle = room.then(|| self.slots.next_handle()).flatten();

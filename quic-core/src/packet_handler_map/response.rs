@@ -74,7 +74,27 @@ impl Response {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
             //# The server MUST include the value from the Source Connection ID field
             //# of the packet it receives in the Destination Connection ID field.
+            //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+            //# An endpoint MUST include the value from the Source Connection ID field of the
+            //# packet it receives in the Destination Connection ID field.
             destination_id: LongId::from_slice(header.source_id),
+            //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+            //# The value for the Source Connection ID field MUST be copied from the Destination
+            //# Connection ID field of the received packet, which is initially randomly selected
+            //# by a client.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+            //# The value for Source Connection ID MUST be copied from the Destination
+            //# Connection ID of the received packet, which is initially randomly selected by a
+            //# client.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+            //# Version-specific rules for the connection ID therefore MUST NOT influence a
+            //# decision about whether to send a Version Negotiation packet.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+            //# In order to properly form a Version Negotiation packet, servers SHOULD be able
+            //# to read longer connection IDs from other QUIC versions.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+            //# In order to properly form a Version Negotiation packet, servers SHOULD be able
+            //# to read longer connection IDs from other QUIC versions.
             source_id: LongId::from_slice(header.destination_id),
             config,
         }
@@ -186,6 +206,8 @@ fn retry(
     if token.is_empty() {
         return None;
     }
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+    //# If the server sends a Retry packet, it MUST use the original version.
     let parts = RetryParts {
         version: facts.version,
         destination_id: facts.source_id,
@@ -234,6 +256,9 @@ fn negotiate(
     random: &mut SeededRandom,
 ) -> Result<usize, Full> {
     let [first, a, b, c, d] = random.array();
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+    //# This packet SHALL include each entry from the server's set of Offered Versions (see
+    //# Section 5) in a Supported Version field.
     let mut versions = SmallVec::<[u32; 4]>::from_slice(&config.versions.offered);
     // A version that is reserved to exercise negotiation (RFC 9000 §15): no one may rely on lists
     // without unknown versions.

@@ -7,6 +7,7 @@ use crate::crypto::SeededRandom;
 use crate::event::{ConnectionHandle, Event};
 use crate::ids::Registration;
 use crate::instant::Instant;
+use crate::streams::ReceiveBudget;
 use crate::wire::ConnectionId;
 
 use super::deadlines::Deadlines;
@@ -25,6 +26,7 @@ pub(super) struct Book {
     pub(super) outboxes: Outboxes,
     pub(super) events: VecDeque<(ConnectionHandle, Event)>,
     pub(super) tokens: TokenStore,
+    pub(super) receive_budget: ReceiveBudget,
     /// Attempts, and connections to the server whose handshake goes on.
     pub(super) half_open: usize,
     /// Attempts that wait for the application.
@@ -34,7 +36,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn new(random: &mut SeededRandom) -> Self {
+    pub(super) fn new(receive_budget: u64, random: &mut SeededRandom) -> Self {
         Self {
             routes: Routes::new(random),
             retired: RetiredIds::new(random),
@@ -42,6 +44,7 @@ impl Book {
             outboxes: Outboxes::default(),
             events: VecDeque::new(),
             tokens: TokenStore::default(),
+            receive_budget: ReceiveBudget::new(receive_budget),
             half_open: 0,
             waiting: 0,
             zero_rtt_queues: 0,
@@ -71,6 +74,7 @@ impl Book {
             self.deadlines.set(handle.slot, at);
         }
         let closing = connection.poll_closed();
+        connection.share_receive_budget(&mut self.receive_budget, closing.is_some());
         let socket = connection.transmit_socket().filter(|_| closing.is_none());
         if socket != notes.ready_on {
             if let Some(other) = notes.ready_on {

@@ -98,10 +98,19 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             full: self.slots.length() >= self.config.max_connections,
             forged: self.forgeries.is_full(now),
         };
+        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+        //# Clients MUST NOT send Version Negotiation packets and servers MUST ignore all
+        //# received Version Negotiation packets.
         let Some(server) = &mut self.server else { return };
         let path = segment.path;
         let config = server.config().clone();
         let unrouted = Unrouted { path, datagram: segment.bytes };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+        //# A server MUST NOT send more than one Version Negotiation packet in response to a
+        //# single UDP datagram.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+        //# A server MUST NOT send more than one Retry packet in response to a single UDP
+        //# datagram.
         let response = match server.handle_packet(now, unrouted, header, load) {
             Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
             Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),

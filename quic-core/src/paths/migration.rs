@@ -42,8 +42,15 @@ impl Paths {
             return;
         }
         let Some(index) = self.find_or_add(arrival) else { return };
+        let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         if !path.is_proved() && !path.validation.is_running() {
+            // Even where this end has asked its peer not to move.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+            //# If the peer
+            //# violates this requirement, the endpoint MUST either drop the incoming
+            //# packets on that path without generating a Stateless Reset or proceed
+            //# with path validation and allow the peer to migrate.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9
             //# An endpoint MUST
             //# perform path validation (Section 8.2) if it detects any change to a
@@ -55,7 +62,6 @@ impl Paths {
             //# Servers SHOULD initiate path validation to the client's new address
             //# upon receiving a probe packet from a different address; see
             //# Section 8.
-            let interval = path.validation_interval().max(self.active.validation_interval());
             path.validation.start(now, interval, random);
         }
         if !moves || path.peer_id == super::PeerId::None {
@@ -90,7 +96,7 @@ impl Paths {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
         //# In response to an apparent migration, endpoints MUST validate the
         //# previously active path using a PATH_CHALLENGE frame.
-        let interval = self.active.validation_interval().max(previous.validation_interval());
+        let interval = self.interval(&previous);
         previous.validation.start(now, interval, random);
         self.others.push(previous);
     }
@@ -114,11 +120,11 @@ impl Paths {
             return;
         }
         let index = self.find_or_make(addresses);
+        let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         // What worked a while ago may not do so any more.
         path.is_unproved = true;
         path.role = if moves { Role::Candidate } else { Role::Probe };
-        let interval = path.validation_interval().max(self.active.validation_interval());
         path.validation.start(now, interval, random);
     }
 
@@ -136,14 +142,18 @@ impl Paths {
         let index = self.find_or_make(addresses);
         self.move_to(now, index);
         if !self.active.is_proved() {
-            let interval = self.active.validation_interval();
+            let interval = self.interval(&self.active);
             self.active.validation.start(now, interval, random);
         }
     }
 
     fn move_to(&mut self, now: Instant, index: usize) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+        //# If path validation of the server's preferred address succeeds, the
+        //# client MUST abandon validation of the original address and migrate to
+        //# using the server's preferred address.
         let Some(mut previous) = self.activate(index) else { return };
-        let interval = self.active.validation_interval().max(previous.validation_interval());
+        let interval = self.interval(&previous);
         previous.validation.linger(now, interval);
         self.others.push(previous);
     }
@@ -155,12 +165,12 @@ impl Paths {
             self.news.push(PathNews::Validated { addresses });
             return;
         };
-        let interval = self.active.validation_interval();
+        let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         let (role, addresses) = (path.role, path.addresses);
         if role == Role::Other {
             // The peer may still be about to move there, or something be on its way.
-            path.validation.linger(now, path.validation_interval().max(interval));
+            path.validation.linger(now, interval);
         }
         if role != Role::Other {
             self.news.push(PathNews::Validated { addresses });
@@ -190,6 +200,15 @@ impl Paths {
         if known.is_some() || !arrival.may_answer {
             return known;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
+        //# An endpoint MAY send data to an unvalidated peer address, but it MUST
+        //# protect against potential attacks as described in Sections 9.3.1 and
+        //# 9.3.2.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+        //# If packets received at the server's preferred address have a
+        //# different source address than observed from the client during the
+        //# handshake, the server MUST protect against potential attacks as
+        //# described in Sections 9.3.1 and 9.3.2.
         let mut path = self.make(arrival.path, Amplification::limited());
         path.amplification.received(arrival.datagram_bytes);
         path.owes_tokens = path.addresses.remote.ip() != self.active.addresses.remote.ip();

@@ -22,6 +22,7 @@ pub(crate) use validation::Answer;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
@@ -41,6 +42,9 @@ use crate::wire::frame::PathResponse;
 /// the place of the oldest that is not validated.
 const MAXIMUM_OTHERS: usize = 3;
 
+/// max_ack_delay until the peer has told its own, in milliseconds (RFC 9000 §18.2).
+const DEFAULT_ACK_DELAY: u16 = 25;
+
 /// The paths of a connection, one of which is active.
 #[derive(Debug)]
 pub(crate) struct Paths {
@@ -54,6 +58,8 @@ pub(crate) struct Paths {
     is_handshake_confirmed: bool,
     /// The peer moved to another address of this end: the one that it was told to prefer.
     is_at_preferred: bool,
+    /// The peer's max_ack_delay, in milliseconds.
+    peer_ack_delay: u16,
     /// The peer's max_udp_payload_size; as large as can be before it told.
     peer_maximum: u64,
     pacing: Deadline,
@@ -99,6 +105,7 @@ impl Paths {
             next_generation: 1,
             is_handshake_confirmed: false,
             is_at_preferred: false,
+            peer_ack_delay: DEFAULT_ACK_DELAY,
             peer_maximum: u64::MAX,
             pacing: Deadline::default(),
             ecn: None,
@@ -184,6 +191,26 @@ impl Paths {
         self.active.set_peer_maximum(maximum);
     }
 
+    /// Takes the peer's max_ack_delay.
+    pub(crate) fn set_peer_ack_delay(&mut self, delay: Duration) {
+        self.peer_ack_delay = u16::try_from(delay.as_millis()).unwrap_or(u16::MAX);
+    }
+
+    fn peer_ack_delay(&self) -> Duration {
+        Duration::from_millis(self.peer_ack_delay.into())
+    }
+
+    /// How long the validation of a path waits for an answer: as long as the slower one of it and
+    /// the active path may take.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.4
+    //# A value of
+    //# three times the larger of the current PTO or the PTO for the new path
+    //# (using kInitialRtt, as defined in [QUIC-RECOVERY]) is RECOMMENDED.
+    fn interval(&self, path: &Path) -> Duration {
+        let delay = self.peer_ack_delay();
+        path.validation_interval(delay).max(self.active.validation_interval(delay))
+    }
+
     /// Judges a datagram by where it came from, before anything of it is read, and counts its
     /// bytes towards the amplification limit.
     pub(crate) fn on_datagram(&mut self, addresses: &PathAddresses, bytes: u64) -> PathVerdict {
@@ -228,6 +255,7 @@ impl Paths {
         //# that initiates path validation, as that would enable an attack on
         //# migration; see Section 9.3.3.
         let mut validated = None;
+        let delay = self.peer_ack_delay();
         for path in self.all_mut() {
             match path.validation.handle_response(frame) {
                 Answer::Unknown => continue,
@@ -246,7 +274,7 @@ impl Paths {
                 //# supports the required MTU.
                 Answer::AddressOnly => {
                     path.amplification.validate();
-                    path.validation.start(now, path.validation_interval(), random);
+                    path.validation.start(now, path.validation_interval(delay), random);
                 }
             }
             break;

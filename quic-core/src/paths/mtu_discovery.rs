@@ -69,6 +69,9 @@ impl BlackHole {
 impl MtuDiscovery {
     /// `base` is assumed to be carried, nothing above `bound` is tried.
     pub(crate) fn new(base: u16, bound: u16) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# In the absence of these mechanisms, QUIC endpoints SHOULD NOT send
+        //# datagrams larger than the smallest allowed maximum datagram size.
         let base = base.max(MINIMUM_MTU);
         let bound = bound.max(base);
         Self {
@@ -108,6 +111,10 @@ impl MtuDiscovery {
     }
 
     /// The maximum datagram size.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //# It is RECOMMENDED that methods avoid forcing an application to use an
+    //# arbitrary small MPS for transmission while the method is searching for
+    //# the currently supported PLPMTU.
     pub(crate) fn current(&self) -> u16 {
         self.current
     }
@@ -116,6 +123,17 @@ impl MtuDiscovery {
     /// counts as sent.
     pub(crate) fn poll_probe(&mut self, now: Instant, room: u64) -> Option<u16> {
         self.handle_timeout(now);
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# When the transmission of probe packets is not controlled by the
+        //# congestion controller, the interval between probe packets MUST be at
+        //# least one RTT.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-8
+        //# To avoid excessive load, the interval between individual probe packets
+        //# MUST be at least one RTT, and the interval between rounds of probing
+        //# is determined by the PMTU_RAISE_TIMER.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-5.2
+        //# When used with an acknowledged PL (e.g., SCTP), DPLPMTUD SHOULD NOT
+        //# continue to generate PLPMTU probes in this state.
         if !self.enabled || !self.searching || self.in_flight {
             return None;
         }
@@ -160,6 +178,14 @@ impl MtuDiscovery {
     /// A probe was acknowledged; whether the MTU changed.
     pub(crate) fn on_probe_acked(&mut self, size: u16) -> bool {
         self.end_probe(size);
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Datagram reordering: A method is REQUIRED to be robust to the
+        //# possibility that a flow encounters reordering or that the traffic
+        //# (including probe packets) is divided over more than one network path.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Datagram delay and duplication: The feedback mechanism is REQUIRED to
+        //# be robust to the possibility that packets could be significantly
+        //# delayed or duplicated along a network path.
         if size <= self.current || size > self.bound {
             return false;
         }
@@ -176,6 +202,13 @@ impl MtuDiscovery {
             return;
         }
         self.lost_probes = self.lost_probes.saturating_add(1);
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# The PL is REQUIRED to be robust in the case where probe packets are
+        //# lost due to other reasons (including link transmission error,
+        //# congestion).
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Such methods MUST be robust to the wide variety of underlying network
+        //# forwarding behaviors.
         if self.lost_probes >= MAXIMUM_PROBES && size > self.current {
             self.on_too_large(size);
         }
@@ -184,11 +217,16 @@ impl MtuDiscovery {
     /// Datagrams of this size do not even leave: the interface does not carry them. Returns
     /// whether the MTU changed.
     //= https://www.rfc-editor.org/rfc/rfc8899#section-3
-    //# A DPLPMTUD sender is RECOMMENDED to
-    //# utilize information about the maximum size of packet that can be
-    //# transmitted by the sender on the local link (e.g., the local link
-    //# MTU).
+    //# PMTU parameters: A DPLPMTUD sender is RECOMMENDED to utilize
+    //# information about the maximum size of packet that can be transmitted
+    //# by the sender on the local link (e.g., the local link MTU).
     pub(crate) fn on_refused(&mut self, size: u16) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+        //# An endpoint MUST ignore an ICMP message that claims the PMTU has
+        //# decreased below QUIC's smallest allowed maximum datagram size.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+        //# An endpoint MUST NOT increase the PMTU based on ICMP messages; see
+        //# Item 6 in Section 3 of [DPLPMTUD].
         if size <= MINIMUM_MTU || size > self.bound {
             return false;
         }
@@ -263,6 +301,9 @@ impl MtuDiscovery {
         if self.current > self.base { self.base } else { MINIMUM_MTU }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-8
+    //# The design of a PLPMTUD implementation SHOULD consider how to mitigate
+    //# the effects of varying path information.
     fn fall_back(&mut self, now: Instant) -> bool {
         let floor = self.floor();
         let changed = self.current != floor;
@@ -277,12 +318,23 @@ impl MtuDiscovery {
         changed
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-5.1.1
+    //# CONFIRMATION_TIMER: When an acknowledged PL is used, this timer MUST
+    //# NOT be used.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.raise.get()
     }
 
     /// Starts the next search if it is time.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Path validation: It is RECOMMENDED that methods are robust to path
+        //# changes that could have occurred since the path characteristics were
+        //# last confirmed and to the possibility of inconsistent path information
+        //# being received.
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# When to probe: It is RECOMMENDED that methods determine whether the
+        //# path has changed since it last measured the path.
         if self.raise.expire(now) {
             self.searching = true;
             self.ceiling = self.bound;

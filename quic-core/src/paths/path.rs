@@ -80,6 +80,14 @@ impl Path {
         config: &TransportConfig,
         amplification: Amplification,
     ) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# An endpoint SHOULD use DPLPMTUD (Section 14.3) or PMTUD (Section
+        //# 14.2.1) to determine whether the path to a destination will support a
+        //# desired maximum datagram size without fragmentation.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+        //# QUIC implementations that implement any kind of PMTU discovery
+        //# therefore SHOULD maintain a maximum datagram size for each combination
+        //# of local and remote IP addresses.
         let mtu = MtuDiscovery::new(config.initial_mtu, config.max_mtu);
         let size = mtu.current();
         let congestion: Box<dyn CongestionController> = match &config.congestion {
@@ -135,6 +143,10 @@ impl Path {
     /// [`Self::on_datagram_sent`].
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64, in_flight: bool) {
         if in_flight {
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-7.5
+            //# A sender MUST however count these packets as being additionally in
+            //# flight, since these packets add network load without establishing
+            //# packet loss.
             self.in_flight = self.in_flight.saturating_add(bytes);
             let app_limited = self.delivery.as_ref().is_some_and(|rate| rate.is_app_limited());
             let sent = Sent { bytes, in_flight: self.in_flight, app_limited };
@@ -210,6 +222,9 @@ impl Path {
 
     /// The pacer held back what was to be sent.
     pub(super) fn on_paced(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8
+        //# A sender SHOULD NOT consider itself application limited if it would
+        //# have fully utilized the congestion window without pacing delay.
         // A burst that the pacer spreads uses up no window by that alone.
         if self.in_flight >= self.congestion.window() / 2 {
             self.limited_at = Some(now);
@@ -280,7 +295,9 @@ impl Path {
     pub(crate) fn set_in_flight(&mut self, bytes: u64) {
         self.in_flight = bytes;
         // What was acknowledged meanwhile was not told.
-        SpaceId::ALL.into_iter().for_each(|space| self.on_space_discarded(space));
+        for space in SpaceId::ALL {
+            self.on_space_discarded(space);
+        }
     }
 
     /// Bytes that the congestion window has room for.
@@ -293,9 +310,13 @@ impl Path {
         self.window_available() < u64::from(self.mtu.current())
     }
 
-    /// How long path validation waits for an answer, at least.
-    pub(super) fn validation_interval(&self) -> Duration {
-        self.rtt.pto_base()
+    /// How long path validation waits for an answer, at least: the probe timeout of application
+    /// data. `ack_delay` is the peer's max_ack_delay.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //# This timer SHOULD be set as described in Section 6.2.1 of
+    //# [QUIC-RECOVERY] and MUST NOT be more aggressive.
+    pub(super) fn validation_interval(&self, ack_delay: Duration) -> Duration {
+        self.rtt.pto_base().saturating_add(ack_delay)
     }
 
     /// The port changed, but not the path: what is estimated stays, and packets in flight are

@@ -64,6 +64,9 @@ impl Paths {
             return Permit::None(Blocked::OtherSocket);
         }
         let allowance = path.amplification.allowance();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+        //# The server MUST also limit the number of bytes it sends before
+        //# validating the address of the client; see Section 8.
         if allowance < USEFUL_BYTES {
             return Permit::None(Blocked::Amplification);
         }
@@ -80,16 +83,28 @@ impl Paths {
     ) -> Permit {
         self.pacing.cancel();
         let mtu = self.active.mtu.current();
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.5
+        //# Probe packets MUST NOT be blocked by the congestion controller.
         let urgent = if wish.probe || wish.close { URGENT_DATAGRAMS * u64::from(mtu) } else { 0 };
         match budget {
             Err(blocked) if urgent == 0 => {
                 if let Blocked::Pacing(until) = blocked {
                     self.pacing.set(until);
                 }
+                //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+                //# To avoid delaying their delivery to the peer, packets containing only
+                //# ACK frames SHOULD therefore not be paced.
                 Permit::AcksOnly { bytes: allowance, blocked }
             }
             budget => Permit::Any {
                 bytes: budget.unwrap_or(0).max(urgent).min(allowance),
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+                //# All QUIC packets that are not sent in a PMTU probe SHOULD be sized to
+                //# fit within the maximum datagram size to avoid the datagram being
+                //# fragmented or dropped [RFC8085].
+                //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+                //# A PL MUST NOT send a datagram (other than a probe packet) with a size
+                //# at the PL that is larger than the current PLPMTU.
                 datagram_length: mtu.into(),
             },
         }
@@ -102,6 +117,11 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     let window = path.window_available();
     let mtu = u64::from(path.mtu.current());
     let whole = |bytes: u64| bytes.checked_div(mtu).unwrap_or(0).saturating_mul(mtu);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7
+    //# An endpoint MUST NOT send a packet if it would cause bytes_in_flight
+    //# (see Appendix B.2) to be larger than the congestion window, unless the
+    //# packet is sent on a PTO timer expiration (see Section 6.2) or when
+    //# entering recovery (see Section 7.3.2).
     if path.is_window_limited() {
         return Err(Blocked::Congestion);
     }
@@ -110,6 +130,11 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     if !paced || path.rtt.first_sample().is_none() {
         return Ok(whole(window));
     }
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //# A sender SHOULD pace sending of all in-flight packets based on input
+    //# from the congestion controller.
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //# Senders MUST either use pacing or limit such bursts.
     let rate = Pacer::rate(&*path.congestion, &path.rtt);
     match path.pacer.budget(now, rate) {
         0 => {

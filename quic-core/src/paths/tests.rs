@@ -139,6 +139,15 @@ fn permits_follow_window_amplification_and_socket() {
     let whole = WINDOW / MTU * MTU;
     let acks = |bytes| Permit::AcksOnly { bytes, blocked: Blocked::Congestion };
     let blocked = Permit::None(Blocked::Amplification);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7
+    //= type=test
+    //# An endpoint MUST NOT send a packet if it would cause bytes_in_flight
+    //# (see Appendix B.2) to be larger than the congestion window, unless the
+    //# packet is sent on a PTO timer expiration (see Section 6.2) or when
+    //# entering recovery (see Section 7.3.2).
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.5
+    //= type=test
+    //# Probe packets MUST NOT be blocked by the congestion controller.
     // in flight, received, and what a normal packet, a probe and a close may.
     let table = [
         (0, None, any(whole), any(whole), any(whole)),
@@ -168,6 +177,10 @@ fn permits_follow_window_amplification_and_socket() {
 #[test]
 fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
     let mut paths = new(Side::Client, true);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# To avoid delaying their delivery to the peer, packets containing only
+    //# ACK frames SHOULD therefore not be paced.
     let blocked = Blocked::Pacing(at(5));
     let permit = paths.grant(Err(blocked), u64::MAX, NORMAL);
     assert_eq!(permit, Permit::AcksOnly { bytes: u64::MAX, blocked });
@@ -185,6 +198,13 @@ fn who_is_paced_may_acknowledge_and_waits_for_a_deadline() {
 #[test]
 fn pacing_begins_with_the_first_round_trip_time_and_sets_a_deadline() {
     let mut paths = new(Side::Client, true);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# A sender SHOULD pace sending of all in-flight packets based on input
+    //# from the congestion controller.
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# Senders MUST either use pacing or limit such bursts.
     let burst = |paths: &mut Paths| {
         for _ in 0..1000 {
             match paths.permit(at(0), SOCKET, NORMAL) {
@@ -300,6 +320,18 @@ fn only_the_newest_packet_that_does_not_probe_moves_the_peer() {
 
 #[test]
 fn another_host_starts_from_nothing_and_is_validated() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9
+    //= type=test
+    //# An endpoint MUST
+    //# perform path validation (Section 8.2) if it detects any change to a
+    //# peer's address, unless it has previously validated that address.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //= type=test
+    //# On confirming a peer's ownership of its new address, an endpoint MUST
+    //# immediately reset the congestion controller and round-trip time
+    //# estimator for the new path to initial values (see Appendices A.3 and
+    //# B.3 of [QUIC-RECOVERY]) unless the only change in the peer's address
+    //# is its port number.
     let mut paths = confirmed_server();
     paths.active_mut().rtt.update(at(0), Duration::from_millis(10), Duration::ZERO);
     paths.active_mut().on_sent(at(0), 5000, true);
@@ -361,6 +393,11 @@ fn a_move_that_fails_is_undone() {
 
 #[test]
 fn without_a_validated_path_a_failed_move_ends_the_connection() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+    //= type=test
+    //# If an endpoint has no state about the last validated peer address, it
+    //# MUST close the connection silently by discarding all connection
+    //# state.
     let mut paths = new(Side::Server, false);
     paths.on_handshake_confirmed();
     receive(&mut paths, at(0), &arrival(OTHER_HOST), 1);
@@ -386,6 +423,16 @@ fn a_peer_that_comes_back_needs_no_new_proof() {
 
 #[test]
 fn an_answer_to_a_short_datagram_lifts_the_limit_and_asks_again() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+    //= type=test
+    //# To ensure that the path MTU is
+    //# large enough, the endpoint MUST perform a second path validation by
+    //# sending a PATH_CHALLENGE frame in a datagram of at least 1200 bytes.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.3
+    //= type=test
+    //# However, the endpoint MUST initiate another
+    //# path validation with an expanded datagram to verify that the path
+    //# supports the required MTU.
     let mut paths = confirmed_server();
     receive(&mut paths, at(0), &arrival(OTHER_PORT), 1);
     let answer = challenge(paths.active_mut(), false);
@@ -420,7 +467,7 @@ fn a_challenge_has_as_long_as_the_slower_of_both_paths_may_take() {
         paths.active_mut().rtt.update(at(0), slow, Duration::ZERO);
         let pto = paths.active().rtt.pto_base();
         assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 1), PathChange::Moved);
-        let pto = pto.max(paths.active().rtt.pto_base());
+        let pto = pto.max(paths.active().rtt.pto_base()) + Duration::from_millis(25);
         let _written = challenge(paths.active_mut(), true);
         let last = Instant::EPOCH + pto * 3;
         assert_eq!(time_out(&mut paths, last - Duration::from_nanos(1)), PathTimeout::Nothing);
@@ -457,4 +504,107 @@ fn another_port_does_not_hide_that_the_window_was_the_limit() {
     paths.active_mut().on_sent(at(5), WINDOW, true);
     assert_eq!(receive(&mut paths, at(6), &arrival(OTHER_PORT), 1), PathChange::Moved);
     assert!(paths.active().was_limited_since(at(5)));
+}
+
+#[test]
+fn an_answer_counts_whichever_path_it_comes_on() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# This requirement MUST NOT be enforced by the endpoint
+    //# that initiates path validation, as that would enable an attack on
+    //# migration; see Section 9.3.3.
+    let mut paths = confirmed_server();
+    receive(&mut paths, at(0), &arrival(OTHER_HOST), 1);
+    let old = paths.off_path(SOCKET).unwrap();
+    let answer = challenge(old, true);
+    // Nothing says where it came from, and the path asked is found nevertheless.
+    paths.handle_response(at(1), answer, &mut random());
+    assert!(!paths.active().is_proved());
+    assert!(paths.off_path(SOCKET).is_none());
+    let answer = challenge(paths.active_mut(), true);
+    paths.handle_response(at(1), answer, &mut random());
+    assert!(paths.active().is_proved());
+}
+
+#[test]
+fn a_probe_from_elsewhere_is_validated_before_anybody_moves() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
+    //= type=test
+    //# Servers SHOULD initiate path validation to the client's new address
+    //# upon receiving a probe packet from a different address; see
+    //# Section 8.
+    let mut paths = confirmed_server();
+    let probe = Arrival { is_probing: true, datagram_bytes: 1200, ..arrival(OTHER_HOST) };
+    assert_eq!(receive(&mut paths, at(0), &probe, 1), PathChange::Unchanged);
+    let path = paths.off_path(SOCKET).unwrap();
+    let answer = challenge(path, true);
+    paths.handle_response(at(1), answer, &mut random());
+    // Known to work, it is moved to without another proof, as long as it is remembered.
+    assert_eq!(receive(&mut paths, at(2), &arrival(OTHER_HOST), 2), PathChange::Moved);
+    assert!(paths.active().is_proved() && !paths.active().validation.is_running());
+}
+
+#[test]
+fn probes_of_a_path_that_works_do_not_make_it_be_asked_again() {
+    let mut paths = confirmed_server();
+    let probe = Arrival { is_probing: true, datagram_bytes: 1200, ..arrival(OTHER_HOST) };
+    receive(&mut paths, at(0), &probe, 1);
+    let path = paths.off_path(SOCKET).unwrap();
+    let answer = challenge(path, true);
+    paths.handle_response(at(1), answer, &mut random());
+    receive(&mut paths, at(1), &probe, 2);
+    assert!(paths.off_path(SOCKET).is_none());
+}
+
+#[test]
+fn a_peer_that_came_with_a_new_id_is_not_followed_without_one_for_it() {
+    let mut paths = confirmed_server();
+    let without = Arrival { may_answer: false, ..arrival(OTHER_HOST) };
+    assert_eq!(receive(&mut paths, at(0), &without, 1), PathChange::Unchanged);
+    assert!(paths.others.is_empty());
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 1), PathChange::Moved);
+}
+
+#[test]
+fn a_path_without_an_id_is_silent() {
+    let mut paths = confirmed_server();
+    let probe = Arrival { is_probing: true, datagram_bytes: 1200, ..arrival(OTHER_HOST) };
+    receive(&mut paths, at(0), &probe, 1);
+    let id = paths.others().next().unwrap().id;
+    paths.set_peer_id(id, PeerId::None);
+    assert!(paths.off_path_socket().is_none());
+    assert_eq!(receive(&mut paths, at(1), &arrival(OTHER_HOST), 1), PathChange::Unchanged);
+    paths.set_peer_id(id, PeerId::Own);
+    assert_eq!(paths.off_path_socket(), Some(SOCKET));
+}
+
+#[test]
+fn paths_of_a_socket_that_is_gone_are_forgotten() {
+    let mut client = new(Side::Client, true);
+    client.on_handshake_confirmed();
+    let elsewhere = PathAddresses { socket: SocketId(1), ..from(HOME) };
+    client.probe(at(0), elsewhere, false, &mut random());
+    assert_eq!(client.off_path_socket(), Some(SocketId(1)));
+    news(&mut client);
+    client.forget_socket(SocketId(1));
+    assert_eq!(client.off_path_socket(), None);
+    let told = news(&mut client);
+    assert!(matches!(told[..], [PathNews::Failed { .. }, PathNews::Forgotten { path: 1 }]));
+}
+
+#[test]
+fn a_client_that_moves_starts_from_nothing_and_asks_at_once() {
+    let mut client = new(Side::Client, true);
+    client.on_handshake_confirmed();
+    client.active_mut().rtt.update(at(0), Duration::from_millis(10), Duration::ZERO);
+    let elsewhere = PathAddresses { socket: SocketId(1), ..from(HOME) };
+    client.migrate(at(0), elsewhere, &mut random());
+    assert_eq!(client.active().addresses, elsewhere);
+    assert!(client.active().rtt.first_sample().is_none());
+    assert!(client.active().validation.is_challenge_due() && !client.active().is_proved());
+    assert!(matches!(client.permit(at(0), SocketId(1), NORMAL), Permit::Any { .. }));
+    // Asked for again, nothing happens.
+    news(&mut client);
+    client.migrate(at(0), elsewhere, &mut random());
+    assert_eq!(news(&mut client), []);
 }

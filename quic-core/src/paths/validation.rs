@@ -16,8 +16,11 @@ use crate::wire::frame::{PathChallenge, PathResponse};
 /// PATH_RESPONSE frames that may wait on a path; the newest win.
 const MAXIMUM_RESPONSES: usize = 4;
 
-/// PATH_CHALLENGE frames of one attempt, and so PTOs until it fails (RFC 9000 §8.2.4).
-const CHALLENGES: u8 = 3;
+/// PATH_CHALLENGE frames of one attempt.
+const CHALLENGES: usize = 3;
+
+/// PTOs until an attempt fails (RFC 9000 §8.2.4).
+const PTOS: u32 = 3;
 
 /// Both ends of path validation, for one path.
 #[derive(Debug, Default)]
@@ -32,9 +35,7 @@ pub(crate) struct Validation {
 struct Attempt {
     resend: Deadline,
     give_up: Deadline,
-    challenges: [Challenge; CHALLENGES as usize],
-    /// How many may have been written.
-    started: u8,
+    challenges: [Challenge; CHALLENGES],
     interval: Duration,
 }
 
@@ -69,15 +70,19 @@ pub(crate) enum Answer {
 impl Validation {
     /// Starts an attempt, which fails after three PTOs; another that is under way is forgotten.
     pub(crate) fn start(&mut self, now: Instant, pto: Duration, random: &mut SeededRandom) {
-        let mut challenges = [(); CHALLENGES as usize]
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+        //# The endpoint MUST use unpredictable data in every PATH_CHALLENGE
+        //# frame so that it can associate the peer's response with the
+        //# corresponding PATH_CHALLENGE.
+        let mut challenges = [(); CHALLENGES]
             .map(|()| Challenge { data: random.array(), state: ChallengeState::Waiting });
         if let Some(first) = challenges.first_mut() {
             first.state = ChallengeState::Due;
         }
         let (mut resend, mut give_up) = (Deadline::default(), Deadline::default());
         resend.set_after(now, pto);
-        give_up.set_after(now, pto.saturating_mul(CHALLENGES.into()));
-        let attempt = Attempt { resend, give_up, challenges, started: 1, interval: pto };
+        give_up.set_after(now, pto.saturating_mul(PTOS));
+        let attempt = Attempt { resend, give_up, challenges, interval: pto };
         self.attempt = Some(Box::new(attempt));
     }
 
@@ -85,13 +90,12 @@ impl Validation {
     /// there still arrives, and the peer may ask.
     pub(crate) fn linger(&mut self, now: Instant, pto: Duration) {
         let mut give_up = Deadline::default();
-        give_up.set_after(now, pto.saturating_mul(CHALLENGES.into()));
+        give_up.set_after(now, pto.saturating_mul(PTOS));
         let waiting = Challenge { data: [0; 8], state: ChallengeState::Waiting };
         self.attempt = Some(Box::new(Attempt {
             resend: Deadline::default(),
             give_up,
-            challenges: [waiting; CHALLENGES as usize],
-            started: CHALLENGES,
+            challenges: [waiting; CHALLENGES],
             interval: pto,
         }));
     }
@@ -145,7 +149,17 @@ impl Validation {
         packet: &mut PacketWriter<'_>,
         padded: bool,
     ) -> Result<(), Full> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# On receiving a PATH_CHALLENGE frame, an endpoint MUST respond by
+        //# echoing the data contained in the PATH_CHALLENGE frame in a
+        //# PATH_RESPONSE frame.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+        //# An endpoint MUST NOT send more than one PATH_RESPONSE frame in
+        //# response to one PATH_CHALLENGE frame; see Section 13.3.
         while let Some(data) = self.responses.front() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
+            //# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
+            //# 19.18) containing the same Data value.
             let frame = PathResponse(*data);
             packet.write(SentFrame::PathResponse, |writer| frame.encode(writer))?;
             self.responses.pop_front();
@@ -170,6 +184,8 @@ impl Validation {
     /// Makes the next challenge due; `true` if the attempt failed.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
         let Some(attempt) = &mut self.attempt else { return false };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.4
+        //# Endpoints SHOULD abandon path validation based on a timer.
         if attempt.give_up.expire(now) {
             self.cancel();
             return true;
@@ -178,13 +194,19 @@ impl Validation {
         if !attempt.resend.expire(now) {
             return false;
         }
-        // One that was held back until now is not overtaken by the next.
-        if !held_back && let Some(next) = attempt.challenges.get_mut(usize::from(attempt.started)) {
-            next.state = ChallengeState::Due;
-            attempt.started = attempt.started.saturating_add(1);
-        }
-        if attempt.started < CHALLENGES {
+        // One that was held back until now is not overtaken by the next ones.
+        if held_back {
             attempt.resend.set_after(now, attempt.interval);
+            return false;
+        }
+        // Two datagrams, as of any probe timeout, and none at the next, which is over when the
+        // attempt is.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+        //# An endpoint SHOULD NOT probe a new path with packets containing a
+        //# PATH_CHALLENGE frame more frequently than it would send an Initial
+        //# packet.
+        for next in attempt.challenges.iter_mut().skip(1) {
+            next.state = ChallengeState::Due;
         }
         false
     }

@@ -88,6 +88,26 @@ pub enum FrameRecord<'a> {
         reason: &'a [u8],
     },
     HandshakeDone,
+    /// RFC 9221.
+    Datagram {
+        length: usize,
+    },
+    /// draft-ietf-quic-reliable-stream-reset.
+    ResetStreamAt {
+        stream: StreamId,
+        error_code: u64,
+        final_size: u64,
+        reliable_size: u64,
+    },
+    /// draft-ietf-quic-ack-frequency.
+    AckFrequency {
+        sequence: u64,
+        threshold: u64,
+        max_ack_delay: Duration,
+        reordering_threshold: u64,
+    },
+    /// draft-ietf-quic-ack-frequency.
+    ImmediateAck,
 }
 
 /// Packets received with each ECN mark, in total (RFC 9000 §19.3.2).
@@ -166,6 +186,20 @@ pub(super) fn record<'a>(frame: &Frame<'a>, length: usize, ack_exponent: u8) -> 
             reason: frame.reason,
         },
         Frame::HandshakeDone => FrameRecord::HandshakeDone,
+        Frame::Datagram(frame) => FrameRecord::Datagram { length: frame.data.len() },
+        Frame::ResetStreamAt(frame) => FrameRecord::ResetStreamAt {
+            stream: frame.stream_id,
+            error_code: frame.error_code.into_inner(),
+            final_size: frame.final_size,
+            reliable_size: frame.reliable_size,
+        },
+        Frame::AckFrequency(frame) => FrameRecord::AckFrequency {
+            sequence: frame.sequence,
+            threshold: frame.threshold,
+            max_ack_delay: Duration::from_micros(frame.max_ack_delay),
+            reordering_threshold: frame.reordering_threshold,
+        },
+        Frame::ImmediateAck => FrameRecord::ImmediateAck,
     }
 }
 

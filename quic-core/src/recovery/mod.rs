@@ -1,5 +1,6 @@
 //! What was lost, what was received, and when to ask again (RFC 9002 §6, RFC 9000 §13).
 
+mod ack_request;
 mod ack_schedule;
 mod congestion_epoch;
 mod received_packets;
@@ -8,7 +9,7 @@ mod sent_packets;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use received_packets::ReceivedPackets;
+pub(crate) use received_packets::{MIN_ACK_DELAY, ReceivedPackets};
 pub(crate) use sent_packets::{
     AckContext, AckOutcome, LossOutcome, LossThresholds, NewPacket, SentPacket, SentPackets,
     SpuriousLoss,
@@ -25,17 +26,27 @@ use crate::recorder::RecoveryParameters;
 use crate::wire::SpaceId;
 
 /// kGranularity: no timer is finer (RFC 9002 §6.1.2).
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//# The RECOMMENDED value of the timer granularity (kGranularity) is 1
+//# millisecond.
 const GRANULARITY: Duration = Duration::from_millis(1);
 
 /// Probe timeouts are doubled at most so often: from the shortest there are to minutes, from
 /// those of the Internet to hours.
 const MAX_BACKOFF_EXPONENT: u32 = 16;
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.1
+//# The RECOMMENDED value for kPersistentCongestionThreshold is 3, which
+//# results in behavior that is approximately equivalent to a TCP sender
+//# declaring an RTO after two TLPs.
 /// kPersistentCongestionThreshold (RFC 9002 §7.6.1).
 const PERSISTENT_CONGESTION_THRESHOLD: u32 = 3;
 
 /// Bounds on the adaptive thresholds: packets, and eighths of the round-trip time.
 const MAX_PACKET_THRESHOLD: u64 = 256;
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//# The RECOMMENDED time threshold (kTimeThreshold), expressed as an RTT
+//# multiplier, is 9/8.
 const MIN_TIME_THRESHOLD_EIGHTHS: u32 = 9;
 const MAX_TIME_THRESHOLD_EIGHTHS: u32 = 16;
 
@@ -120,6 +131,10 @@ impl Recovery {
         let time_threshold = (longest / 8).saturating_mul(self.time_threshold_eighths);
         LossThresholds {
             packet_threshold: self.packet_threshold,
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+            //# To avoid declaring packets as lost too early, this time threshold MUST
+            //# be set to at least the local timer granularity, as indicated by the
+            //# kGranularity constant.
             time_threshold: time_threshold.max(GRANULARITY),
             first_rtt_sample: rtt.first_sample(),
             path,
@@ -174,6 +189,11 @@ impl Recovery {
     }
 
     /// The keys of a space were discarded (RFC 9002 §6.2.2, §6.4): backoff starts anew.
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2
+    //# When Initial or Handshake keys are discarded, the PTO and loss
+    //# detection timers MUST be reset, because discarding keys indicates
+    //# forward progress and the loss detection timer might have been set for
+    //# a now-discarded packet number space.
     pub(crate) fn on_space_discarded(&mut self) {
         self.pto_count = 0;
         self.no_probe_before = Instant::EPOCH;
@@ -198,12 +218,19 @@ impl Recovery {
     ) {
         self.timer.cancel();
         let deadlock_since = self.deadlock_since.take();
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+        //# The PTO timer MUST NOT be set if a timer is set for time threshold
+        //# loss detection; see Section 6.1.2.
         if let Some((at, space)) = earliest_loss(spaces) {
             self.timer.set(at);
             self.purpose = Purpose::Loss(space);
             return;
         }
         // Sending is impossible; the timer is set again when a datagram arrives.
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
+        //# If no additional data can be sent, the server's PTO timer MUST NOT be
+        //# armed until datagrams have been received from the client because
+        //# packets sent on PTO count against the anti-amplification limit.
         if state.amplification_blocked {
             return;
         }
@@ -235,6 +262,9 @@ impl Recovery {
         match self.purpose {
             Purpose::Loss(space) => TimeoutAction::DetectLoss(space),
             Purpose::Probe { space, count } => {
+                //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2
+                //# A PTO timer expiration event does not indicate packet loss and MUST
+                //# NOT cause prior unacknowledged packets to be marked as lost.
                 self.pto_count = self.pto_count.saturating_add(1);
                 let period = Self::pto(state.rtt, state.max_ack_delay, space);
                 self.no_probe_before = now + self.backed_off(period);
@@ -263,6 +293,10 @@ impl Recovery {
         match space {
             // Acknowledgments are not held back in these.
             SpaceId::Initial | SpaceId::Handshake => rtt.pto_base(),
+            //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-7
+            //# Therefore,
+            //# if Reordering Threshold is set to 0, the PTO MUST be larger than the
+            //# peer's max_ack_delay.
             SpaceId::Application => rtt.pto_base().saturating_add(max_ack_delay),
         }
     }
@@ -284,15 +318,27 @@ impl Recovery {
                 permitted && sent.has_ack_eliciting_in_flight()
             })
             .filter_map(|(space, sent)| {
+                //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+                //# A sender SHOULD restart its PTO timer every time an ack-eliciting
+                //# packet is sent or acknowledged, or when Initial or Handshake keys are
+                //# discarded (Section 4.9 of [QUIC-TLS]).
                 let period = self.backed_off(Self::pto(state.rtt, state.max_ack_delay, space));
                 Some((sent.last_ack_eliciting_sent()? + period, space))
             })
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+            //# When ack-eliciting packets in multiple packet number spaces are in
+            //# flight, the timer MUST be set to the earlier value of the Initial and
+            //# Handshake packet number spaces.
             .min_by_key(|(at, _)| *at)
             .map(|(at, space)| (at, Purpose::Probe { space, count: 2 }))
     }
 
     /// When a client with nothing in flight has to let the server send more.
     fn deadlock_probe(&self, state: &TimerState<'_>) -> Option<(Instant, Purpose)> {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
+        //# When the PTO fires, the client MUST send a Handshake packet if it has
+        //# Handshake keys, otherwise it MUST send an Initial packet in a UDP
+        //# datagram with a payload of at least 1200 bytes.
         let space = if state.has_handshake_keys { SpaceId::Handshake } else { SpaceId::Initial };
         let period = self.backed_off(Self::pto(state.rtt, state.max_ack_delay, space));
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
@@ -307,6 +353,9 @@ impl Recovery {
         //# When a PTO timer expires, the PTO backoff MUST be increased,
         //# resulting in the PTO period being set to twice its current value.
         let factor = 1_u32 << self.pto_count.min(MAX_BACKOFF_EXPONENT);
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+        //# The PTO period MUST be at least kGranularity to avoid the timer
+        //# expiring immediately.
         period.max(GRANULARITY).saturating_mul(factor)
     }
 

@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::TransportConfig;
+use crate::wire::frame::{Frame, Frames, write_ack};
+use crate::wire::{RangeSet, Writer};
 
 const RTT: Duration = Duration::from_millis(100);
 
@@ -27,8 +30,13 @@ fn state(rtt: &Rtt) -> TimerState<'_> {
 
 fn with_packet(time_sent: Instant) -> SentPackets {
     let mut sent = SentPackets::new();
-    sent.push(NewPacket {
-        time_sent,
+    sent.push(NewPacket { time_sent, ..packet() });
+    sent
+}
+
+fn packet() -> NewPacket {
+    NewPacket {
+        time_sent: at(0),
         size: 1200,
         ack_eliciting: true,
         in_flight: true,
@@ -36,8 +44,7 @@ fn with_packet(time_sent: Instant) -> SentPackets {
         ect: false,
         path: 0,
         frame_count: 0,
-    });
-    sent
+    }
 }
 
 fn lost(newest_sent: u64, packets: u32) -> LossOutcome {
@@ -59,6 +66,11 @@ fn spurious(packets: u32) -> AckOutcome {
     AckOutcome { newly_acked: packets, spurious, ..AckOutcome::default() }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+//= type=test
+//# A sender SHOULD restart its PTO timer every time an ack-eliciting
+//# packet is sent or acknowledged, or when Initial or Handshake keys are
+//# discarded (Section 4.9 of [QUIC-TLS]).
 #[test]
 fn probes_are_sent_after_twice_as_long_each_time_until_an_acknowledgment() {
     let rtt = rtt();
@@ -130,6 +142,10 @@ fn after_a_timeout_the_deadline_is_later_than_now_even_if_nothing_could_be_sent(
     assert_eq!(recovery.pto_count(), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+//= type=test
+//# An endpoint MUST NOT set its PTO timer for the Application Data packet
+//# number space until the handshake is confirmed.
 #[test]
 fn application_data_is_probed_for_only_once_the_handshake_is_confirmed() {
     let rtt = rtt();
@@ -143,6 +159,12 @@ fn application_data_is_probed_for_only_once_the_handshake_is_confirmed() {
     assert_eq!(recovery.deadline(), Some(at(0) + rtt.pto_base()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
+//= type=test
+//# That is, the client MUST set the PTO timer if the client has not
+//# received an acknowledgment for any of its Handshake packets and the
+//# handshake is not confirmed (see Section 4.1.2 of [QUIC-TLS]), even if
+//# there are no packets in flight.
 #[test]
 fn a_client_keeps_probing_a_server_that_may_be_blocked() {
     let rtt = rtt();
@@ -174,6 +196,11 @@ fn a_client_keeps_probing_a_server_that_may_be_blocked() {
     assert_eq!(recovery.deadline(), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
+//= type=test
+//# If no additional data can be sent, the server's PTO timer MUST NOT be
+//# armed until datagrams have been received from the client because
+//# packets sent on PTO count against the anti-amplification limit.
 #[test]
 fn a_server_that_may_not_send_sets_no_probe_timer() {
     let rtt = rtt();
@@ -185,6 +212,15 @@ fn a_server_that_may_not_send_sets_no_probe_timer() {
     assert_eq!(recovery.deadline(), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//= type=test
+//# To avoid declaring packets as lost too early, this time threshold MUST
+//# be set to at least the local timer granularity, as indicated by the
+//# kGranularity constant.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//= type=test
+//# The RECOMMENDED time threshold (kTimeThreshold), expressed as an RTT
+//# multiplier, is 9/8.
 #[test]
 fn the_time_threshold_is_nine_eighths_of_the_round_trip_and_at_least_a_millisecond() {
     let recovery = Recovery::new(3);
@@ -228,6 +264,11 @@ fn an_event_is_undone_when_every_packet_lost_in_it_arrived() {
 
 #[test]
 fn persistent_congestion_takes_longer_than_three_probe_timeouts() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.1
+    //= type=test
+    //# The RECOMMENDED value for kPersistentCongestionThreshold is 3, which
+    //# results in behavior that is approximately equivalent to a TCP sender
+    //# declaring an RTO after two TLPs.
     let mut recovery = Recovery::new(3);
     let rtt = rtt();
     let delay = Duration::from_millis(25);
@@ -347,4 +388,97 @@ fn a_new_path_and_the_end_of_a_space_let_probes_begin_anew() {
         recovery.set_timer(first, spaces, &state);
         assert_eq!((recovery.deadline(), recovery.pto_count()), (Some(first), 0));
     }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.1
+//= type=test
+//# The RECOMMENDED initial value for the packet reordering threshold
+//# (kPacketThreshold) is 3, based on best practices for TCP loss
+//# detection [RFC5681] [RFC6675].
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.1
+//= type=test
+//# In order to remain similar to TCP, implementations SHOULD NOT use a
+//# packet threshold less than 3; see [RFC5681].
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//= type=test
+//# The RECOMMENDED value of the timer granularity (kGranularity) is 1
+//# millisecond.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2
+//= type=test
+//# When no previous RTT is available, the initial RTT SHOULD be set to
+//# 333 milliseconds.
+#[test]
+fn the_defaults_are_those_that_the_rfc_recommends() {
+    let mut config = TransportConfig::default();
+    assert_eq!(config.packet_threshold, 3);
+    assert_eq!(config.initial_rtt, Duration::from_millis(333));
+    assert_eq!(GRANULARITY, Duration::from_millis(1));
+    config.packet_threshold = 2;
+    assert_eq!(config.check().unwrap_err().field, "packet_threshold");
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+//= type=test
+//# The PTO period MUST be at least kGranularity to avoid the timer
+//# expiring immediately.
+#[test]
+fn no_probe_timeout_is_shorter_than_the_granularity() {
+    let mut rtt = Rtt::new(Duration::from_nanos(1));
+    rtt.update(at(0), Duration::ZERO, Duration::ZERO);
+    let none = SentPackets::new();
+    let sent = with_packet(at(0));
+    let mut recovery = Recovery::new(3);
+    recovery.set_timer(at(0), [&sent, &none, &none], &state(&rtt));
+    assert!(recovery.deadline() >= Some(at(1)));
+    assert_eq!(recovery.backed_off(Duration::ZERO), GRANULARITY);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+//= type=test
+//# When ack-eliciting packets in multiple packet number spaces are in
+//# flight, the timer MUST be set to the earlier value of the Initial and
+//# Handshake packet number spaces.
+#[test]
+fn the_earlier_of_the_handshake_spaces_is_probed() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let (early, late) = (with_packet(at(0)), with_packet(at(10)));
+    for (spaces, space) in
+        [([&early, &late, &none], SpaceId::Initial), ([&late, &early, &none], SpaceId::Handshake)]
+    {
+        let mut recovery = Recovery::new(3);
+        recovery.set_timer(at(10), spaces, &state(&rtt));
+        let due = recovery.deadline().unwrap();
+        assert_eq!(due, at(0) + rtt.pto_base());
+        let action = recovery.handle_timeout(due, spaces, &state(&rtt));
+        assert_eq!(action, TimeoutAction::Probe { space, count: 2 });
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.1
+//= type=test
+//# The PTO timer MUST NOT be set if a timer is set for time threshold
+//# loss detection; see Section 6.1.2.
+#[test]
+fn no_probe_is_waited_for_while_a_loss_is() {
+    let rtt = rtt();
+    let none = SentPackets::new();
+    let mut sent = with_packet(at(0));
+    sent.push(NewPacket { time_sent: at(1), ..packet() });
+    let mut numbers = RangeSet::default();
+    numbers.insert(1..2);
+    let mut memory = [0; 20];
+    let mut writer = Writer::new(&mut memory);
+    write_ack(&mut writer, &numbers, 0, None).unwrap();
+    let Some(Ok(Frame::Ack(ack))) = Frames::new(writer.written()).next() else { panic!() };
+    let mut recovery = Recovery::new(3);
+    sent.on_ack(at(50), &ack, recovery.ack_context(0), |_, _| {}).unwrap();
+    sent.detect_lost(at(50), &recovery.loss_thresholds(&rtt, 0), |_, _| {});
+    let early = with_packet(at(0));
+    // However much earlier a probe would be due.
+    let spaces = [&early, &none, &sent];
+    recovery.set_timer(at(1000), spaces, &state(&rtt));
+    assert_eq!((recovery.deadline(), sent.loss_time().is_some()), (sent.loss_time(), true));
+    let action = recovery.handle_timeout(at(1000), spaces, &state(&rtt));
+    assert_eq!(action, TimeoutAction::DetectLoss(SpaceId::Application));
 }

@@ -105,6 +105,10 @@ impl Server {
             return Verdict::Refuse;
         }
         if !validated && self.requires_validation(load) {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-4.7
+            //# Although it is in principle possible to use this feature for address
+            //# verification, QUIC implementations SHOULD instead use the Retry feature; see
+            //# Section 8.1 of [QUIC-TRANSPORT].
             return Verdict::Retry;
         }
         // A server that is so busy has no time for answers, either.

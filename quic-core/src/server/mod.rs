@@ -148,6 +148,9 @@ impl Server {
             // answered in turn (RFC 9000 §6.1).
             //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
             //# Servers MUST drop incoming packets under all other circumstances.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
+            //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving
+            //# a Version Negotiation packet.
             Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {
                 Reaction::Drop(DiscardReason::UnknownConnection)
             }

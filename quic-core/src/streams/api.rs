@@ -52,6 +52,20 @@ pub enum WriteError {
     Stopped(VarInt),
 }
 
+/// A stream cannot be reset behind a part of it that is delivered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetAtError {
+    /// The stream was reset or never opened, or all of it was acknowledged, or the connection is
+    /// over.
+    #[error("the stream is closed for writing")]
+    Closed,
+    /// The peer does not understand RESET_STREAM_AT, or has not said so yet. A plain
+    /// [`reset`](SendStream::reset) is possible.
+    #[error("the peer does not support reliable resets")]
+    Unsupported,
+}
+
 /// A read failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -128,8 +142,9 @@ impl SendStream<'_> {
     /// [`WriteError::Closed`] or [`WriteError::Stopped`].
     pub fn finish(&mut self) -> Result<(), WriteError> {
         let key = self.writable()?;
+        let waits = self.streams.is_in_backlog(key);
         if let Some(stream) = self.streams.store.get_mut(key) {
-            stream.send.fin = Fin::Pending;
+            stream.send.fin = if waits { Fin::Held } else { Fin::Pending };
             stream.send.released = true;
             stream.send.blocked.on_raised();
             self.streams.unacked_ends += 1;
@@ -158,7 +173,41 @@ impl SendStream<'_> {
         Ok(())
     }
 
+    /// Gives up what is at or behind the offset `reliable_size`, and tells the peer `code`; all
+    /// below is delivered first (RESET_STREAM_AT, draft-ietf-quic-reliable-stream-reset). Of a
+    /// stream that the peer stopped, this only takes notice.
+    ///
+    /// More than what was written means all of that. Called again, it can only promise less:
+    /// larger sizes and other codes than the first change nothing. [`reset`](Self::reset) gives up
+    /// the rest. [`StreamEvent::Finished`](crate::StreamEvent::Finished) follows when the peer has
+    /// acknowledged what was promised.
+    ///
+    /// # Errors
+    /// See [`ResetAtError`].
+    pub fn reset_at(&mut self, code: VarInt, reliable_size: u64) -> Result<(), ResetAtError> {
+        if self.streams.over {
+            return Err(ResetAtError::Closed);
+        }
+        let key = self.streams.store.find(self.id).ok_or(ResetAtError::Closed)?;
+        if self.take_notice_of_stop(key).is_some() {
+            return Ok(());
+        }
+        if !self.streams.peer_takes_reset_at() {
+            return Err(ResetAtError::Unsupported);
+        }
+        if !self.streams.reset_at(key, code, reliable_size) {
+            return Err(ResetAtError::Closed);
+        }
+        if let Some(stream) = self.streams.store.get_mut(key) {
+            stream.send.released = true;
+        }
+        Ok(())
+    }
+
     /// Higher goes first; equals take turns. Default: 0. No effect on a stream that is gone.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-2.3
+    //# A QUIC implementation SHOULD provide ways in which an application can
+    //# indicate the relative priority of streams.
     pub fn set_priority(&mut self, priority: i32) {
         let Some(key) = self.streams.store.find(self.id) else { return };
         let Some(stream) = self.streams.store.get_mut(key) else { return };
@@ -206,6 +255,8 @@ impl SendStream<'_> {
             return Err(WriteError::Stopped(code));
         }
         let stream = self.streams.store.get(key).ok_or(WriteError::Closed)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+        //# An endpoint MUST NOT send data on a stream at or beyond the final size.
         if stream.send.is_writable() && !self.streams.over {
             Ok(key)
         } else {
@@ -229,17 +280,45 @@ impl SendStream<'_> {
         let key = self.writable()?;
         let streams = &mut *self.streams;
         let (send_room, remaining) = (streams.send_room(), streams.credit.remaining());
+        let waits = streams.is_in_backlog(key);
         let Some(stream) = streams.store.get_mut(key) else { return Err(WriteError::Closed) };
         let send = &mut stream.send;
+        if waits {
+            send.waiting = true;
+            return Err(WriteError::Blocked);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+        //# An endpoint MUST NOT send data on any stream without ensuring that it is
+        //# within the flow control limits set by its peer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# Senders MUST NOT send data in excess of either limit.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.9
+        //# The sum of the final sizes on all streams -- including streams in
+        //# terminal states -- MUST NOT exceed the value advertised by a receiver.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+        //# The data sent on a stream MUST NOT exceed the largest maximum stream
+        //# data value advertised by the receiver.
         let room = (send.maximum.saturating_sub(send.buffer.end())).min(remaining).min(send_room);
         if room > 0 || wanted == 0 {
             return Ok((key, usize::try_from(room).unwrap_or(usize::MAX).min(wanted)));
         }
         if send.maximum <= send.buffer.end() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+            //# A sender SHOULD send a STREAM_DATA_BLOCKED or DATA_BLOCKED frame to
+            //# indicate to the receiver that it has data to write but is blocked by
+            //# flow control limits.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.13
+            //# A sender SHOULD send a STREAM_DATA_BLOCKED frame (type=0x15) when it
+            //# wishes to send data but is unable to do so due to stream-level flow
+            //# control.
             send.blocked.on_blocked(send.maximum);
             send.waiting = true;
         } else {
             if remaining == 0 {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-19.12
+                //# A sender SHOULD send a DATA_BLOCKED frame (type=0x14) when it wishes to
+                //# send data but is unable to do so due to connection-level flow control;
+                //# see Section 4.
                 streams.credit.blocked.on_blocked(streams.credit.maximum);
             }
             let queue = &mut streams.blocked_writers;
@@ -278,6 +357,15 @@ impl RecvStream<'_> {
         })
     }
 
+    /// Whether any of the stream's data came in 0-RTT, and so may be a copy that somebody else
+    /// sends again (RFC 9001 §9.2): do nothing because of it that must not happen twice before
+    /// [`Event::Connected`](crate::Event::Connected), which shows that the client is there. False
+    /// of streams that are gone.
+    pub fn is_early(&self) -> bool {
+        let stream = self.streams.store.peek(self.id).and_then(|key| self.streams.store.get(key));
+        stream.is_some_and(|stream| stream.recv.early)
+    }
+
     /// Reads no more, throws away what was received, and asks the peer to stop (STOP_SENDING,
     /// RFC 9000 §3.5).
     ///
@@ -290,7 +378,11 @@ impl RecvStream<'_> {
         let recv = &mut stream.recv;
         recv.stopped = true;
         recv.credit_pending = false;
-        recv.stop_pending = recv.state() == RecvState::Recv;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# If the stream is in the "Recv" or "Size Known" state, the transport
+        //# SHOULD signal this by sending a STOP_SENDING frame to prompt closure
+        //# of the stream in the opposite direction.
+        recv.stop_pending = matches!(recv.state(), RecvState::Recv | RecvState::SizeKnown);
         recv.code = code;
         streams.reassembly = streams.reassembly.saturating_sub(recv.data.allocated_bytes());
         streams.gaps = streams.gaps.saturating_sub(recv.data.gaps());
@@ -336,6 +428,12 @@ impl RecvStream<'_> {
             return Ok(ReadOutcome::Data(data));
         }
         if recv.go(RecvTransition::ReadAll) {
+            if let Some(code) = streams.finish_reset_at(key) {
+                streams.settle(key);
+                return Err(ReadError::Reset(code));
+            }
+            let Some(stream) = streams.store.get_mut(key) else { return Err(ReadError::Closed) };
+            let recv = &mut stream.recv;
             streams.reassembly = streams.reassembly.saturating_sub(after);
             recv.data.clear();
             streams.settle(key);

@@ -3,6 +3,7 @@
 use super::Streams;
 use super::recv::RecvState;
 use super::send::{Fin, SendState, SendTransition};
+use super::store::Key;
 use crate::event::StreamEvent;
 use crate::wire::{Direction, StreamId};
 
@@ -21,20 +22,29 @@ impl Streams {
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
-        if fin {
+        // After RESET_STREAM_AT, the peer has to know of that.
+        if fin && send.fin != Fin::Reset {
             send.fin = Fin::Acked;
         }
-        let delivered = send.is_delivered() && send.go(SendTransition::AllAcked);
+        let delivered = send.is_delivered();
         let unscheduled = stream.queued.data && !send.has_data_frame();
         if freed > 0 {
             self.wake_writers();
         }
         if delivered {
-            self.unacked_ends = self.unacked_ends.saturating_sub(1);
-            self.events.push_back((key, StreamEvent::Finished(id)));
-            self.settle(key);
+            self.settle_delivery(key);
         } else if unscheduled {
             self.sync_queues(key);
+        }
+    }
+
+    /// Moves on if the peer has everything that it was to have.
+    pub(super) fn settle_delivery(&mut self, key: Key) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        if stream.send.is_delivered() && stream.send.go(SendTransition::AllAcked) {
+            self.unacked_ends = self.unacked_ends.saturating_sub(1);
+            self.events.push_back((key, StreamEvent::Finished(key.id)));
+            self.settle(key);
         }
     }
 
@@ -43,6 +53,9 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         let send = &mut stream.send;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# If any outstanding data is declared lost, the endpoint SHOULD send a
+        //# RESET_STREAM frame instead of retransmitting the data.
         if !matches!(send.state(), SendState::Send | SendState::DataSent) {
             return;
         }
@@ -58,6 +71,9 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         if stream.send.go(SendTransition::ResetAcked) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+            //# The content of a RESET_STREAM frame MUST NOT change when it is sent
+            //# again.
             stream.send.reset_pending = false;
             self.unacked_ends = self.unacked_ends.saturating_sub(1);
             self.settle(key);
@@ -91,6 +107,10 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         let recv = &mut stream.recv;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+        //# An endpoint SHOULD stop sending MAX_STREAM_DATA frames when the
+        //# receiving part of the stream enters a "Size Known" or "Reset Recvd"
+        //# state.
         recv.credit_pending = recv.state() == RecvState::Recv && !recv.stopped;
         self.sync_queues(key);
     }

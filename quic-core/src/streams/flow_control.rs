@@ -65,14 +65,36 @@ impl ReceiveWindow {
     /// would be read in less than [`READ_IN_ROUND_TRIPS`]: the peer might have had to wait.
     pub(super) fn raise(&mut self, now: Instant, rtt: Duration, maximum: u64) -> u64 {
         if self.wants_raise() {
-            if self.raised != Instant::EPOCH && self.would_last_less_than(now, rtt) {
-                self.window = self.window.saturating_mul(2).min(maximum.max(self.window));
-            }
+            self.window = self.wanted(now, rtt).min(maximum.max(self.window));
             self.raised = now;
             self.consumed_at_raise = self.consumed;
         }
         self.limit = self.limit.max(self.target());
         self.limit
+    }
+
+    /// How large the window should be, now that the limit is to be raised: twice as large if it is
+    /// read so fast that the peer might have had to wait.
+    pub(super) fn wanted(&self, now: Instant, rtt: Duration) -> u64 {
+        let grows = self.wants_raise()
+            && self.raised != Instant::EPOCH
+            && self.would_last_less_than(now, rtt);
+        if grows { self.window.saturating_mul(2) } else { self.window }
+    }
+
+    pub(super) fn grow_to(&mut self, window: u64) {
+        self.window = self.window.max(window.min(VarInt::MAX.into_inner()));
+    }
+
+    /// What the peer was promised stays: the limit is raised again once it has used up so much
+    /// that the rest is less than the new window.
+    pub(super) fn shrink_to(&mut self, window: u64) {
+        self.window = self.window.min(window);
+    }
+
+    /// Bytes that are unread, or that the peer may send.
+    pub(super) fn promised(&self) -> u64 {
+        self.limit.saturating_sub(self.consumed)
     }
 
     fn target(&self) -> u64 {

@@ -50,6 +50,9 @@ impl Streams {
         let before = recv.data.allocated_bytes();
         let gaps_before = recv.data.gaps();
         let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+        //# Endpoints MUST be able to deliver stream data to an application as an
+        //# ordered byte stream.
         let inserted = recv.data.insert(frame.offset, frame.data, max_block, &mut self.recv_pool);
         self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes());
         self.reassembly = self.reassembly.saturating_sub(before);
@@ -76,7 +79,14 @@ impl Streams {
         let new = self.check_received(key, frame.final_size, true)?;
         let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
         let recv = &mut stream.recv;
+        if recv.reset_at.is_some() {
+            recv.check_reset_code(frame.error_code)?;
+        }
         recv.reach(frame.final_size, true);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# STOP_SENDING SHOULD only be sent for a stream that has not been reset
+        //# by the peer.
+        recv.stop_pending = false;
         self.received = self.received.saturating_add(new);
         if !recv.go(RecvTransition::Reset) {
             return Ok(());
@@ -105,6 +115,14 @@ impl Streams {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
         //# An endpoint that receives a STOP_SENDING frame MUST send a RESET_STREAM frame if the
         //# stream is in the "Ready" or "Send" state.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+        //# An endpoint SHOULD copy the error code from the STOP_SENDING frame to
+        //# the RESET_STREAM frame it sends, but it can use any application error
+        //# code.
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-5.4
+        //# While it is permissible to send a RESET_STREAM_AT frame in this case,
+        //# endpoints SHOULD send a RESET_STREAM frame, since the peer has already
+        //# indicated that it does not intend to process any further data.
         if !self.reset(key, frame.error_code) {
             return Ok(());
         }
@@ -122,8 +140,13 @@ impl Streams {
     /// # Errors
     /// None.
     #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //# A receiver MUST accept packets containing an outdated frame, such as a
+    //# MAX_DATA frame carrying a smaller maximum data value than one found in
+    //# an older packet.
     pub(crate) fn handle_max_data(&mut self, maximum: u64) -> Result<(), TransportError> {
         self.raise_connection_maximum(maximum);
+        self.pump_backlog();
         Ok(())
     }
 
@@ -137,6 +160,7 @@ impl Streams {
     ) -> Result<(), TransportError> {
         if let Some(key) = self.key_for(frame.stream_id, Part::Send)? {
             self.raise_stream_maximum(key, frame.maximum);
+            self.pump_backlog();
         }
         Ok(())
     }
@@ -148,6 +172,7 @@ impl Streams {
     #[expect(clippy::unnecessary_wraps, reason = "all frames look the same to the connection")]
     pub(crate) fn handle_max_streams(&mut self, frame: MaxStreams) -> Result<(), TransportError> {
         self.raise_stream_count(frame.direction, frame.maximum);
+        self.pump_backlog();
         Ok(())
     }
 
@@ -183,6 +208,11 @@ impl Streams {
         Ok(())
     }
 
+    /// The stream that the peer sends on, created if this is its first use; `None` if it is gone.
+    pub(super) fn recv_key_for(&mut self, id: StreamId) -> Result<Option<Key>, TransportError> {
+        self.key_for(id, Part::Recv)
+    }
+
     /// The stream that a frame is for, created if this is its first use; `None` if it is gone.
     fn key_for(&mut self, id: StreamId, part: Part) -> Result<Option<Key>, TransportError> {
         if let Some(key) = self.store.find(id) {
@@ -201,6 +231,18 @@ impl Streams {
         let local = id.initiator() == self.side;
         check_direction(id, local, part)?;
         if local {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.5
+            //# Receiving a STOP_SENDING frame for a locally initiated stream that has
+            //# not yet been created MUST be treated as a connection error of type
+            //# STREAM_STATE_ERROR.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+            //# An endpoint MUST terminate the connection with error STREAM_STATE_ERROR
+            //# if it receives a STREAM frame for a locally initiated stream that has
+            //# not yet been created, or for a send-only stream.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+            //# Receiving a MAX_STREAM_DATA frame for a locally initiated stream that
+            //# has not yet been created MUST be treated as a connection error of type
+            //# STREAM_STATE_ERROR.
             if id.index() >= self.local.get(id.direction()).next {
                 return Err(TransportError::stream_state("a stream that was not opened yet"));
             }
@@ -210,6 +252,13 @@ impl Streams {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
         //# An endpoint that receives a frame with a stream ID exceeding the limit it has sent MUST
         //# treat this as a connection error of type STREAM_LIMIT_ERROR
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# An endpoint that receives a frame with a stream ID exceeding the limit
+        //# it has sent MUST treat this as a connection error of type
+        //# STREAM_LIMIT_ERROR; see Section 11 for details on error handling.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+        //# An endpoint MUST terminate a connection with an error of type
+        //# STREAM_LIMIT_ERROR if a peer opens more streams than was permitted.
         if !remote.allows(id.index()) {
             return Err(TransportError::stream_limit("more streams than the limit"));
         }
@@ -220,12 +269,25 @@ impl Streams {
     }
 
     /// Whether the stream may reach `end`; if so, by how much the sum of all streams grows.
-    fn check_received(&self, key: Key, end: u64, fin: bool) -> Result<u64, TransportError> {
+    pub(super) fn check_received(
+        &self,
+        key: Key,
+        end: u64,
+        fin: bool,
+    ) -> Result<u64, TransportError> {
         let Some(stream) = self.store.get(key) else { return Ok(0) };
         let new = stream.recv.check(end, fin)?;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
         //# A receiver MUST close the connection with an error of type FLOW_CONTROL_ERROR if the
         //# sender violates the advertised connection or stream data limits
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# A receiver MUST close the connection with an error of type
+        //# FLOW_CONTROL_ERROR if the sender violates the advertised connection or
+        //# stream data limits; see Section 11 for details on error handling.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.9
+        //# An endpoint MUST terminate a connection with an error of type
+        //# FLOW_CONTROL_ERROR if it receives more data than the maximum data value
+        //# that it has sent.
         if self.received.saturating_add(new) > self.window.limit() {
             return Err(TransportError::flow_control("more data than the connection's limit"));
         }
@@ -235,6 +297,18 @@ impl Streams {
 
 /// Whether the stream has this part (RFC 9000 §19.4, §19.5, §19.8, §19.10, §19.13).
 fn check_direction(id: StreamId, local: bool, part: Part) -> Result<(), TransportError> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.4
+    //# An endpoint that receives a RESET_STREAM frame for a send-only stream
+    //# MUST terminate the connection with error STREAM_STATE_ERROR.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.5
+    //# An endpoint that receives a STOP_SENDING frame for a receive-only stream
+    //# MUST terminate the connection with error STREAM_STATE_ERROR.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+    //# An endpoint that receives a MAX_STREAM_DATA frame for a receive-only
+    //# stream MUST terminate the connection with error STREAM_STATE_ERROR.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.13
+    //# An endpoint that receives a STREAM_DATA_BLOCKED frame for a send-only
+    //# stream MUST terminate the connection with error STREAM_STATE_ERROR.
     if id.direction() == Direction::Bidirectional || local == (part == Part::Send) {
         return Ok(());
     }

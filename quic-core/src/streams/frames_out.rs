@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::flow_control::ReceiveWindow;
-use super::send::{Fin, SendTransition};
+use super::send::{Fin, SendPart, SendState, SendTransition};
 use super::store::{Key, Stream};
 use super::{DIRECTIONS, Streams};
 use crate::instant::Instant;
 use crate::packet::{PacketWriter, SentFrame};
-use crate::wire::Full;
 use crate::wire::frame::{
-    FrameType, MaxStreamData, MaxStreams, ResetStream, StopSending, StreamDataBlocked,
-    StreamHeader, StreamLength, StreamsBlocked, stream_overhead, write_limit,
+    FrameType, MaxStreamData, MaxStreams, ResetStream, ResetStreamAt, StopSending,
+    StreamDataBlocked, StreamHeader, StreamLength, StreamsBlocked, stream_overhead, write_limit,
 };
+use crate::wire::{Full, StreamId};
 
 /// What of a stream goes into a frame.
 struct Piece {
@@ -36,36 +36,71 @@ impl Streams {
                 })
                 || !self.scheduler.is_empty()
         };
-        !self.over && pending()
+        !self.over && !self.is_held() && pending()
     }
 
     /// Writes what there is to say: resets and stops, limits, then data.
     ///
     /// # Errors
     /// [`Full`] if there is more than fits; it follows in the next packet.
+    #[cfg(test)]
     pub(crate) fn write_frames(
         &mut self,
         now: Instant,
         rtt: Duration,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
+        self.write_control(now, rtt, packet)?;
+        self.write_data(packet)
+    }
+
+    /// Writes everything but data.
+    ///
+    /// # Errors
+    /// [`Full`] if there is more than fits; it follows in the next packet.
+    pub(crate) fn write_control(
+        &mut self,
+        now: Instant,
+        rtt: Duration,
+        packet: &mut PacketWriter<'_>,
+    ) -> Result<(), Full> {
+        if self.is_held() {
+            return Ok(());
+        }
         self.write_urgent(packet)?;
         self.write_max_data(now, rtt, packet)?;
         self.write_stream_credits(now, rtt, packet)?;
         self.write_max_streams(packet)?;
-        self.write_blocked(packet)?;
+        self.write_blocked(packet)
+    }
+
+    /// Writes data.
+    ///
+    /// # Errors
+    /// [`Full`] if there is more than fits; it follows in the next packet.
+    pub(crate) fn write_data(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        if self.is_held() {
+            return Ok(());
+        }
         while let Some(key) = self.scheduler.front() {
-            self.write_data(key, packet)?;
+            self.write_piece_of(key, packet)?;
         }
         Ok(())
+    }
+
+    /// The priority of the stream that would send data next, if any would.
+    pub(crate) fn next_priority(&self) -> Option<i32> {
+        self.scheduler.next_priority().filter(|_| !self.is_held())
     }
 
     fn write_urgent(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
         while let Some(key) = self.urgent.front().copied() {
             if let Some(stream) = self.store.get_mut(key) {
                 write_reset_and_stop(stream, packet)?;
+                // A stopped stream whose end is known has nothing more to wait for.
+                stream.recv.advance();
             }
-            self.sync_queues(key);
+            self.settle(key);
         }
         Ok(())
     }
@@ -81,7 +116,9 @@ impl Streams {
         }
         // A limit of which the peer does not hear at once, because the packet is full, only
         // allows it a little more.
-        let limit = self.window.raise(now, rtt, self.config.max_receive_window);
+        let wanted = self.window.wanted(now, rtt).min(self.config.max_receive_window);
+        let permitted = self.allowance.permit(wanted, self.config.receive_window);
+        let limit = self.window.raise(now, rtt, permitted);
         packet
             .write(SentFrame::MaxData, |writer| write_limit(writer, FrameType::MAX_DATA, limit))?;
         self.max_data_pending = false;
@@ -137,7 +174,7 @@ impl Streams {
     }
 
     /// Writes one STREAM frame of the stream whose turn it is.
-    fn write_data(&mut self, key: Key, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+    fn write_piece_of(&mut self, key: Key, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
         let Some(stream) = self.store.get_mut(key) else {
             // Streams are taken out of the queues before they go; this ends the loop regardless.
             self.scheduler.remove_front();
@@ -166,12 +203,7 @@ fn write_reset_and_stop(stream: &mut Stream, packet: &mut PacketWriter<'_>) -> R
     let Stream { id, send, recv, .. } = stream;
     let id = *id;
     if send.reset_pending {
-        let frame = ResetStream {
-            stream_id: id,
-            error_code: send.reset_code,
-            final_size: send.buffer.sent(),
-        };
-        packet.write(SentFrame::ResetStream { id }, |writer| frame.encode(writer))?;
+        write_reset(id, send, packet)?;
         send.reset_pending = false;
     }
     if recv.stop_pending {
@@ -180,6 +212,30 @@ fn write_reset_and_stop(stream: &mut Stream, packet: &mut PacketWriter<'_>) -> R
         recv.stop_pending = false;
     }
     Ok(())
+}
+
+fn write_reset(
+    stream_id: StreamId,
+    send: &mut SendPart,
+    packet: &mut PacketWriter<'_>,
+) -> Result<(), Full> {
+    let (error_code, final_size) = (send.reset_code, send.final_size());
+    match send.reset_at.as_deref().copied() {
+        Some(promise) if send.state() != SendState::ResetSent => {
+            let reliable_size = promise.reliable_size;
+            let frame = ResetStreamAt { stream_id, error_code, final_size, reliable_size };
+            let sent = SentFrame::ResetStreamAt { id: stream_id, reliable_size };
+            packet.write(sent, |writer| frame.encode(writer))?;
+            // Like FIN, it says where the stream ends.
+            send.go(SendTransition::SendFin);
+            Ok(())
+        }
+        _ => {
+            let frame = ResetStream { stream_id, error_code, final_size };
+            let sent = SentFrame::ResetStream { id: stream_id };
+            packet.write(sent, |writer| frame.encode(writer))
+        }
+    }
 }
 
 fn write_credit(
@@ -244,6 +300,10 @@ fn write_piece(stream: &Stream, piece: &Piece, packet: &mut PacketWriter<'_>) ->
     };
     packet.write(sent, |writer| {
         header.encode(writer)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+        //# The data at a given offset MUST NOT change if it is sent multiple times;
+        //# an endpoint MAY treat receipt of different data at the same offset
+        //# within a stream as a connection error of type PROTOCOL_VIOLATION.
         let complete = stream.send.buffer.copy_to(piece.offset, writer.reserve(piece.length)?);
         debug_assert!(complete, "data that is not acknowledged is kept");
         Ok(())

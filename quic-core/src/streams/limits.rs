@@ -20,18 +20,66 @@ pub(super) struct LocalStreams {
 impl LocalStreams {
     pub(super) fn open(&mut self) -> Option<u64> {
         if self.next >= self.maximum {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+            //# An endpoint that is unable to open a new stream due to the peer's limits
+            //# SHOULD send a STREAMS_BLOCKED frame (Section 19.14).
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.14
+            //# A sender SHOULD send a STREAMS_BLOCKED frame (type=0x16 or 0x17) when it
+            //# wishes to open a stream but is unable to do so due to the maximum stream
+            //# limit set by its peer; see Section 19.11.
             self.blocked.on_blocked(self.maximum);
             self.waiting = true;
             return None;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-2.1
+        //# A QUIC endpoint MUST NOT reuse a stream ID within a connection.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# Endpoints MUST NOT exceed the limit set by their peer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+        //# An endpoint MUST NOT open more streams than permitted by the current
+        //# stream limit set by its peer.
         let index = self.next;
         self.next += 1;
         Some(index)
     }
 
+    /// The application waits for `StreamEvent::Available`.
+    pub(super) fn wait(&mut self) {
+        self.waiting = true;
+    }
+
+    /// Ends the wait; returns whether there was one.
+    pub(super) fn stops_waiting(&mut self) -> bool {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The peer allows nothing any more: what it was said to allow was of another connection.
+    pub(super) fn restart(&mut self) {
+        self.maximum = 0;
+        self.blocked = BlockedReport::default();
+    }
+
+    /// Whether the peer allows the stream with this index.
+    pub(super) fn allows(&self, index: u64) -> bool {
+        index < self.maximum
+    }
+
+    /// Tells the peer if there are more streams than it allows.
+    pub(super) fn report_blocked(&mut self) {
+        if self.next > self.maximum {
+            self.blocked.on_blocked(self.maximum);
+        }
+    }
+
     /// The peer allows `maximum`; true if the application waits for that.
     pub(super) fn raise(&mut self, maximum: u64) -> bool {
         let maximum = maximum.min(MAX_STREAMS);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# MAX_STREAMS frames that do not increase the stream limit MUST be
+        //# ignored.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+        //# MAX_STREAMS frames that do not increase the stream limit MUST be
+        //# ignored.
         if maximum <= self.maximum {
             return false;
         }
@@ -76,6 +124,9 @@ impl RemoteStreams {
     /// The peer used the stream `index`; true if that opens it and those below.
     pub(super) fn on_used(&mut self, index: u64) -> bool {
         let opens = index >= self.opened;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.2
+        //# Before a stream is created, all streams of the same type with
+        //# lower-numbered stream IDs MUST be created.
         self.opened = self.opened.max(index.saturating_add(1));
         opens
     }

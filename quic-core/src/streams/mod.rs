@@ -5,13 +5,16 @@
 //! creating streams, their limits, and what is read and given up.
 
 mod api;
+mod early;
 mod fate;
 mod flow_control;
 mod frames_in;
 mod frames_out;
 mod limits;
 mod queues;
+mod receive_budget;
 mod recv;
+mod reset_at;
 mod scheduler;
 mod send;
 mod slot;
@@ -24,12 +27,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub use api::{
-    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, SendStream, WriteError,
+    Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
+    WriteError,
 };
+pub(crate) use receive_budget::ReceiveBudget;
 pub(crate) use slot::{InitialLimits, StreamsSlot};
 
+use self::early::Backlog;
 use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
+use self::receive_budget::Allowance;
 use self::recv::{RecvPart, RecvState};
 use self::scheduler::Scheduler;
 use self::send::{Fin, SendPart, SendTransition};
@@ -59,6 +66,7 @@ pub(crate) struct Streams {
     peer: PeerLimits,
     credit: ConnectionCredit,
     window: ReceiveWindow,
+    allowance: Allowance,
     /// Sum of the highest offsets received.
     received: u64,
     /// MAX_DATA is to be sent.
@@ -92,6 +100,8 @@ pub(crate) struct Streams {
     /// The application waits for `StreamEvent::Flushed`.
     flush_awaited: bool,
     over: bool,
+    /// What was written in 0-RTT and rejected, until it was passed on.
+    backlog: Option<Box<Backlog>>,
 }
 
 /// One for each direction.
@@ -125,6 +135,8 @@ struct PeerLimits {
     /// On streams that the peer opens.
     theirs: u64,
     unidirectional: u64,
+    /// It understands RESET_STREAM_AT.
+    reset_stream_at: bool,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Bidirectional, Direction::Unidirectional];
@@ -145,6 +157,7 @@ impl Streams {
             peer: PeerLimits::default(),
             credit: ConnectionCredit::new(),
             window: ReceiveWindow::new(config.receive_window),
+            allowance: Allowance::default(),
             received: 0,
             max_data_pending: false,
             urgent: VecDeque::new(),
@@ -163,6 +176,7 @@ impl Streams {
             send_pool: BlockPool::default(),
             flush_awaited: false,
             over: false,
+            backlog: None,
         }
     }
 
@@ -173,6 +187,7 @@ impl Streams {
             ours: limits.stream_data_bidi_remote,
             theirs: limits.stream_data_bidi_local,
             unidirectional: limits.stream_data_uni,
+            reset_stream_at: limits.reset_stream_at,
         };
         let keys: Vec<Key> = self.store.iter_mut().map(|(key, _)| key).collect();
         for key in keys {
@@ -181,6 +196,7 @@ impl Streams {
         self.raise_connection_maximum(limits.data);
         self.raise_stream_count(Direction::Bidirectional, limits.streams_bidi);
         self.raise_stream_count(Direction::Unidirectional, limits.streams_uni);
+        self.pump_backlog();
     }
 
     /// Opens a stream.
@@ -190,6 +206,10 @@ impl Streams {
     pub(crate) fn open(&mut self, direction: Direction) -> Result<StreamId, OpenStreamError> {
         if self.over {
             return Err(OpenStreamError::ConnectionOver);
+        }
+        if self.is_held() {
+            self.local.get_mut(direction).wait();
+            return Err(OpenStreamError::Blocked);
         }
         let index = self.local.get_mut(direction).open().ok_or(OpenStreamError::Blocked)?;
         let id = StreamId::new(self.side, direction, index);
@@ -296,6 +316,7 @@ impl Streams {
             *queue = VecDeque::new();
         }
         self.scheduler = Scheduler::default();
+        self.backlog = None;
         self.events = VecDeque::new();
         self.opened = PerDirection::default();
         self.available = PerDirection::default();
@@ -364,6 +385,9 @@ impl Streams {
 
     fn raise_stream_maximum(&mut self, key: Key, maximum: u64) {
         let Some(stream) = self.store.get_mut(key) else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+        //# A sender MUST ignore any MAX_STREAM_DATA or MAX_DATA frames that do not
+        //# increase flow control limits.
         if maximum <= stream.send.maximum {
             return;
         }
@@ -399,18 +423,28 @@ impl Streams {
         if send.fin == Fin::Open {
             self.unacked_ends += 1;
         }
-        let unsent = send.buffer.end() - send.buffer.sent();
-        self.credit.written = self.credit.written.saturating_sub(unsent);
+        if send.reset_at.is_none() {
+            let unsent = send.buffer.end() - send.buffer.sent();
+            self.credit.written = self.credit.written.saturating_sub(unsent);
+            send.reset_code = code;
+        }
         self.credit.on_freed(send.buffer.unacked_bytes());
+        let was_early = self.backlog.is_some();
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+        //# A sender MUST NOT send a STREAM or STREAM_DATA_BLOCKED frame for a
+        //# stream in the "Reset Sent" state or any terminal state -- that is, after
+        //# sending a RESET_STREAM frame.
         send.buffer.clear();
         send.fin = Fin::InFlight;
-        send.reset_code = code;
         send.reset_pending = true;
         send.blocked.on_raised();
         send.waiting = false;
+        if was_early {
+            self.empty_backlog_of(key);
+        }
         self.sync_queues(key);
         self.wake_writers();
         true

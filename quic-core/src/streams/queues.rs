@@ -94,10 +94,13 @@ impl Streams {
         if self.over {
             return;
         }
+        // Early streams can be more than the server allows after all.
+        let silent = self.backlog.is_some() && !self.may_mention(key.id);
         let Some(stream) = self.store.get_mut(key) else { return };
-        let urgent = stream.send.reset_pending || stream.recv.stop_pending;
+        let urgent = !silent && (stream.send.reset_pending || stream.recv.stop_pending);
         let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();
-        let data = stream.send.has_data_frame();
+        let credit = !silent && credit;
+        let data = !silent && stream.send.has_data_frame();
         sync_queue(&mut self.urgent, &mut stream.queued.urgent, urgent, key);
         sync_queue(&mut self.credits, &mut stream.queued.credit, credit, key);
         if data != mem::replace(&mut stream.queued.data, data) {
@@ -113,6 +116,9 @@ impl Streams {
     pub(super) fn settle(&mut self, key: Key) {
         self.sync_queues(key);
         let Some(stream) = self.store.get_mut(key) else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.4
+        //# Both endpoints MUST maintain flow control state for the stream in the
+        //# unterminated direction until that direction enters a terminal state.
         if !stream.send.is_over() || !stream.recv.state().is_terminal() {
             return;
         }

@@ -34,6 +34,11 @@ impl Scheduler {
         self.levels.first()?.queue.front().copied()
     }
 
+    /// The priority of the stream whose turn it is.
+    pub(super) fn next_priority(&self) -> Option<i32> {
+        self.levels.first().filter(|level| !level.queue.is_empty()).map(|level| level.priority)
+    }
+
     /// Adds a stream that is not here.
     pub(super) fn push(&mut self, priority: i32, key: Key) {
         if let [only] = self.levels.as_mut_slice()

@@ -28,6 +28,8 @@ pub(crate) struct InitialLimits {
     pub(crate) stream_data_uni: u64,
     pub(crate) streams_bidi: u64,
     pub(crate) streams_uni: u64,
+    /// RESET_STREAM_AT is understood.
+    pub(crate) reset_stream_at: bool,
 }
 
 impl From<&TransportParameters> for InitialLimits {
@@ -39,6 +41,7 @@ impl From<&TransportParameters> for InitialLimits {
             stream_data_uni: parameters.initial_max_stream_data_uni,
             streams_bidi: parameters.initial_max_streams_bidi,
             streams_uni: parameters.initial_max_streams_uni,
+            reset_stream_at: parameters.reset_stream_at,
         }
     }
 }
@@ -76,6 +79,14 @@ impl StreamsSlot {
     #[inline]
     pub(crate) fn progress(&self) -> u64 {
         self.used().map_or(0, Streams::progress)
+    }
+
+    /// The server did not take the early data; see [`Streams::on_early_data_rejected`].
+    pub(crate) fn on_early_data_rejected(&mut self) {
+        self.limits = InitialLimits::default();
+        if let Some(streams) = &mut self.used {
+            streams.on_early_data_rejected();
+        }
     }
 
     /// Takes over the peer's initial limits.

@@ -5,6 +5,7 @@ mod errors;
 mod lifecycle;
 mod limits;
 mod pool;
+mod reset_at;
 mod scheduling;
 
 use std::collections::VecDeque;
@@ -44,6 +45,7 @@ fn limits(config: &TransportConfig) -> InitialLimits {
         stream_data_uni: config.stream_receive_window,
         streams_bidi: config.max_concurrent_bidi_streams,
         streams_uni: config.max_concurrent_uni_streams,
+        reset_stream_at: true,
     }
 }
 
@@ -69,6 +71,7 @@ fn handle(streams: &mut Streams, frame: Frame<'_>) -> Result<(), TransportError>
     match frame {
         Frame::Stream(frame) => streams.handle_stream(frame),
         Frame::ResetStream(frame) => streams.handle_reset_stream(frame),
+        Frame::ResetStreamAt(frame) => streams.handle_reset_stream_at(frame),
         Frame::StopSending(frame) => streams.handle_stop_sending(frame),
         Frame::MaxData(maximum) => streams.handle_max_data(maximum),
         Frame::MaxStreamData(frame) => streams.handle_max_stream_data(frame),
@@ -90,6 +93,12 @@ fn fate(streams: &mut Streams, sent: SentFrame, acked: bool) {
         }
         (SentFrame::ResetStream { id }, true) => streams.on_reset_acked(id),
         (SentFrame::ResetStream { id }, false) => streams.on_reset_lost(id),
+        (SentFrame::ResetStreamAt { id, reliable_size }, true) => {
+            streams.on_reset_at_acked(id, reliable_size);
+        }
+        (SentFrame::ResetStreamAt { id, reliable_size }, false) => {
+            streams.on_reset_at_lost(id, reliable_size);
+        }
         (SentFrame::StopSending { id }, false) => streams.on_stop_sending_lost(id),
         (SentFrame::MaxData, false) => streams.on_max_data_lost(),
         (SentFrame::MaxStreamData { id }, false) => streams.on_max_stream_data_lost(id),

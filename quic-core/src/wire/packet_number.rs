@@ -45,8 +45,20 @@ impl PacketNumberLength {
     pub(crate) fn for_number(number: u64, largest_acked: Option<u64>) -> Self {
         let unacked = match largest_acked {
             Some(acked) => number.saturating_sub(acked),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
+            //# Prior to receiving an acknowledgment for a packet number space, the full packet
+            //# number MUST be included; it is not to be truncated, as described below.
             None => number.saturating_add(1),
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
+        //# After an acknowledgment is received for a packet number space, the sender MUST use a
+        //# packet number size able to represent more than twice as large a range as the
+        //# difference between the largest acknowledged packet number and the packet number
+        //# being sent.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
+        //# An endpoint SHOULD use a large enough packet number encoding to allow the packet
+        //# number to be recovered even if the packet arrives after packets that are sent
+        //# afterwards.
         // The range sent is at least twice what is outstanding.
         Self(match unacked {
             0..0x80 => 1,

@@ -6,11 +6,11 @@ use smallvec::SmallVec;
 
 /// A set of `u64`s, kept as disjoint ranges in ascending order that do not touch.
 ///
-/// Most sets hold one or two ranges, which need no heap. Who fills a set from the network bounds
+/// Most sets hold one range, which needs no heap. Who fills a set from the network bounds
 /// the number of ranges (see [`len`](Self::len), [`pop_first`](Self::pop_first)).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct RangeSet {
-    ranges: SmallVec<[Range<u64>; 2]>,
+    ranges: SmallVec<[Range<u64>; 1]>,
 }
 
 impl RangeSet {
@@ -60,7 +60,7 @@ impl RangeSet {
         let left = touched.first().map_or(0..0, |first| first.start..range.start);
         let right = touched.last().map_or(0..0, |last| range.end..last.end);
         self.ranges.drain(from..to);
-        let kept: SmallVec<[Range<u64>; 2]> =
+        let kept: SmallVec<[Range<u64>; 1]> =
             [left, right].into_iter().filter(|part| !part.is_empty()).collect();
         self.ranges.insert_many(from, kept);
     }
@@ -80,6 +80,12 @@ impl RangeSet {
 
     pub(crate) fn first(&self) -> Option<Range<u64>> {
         self.ranges.first().cloned()
+    }
+
+    /// The first number from `from` on that is not in the set.
+    pub(crate) fn first_missing(&self, from: u64) -> u64 {
+        let at = self.ranges.partition_point(|range| range.end <= from);
+        self.ranges.get(at).filter(|range| range.start <= from).map_or(from, |range| range.end)
     }
 
     /// Takes the lowest range out of the set.

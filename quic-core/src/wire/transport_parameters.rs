@@ -1,11 +1,13 @@
 //! Transport parameters: the values and their limits (RFC 9000 §18).
 
 mod codec;
+mod early_limits;
 mod version_information;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
 pub(crate) use codec::{decode, encode, encode_reserved, encode_version_information};
+pub(crate) use early_limits::EarlyLimits;
 pub(crate) use version_information::VersionInformation;
 
 use super::{ConnectionId, StatelessResetToken};
@@ -41,6 +43,13 @@ pub(crate) struct TransportParameters {
     pub(crate) initial_source_connection_id: Option<ConnectionId>,
     /// Server only.
     pub(crate) retry_source_connection_id: Option<ConnectionId>,
+    /// RFC 9221: longest DATAGRAM frame that is received, in bytes; 0: none are.
+    pub(crate) max_datagram_frame_size: u64,
+    /// draft-ietf-quic-ack-frequency: in microseconds, at most `max_ack_delay`; `None` where
+    /// ACK_FREQUENCY is not understood.
+    pub(crate) min_ack_delay: Option<u64>,
+    /// draft-ietf-quic-reliable-stream-reset: whether RESET_STREAM_AT is understood.
+    pub(crate) reset_stream_at: bool,
     /// RFC 9368 §3.
     pub(crate) version_information: Option<VersionInformation>,
     /// The QUIC Bit of packets to the sender may have any value (RFC 9287).
@@ -76,6 +85,9 @@ impl Default for TransportParameters {
             active_connection_id_limit: 2,
             initial_source_connection_id: None,
             retry_source_connection_id: None,
+            max_datagram_frame_size: 0,
+            min_ack_delay: None,
+            reset_stream_at: false,
             version_information: None,
             grease_quic_bit: false,
         }

@@ -93,7 +93,7 @@ impl LinkStatistics {
         Self {
             sent: self.sent - before.sent,
             queue_drops: self.queue_drops - before.queue_drops,
-            waited: self.waited - before.waited,
+            waited: self.waited.saturating_sub(before.waited),
         }
     }
 

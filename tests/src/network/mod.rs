@@ -84,6 +84,8 @@ pub struct Pair {
     pub setup: Setup,
     /// Everything that was sent.
     pub trace: Trace,
+    /// What the client sends from now on, if that is wanted.
+    pub captured: Option<Vec<Vec<u8>>>,
     /// Every datagram that was sent, from where to where, if they are kept.
     pub wire: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
     /// Addresses that nothing comes from or gets to.
@@ -139,6 +141,7 @@ impl Pair {
             to_client: setup.to_client.clone(),
             client_config: setup.client_config(),
             trace: Trace::default(),
+            captured: None,
             wire: None,
             dead: Vec::new(),
             coalesce: 0.5,
@@ -344,6 +347,9 @@ impl Pair {
 
     fn send(&mut self, by: Side, datagram: Outgoing) {
         let Outgoing { from, to, mut ecn, mut payload } = datagram;
+        if let (Side::Client, Some(captured)) = (by, &mut self.captured) {
+            captured.push(payload.clone());
+        }
         let [to_server, to_client] = &mut self.links;
         let (link, state) = match by {
             Side::Client => (&self.to_server, to_server),

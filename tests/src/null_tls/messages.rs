@@ -71,6 +71,8 @@ pub(super) struct ClientHello {
     pub(super) server_name: String,
     pub(super) parameters: Vec<u8>,
     pub(super) protocols: Vec<Vec<u8>>,
+    /// The ticket of the session to resume, with early data.
+    pub(super) early_ticket: Option<u64>,
 }
 
 impl ClientHello {
@@ -83,6 +85,9 @@ impl ClientHello {
             put(&mut protocols, protocol);
         }
         put(&mut out, &protocols);
+        if let Some(id) = self.early_ticket {
+            put(&mut out, &id.to_be_bytes());
+        }
         out
     }
 
@@ -94,6 +99,9 @@ impl ClientHello {
         while !list.is_empty() {
             protocols.push(take(&mut list)?.to_vec());
         }
-        Some(Self { server_name, parameters, protocols })
+        // Padding has the same look as no ticket.
+        let early_ticket = take(&mut contents).and_then(|id| id.try_into().ok());
+        let early_ticket = early_ticket.map(u64::from_be_bytes);
+        Some(Self { server_name, parameters, protocols, early_ticket })
     }
 }

@@ -7,6 +7,7 @@
 mod keys;
 mod messages;
 mod session;
+mod tickets;
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use quic_core::{ConnectionId, QUIC_V1, QUIC_V2, Side};
 
 use self::keys::KeyMaker;
 use self::session::NullSession;
+pub use self::tickets::Sessions;
 
 /// The versions whose keys are made, each others.
 const KNOWN: [u32; 2] = [QUIC_V1, QUIC_V2];
@@ -32,6 +34,10 @@ pub struct NullTls {
     pub certificate_length: usize,
     /// Length of the message that a server sends after the handshake, in bytes; 0: it sends none.
     pub ticket_length: usize,
+    /// Whether a client offers early data, and a server takes it.
+    pub early_data: bool,
+    /// Where sessions are kept; a server gives tickets only if its `ticket_length` is not 0.
+    pub sessions: Sessions,
     /// Packets that one key may protect.
     pub confidentiality_limit: u64,
     /// Packets that are not authentic that a connection may get.
@@ -46,6 +52,8 @@ impl Default for NullTls {
             client_hello_length: 280,
             certificate_length: 900,
             ticket_length: 0,
+            early_data: false,
+            sessions: Sessions::default(),
             confidentiality_limit: u64::MAX,
             integrity_limit: u64::MAX,
         }

@@ -13,6 +13,7 @@ use super::messages::{
     self, CERTIFICATE, CLIENT_HELLO, ClientHello, ENCRYPTED_EXTENSIONS, FINISHED,
     NEW_SESSION_TICKET, SERVER_HELLO,
 };
+use super::tickets::Ticket;
 
 const UNEXPECTED_MESSAGE: u8 = 10;
 const DECODE_ERROR: u8 = 50;
@@ -39,7 +40,6 @@ enum Output {
     Keys(u64),
 }
 
-#[derive(Debug)]
 pub(super) struct NullSession {
     config: NullTls,
     side: Side,
@@ -57,6 +57,10 @@ pub(super) struct NullSession {
     transcript: u64,
     keys: Option<KeyMaker>,
     generation: u64,
+    early_keys: Option<DirectionalKeys>,
+    early_accepted: bool,
+    /// What a client resumes.
+    ticket: Option<Ticket>,
 }
 
 impl NullSession {
@@ -66,10 +70,13 @@ impl NullSession {
         server_name: &str,
         parameters: Vec<u8>,
     ) -> Self {
+        let ticket = config.early_data.then(|| config.sessions.newest()).flatten();
+        let ticket = ticket.filter(|ticket| ticket.early_data);
         let hello = ClientHello {
             server_name: server_name.to_owned(),
             parameters,
             protocols: config.protocols.clone(),
+            early_ticket: ticket.as_ref().map(|ticket| ticket.id),
         };
         let mut bytes = Vec::new();
         messages::append(&mut bytes, CLIENT_HELLO, &hello.encode(), config.client_hello_length);
@@ -77,6 +84,10 @@ impl NullSession {
         client.version = version;
         client.transcript = checksum(client.transcript, &[&bytes]);
         client.output.push_back(Output::Bytes(bytes));
+        if let Some(ticket) = ticket {
+            client.make_early_keys(ticket.secret);
+            client.ticket = Some(ticket);
+        }
         client
     }
 
@@ -99,6 +110,9 @@ impl NullSession {
             transcript: 0,
             keys: None,
             generation: 0,
+            early_keys: None,
+            early_accepted: false,
+            ticket: None,
         }
     }
 
@@ -137,12 +151,15 @@ impl NullSession {
                 if self.config.ticket_length > 0 {
                     let mut bytes = Vec::new();
                     let length = self.config.ticket_length;
-                    messages::append(&mut bytes, NEW_SESSION_TICKET, &[], length);
+                    let ticket = self.issue_ticket();
+                    messages::append(&mut bytes, NEW_SESSION_TICKET, &ticket, length);
                     self.output.push_back(Output::Bytes(bytes));
                 }
                 Ok(())
             }
-            (Step::Done, NEW_SESSION_TICKET) if self.side == Side::Client => Ok(()),
+            (Step::Done, NEW_SESSION_TICKET) if self.side == Side::Client => {
+                self.keep_ticket(contents)
+            }
             _ => Err(UNEXPECTED_MESSAGE),
         }
     }
@@ -158,6 +175,7 @@ impl NullSession {
         if protocol.is_none() && !(ours.is_empty() && hello.protocols.is_empty()) {
             return Err(NO_APPLICATION_PROTOCOL);
         }
+        self.decide_on_early_data(hello.early_ticket, protocol.as_ref());
         let mut bytes = Vec::new();
         messages::append(&mut bytes, SERVER_HELLO, &[], 90);
         self.transcript = checksum(self.transcript, &[&bytes]);
@@ -166,6 +184,9 @@ impl NullSession {
         let mut extensions = Vec::new();
         messages::put(&mut extensions, &self.local_parameters);
         messages::put(&mut extensions, protocol.as_deref().unwrap_or_default());
+        if hello.early_ticket.is_some() {
+            messages::put(&mut extensions, &[u8::from(self.early_accepted)]);
+        }
         let mut flight = Vec::new();
         for (kind, contents, length) in [
             (ENCRYPTED_EXTENSIONS, &*extensions, 0),
@@ -190,6 +211,7 @@ impl NullSession {
     fn on_extensions(&mut self, mut contents: &[u8]) -> Result<(), u8> {
         let parameters = messages::take(&mut contents).ok_or(DECODE_ERROR)?;
         let protocol = messages::take(&mut contents).ok_or(DECODE_ERROR)?.to_vec();
+        self.early_accepted = messages::take(&mut contents) == Some(&[1]);
         let offered = &self.config.protocols;
         let none = offered.is_empty() && protocol.is_empty();
         if !none && !offered.contains(&protocol) {
@@ -200,8 +222,55 @@ impl NullSession {
         Ok(())
     }
 
+    /// Makes the keys for early data, which follow from the ticket and the first message.
+    fn make_early_keys(&mut self, secret: u64) {
+        let keys = self.config.key_maker(mix(secret, self.transcript)).keys(self.side, 0);
+        self.early_keys = Some(match self.side {
+            Side::Client => keys.local,
+            Side::Server => keys.remote,
+        });
+    }
+
+    fn decide_on_early_data(&mut self, ticket: Option<u64>, protocol: Option<&Vec<u8>>) {
+        let Some((secret, before)) = ticket.and_then(|id| self.config.sessions.redeem(id)) else {
+            return;
+        };
+        if self.config.early_data && before.as_ref() == protocol {
+            self.make_early_keys(secret);
+            self.early_accepted = true;
+        }
+    }
+
+    fn issue_ticket(&self) -> Vec<u8> {
+        let ticket = Ticket {
+            id: mix(self.transcript, 7),
+            secret: mix(self.transcript, 8),
+            early_data: self.config.early_data,
+            parameters: Vec::new(),
+        };
+        let protocol = self.data.as_ref().and_then(|data| data.protocol.clone());
+        self.config.sessions.issue(&ticket, protocol);
+        ticket.encode()
+    }
+
+    fn keep_ticket(&self, contents: &[u8]) -> Result<(), u8> {
+        let ticket = Ticket::decode(contents).ok_or(DECODE_ERROR)?;
+        let parameters = self.peer_parameters.clone().unwrap_or_default();
+        self.config.sessions.keep(Ticket { parameters, ..ticket });
+        Ok(())
+    }
+
     fn make_keys(&mut self) {
         self.keys = Some(self.config.key_maker(mix(self.transcript, u64::from(self.version))));
+    }
+}
+
+impl std::fmt::Debug for NullSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NullSession")
+            .field("side", &self.side)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
     }
 }
 
@@ -250,7 +319,9 @@ impl Session for NullSession {
     }
 
     fn client_offer(&self) -> Option<ClientOffer<'_>> {
-        self.hello.as_ref().map(|hello| ClientOffer::new(&hello.parameters, false))
+        self.hello
+            .as_ref()
+            .map(|hello| ClientOffer::new(&hello.parameters, hello.early_ticket.is_some()))
     }
 
     fn choose_version(&mut self, version: u32, parameters: &[u8]) -> Result<(), TransportError> {
@@ -287,11 +358,16 @@ impl Session for NullSession {
     }
 
     fn early_keys(&mut self) -> Option<DirectionalKeys> {
-        None
+        self.early_keys.take()
+    }
+
+    fn remembered_parameters(&self) -> Option<&[u8]> {
+        self.ticket.as_ref().map(|ticket| &*ticket.parameters)
     }
 
     fn early_data_accepted(&self) -> Option<bool> {
-        None
+        let known = self.side == Side::Client && !self.is_handshaking();
+        known.then_some(self.early_accepted)
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {

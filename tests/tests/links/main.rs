@@ -5,14 +5,11 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "test code, which panics where something is wrong"
 )]
 
 mod alone;
-mod debug;
 mod document;
 mod shared;
 
@@ -62,8 +59,8 @@ struct Bottleneck {
 }
 
 const CLEAN: Bottleneck = Bottleneck {
-    name: "clean: 50 Mbit/s, 40 ms",
-    megabits: 50,
+    name: "clean: 20 Mbit/s, 40 ms",
+    megabits: 20,
     round_trip: Duration::from_millis(40),
     queue_percent: 100,
     loss: 0.0,
@@ -94,7 +91,7 @@ impl Bottleneck {
     fn setup(&self, seed: u64) -> Setup {
         let mut setup = Setup::new(seed);
         let rate = self.bytes_per_second();
-        let product = rate * self.round_trip.as_millis() as u64 / 1000;
+        let product = (rate as f64 * self.round_trip.as_secs_f64()) as u64;
         let delay = self.round_trip / 2;
         setup.to_client = Link { delay, ..Link::default() };
         setup.to_server = Link {

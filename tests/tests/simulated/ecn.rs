@@ -53,6 +53,11 @@ fn nothing_is_marked_before_the_handshake_is_complete() {
     assert!(with_long_header.clone().all(|sent| sent.ecn.is_none()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.4.1
+//= type=test
+//# Even if an endpoint does not set an ECT field in packets it sends, the
+//# endpoint MUST provide feedback about ECN markings it receives, if
+//# these are accessible.
 #[test]
 fn what_arrives_is_counted_even_by_an_end_that_marks_nothing() {
     let mut setup = Setup::new(1);

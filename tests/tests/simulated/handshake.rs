@@ -224,3 +224,32 @@ fn a_client_can_do_without_connection_ids_for_one_connection() {
     pair.run_for(seconds(5));
     pair.connect();
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+//= type=test
+//# A client MUST expand the payload of all UDP datagrams carrying Initial
+//# packets to at least the smallest allowed maximum datagram size of 1200
+//# bytes by adding PADDING frames to the Initial packet or by coalescing
+//# the Initial packet; see Section 12.2.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+//= type=test
+//# Similarly, a server MUST expand the payload of all UDP datagrams
+//# carrying ack-eliciting Initial packets to at least the smallest
+//# allowed maximum datagram size of 1200 bytes.
+#[test]
+fn datagrams_with_initial_packets_are_full() {
+    for seed in 0..20 {
+        let mut pair = Setup::with_rustls(seed).link(|link| link.loss = 0.2).build();
+        pair.start();
+        pair.run_for(seconds(5));
+        let initial = |sent: &&quic_tests::network::Sent| sent.first_byte & 0xf0 == 0xc0;
+        let client = pair.trace.by(quic_core::Side::Client).filter(initial);
+        assert!(client.clone().count() > 0);
+        for sent in client {
+            assert!(sent.length >= 1200, "{sent:?}");
+        }
+        // What a server sends first says more than that it acknowledges.
+        let first = pair.trace.by(quic_core::Side::Server).find(initial);
+        assert!(first.is_none_or(|sent| sent.length >= 1200), "{first:?}");
+    }
+}

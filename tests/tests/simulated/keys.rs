@@ -50,6 +50,10 @@ fn the_server_updates_keys_under_traffic() {
 
 #[test]
 fn both_ends_update_keys_under_traffic_and_loss() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+    //= type=test
+    //# After receiving a key update, an endpoint SHOULD generate and save the next set of
+    //# receive packet protection keys, as described in Section 6.3.
     let link = |link: &mut quic_tests::network::Link| {
         link.loss = 0.02;
         link.reorder = 0.05;

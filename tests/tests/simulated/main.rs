@@ -10,6 +10,7 @@
 
 mod closing;
 mod connection_ids;
+mod early_data;
 mod ecn;
 mod handshake;
 mod keyring;
@@ -21,6 +22,7 @@ mod paths;
 #[cfg(feature = "post-quantum")]
 mod post_quantum;
 mod qlog;
+mod quic_bit;
 mod random;
 mod recording;
 mod replay;

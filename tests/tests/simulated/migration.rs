@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, SocketAddrV4};
 
 use quic_core::{
-    ConnectionHandle, Direction, Event, MigrationError, PathAddresses, PathEvent, Side, SocketId,
+    ConnectError, ConnectionHandle, Direction, Event, MigrationError, PathAddresses, PathEvent,
+    Side, SocketId,
 };
-use quic_tests::network::{CLIENT, Pair, SERVER, Setup, seeds};
+use quic_tests::network::{CLIENT, Pair, SERVER, SERVER_NAME, Setup, seeds};
 
 use super::{echo, millis, noise, seconds, slow};
 
@@ -308,6 +309,15 @@ fn a_client_with_an_empty_connection_id_moves() {
     migrate(&mut pair, client, path).unwrap();
     echo(&mut pair, client, 100_000, seconds(5));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //= type=test
+    //# An endpoint MUST NOT use the same IP
+    //# address and port for multiple concurrent connections with zero-length
+    //# connection IDs, unless it is certain that those protocol features are
+    //# not in use.
+    let config = std::sync::Arc::clone(&pair.client_config);
+    let second = pair.client.connect(SERVER, SERVER_NAME, config);
+    assert_eq!(second, Err(ConnectError::TooManyConnections));
 }
 
 /// Rebinds the client again and again while `length` bytes go one way, with loss.

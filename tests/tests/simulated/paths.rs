@@ -103,6 +103,11 @@ fn discovered(pair: &mut Pair) -> (u16, u16) {
     )
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# Reception feedback: The destination PL endpoint is REQUIRED to provide
+//# a feedback method that indicates to the DPLPMTUD sender when a probe
+//# packet has been received by the destination PL endpoint.
 #[test]
 fn the_mtu_of_the_link_is_found() {
     for mtu in [1200, 1250, 1400, 1452, 1500] {
@@ -176,6 +181,10 @@ fn probes_of_the_mtu_never_exceed_the_congestion_window() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-8
+//= type=test
+//# The design of a PLPMTUD implementation SHOULD consider how to mitigate
+//# the effects of varying path information.
 #[test]
 fn a_link_whose_mtu_shrinks_is_survived() {
     for new in [1200, 1250, 1300] {
@@ -190,6 +199,15 @@ fn a_link_whose_mtu_shrinks_is_survived() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# The PL is REQUIRED to be robust in the case where probe packets are
+//# lost due to other reasons (including link transmission error,
+//# congestion).
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# Such methods MUST be robust to the wide variety of underlying network
+//# forwarding behaviors.
 #[test]
 fn loss_is_not_mistaken_for_a_smaller_mtu() {
     let mut pair = Setup::new(3).link(|link| link.loss = 0.05).build();
@@ -197,4 +215,40 @@ fn loss_is_not_mistaken_for_a_smaller_mtu() {
     pair.wait("connected", seconds(10), |pair| !pair.server.connected.is_empty());
     echo(&mut pair, client, 1 << 20, seconds(60));
     assert_eq!(pair.client.with(client, |c| c.statistics().mtu), 1452);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14
+//= type=test
+//# QUIC MUST NOT be used if the network path cannot support a maximum
+//# datagram size of at least 1200 bytes.
+#[test]
+fn a_link_below_the_minimum_carries_no_connection() {
+    let mut pair = Setup::new(1).link(|link| link.mtu = 1199).build();
+    pair.start();
+    pair.run_for(seconds(30));
+    assert!(pair.client.connected.is_empty() && pair.server.connected.is_empty());
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# All QUIC packets that are not sent in a PMTU probe SHOULD be sized to
+//# fit within the maximum datagram size to avoid the datagram being
+//# fragmented or dropped [RFC8085].
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# A PL MUST NOT send a datagram (other than a probe packet) with a size
+//# at the PL that is larger than the current PLPMTU.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# Probe packets: The network interface below the PL is REQUIRED to
+//# provide a way to transmit a probe packet that is larger than the
+//# PLPMTU.
+#[test]
+fn only_probes_are_larger_than_what_is_known_to_be_carried() {
+    let mut pair = Setup::new(1).link(|link| link.mtu = 1200).build();
+    let (client, _) = pair.connect();
+    echo(&mut pair, client, 1 << 20, seconds(20));
+    let larger = pair.trace.sent.iter().filter(|sent| sent.length > 1200).count();
+    // Three probes of each size that is tried, of both ends.
+    assert!((2..=2 * 3 * 6).contains(&larger), "{larger}");
 }

@@ -123,3 +123,22 @@ fn slow_start_that_overruns_a_long_fast_link_does_not_end_the_connection() {
         assert!(pair.server.bytes_read(server) > rate);
     }
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# Upon detecting losses, a sender MUST take appropriate congestion
+//# control action.
+#[test]
+fn loss_makes_the_window_smaller() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
+    pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
+    let before = pair.client.with(client, |c| c.statistics());
+    pair.to_server.loss = 0.1;
+    let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
+    pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
+    let after = pair.client.with(client, |c| c.statistics());
+    assert!(after.packets_lost > 0 && after.congestion_events > before.congestion_events);
+    assert!(after.congestion_window < before.congestion_window);
+}

@@ -21,6 +21,17 @@ fn retries(pair: &Pair) -> usize {
 
 #[test]
 fn a_retry_costs_one_round_trip_and_nothing_else() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.7
+    //= type=test
+    //# Although it is in principle possible to use this feature for address verification,
+    //# QUIC implementations SHOULD instead use the Retry feature; see Section 8.1 of
+    //# [QUIC-TRANSPORT].
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+    //= type=test
+    //# A client MUST use the same cryptographic handshake message it included in this packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# A server MUST NOT send more than one Retry packet in response to a single UDP datagram.
     let mut pair = always(1);
     let (client, _) = pair.connect();
     assert_eq!(retries(&pair), 1);

@@ -62,6 +62,25 @@ fn failure(pair: &mut Pair, client: ConnectionHandle) -> TransportErrorCode {
 
 #[test]
 fn the_version_is_what_both_ends_can_do_and_who_may_choose_wants_most() {
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-6
+    //= type=test
+    //# When incompatible version negotiation is in use, the second connection that is created
+    //# in response to the received Version Negotiation packet MUST restart its
+    //# application-layer protocol negotiation process without taking into account the Original
+    //# Version.
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-3
+    //= type=test
+    //# Note that the version in the Chosen Version field MUST be included in this list to allow
+    //# the client to communicate the Chosen Version's preference.
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-8
+    //= type=test
+    //# Note that implementations that wish to use version negotiation to negotiate versions
+    //# other than QUIC version 1 MUST implement the version negotiation mechanism defined in
+    //# this document.
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-3
+    //= type=test
+    //# Except for a few differences, QUIC version 2 endpoints MUST implement the QUIC version 1
+    //# specification as described in [QUIC], [QUIC-TLS], and [QUIC-RECOVERY].
     use VersionChoice::{Client, Server, Stay};
     let (one, two) = (QUIC_V1, QUIC_V2);
     for (version, wanted, spoken, choice, expected) in [
@@ -74,6 +93,7 @@ fn the_version_is_what_both_ends_can_do_and_who_may_choose_wants_most() {
         (two, &[two, one], &[one, two], Server, one),
         (one, &[one], &[two, one], Server, one),
         (one, &[two, one], &[one], Client, one),
+        (one, &[two], &[one], Client, one),
         // With another round trip.
         (two, &[two, one], &[one], Client, one),
         (one, &[two, one], &[two], Client, two),
@@ -93,12 +113,22 @@ fn the_version_is_what_both_ends_can_do_and_who_may_choose_wants_most() {
 
 #[test]
 fn a_server_moves_a_client_without_another_round_trip() {
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+    //= type=test
+    //# Once the client has learned the negotiated version, it SHOULD send subsequent Initial
+    //# packets using that version.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6
+    //= type=test
+    //# Clients that support multiple QUIC versions SHOULD ensure that the first UDP datagram
+    //# they send is sized to the largest of the minimum datagram sizes from all versions they
+    //# support, using PADDING frames (Section 19.1) as necessary.
     let mut pair = upgrade(1).build();
     let ends = pair.connect();
     assert_eq!(pair.elapsed(), millis(30));
     let by = |side| -> Vec<u32> { pair.trace.by(side).filter_map(|sent| sent.version).collect() };
     assert_eq!(by(Side::Client)[0], QUIC_V1);
     assert!(by(Side::Client)[1..].iter().all(|version| *version == QUIC_V2));
+    assert!(pair.trace.by(Side::Client).next().unwrap().length >= 1200);
     //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
     //= type=test
     //# The server MUST send all CRYPTO
@@ -256,6 +286,10 @@ fn change_client(pair: &mut Pair, version: u32, wanted: &[u32]) {
 //# If it doesn't find one, it SHALL abort the connection attempt.
 #[test]
 fn a_client_gives_up_when_there_is_no_version_in_common() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+    //= type=test
+    //# A client that supports only this version of QUIC MUST abandon the current connection
+    //# attempt if it receives a Version Negotiation packet, with the following two exceptions.
     for (version, wanted, spoken) in
         [(QUIC_V2, &[QUIC_V2][..], QUIC_V1), (QUIC_V1, &[], QUIC_V2), (RESERVED, &[], QUIC_V1)]
     {
@@ -270,6 +304,14 @@ fn a_client_gives_up_when_there_is_no_version_in_common() {
 
 #[test]
 fn another_version_is_tried_whatever_is_lost() {
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+    //= type=test
+    //# Upon receiving the Version Negotiation packet, the client SHALL search for a version it
+    //# supports in the list provided by the server.
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+    //= type=test
+    //# Otherwise, it SHALL select a mutually supported version and send a new first flight with
+    //# that version -- this version is now the Negotiated Version.
     for from in [Side::Client, Side::Server] {
         for mask in 0..64_u64 {
             let mut pair = setup(mask, QUIC_V2, &BOTH, &[QUIC_V1])
@@ -534,6 +576,11 @@ const PARAMETERS: Result<u32, TransportErrorCode> =
 
 #[test]
 fn what_a_server_says_of_versions_has_to_fit_what_it_does() {
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+    //= type=test
+    //# Any QUIC endpoint that supports QUIC version 2 MUST send, process, and validate the
+    //# version_information transport parameter specified in [QUIC-VN] to prevent version
+    //# downgrade attacks.
     let (one, two, both) = (QUIC_V1, QUIC_V2, &BOTH[..]);
     for (says, expected) in [
         (value(&[one]), Ok(one)),
@@ -655,6 +702,16 @@ fn after_version_negotiation_the_servers_versions_are_compared() {
 //# connection with a version negotiation error.
 #[test]
 fn what_a_client_says_of_versions_has_to_fit_what_it_does() {
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-4
+    //= type=test
+    //# Any QUIC endpoint that supports QUIC version 2 MUST send, process, and validate the
+    //# version_information transport parameter specified in [QUIC-VN] to prevent version
+    //# downgrade attacks.
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-2.3
+    //= type=test
+    //# If the first flight is correctly formatted, then this conversion process cannot fail by
+    //# definition of the first flight being compatible; if the server is unable to convert the
+    //# first flight, it MUST abort the handshake.
     let (one, two) = (QUIC_V1, QUIC_V2);
     for (says, version, expected) in [
         (value(&[one, one]), one, Ok(one)),
@@ -680,6 +737,10 @@ fn what_a_client_says_of_versions_has_to_fit_what_it_does() {
 
 #[test]
 fn a_deployment_that_learns_a_version_is_not_taken_for_an_attack() {
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-5
+    //= type=test
+    //# To avoid that, server operators SHOULD perform a three-step process when they wish to
+    //# add or remove support for a version, as described below.
     // The server accepts version 2, but does not say so yet, and then says so everywhere.
     for (offered, deployed) in [
         (&[QUIC_V1][..], &[QUIC_V1][..]),

@@ -117,3 +117,19 @@ fn what_a_reset_did_not_send_was_never_written() {
     assert!(!buffer.has_pending());
     assert_eq!(buffer.on_acked(0..30, &mut pool), 0);
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# Endpoints SHOULD prioritize retransmission of data over sending new
+//# data, unless priorities specified by the application indicate
+//# otherwise; see Section 2.3.
+#[test]
+fn lost_data_goes_before_new_data() {
+    let mut buffer = SendBuffer::default();
+    let mut pool = BlockPool::default();
+    buffer.write(&[1; 100], &mut pool);
+    assert_eq!(buffer.poll_transmit(50), Some(0..50));
+    buffer.on_lost(10..20);
+    assert_eq!(buffer.poll_transmit(100), Some(10..20));
+    assert_eq!(buffer.poll_transmit(100), Some(50..100));
+}

@@ -87,10 +87,8 @@ impl Bbr {
                     self.enter_startup();
                 }
             }
-            Some(State::ProbeBwUp) if self.state != State::ProbeBwUp => {
-                if self.state != State::ProbeRtt {
-                    self.start_probe_bw_refill();
-                }
+            Some(State::ProbeBwUp) if !matches!(self.state, State::ProbeBwUp | State::ProbeRtt) => {
+                self.start_probe_bw_refill();
             }
             _ => {}
         }

@@ -18,7 +18,7 @@ const PROBE_RTT_DURATION: Duration = Duration::from_millis(200);
 /// The shortest round-trip time of two time scales.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MinRtt {
-    min_rtt: Option<(Duration, Instant)>,
+    least: Option<(Duration, Instant)>,
     probe: Option<(Duration, Instant)>,
     /// probe_rtt_done_stamp: when ProbeRTT may end.
     done_at: Option<Instant>,
@@ -27,7 +27,7 @@ pub(super) struct MinRtt {
 
 impl MinRtt {
     pub(super) fn get(&self) -> Option<Duration> {
-        self.min_rtt.map(|(min_rtt, _)| min_rtt)
+        self.least.map(|(min_rtt, _)| min_rtt)
     }
 
     /// UpdateMinRTT; returns whether what ProbeRTT looks for was too old.
@@ -39,10 +39,10 @@ impl MinRtt {
         }
         self.probe = Some(probe);
         let is_new = self
-            .min_rtt
+            .least
             .is_none_or(|(least, at)| probe.0 < least || now > at + MIN_RTT_FILTER_LENGTH);
         if is_new {
-            self.min_rtt = Some(probe);
+            self.least = Some(probe);
         }
         expired
     }

@@ -33,7 +33,12 @@ const INFINITE: u64 = u64::MAX;
 /// probes for more, and else slows down for a few round trips.
 ///
 /// Needs pacing.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-7
+//# If a sender uses a different controller than that specified in this
+//# document, the chosen controller MUST conform to the congestion control
+//# guidelines specified in Section 3.1 of [RFC8085].
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the draft's own, each with its own name")]
 pub struct Bbr {
     mtu: u64,
     state: State,

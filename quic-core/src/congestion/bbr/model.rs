@@ -58,7 +58,7 @@ impl Bbr {
 
     /// AdaptLowerBoundsFromCongestion: slows down once per round with loss, towards what was
     /// delivered in it.
-    fn adapt_lower_bounds(&mut self) {
+    pub(super) fn adapt_lower_bounds(&mut self) {
         if self.state.is_accelerating() || !self.is_loss_in_round {
             return;
         }

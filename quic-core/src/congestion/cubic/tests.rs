@@ -138,6 +138,11 @@ fn a_spurious_event_restores_all_that_was_known() {
 #[test]
 fn after_persistent_congestion_it_starts_slowly_up_to_the_threshold() {
     let mut cubic = after_loss_at(1000);
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+    //= type=test
+    //# When persistent congestion is declared, the sender's congestion window
+    //# MUST be reduced to the minimum congestion window (kMinimumWindow),
+    //# similar to a TCP sender's response on an RTO [RFC5681].
     cubic.on_persistent_congestion(at(1000));
     assert_eq!(cubic.window(), 2 * u64::from(MTU));
     cubic.on_acked(at(1100), &acked(2500, at(1050)), &rtt(100));

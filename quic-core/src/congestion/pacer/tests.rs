@@ -42,6 +42,10 @@ fn sent_until(end: Instant, rate: u64, late: Duration) -> u64 {
 
 #[test]
 fn the_first_ten_packets_are_free() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //= type=test
+    //# Senders SHOULD limit bursts to the initial congestion window; see
+    //# Section 7.2.
     let mut pacer = Pacer::new(1200);
     assert_eq!(pacer.budget(micros(77), 1), 12_000);
     pacer.on_sent(12_000);

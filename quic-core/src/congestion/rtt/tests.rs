@@ -4,6 +4,9 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+//= type=test
+//# min_rtt MUST be set to the latest_rtt on the first RTT sample.
 #[test]
 fn the_first_sample_replaces_the_guess_and_ignores_the_delay() {
     let mut rtt = Rtt::new(millis(333));
@@ -16,6 +19,10 @@ fn the_first_sample_replaces_the_guess_and_ignores_the_delay() {
     assert_eq!(rtt.first_sample(), Some(now));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-5.3
+//= type=test
+//# MUST NOT subtract the acknowledgment delay from the RTT sample if the
+//# resulting value is smaller than the min_rtt.
 #[test]
 fn the_delay_is_taken_off_unless_the_sample_would_fall_below_the_minimum() {
     let mut rtt = Rtt::new(millis(333));
@@ -29,6 +36,10 @@ fn the_delay_is_taken_off_unless_the_sample_would_fall_below_the_minimum() {
     assert_eq!(rtt.smoothed(), (millis(100) * 7 + millis(110)) / 8);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+//= type=test
+//# min_rtt MUST be set to the lesser of min_rtt and latest_rtt (Section
+//# 5.1) on all other samples.
 #[test]
 fn the_minimum_ignores_the_delay() {
     let mut rtt = Rtt::new(millis(333));
@@ -47,6 +58,10 @@ fn extreme_samples_saturate() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
+//= type=test
+//# Implementations SHOULD NOT refresh the min_rtt value too often since
+//# the actual minimum RTT of the path is not frequently observable.
 #[test]
 fn after_persistent_congestion_the_last_sample_is_the_minimum() {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-5.2
@@ -56,6 +71,7 @@ fn after_persistent_congestion_the_last_sample_is_the_minimum() {
     let mut rtt = Rtt::new(millis(333));
     rtt.update(Instant::EPOCH, millis(10), Duration::ZERO);
     rtt.update(Instant::EPOCH, millis(400), Duration::ZERO);
+    assert_eq!(rtt.minimum(), millis(10));
     rtt.on_persistent_congestion();
     assert_eq!(rtt.minimum(), millis(400));
     rtt.update(Instant::EPOCH, millis(300), Duration::ZERO);

@@ -39,6 +39,10 @@ fn the_buffer_is_gone_once_the_gap_is_filled() {
 
 #[test]
 fn what_is_too_far_ahead_closes_the_connection() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
+    //= type=test
+    //# If an endpoint does not expand its buffer, it MUST close the connection with a
+    //# CRYPTO_BUFFER_EXCEEDED error code.
     let mut stream = CryptoStream::default();
     assert_eq!(read_all(&mut stream, &[frame(0, b"ab")]), b"ab");
     assert!(stream.handle_crypto(frame(9, b"c"), 8, |_| Ok(())).is_ok());

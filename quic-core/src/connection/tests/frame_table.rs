@@ -3,7 +3,7 @@
 use super::Pair;
 use super::pair::{deliver, error_of, sent_by};
 use crate::error::{ConnectionError, TransportErrorCode as Code};
-use crate::wire::{Side, SpaceId};
+use crate::wire::{Reader, Side, SpaceId};
 
 /// A frame, and what a server and a client have to make of it in a 1-RTT packet.
 struct Row {
@@ -222,7 +222,7 @@ const ROWS: &[Row] = &[
         on_client: Ok(()),
         in_handshake: false,
     },
-    same("a frame of an unknown type", &[0x1f], Err(Code::FRAME_ENCODING_ERROR), true),
+    same("a frame of an unknown type", &[0x3f], Err(Code::FRAME_ENCODING_ERROR), true),
     same("a frame of a long unknown type", &[0x40, 0x52], Err(Code::FRAME_ENCODING_ERROR), true),
     same(
         "a type that is not in its shortest encoding",
@@ -284,6 +284,7 @@ fn check(row: &Row, victim: Side, space: SpaceId) {
     attack(&mut pair, victim, space, row.frame);
     let found = error_of(pair.end(victim)).map_or(Ok(()), Err);
     let context = format!("{} at the {victim:?} in {space:?}", row.name);
+    let frame_type = type_of(row.frame);
     if space == SpaceId::Application || row.in_handshake {
         assert_eq!(found, on_victim, "{context}");
     } else if malformed {
@@ -300,11 +301,21 @@ fn check(row: &Row, victim: Side, space: SpaceId) {
         assert_eq!(said.len(), 1, "{context}: one CONNECTION_CLOSE");
         deliver(pair.end(!victim), now, &said[0]);
         let heard = pair.end(!victim).close_reason().cloned();
-        assert!(
-            matches!(&heard, Some(ConnectionError::ConnectionClosed(error)) if Err(error.code) == found),
-            "{context}: the peer heard {heard:?}"
-        );
+        let Some(ConnectionError::ConnectionClosed(heard)) = heard else {
+            panic!("{context}: the peer heard {heard:?}");
+        };
+        assert_eq!(Err(heard.code), found, "{context}");
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
+        //= type=test
+        //# A variable-length integer encoding the type of frame
+        //# that triggered the error.
+        assert_eq!(heard.frame_type.unwrap_or(0), frame_type, "{context}");
     }
+}
+
+/// The type as it travels; 0, which stands for none, if there is no frame.
+fn type_of(frame: &[u8]) -> u64 {
+    Reader::new(frame).varint().unwrap_or(0)
 }
 
 fn check_all(space: SpaceId) {
@@ -327,9 +338,22 @@ fn every_frame_in_an_initial_packet_gets_what_the_rfc_says() {
 
 #[test]
 fn every_frame_in_a_handshake_packet_gets_what_the_rfc_says() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
+    //= type=test
+    //# Endpoints MUST treat receipt of Handshake packets with other frames as a connection
+    //# error of type PROTOCOL_VIOLATION.
     check_all(SpaceId::Handshake);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# An endpoint MUST treat receipt of a packet containing no frames as a
+//# connection error of type PROTOCOL_VIOLATION.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# Receipt of a RETIRE_CONNECTION_ID frame containing a sequence number
+//# greater than any previously sent to the peer MUST be treated as a
+//# connection error of type PROTOCOL_VIOLATION.
 #[test]
 fn every_frame_in_a_1_rtt_packet_gets_what_the_rfc_says() {
     check_all(SpaceId::Application);

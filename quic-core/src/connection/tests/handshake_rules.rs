@@ -63,6 +63,37 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     //= type=test
     //# This token MUST be repeated by the client in all Initial packets it
     //# sends for that connection after it receives the Retry packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# A client MUST change the Destination Connection ID it uses for sending packets in
+    //# response to only the first received Initial or Retry packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# A client MUST discard a Retry packet that contains a Source Connection ID field that is
+    //# identical to the Destination Connection ID field of its Initial packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# The client MUST use the value from the Source Connection ID field of the Retry packet in
+    //# the Destination Connection ID field of subsequent packets that it sends.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# A client MUST accept and process at most one Retry packet for each connection attempt.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# After the client has received and processed an Initial or Retry packet from the server,
+    //# it MUST discard any subsequent Retry packets that it receives.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# Clients MUST discard Retry packets that have a Retry Integrity Tag that cannot be
+    //# validated; see Section 5.8 of [QUIC-TLS].
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# The client MUST NOT change the Source Connection ID because the server could include the
+    //# connection ID as part of its token validation logic; see Section 8.1.4.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
+    //= type=test
+    //# A client MUST NOT reset the packet number for any packet number space after processing a
+    //# Retry packet.
     let mut client = client(NOW, TransportConfig::default());
     let first = sent_by(&mut client, NOW);
     assert_eq!(initial(&first[0]).1, []);
@@ -86,6 +117,11 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     assert_eq!(again.len(), first.len());
     assert!(again.iter().all(|datagram| initial(datagram) == (id(5), b"token".to_vec())));
     assert!(again.iter().all(|datagram| datagram.len() >= 1200));
+    let source = |datagram: &Vec<u8>| match parse(datagram, 8) {
+        Ok(Header::Long(header)) => header.source_id,
+        other => panic!("no Initial: {other:?}"),
+    };
+    assert!(again.iter().all(|datagram| source(datagram) == source(&first[0])));
     assert_eq!(client.space(SpaceId::Initial).sent.next_number(), 2 * numbers);
     let other = retry(&client, id(6), b"other");
     deliver(&mut client, NOW, &other);
@@ -97,6 +133,14 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
 
 #[test]
 fn a_client_believes_no_retry_and_no_version_negotiation_after_a_packet_of_the_server() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+    //= type=test
+    //# A client MUST discard any Version Negotiation packet if it has received and successfully
+    //# processed any other packet, including an earlier Version Negotiation packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# After the client has received and processed an Initial or Retry packet from the server,
+    //# it MUST discard any subsequent Retry packets that it receives.
     let mut pair = Pair::started();
     let ping = pair.server.forge(SpaceId::Initial, PING);
     deliver(&mut pair.client, pair.now, &ping);
@@ -115,6 +159,10 @@ fn a_client_believes_no_retry_and_no_version_negotiation_after_a_packet_of_the_s
 
 #[test]
 fn a_client_ends_on_version_negotiation_unless_its_version_is_listed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
+    //= type=test
+    //# A client MUST discard a Version Negotiation packet that lists the QUIC version selected
+    //# by the client.
     for (versions, ends) in [(&[9, 1][..], false), (&[9], true)] {
         let mut client = client(NOW, TransportConfig::default());
         let _first = sent_by(&mut client, NOW);
@@ -142,6 +190,19 @@ fn a_transport_parameter_tells_a_retry_that_the_server_did_not_send() {
 
 #[test]
 fn both_ends_compare_connection_ids_with_transport_parameters() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //= type=test
+    //# The values provided by a peer for these transport parameters MUST match the values
+    //# that an endpoint used in the Destination and Source Connection ID fields of Initial
+    //# packets that it sent (and received, for servers).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //= type=test
+    //# Endpoints MUST validate that received transport parameters match received connection
+    //# ID values.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //= type=test
+    //# An endpoint MUST treat the following as a connection error of type
+    //# TRANSPORT_PARAMETER_ERROR or PROTOCOL_VIOLATION:
     for victim in [Side::Client, Side::Server] {
         let mut pair = Pair::started();
         match victim {
@@ -160,6 +221,10 @@ fn both_ends_compare_connection_ids_with_transport_parameters() {
 
 #[test]
 fn initial_keys_go_with_the_first_handshake_packet() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.2
+    //= type=test
+    //# An endpoint MUST discard its Handshake keys when the TLS handshake is confirmed
+    //# (Section 4.1.2).
     let mut pair = Pair::started();
     assert!(pair.client.keys.initial.is_some() && pair.server.keys.initial.is_some());
     pair.carry_to_client();
@@ -193,6 +258,10 @@ fn a_server_handles_no_1_rtt_packet_before_the_handshake_is_complete() {
     assert!(accepted.is_some(), "it was kept until then");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
+//= type=test
+//# The server MUST also limit the number of bytes it sends before
+//# validating the address of the client; see Section 8.
 #[test]
 fn a_server_never_sends_more_than_three_times_what_it_received() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
@@ -228,6 +297,19 @@ fn a_server_never_sends_more_than_three_times_what_it_received() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
+//= type=test
+//# When the PTO fires, the client MUST send a Handshake packet if it has
+//# Handshake keys, otherwise it MUST send an Initial packet in a UDP
+//# datagram with a payload of at least 1200 bytes.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+//= type=test
+//# When a PTO timer expires, a sender MUST send at least one
+//# ack-eliciting packet in the packet number space as a probe.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
+//= type=test
+//# When there is no data to send, the sender SHOULD send a PING or other
+//# ack-eliciting frame in a single packet, rearming the PTO timer.
 #[test]
 fn a_client_speaks_up_until_the_server_can_have_validated_its_address() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
@@ -255,6 +337,11 @@ fn a_client_speaks_up_until_the_server_can_have_validated_its_address() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.1
+//= type=test
+//# A packet MUST NOT be acknowledged until packet protection has been
+//# successfully removed and all frames contained in the packet have been
+//# processed.
 #[test]
 fn packets_that_are_not_authentic_change_nothing_but_counters() {
     let mut pair = Pair::started();
@@ -271,6 +358,16 @@ fn packets_that_are_not_authentic_change_nothing_but_counters() {
 
 #[test]
 fn the_server_keeps_to_its_first_connection_id() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# Once a client has received a valid Initial packet from the server, it MUST discard any
+    //# subsequent packet it receives on that connection with a different Source Connection
+    //# ID.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# Any further changes to the Destination Connection ID are only permitted if the values
+    //# are taken from NEW_CONNECTION_ID frames; if subsequent Initial packets include a
+    //# different Source Connection ID, they MUST be discarded.
     let mut pair = Pair::answered();
     let known = pair.client.statistics().packets_received;
     pair.server.ids_seen.local_source = id(9);
@@ -279,8 +376,32 @@ fn the_server_keeps_to_its_first_connection_id() {
     assert_eq!(pair.client.statistics().packets_received, known);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# The payload of a packet that contains frames MUST contain at least one
+//# frame, and MAY contain multiple frames and multiple frame types.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# The HANDSHAKE_DONE frame MUST be retransmitted until it is
+//# acknowledged.
 #[test]
 fn every_handshake_survives_the_loss_of_any_single_datagram() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4
+    //= type=test
+    //# If QUIC needs to retransmit that data, it MUST use the same keys even if TLS has
+    //# already updated to newer keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9
+    //= type=test
+    //# If packets from a lower encryption level contain CRYPTO frames, frames that retransmit
+    //# that data MUST be sent at the same encryption level.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9
+    //= type=test
+    //# Though an endpoint might retain older keys, new data MUST be sent at the highest
+    //# currently available encryption level.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.4
+    //= type=test
+    //# While waiting for TLS processing to complete, an endpoint SHOULD buffer received
+    //# packets if they might be processed using keys that are not yet available.
     for lost in 0..12 {
         let mut pair = Pair::started();
         let mut sent = 0;

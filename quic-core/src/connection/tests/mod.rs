@@ -1,9 +1,16 @@
 //! Two whole connections, wired without a network, one of which can be made to lie.
 
+mod acknowledgments;
 mod costs;
+mod early_data;
+mod extensions;
+mod frame_rules;
 mod frame_table;
+mod frame_types;
 mod handshake_rules;
+mod migration;
 mod pair;
 mod rules;
+mod version_rules;
 
 use pair::Pair;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{ClientConfig, EndpointConfig, ServerConfig, TransportConfig};
+use crate::config::{
+    ClientConfig, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, TransportConfig,
+};
 use crate::connection::{ClientStart, Connection, ServerStart};
 use crate::crypto::{Keyring, SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
 use crate::error::{ConnectionError, TransportErrorCode};
@@ -58,6 +60,11 @@ fn tls_server() -> Arc<TlsServerConfig> {
 pub(super) fn client(now: Instant, transport: TransportConfig) -> Connection {
     let tls = TlsClientConfig::dangerous_without_verification(&[]).unwrap();
     let config = ClientConfig::new(Arc::new(tls), transport).unwrap();
+    client_of(now, config)
+}
+
+/// A client with this configuration.
+pub(super) fn client_of(now: Instant, config: ClientConfig) -> Connection {
     let start = ClientStart {
         path: server_path(),
         config: Arc::new(config),
@@ -219,7 +226,19 @@ impl Pair {
 
     pub(super) fn started_with(of_client: TransportConfig, of_server: TransportConfig) -> Self {
         let now = Instant::EPOCH + Duration::from_secs(1);
-        let mut client = client(now, of_client);
+        Self::started_by(now, client(now, of_client), of_server)
+    }
+
+    /// The server has the client's first flight of version 1, and moved it to version 2.
+    pub(super) fn moved() -> Self {
+        let now = Instant::EPOCH + Duration::from_secs(1);
+        let tls = TlsClientConfig::dangerous_without_verification(&[]).unwrap();
+        let mut config = ClientConfig::new(Arc::new(tls), TransportConfig::default()).unwrap();
+        config.versions = vec![QUIC_V2, QUIC_V1];
+        Self::started_by(now, client_of(now, config), TransportConfig::default())
+    }
+
+    fn started_by(now: Instant, mut client: Connection, of_server: TransportConfig) -> Self {
         let flight = sent_by(&mut client, now);
         let now = now + DELAY;
         let mut server = server(now, of_server, &flight[0]);

@@ -76,7 +76,11 @@ impl End {
     }
 
     pub(super) fn server(config: &dyn SessionFactory) -> Self {
-        Self::new(config.start(VERSION, None, b"of the server".to_vec()).unwrap())
+        Self::server_with(config, b"of the server".to_vec())
+    }
+
+    pub(super) fn server_with(config: &dyn SessionFactory, parameters: Vec<u8>) -> Self {
+        Self::new(config.start(VERSION, None, parameters).unwrap())
     }
 
     fn new(session: Box<dyn Session>) -> Self {
@@ -84,7 +88,7 @@ impl End {
     }
 
     /// Reads a flight in pieces, and writes what there is to answer.
-    fn read(
+    pub(super) fn read(
         &mut self,
         (level, bytes): &(Level, Vec<u8>),
     ) -> Result<Vec<(Level, Vec<u8>)>, TransportError> {
@@ -97,7 +101,7 @@ impl End {
         Ok(self.write())
     }
 
-    fn write(&mut self) -> Vec<(Level, Vec<u8>)> {
+    pub(super) fn write(&mut self) -> Vec<(Level, Vec<u8>)> {
         let mut flights = Vec::new();
         loop {
             let mut bytes = Vec::new();
@@ -134,7 +138,7 @@ pub(super) fn run(client: &mut End, server: &mut End) -> Result<(), TransportErr
     }
 }
 
-fn complete(client: &TlsClientConfig, server: &TlsServerConfig) -> (End, End) {
+pub(super) fn complete(client: &TlsClientConfig, server: &TlsServerConfig) -> (End, End) {
     let (mut client, mut server) = (End::client(client), End::server(server));
     run(&mut client, &mut server).unwrap();
     (client, server)
@@ -158,6 +162,9 @@ fn a_client_that_resumes_a_session_does_not_take_the_last_parameters_for_new_one
 
 #[test]
 fn both_ends_agree_on_everything() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7
+    //= type=test
+    //# The cryptographic handshake MUST provide the following properties:
     let Certified { chain, key } = certified();
     let mut roots = RootCertStore::empty();
     roots.add(chain[0].clone()).unwrap();
@@ -283,6 +290,11 @@ fn a_tls_key_update_is_an_unexpected_message() {
 
 #[test]
 fn without_a_common_protocol_the_server_closes() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+    //= type=test
+    //# When using ALPN, endpoints MUST immediately close a connection (see Section 10.2 of
+    //# [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error code 0x0178;
+    //# see Section 4.8) if an application protocol is not negotiated.
     for offers in [&[&b"other"[..]][..], &[]] {
         let (mut client, mut server) =
             (End::client(&client(offers)), End::server(&server(&[b"h3"])));
@@ -293,6 +305,14 @@ fn without_a_common_protocol_the_server_closes() {
 
 #[test]
 fn an_unknown_certificate_is_refused_with_an_alert() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+    //= type=test
+    //# A client MUST authenticate the identity of the server.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
+    //= type=test
+    //# As QUIC provides alternative mechanisms for connection termination and the TLS
+    //# connection is only closed if an error is encountered, a QUIC endpoint MUST treat any
+    //# alert from TLS as if it were at the "fatal" level.
     let client = TlsClientConfig::from_roots(RootCertStore::empty(), &[b"h3"]).unwrap();
     let (mut client, mut server) = (End::client(&client), End::server(&server(&[b"h3"])));
     let error = run(&mut client, &mut server).unwrap_err();
@@ -301,6 +321,14 @@ fn an_unknown_certificate_is_refused_with_an_alert() {
 
 #[test]
 fn bytes_at_a_wrong_level_are_refused() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //= type=test
+    //# If the packet is from a previously installed encryption level, it MUST NOT contain
+    //# data that extends past the end of previously received data in that flow.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //= type=test
+    //# Implementations MUST treat any violations of this requirement as a connection error of
+    //# type PROTOCOL_VIOLATION.
     let (client_config, server_config) = (client(&[b"h3"]), server(&[b"h3"]));
     for level in [Level::Handshake, Level::OneRtt] {
         let mut server = End::server(&server_config);

@@ -52,8 +52,20 @@ fn retire(sequence: u64) -> RetireConnectionId {
     RetireConnectionId { sequence }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# The value in the Retire Prior To field MUST be less than or equal to the
+//# value in the Sequence Number field.
 #[test]
 fn as_many_ids_are_issued_as_both_ends_permit() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# An endpoint SHOULD ensure that its peer has a sufficient number of
+    //# available and unused connection IDs.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# An endpoint MUST NOT
+    //# provide more connection IDs than the peer's limit.
     for (limit, expected) in [(0, 1), (1, 1), (2, 2), (4, 4), (5, 4), (u64::MAX, 4)] {
         let mut ids = issued(limit);
         assert_eq!(ids.all().count(), expected);
@@ -65,6 +77,15 @@ fn as_many_ids_are_issued_as_both_ends_permit() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# An endpoint MUST NOT send this frame if it currently requires that its
+//# peer send packets with a zero-length Destination Connection ID.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# An endpoint that provides a zero-length connection ID MUST treat receipt
+//# of a RETIRE_CONNECTION_ID frame as a connection error of type
+//# PROTOCOL_VIOLATION.
 #[test]
 fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
     let mut ids = LocalIds::new(first(), 8);
@@ -76,7 +97,8 @@ fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
     ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(ids.all().count(), 1);
     assert_eq!(registrations(&mut ids), [Registration::AddId(ConnectionId::EMPTY)]);
-    assert!(ids.handle_retire(retire(0), &ConnectionId::EMPTY).is_err());
+    let error = ids.handle_retire(retire(0), &ConnectionId::EMPTY).unwrap_err();
+    assert_eq!(error.code, crate::error::TransportErrorCode::PROTOCOL_VIOLATION);
 }
 
 #[test]
@@ -97,6 +119,10 @@ fn ids_of_one_byte_are_issued_once_each() {
 
 #[test]
 fn a_retired_id_is_unregistered_and_replaced() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# An endpoint SHOULD supply a new connection ID when the peer retires a
+    //# connection ID.
     let mut ids = issued(3);
     write(&mut ids, 1200).1.unwrap();
     registrations(&mut ids);
@@ -110,6 +136,11 @@ fn a_retired_id_is_unregistered_and_replaced() {
     assert_eq!(ids.all().count(), 3);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# Receipt of a RETIRE_CONNECTION_ID frame containing a sequence number
+//# greater than any previously sent to the peer MUST be treated as a
+//# connection error of type PROTOCOL_VIOLATION.
 #[test]
 fn only_ids_that_were_sent_can_be_retired() {
     let mut ids = issued(4);
@@ -182,4 +213,118 @@ fn replaced_ids_are_retired_with_the_first_frames_that_bring_others() {
     assert!(ids.replace_all());
     ids.issue_up_to(1, generator(8), token_of);
     assert_eq!(written(&mut ids), [(6, 6)]);
+}
+
+#[test]
+fn ids_are_nothing_but_random_bytes_and_none_comes_again() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //= type=test
+    //# Connection IDs MUST NOT contain any information that can be used by
+    //# an external observer (that is, one that does not cooperate with the
+    //# issuer) to correlate them with other connection IDs for the same
+    //# connection.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //= type=test
+    //# As a trivial example, this means the same connection ID
+    //# MUST NOT be issued more than once on the same connection.
+    let (mut source, mut expected) = (generator(8), SeededRandom::from_seed([1; 32]));
+    let mut ids = LocalIds::new(first(), 8);
+    ids.set_peer_limit(4);
+    let mut known = vec![first()];
+    for sequence in 0..100 {
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+        write(&mut ids, 1200);
+        for id in ids.all() {
+            if !known.contains(id) {
+                let bytes: [u8; 8] = expected.array();
+                assert_eq!(id.as_slice(), bytes);
+                known.push(*id);
+            }
+        }
+        ids.handle_retire(retire(sequence), &ConnectionId::EMPTY).unwrap();
+    }
+    assert_eq!(known.len(), 103, "each is a new one");
+}
+
+#[test]
+fn announcements_count_up_by_one_and_ask_nothing_back() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# The sequence number on each newly issued
+    //# connection ID MUST increase by 1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
+    //# before receiving RETIRE_CONNECTION_ID frames that retire all
+    //# connection IDs indicated by the previous Retire Prior To value.
+    let mut ids = issued(4);
+    let mut expected = 1;
+    let mut generate = generator(8);
+    for retired in 0..20 {
+        let (mut memory, mut frames) = ([0; 1200], VecDeque::new());
+        let mut packet = PacketWriter::new(&mut memory, &mut frames);
+        ids.write_frames(&mut packet).unwrap();
+        let length = packet.length();
+        for frame in crate::wire::frame::Frames::new(&memory[..length]) {
+            let Ok(crate::wire::frame::Frame::NewConnectionId(frame)) = frame else {
+                panic!("{frame:?}")
+            };
+            assert_eq!((frame.sequence, frame.retire_prior_to), (expected, 0));
+            expected += 1;
+        }
+        ids.handle_retire(retire(retired), &ConnectionId::EMPTY).unwrap();
+        ids.issue_up_to(u8::MAX, &mut generate, token_of);
+    }
+    assert_eq!(expected, 23);
+}
+
+#[test]
+fn only_the_peer_ends_the_life_of_an_id() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# When an endpoint
+    //# issues a connection ID, it MUST accept packets that carry this
+    //# connection ID for the duration of the connection or until its peer
+    //# invalidates the connection ID via a RETIRE_CONNECTION_ID frame
+    //# (Section 19.16).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# The endpoint SHOULD continue to accept the previously
+    //# issued connection IDs until they are retired by the peer.
+    let mut ids = issued(4);
+    write(&mut ids, 1200);
+    let all: Vec<_> = ids.all().copied().collect();
+    ids.set_current(&all[2]);
+    ids.on_acked(1);
+    ids.on_lost(2);
+    write(&mut ids, 1200);
+    let removed = |ids: &mut LocalIds| {
+        registrations(ids).iter().filter(|it| matches!(it, Registration::RemoveId(_))).count()
+    };
+    assert_eq!(removed(&mut ids), 0);
+    ids.handle_retire(retire(1), &all[0]).unwrap();
+    assert_eq!(registrations(&mut ids), [Registration::RemoveId(all[1])]);
+}
+
+#[test]
+fn the_id_of_a_preferred_address_is_the_second_one_and_not_announced() {
+    let mut ids = LocalIds::new(first(), 8);
+    let preferred = ids.issue_preferred(generator(8)).unwrap();
+    assert_eq!(ids.issue_preferred(generator(8)), None, "once");
+    assert!(!ids.has_frames());
+    ids.set_peer_limit(4);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
+    assert_eq!(write(&mut ids, 1200).0, [2, 3]);
+    ids.handle_retire(retire(1), &first()).unwrap();
+    assert!(registrations(&mut ids).contains(&Registration::RemoveId(preferred)));
+    assert_eq!(LocalIds::new(ConnectionId::EMPTY, 0).issue_preferred(generator(8)), None);
+}
+
+#[test]
+fn the_current_id_is_that_which_the_peer_came_with() {
+    let mut ids = issued(4);
+    let all: Vec<_> = ids.all().copied().collect();
+    assert!(ids.is_current(&all[0]) && !ids.is_current(&all[1]));
+    ids.set_current(&all[1]);
+    assert!(!ids.is_current(&all[0]) && ids.is_current(&all[1]));
 }

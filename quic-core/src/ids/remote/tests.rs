@@ -46,6 +46,11 @@ fn registrations(ids: &mut RemoteIds) -> Vec<Registration> {
     std::iter::from_fn(|| ids.poll_registration()).collect()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.16
+//= type=test
+//# The sequence number specified in a RETIRE_CONNECTION_ID frame MUST NOT
+//# refer to the Destination Connection ID field of the packet in which the
+//# frame is contained.
 #[test]
 fn the_server_replaces_the_first_id() {
     let mut ids = new();
@@ -59,6 +64,13 @@ fn the_server_replaces_the_first_id() {
 
 #[test]
 fn up_to_the_limit_of_ids_is_kept() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# After processing a NEW_CONNECTION_ID frame and
+    //# adding and retiring active connection IDs, if the number of active
+    //# connection IDs exceeds the value advertised in its
+    //# active_connection_id_limit transport parameter, an endpoint MUST
+    //# close the connection with an error of type CONNECTION_ID_LIMIT_ERROR.
     let mut ids = new();
     (1..4).for_each(|sequence| give(&mut ids, sequence, 0));
     let error = ids.handle_new_connection_id(&frame(4, 0)).unwrap_err();
@@ -68,6 +80,12 @@ fn up_to_the_limit_of_ids_is_kept() {
 
 #[test]
 fn a_frame_may_exceed_the_limit_if_it_retires_the_excess() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# Upon receipt of an increased Retire Prior To field, the peer MUST
+    //# stop using the corresponding connection IDs and retire them with
+    //# RETIRE_CONNECTION_ID frames before adding the newly provided
+    //# connection ID to the set of active connection IDs.
     let mut ids = new();
     (1..4).for_each(|sequence| give(&mut ids, sequence, 0));
     give(&mut ids, 4, 1);
@@ -75,6 +93,10 @@ fn a_frame_may_exceed_the_limit_if_it_retires_the_excess() {
     assert_eq!(retired(&mut ids), [0]);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# Receipt of the same frame multiple times MUST NOT be treated as a
+//# connection error.
 #[test]
 fn repeated_frames_change_nothing_and_contradictions_are_violations() {
     let mut ids = new();
@@ -96,6 +118,11 @@ fn repeated_frames_change_nothing_and_contradictions_are_violations() {
     assert_eq!(ids.unused.len(), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# An endpoint that is sending packets with a zero-length Destination
+//# Connection ID MUST treat receipt of a NEW_CONNECTION_ID frame as a
+//# connection error of type PROTOCOL_VIOLATION.
 #[test]
 fn a_peer_without_id_cannot_issue_any() {
     let mut ids = RemoteIds::new(ConnectionId::EMPTY);
@@ -103,6 +130,13 @@ fn a_peer_without_id_cannot_issue_any() {
     assert_eq!(code(result), TransportErrorCode::PROTOCOL_VIOLATION);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# An endpoint that receives a NEW_CONNECTION_ID frame with a sequence
+//# number smaller than the Retire Prior To field of a previously received
+//# NEW_CONNECTION_ID frame MUST send a corresponding RETIRE_CONNECTION_ID
+//# frame that retires the newly received connection ID, unless it has
+//# already done so for that sequence number.
 #[test]
 fn ids_that_arrive_after_they_were_to_be_retired_are_retired_at_once() {
     let mut ids = new();
@@ -161,6 +195,23 @@ fn only_the_token_of_the_active_id_is_registered() {
 
 #[test]
 fn a_flood_that_is_never_acknowledged_stays_within_bounds() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# An endpoint SHOULD limit the number of connection IDs it has retired
+    //# locally for which RETIRE_CONNECTION_ID frames have not yet been
+    //# acknowledged.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# An endpoint SHOULD allow for sending and
+    //# tracking a number of RETIRE_CONNECTION_ID frames of at least twice
+    //# the value of the active_connection_id_limit transport parameter.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# An endpoint MUST NOT forget a connection ID without
+    //# retiring it, though it MAY choose to treat having connection IDs in
+    //# need of retirement that exceed this limit as a connection error of
+    //# type CONNECTION_ID_LIMIT_ERROR.
+    const { assert!(MAXIMUM_RETIRING >= 2 * ACTIVE_CONNECTION_ID_LIMIT) };
     let mut ids = new();
     let mut step = |sequence| {
         let result = ids.handle_new_connection_id(&frame(sequence, sequence));
@@ -199,6 +250,67 @@ fn gaps_below_retire_prior_to_are_forgotten() {
     }
 }
 
+#[test]
+fn each_path_has_an_id_of_its_own_which_is_retired_with_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# Endpoints SHOULD retire connection IDs when they are no longer
+    //# actively using either the local or destination address for which the
+    //# connection ID was used.
+    let mut ids = new();
+    (1..4).for_each(|sequence| give(&mut ids, sequence, 0));
+    assert!(ids.bind(7) && ids.bind(7) && ids.bind(8));
+    assert_eq!((ids.of_path(7), ids.of_path(8)), (Some(&id(1)), Some(&id(2))));
+    assert_eq!(
+        registrations(&mut ids),
+        [Registration::AddResetToken(token(1)), Registration::AddResetToken(token(2))]
+    );
+    assert!(ids.is_reset_token(&token(1)) && !ids.is_reset_token(&token(3)));
+    ids.on_moved(0, 7);
+    assert_eq!((ids.active(), ids.of_path(0), ids.of_path(7)), (&id(1), Some(&id(0)), None));
+    assert_eq!(retired(&mut ids), []);
+    ids.release(0).unwrap();
+    assert_eq!(retired(&mut ids), [0]);
+    ids.release(8).unwrap();
+    assert_eq!(retired(&mut ids), [2]);
+    assert_eq!(registrations(&mut ids), [Registration::RemoveResetToken(token(2))]);
+    assert!(ids.bind(9) && !ids.has_spare() && !ids.bind(10));
+    // A path without an ID of its own goes on with the active one.
+    ids.on_moved(7, 10);
+    assert_eq!(*ids.active(), id(1));
+}
+
+#[test]
+fn the_ids_of_paths_count_and_can_be_taken_back() {
+    let mut ids = new();
+    (1..4).for_each(|sequence| give(&mut ids, sequence, 0));
+    assert!(ids.bind(7));
+    let error = ids.handle_new_connection_id(&frame(4, 0)).unwrap_err();
+    assert_eq!(error.code, TransportErrorCode::CONNECTION_ID_LIMIT_ERROR);
+    let mut ids = new();
+    (1..4).for_each(|sequence| give(&mut ids, sequence, 0));
+    assert!(ids.bind(7));
+    let wrong = NewConnectionId { id: id(9), ..frame(1, 0) };
+    let result = ids.handle_new_connection_id(&wrong);
+    assert_eq!(code(result), TransportErrorCode::PROTOCOL_VIOLATION);
+    give(&mut ids, 4, 2);
+    assert_eq!(ids.of_path(7), None, "it was retired with the others");
+    assert_eq!(*ids.active(), id(2));
+    assert_eq!(retired(&mut ids), [1, 0]);
+    assert!(ids.bind(7));
+    assert_eq!(ids.of_path(7), Some(&id(3)));
+}
+
+#[test]
+fn an_empty_id_serves_all_paths() {
+    let mut ids = RemoteIds::new(ConnectionId::EMPTY);
+    assert!(ids.has_spare() && ids.bind(7) && ids.bind(8));
+    assert_eq!(ids.of_path(7), Some(&ConnectionId::EMPTY));
+    ids.on_moved(0, 7);
+    ids.release(0).unwrap();
+    assert!(!ids.has_frames());
+}
+
 /// Every ID's fate in plain maps.
 #[derive(Default)]
 struct Model {
@@ -226,6 +338,10 @@ impl Model {
 proptest! {
     /// An honest peer issues in order, sometimes with a Retire Prior To, and the network reorders
     /// and repeats.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+    //= type=test
+    //# A receiver MUST ignore any Retire Prior To fields that do not increase
+    //# the largest received Retire Prior To value.
     #[test]
     fn every_order_of_frames_leads_to_the_same_ids(
         retire_prior_to in 0u64..=6,

@@ -47,6 +47,35 @@ fn unknown_versions_are_negotiated_with_the_ids_echoed() {
     //= type=test
     //# Servers SHOULD respond with a Version Negotiation packet, provided that
     //# the datagram is sufficiently long.
+    //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+    //= type=test
+    //# An endpoint MUST include the value from the Source Connection ID field of the packet it
+    //# receives in the Destination Connection ID field.
+    //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+    //= type=test
+    //# The value for the Source Connection ID field MUST be copied from the Destination
+    //# Connection ID field of the received packet, which is initially randomly selected by a
+    //# client.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //= type=test
+    //# The server MUST include the value from the Source Connection ID field of the packet it
+    //# receives in the Destination Connection ID field.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //= type=test
+    //# The value for Source Connection ID MUST be copied from the Destination Connection ID of
+    //# the received packet, which is initially randomly selected by a client.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //= type=test
+    //# A server MUST NOT send more than one Version Negotiation packet in response to a single
+    //# UDP datagram.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
+    //= type=test
+    //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving a
+    //# Version Negotiation packet.
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+    //= type=test
+    //# This packet SHALL include each entry from the server's set of Offered Versions (see
+    //# Section 5) in a Supported Version field.
     let mut world = World::server(server_config());
     let mut packet = initial(id(1));
     packet[1..5].copy_from_slice(&0xface_b00c_u32.to_be_bytes());
@@ -55,7 +84,8 @@ fn unknown_versions_are_negotiated_with_the_ids_echoed() {
     assert_eq!(header.destination_id, id(0xcc).as_slice());
     assert_eq!(header.source_id, id(1).as_slice());
     let versions: Vec<u32> = header.versions.collect();
-    assert!(versions.contains(&1));
+    assert!(versions.contains(&1) && versions.contains(&0x6b33_43cf));
+    assert_eq!(world.sent(), None, "one answer");
     assert!(versions.iter().any(|version| version & 0x0f0f_0f0f == 0x0a0a_0a0a), "greased");
     assert_eq!(world.answer(path(1), &packet[..1199]), None, "too small to open a connection");
     let mut padded = answer;
@@ -66,6 +96,18 @@ fn unknown_versions_are_negotiated_with_the_ids_echoed() {
 
 #[test]
 fn ids_of_other_versions_are_echoed_at_any_length() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //= type=test
+    //# Version-specific rules for the connection ID therefore MUST NOT influence a decision
+    //# about whether to send a Version Negotiation packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //= type=test
+    //# In order to properly form a Version Negotiation packet, servers SHOULD be able to read
+    //# longer connection IDs from other QUIC versions.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //= type=test
+    //# In order to properly form a Version Negotiation packet, servers SHOULD be able to read
+    //# longer connection IDs from other QUIC versions.
     let mut world = World::server(server_config());
     let mut packet = vec![0xc0, 0xff, 0, 0, 1, 255];
     packet.extend_from_slice(&[1; 255]);
@@ -118,8 +160,15 @@ fn a_server_that_stops_listening_refuses_attempts_old_and_new() {
 
 #[test]
 fn an_endpoint_that_never_listened_says_nothing() {
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
+    //= type=test
+    //# Clients MUST NOT send Version Negotiation packets and servers MUST ignore all received
+    //# Version Negotiation packets.
     let mut world = World::with_reset_key();
     assert_eq!(world.answer(path(1), &initial(id(1))), None);
+    let mut unknown = initial(id(1));
+    unknown[1..5].copy_from_slice(&0xface_b00c_u32.to_be_bytes());
+    assert_eq!(world.answer(path(1), &unknown), None);
     assert!(world.is_empty());
 }
 
@@ -140,8 +189,16 @@ fn validating() -> World {
 
 #[test]
 fn a_retry_leaves_no_state_and_its_token_opens_the_door() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# This value MUST NOT be equal to the Destination Connection ID field of the packet sent
+    //# by the client.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+    //= type=test
+    //# A server MUST NOT send more than one Retry packet in response to a single UDP datagram.
     let mut world = validating();
     let (to, token) = retry(&mut world);
+    assert_ne!(to, id(1));
     assert!(world.is_empty());
     let again = Packet { token: &token, ..Packet::initial(to) }.build();
     assert_eq!(world.answer(path(1), &again), None);

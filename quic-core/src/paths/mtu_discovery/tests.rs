@@ -29,6 +29,11 @@ fn search(mtu: &mut MtuDiscovery, now: Instant, truth: u16) -> Vec<u16> {
 }
 
 proptest! {
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# It is RECOMMENDED that methods avoid forcing an application to use an
+    //# arbitrary small MPS for transmission while the method is searching for
+    //# the currently supported PLPMTU.
     #[test]
     fn the_search_finds_what_the_path_carries(
         bound in 1200u16..=65_527,
@@ -45,6 +50,16 @@ proptest! {
         prop_assert_eq!(mtu.deadline().is_some(), mtu.current() < bound);
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# Datagram reordering: A method is REQUIRED to be robust to the
+    //# possibility that a flow encounters reordering or that the traffic
+    //# (including probe packets) is divided over more than one network path.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# Datagram delay and duplication: The feedback mechanism is REQUIRED to
+    //# be robust to the possibility that packets could be significantly
+    //# delayed or duplicated along a network path.
     #[test]
     fn no_event_leads_out_of_bounds(
         events in prop::collection::vec((0u8..9, 0u16..2000, 0u64..2000), 0..200),
@@ -69,6 +84,25 @@ proptest! {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# An endpoint SHOULD use DPLPMTUD (Section 14.3) or PMTUD (Section
+//# 14.2.1) to determine whether the path to a destination will support a
+//# desired maximum datagram size without fragmentation.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-5.3.2
+//= type=test
+//# Implementations SHOULD select the set of probe packet sizes to
+//# maximize the gain in PLPMTU from each search step.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# When the transmission of probe packets is not controlled by the
+//# congestion controller, the interval between probe packets MUST be at
+//# least one RTT.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-8
+//= type=test
+//# To avoid excessive load, the interval between individual probe packets
+//# MUST be at least one RTT, and the interval between rounds of probing
+//# is determined by the PMTU_RAISE_TIMER.
 #[test]
 fn the_bound_is_tried_first_and_three_times() {
     let mut mtu = enabled(1200, 1452);
@@ -77,6 +111,19 @@ fn the_bound_is_tried_first_and_three_times() {
     assert_eq!(search(&mut mtu, at(0), 1400)[..4], [1452, 1452, 1452, 1326]);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# In the absence of these mechanisms, QUIC endpoints SHOULD NOT send
+//# datagrams larger than the smallest allowed maximum datagram size.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.3
+//= type=test
+//# Endpoints SHOULD set the initial value of BASE_PLPMTU (Section 5.1 of
+//# [DPLPMTUD]) to be consistent with QUIC's smallest allowed maximum
+//# datagram size.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-5.1.2
+//= type=test
+//# When using IPv4, there is no currently equivalent size specified, and
+//# a default BASE_PLPMTU of 1200 bytes is RECOMMENDED.
 #[test]
 fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
     assert_eq!(MtuDiscovery::new(1200, 1452).poll_probe(at(0), u64::MAX), None);
@@ -120,6 +167,24 @@ fn a_black_hole_for_the_largest_only_is_found_while_middling_ones_arrive() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# Path validation: It is RECOMMENDED that methods are robust to path
+//# changes that could have occurred since the path characteristics were
+//# last confirmed and to the possibility of inconsistent path information
+//# being received.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# When to probe: It is RECOMMENDED that methods determine whether the
+//# path has changed since it last measured the path.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-5.1.1
+//= type=test
+//# CONFIRMATION_TIMER: When an acknowledged PL is used, this timer MUST
+//# NOT be used.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-5.2
+//= type=test
+//# When used with an acknowledged PL (e.g., SCTP), DPLPMTUD SHOULD NOT
+//# continue to generate PLPMTU probes in this state.
 #[test]
 fn a_path_that_carries_more_later_is_found_out() {
     let mut mtu = enabled(1200, 1452);
@@ -193,6 +258,11 @@ fn a_lost_probe_of_what_is_known_to_be_carried_counts_for_nothing() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# PMTU parameters: A DPLPMTUD sender is RECOMMENDED to utilize
+//# information about the maximum size of packet that can be transmitted
+//# by the sender on the local link (e.g., the local link MTU).
 #[test]
 fn a_size_that_the_interface_refuses_is_given_up_at_once() {
     let mut mtu = enabled(1200, 9000);
@@ -212,6 +282,14 @@ fn a_size_that_the_interface_refuses_is_given_up_at_once() {
     assert_eq!(mtu.poll_probe(at(600), u64::MAX), Some(9000));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+//= type=test
+//# An endpoint MUST ignore an ICMP message that claims the PMTU has
+//# decreased below QUIC's smallest allowed maximum datagram size.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2.1
+//= type=test
+//# An endpoint MUST NOT increase the PMTU based on ICMP messages; see
+//# Item 6 in Section 3 of [DPLPMTUD].
 #[test]
 fn an_interface_that_became_narrow_is_searched_anew_at_once() {
     let mut mtu = enabled(1200, 1452);

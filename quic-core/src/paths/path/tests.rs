@@ -32,6 +32,11 @@ fn the_congestion_controller_is_the_configured_one() {
 
 #[test]
 fn only_packets_in_flight_are_counted() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.5
+    //= type=test
+    //# A sender MUST however count these packets as being additionally in
+    //# flight, since these packets add network load without establishing
+    //# packet loss.
     let mut path = path(&TransportConfig::default());
     path.on_sent(Instant::EPOCH, 1000, true);
     path.on_sent(Instant::EPOCH, 50, false);
@@ -57,6 +62,10 @@ fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
 
 #[test]
 fn the_window_was_the_limit_if_it_was_used_up_at_any_time_since_the_packet_was_sent() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8
+    //= type=test
+    //# A sender SHOULD NOT consider itself application limited if it would
+    //# have fully utilized the congestion window without pacing delay.
     let at = |millis| Instant::EPOCH + Duration::from_millis(millis);
     let mut path = path(&TransportConfig::default());
     let window = path.congestion.window();

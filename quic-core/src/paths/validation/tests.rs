@@ -45,8 +45,8 @@ fn an_answer_to_any_challenge_that_was_sent_validates() {
     for answered in 0..3 {
         let mut validation = started();
         let mut sent = Vec::new();
-        for step in 0..3 {
-            assert!(!validation.handle_timeout(at(100 * step)));
+        for millis in [0, 100, 100] {
+            assert!(!validation.handle_timeout(at(millis)));
             sent.push(challenge(&write(&mut validation, true)));
         }
         assert_eq!(validation.handle_response(PathResponse([0; 8])), Answer::Unknown);
@@ -59,9 +59,20 @@ fn an_answer_to_any_challenge_that_was_sent_validates() {
 
 #[test]
 fn an_answer_that_was_never_asked_for_does_not_count() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+    //= type=test
+    //# The endpoint MUST use unpredictable data in every PATH_CHALLENGE
+    //# frame so that it can associate the peer's response with the
+    //# corresponding PATH_CHALLENGE.
     let mut validation = started();
-    let data = validation.attempt.as_ref().unwrap().challenges[0].data;
+    let challenges = &validation.attempt.as_ref().unwrap().challenges;
+    let [data, other, third] = [0, 1, 2].map(|index: usize| challenges[index].data);
+    assert!(data != other && other != third && third != data && ![data, other].contains(&[0; 8]));
     assert_eq!(validation.handle_response(PathResponse(data)), Answer::Unknown);
+    // Nor is it what another attempt asked.
+    validation.start(at(0), PTO, &mut SeededRandom::from_seed([6; 32]));
+    let again = challenge(&write(&mut validation, true));
+    assert!(![data, other, third].contains(&again));
 }
 
 #[test]
@@ -72,21 +83,72 @@ fn a_short_datagram_validates_the_address_only() {
 }
 
 #[test]
-fn an_attempt_sends_three_challenges_and_fails_after_three_ptos() {
+fn an_attempt_sends_one_challenge_then_two_and_fails_after_three_ptos() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+    //= type=test
+    //# An endpoint SHOULD NOT probe a new path with packets containing a
+    //# PATH_CHALLENGE frame more frequently than it would send an Initial
+    //# packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.4
+    //= type=test
+    //# Endpoints SHOULD abandon path validation based on a timer.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //= type=test
+    //# This timer SHOULD be set as described in Section 6.2.1 of
+    //# [QUIC-RECOVERY] and MUST NOT be more aggressive.
     let mut validation = started();
     let mut sent = Vec::new();
     let mut failed = None;
+    let mut now = at(0);
     while let Some(deadline) = validation.deadline() {
-        sent.extend(write(&mut validation, true).chunks(9).map(challenge));
-        if validation.handle_timeout(deadline) {
-            failed = Some(deadline);
+        while validation.is_challenge_due() {
+            sent.push((now, challenge(&write(&mut validation, true))));
+        }
+        now = deadline;
+        if validation.handle_timeout(now) {
+            failed = Some(now);
         }
     }
+    let times: Vec<Instant> = sent.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [at(0), at(100), at(100)]);
+    let mut sent: Vec<[u8; 8]> = sent.into_iter().map(|(_, data)| data).collect();
     sent.sort_unstable();
     sent.dedup();
     assert_eq!(sent.len(), 3);
     assert_eq!(failed, Some(at(300)));
     assert!(!validation.wants_padding());
+}
+
+#[test]
+fn a_challenge_that_is_held_back_does_not_share_its_packet() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+    //= type=test
+    //# However, an endpoint SHOULD NOT send multiple
+    //# PATH_CHALLENGE frames in a single packet.
+    let mut validation = started();
+    assert!(!validation.handle_timeout(at(100)));
+    assert!(!validation.handle_timeout(at(200)));
+    challenge(&write(&mut validation, true));
+    assert!(!validation.is_challenge_due(), "the others wait for their time");
+    let mut validation = started();
+    challenge(&write(&mut validation, true));
+    assert!(!validation.handle_timeout(at(100)));
+    for _ in 0..2 {
+        challenge(&write(&mut validation, true));
+    }
+    assert!(!validation.is_challenge_due());
+}
+
+#[test]
+fn who_lingers_asks_nothing_and_ends() {
+    let mut validation = Validation::default();
+    validation.linger(at(0), PTO);
+    assert!(validation.is_running() && !validation.wants_padding());
+    assert_eq!(validation.handle_response(PathResponse([0; 8])), Answer::Unknown);
+    assert_eq!(validation.deadline(), Some(at(300)));
+    assert!(!validation.handle_timeout(at(299)));
+    assert!(validation.handle_timeout(at(300)));
+    assert!(!validation.is_running());
 }
 
 #[test]

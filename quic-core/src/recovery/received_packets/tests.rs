@@ -30,6 +30,16 @@ fn write(received: &mut ReceivedPackets, now: Instant) -> Option<(u64, Vec<u64>)
     Some((ack.encoded_delay, numbers))
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+//= type=test
+//# Every packet SHOULD be acknowledged at least once, and ack-eliciting
+//# packets MUST be acknowledged at least once within the maximum delay an
+//# endpoint communicated using the max_ack_delay transport parameter; see
+//# Section 18.2.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.2
+//= type=test
+//# A receiver SHOULD send an ACK frame after receiving at least two
+//# ack-eliciting packets.
 #[test]
 fn every_second_packet_is_acknowledged_at_once_and_a_single_one_after_the_delay() {
     let mut received = application();
@@ -50,6 +60,11 @@ fn every_second_packet_is_acknowledged_at_once_and_a_single_one_after_the_delay(
     assert_eq!(received.deadline(), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+//= type=test
+//# Since packets containing only ACK frames are not congestion
+//# controlled, an endpoint MUST NOT send more than one such packet in
+//# response to receiving an ack-eliciting packet.
 #[test]
 fn a_batch_costs_one_acknowledgment() {
     let mut received = application();
@@ -59,6 +74,11 @@ fn a_batch_costs_one_acknowledgment() {
     assert!(!received.should_ack_now() && received.deadline().is_none());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+//= type=test
+//# An endpoint MUST NOT send a non-ack-eliciting packet in response to a
+//# non-ack-eliciting packet, even if there are packet gaps that precede
+//# the received packet.
 #[test]
 fn packets_that_do_not_elicit_are_never_acknowledged_by_themselves() {
     let mut received = application();
@@ -68,6 +88,16 @@ fn packets_that_do_not_elicit_are_never_acknowledged_by_themselves() {
     assert_eq!(received.deadline(), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+//= type=test
+//# In order to assist loss detection at the sender, an endpoint SHOULD
+//# generate and send an ACK frame without delay when it receives an
+//# ack-eliciting packet either:
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+//= type=test
+//# Similarly, packets marked with the ECN Congestion Experienced (CE)
+//# codepoint in the IP header SHOULD be acknowledged immediately, to
+//# reduce the peer's response time to congestion events.
 #[test]
 fn initial_and_handshake_packets_gaps_and_marks_are_acknowledged_at_once() {
     for space in [SpaceId::Initial, SpaceId::Handshake] {
@@ -89,6 +119,10 @@ fn initial_and_handshake_packets_gaps_and_marks_are_acknowledged_at_once() {
     assert_eq!(received.ecn_counts(), EcnCounts { ect0: 0, ect1: 0, ce: 1 });
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+//= type=test
+//# After receiving acknowledgments for an ACK frame, the receiver SHOULD
+//# stop tracking those acknowledged ACK Ranges.
 #[test]
 fn what_the_peer_knows_is_not_reported_again_but_stays_a_duplicate() {
     let mut received = application();
@@ -110,6 +144,26 @@ fn what_the_peer_knows_is_not_reported_again_but_stays_a_duplicate() {
     assert!([2, 4, 6].into_iter().all(|number| !received.is_duplicate(number)));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+//= type=test
+//# ACK frames SHOULD always acknowledge the most recently received
+//# packets, and the more out of order the packets are, the more important
+//# it is to send an updated ACK frame quickly, to prevent the peer from
+//# declaring a packet as lost and spuriously retransmitting the frames it
+//# contains.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+//= type=test
+//# Receivers can discard all ACK Ranges, but they MUST retain the largest
+//# packet number that has been successfully processed, as that is used to
+//# recover packet numbers from subsequent packets; see Section 17.1.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+//= type=test
+//# An endpoint MUST NOT include delays that it does not control when
+//# populating the ACK Delay field in an ACK frame.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
+//= type=test
+//# When the measured acknowledgment delay is larger than its
+//# max_ack_delay, an endpoint SHOULD report the measured delay.
 #[test]
 fn the_largest_number_is_in_every_acknowledgment_and_the_delay_is_its_own() {
     let mut received = application();
@@ -129,6 +183,10 @@ fn with_nothing_to_report_nothing_is_written() {
     assert_eq!(write(&mut application(), at(0)), None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+//= type=test
+//# A receiver MUST retain an ACK Range unless it can ensure that it will
+//# not subsequently accept packets with numbers in that range.
 #[test]
 fn ranges_are_bounded_and_what_falls_below_them_is_a_duplicate() {
     let mut received = application();
@@ -153,6 +211,11 @@ fn the_largest_numbers_and_times_do_no_harm() {
 }
 
 proptest! {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# A receiver MUST discard a newly unprotected packet unless it is certain
+    //# that it has not processed another packet with the same packet number
+    //# from the same packet number space.
     #[test]
     fn no_packet_is_ever_accepted_twice(numbers in prop::collection::vec(0..400_u64, 0..400)) {
         let mut received = application();

@@ -24,6 +24,10 @@ impl SentPackets {
         context: AckContext,
         mut acked: impl FnMut(&SentPacket, &SentFrame),
     ) -> Result<AckOutcome, TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.1
+        //# An endpoint SHOULD treat receipt of an acknowledgment for a packet it
+        //# did not send as a connection error of type PROTOCOL_VIOLATION, if it
+        //# is able to detect the condition.
         if ack.largest >= self.next_number || self.acknowledges_skipped(ack) {
             return Err(TransportError::protocol_violation("ACK of a packet that was not sent"));
         }
@@ -36,12 +40,14 @@ impl SentPackets {
             while let Some((at, packet)) = self.take_newly_acked(index, *range.end()) {
                 frames_of(&self.frames, self.frames_popped, &packet)
                     .for_each(|frame| acked(&packet, frame));
-                outcome.add(now, &packet, context, self.largest_acked);
+                outcome.add(now, &packet, context, self.largest_acked());
                 index = at + 1;
             }
         }
-        outcome.raises_largest = self.largest_acked < Some(ack.largest);
-        self.largest_acked = self.largest_acked.max(Some(ack.largest));
+        outcome.raises_largest = ack.largest >= self.acked_below;
+        self.acked_below = self.acked_below.max(ack.largest.saturating_add(1));
+        let newest = outcome.largest_newly_acked.map(|newest| newest.time_sent);
+        self.newest_acked_sent = self.newest_acked_sent.max(newest);
         outcome.rtt_sample = outcome.rtt_sample(now, ack.largest, context.path);
         if outcome.spurious.packets > 0 {
             self.lost_run = None;
@@ -51,8 +57,9 @@ impl SentPackets {
     }
 
     fn acknowledges_skipped(&self, ack: &Ack<'_>) -> bool {
-        !self.skipped.is_empty()
-            && ack.ranges().any(|range| self.skipped.iter().any(|number| range.contains(number)))
+        self.skipped.as_ref().is_some_and(|skipped| {
+            ack.ranges().any(|range| skipped.iter().any(|number| range.contains(number)))
+        })
     }
 
     /// Index of the first record with this number or a larger one.
@@ -131,10 +138,19 @@ impl AckOutcome {
         } else {
             self.ect_elsewhere += u32::from(packet.ect);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+        //# Packets sent on the old path MUST NOT contribute to congestion
+        //# control or RTT estimation for the new path.
         if packet.path != context.path || !packet.in_flight {
             return;
         }
         if packet.mtu_probe {
+            //= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+            //# Probe messages sent by a PL MUST contain enough information to
+            //# uniquely identify the probe within the Maximum Segment Lifetime (e.g.,
+            //# including a unique identifier from the PL or the DPLPMTUD
+            //# implementation), while being robust to reordering and replay of probe
+            //# response and PTB messages.
             self.mtu_probe_acked = self.mtu_probe_acked.max(Some(packet.size));
         }
         match packet.state {
@@ -162,6 +178,10 @@ impl AckOutcome {
         //# An RTT sample MUST NOT be generated on receiving an ACK frame that
         //# does not newly acknowledge at least one ack-eliciting packet.
         let largest = self.largest_newly_acked.filter(|_| self.any_ack_eliciting)?;
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-5.1
+        //# To avoid generating multiple RTT samples for a single packet, an ACK
+        //# frame SHOULD NOT be used to update RTT estimates if it does not newly
+        //# acknowledge the largest acknowledged packet.
         (largest.number == largest_of_frame && largest.path == path)
             .then(|| now - largest.time_sent)
     }

@@ -29,8 +29,9 @@ impl SentPackets {
     ) -> LossOutcome {
         let mut outcome = LossOutcome::default();
         self.loss_time = None;
-        self.lost_kept_for = thresholds.time_threshold.saturating_mul(LOST_KEPT_FOR_THRESHOLDS);
-        let Some(largest_acked) = self.largest_acked else { return outcome };
+        let kept_for = thresholds.time_threshold.saturating_mul(LOST_KEPT_FOR_THRESHOLDS);
+        self.lost_kept_for = kept_for.into();
+        let Some(largest_acked) = self.largest_acked() else { return outcome };
         let mut first_outstanding = None;
         let mut index = self.index_of_first_outstanding();
         loop {
@@ -44,6 +45,10 @@ impl SentPackets {
                 packet.number.saturating_add(thresholds.packet_threshold) <= largest_acked;
             if packet.state != State::Outstanding {
                 index += 1;
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+            //# Once a later packet within the same packet number space has been
+            //# acknowledged, an endpoint SHOULD declare an earlier packet lost if it
+            //# was sent a threshold amount of time in the past.
             } else if overtaken || due <= now {
                 self.declare_lost(now, index, thresholds, &mut outcome);
                 frames_of(&self.frames, self.frames_popped, &packet)
@@ -52,6 +57,9 @@ impl SentPackets {
             } else if packet.in_flight {
                 // No later packet can be lost before this one.
                 first_outstanding = first_outstanding.or(Some(index));
+                //= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+                //# If packets sent prior to the largest acknowledged packet cannot yet be
+                //# declared lost, then a timer SHOULD be set for the remaining time.
                 self.loss_time = Some(due);
                 break;
             } else {
@@ -120,6 +128,9 @@ impl LostRun {
         //# These two packets MUST be ack-eliciting, since a receiver is required
         //# to acknowledge only ack-eliciting packets within its maximum
         //# acknowledgment delay; see Section 13.2 of [QUIC-TRANSPORT].
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+        //# The persistent congestion period SHOULD NOT start until there is at
+        //# least one RTT sample.
         let counts = packet.ack_eliciting
             && !packet.mtu_probe
             && packet.path == thresholds.path
@@ -146,7 +157,19 @@ impl LossOutcome {
         }
         self.bytes += u64::from(packet.size);
         // A lost MTU probe says that the path is narrow, not that it is full (RFC 9000 §14.4).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-14.4
+        //# Loss of a QUIC packet that is carried in a PMTU probe is therefore not
+        //# a reliable indication of congestion and SHOULD NOT trigger a
+        //# congestion control reaction; see Item 7 in Section 3 of [DPLPMTUD].
+        //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+        //# Loss of a probe packet SHOULD NOT be treated as an indication of
+        //# congestion and SHOULD NOT trigger a congestion control reaction
+        //# [RFC4821] because this could result in unnecessary reduction of the
+        //# sending rate.
         if !packet.mtu_probe {
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-7.4
+            //# Endpoints MUST NOT ignore the loss of packets that were sent after the
+            //# earliest acknowledged packet in a given packet number space.
             self.congestion_packets += 1;
             self.congestion_bytes += u64::from(packet.size);
             self.newest_sent = self.newest_sent.max(Some(packet.time_sent));

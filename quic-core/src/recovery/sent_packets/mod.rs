@@ -13,12 +13,13 @@ pub(crate) use outcome::{
 };
 
 use std::collections::VecDeque;
-use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use loss::LostRun;
 use outcome::State;
 
-use crate::instant::Instant;
+use crate::instant::{Instant, Span};
 use crate::packet::SentFrame;
 
 /// How many packets that are not in flight (pure ACKs) are remembered. The peer need never
@@ -50,9 +51,13 @@ pub(crate) struct SentPackets {
     /// Frames that left `frames` at the front, ever; wraps.
     frames_popped: u32,
     next_number: u64,
-    /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`].
-    skipped: Vec<u64>,
-    largest_acked: Option<u64>,
+    /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`]. Only packets of 1-RTT
+    /// have any.
+    skipped: Option<Box<SmallVec<[u64; MAX_SKIPPED]>>>,
+    /// One more than the largest number acknowledged; 0 if none was.
+    acked_below: u64,
+    /// When the newest packet was sent that an ACK frame newly acknowledged.
+    newest_acked_sent: Option<Instant>,
     in_flight: u64,
     ack_eliciting_in_flight: u32,
     /// At most [`MAX_NOT_IN_FLIGHT`].
@@ -62,7 +67,7 @@ pub(crate) struct SentPackets {
     first_outstanding: u64,
     loss_time: Option<Instant>,
     /// How long after it was sent a lost packet is remembered.
-    lost_kept_for: Duration,
+    lost_kept_for: Span,
     lost_run: Option<Box<LostRun>>,
     /// Most records at a time since the ring was last empty.
     peak: u32,
@@ -86,6 +91,12 @@ impl SentPackets {
 
     /// Remembers a packet that was written; returns its number.
     pub(crate) fn push(&mut self, packet: NewPacket) -> u64 {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# Subsequent packets sent in the same packet number space MUST increase
+        //# the packet number by at least one.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+        //# A QUIC endpoint MUST NOT reuse a packet number within the same packet
+        //# number space in one connection.
         let number = self.next_number;
         self.next_number = self.next_number.saturating_add(1);
         if packet.ack_eliciting {
@@ -126,11 +137,18 @@ impl SentPackets {
     /// Leaves the next number out. A peer that acknowledges it acknowledges what it has not seen
     /// (RFC 9000 §21.4).
     pub(crate) fn skip_number(&mut self) {
-        if self.skipped.len() >= MAX_SKIPPED {
-            self.skipped.remove(0);
+        let skipped = self.skipped.get_or_insert_default();
+        if skipped.len() >= MAX_SKIPPED {
+            skipped.remove(0);
         }
-        self.skipped.push(self.next_number);
+        skipped.push(self.next_number);
         self.next_number = self.next_number.saturating_add(1);
+    }
+
+    /// Leaves out all numbers below `number`.
+    #[cfg(test)]
+    pub(crate) fn jump_to(&mut self, number: u64) {
+        self.next_number = number;
     }
 
     /// Forgets the last `count` frames, which were written for a packet that was then given up.
@@ -174,7 +192,12 @@ impl SentPackets {
     }
 
     pub(crate) fn largest_acked(&self) -> Option<u64> {
-        self.largest_acked
+        self.acked_below.checked_sub(1)
+    }
+
+    /// Whether a packet is known to have arrived that was sent between these times.
+    pub(crate) fn has_arrived_between(&self, (from, to): (Instant, Instant)) -> bool {
+        self.newest_acked_sent.is_some_and(|sent| from < sent && sent < to)
     }
 
     /// When the next packet will have to be declared lost, unless it is acknowledged before.
@@ -218,6 +241,9 @@ impl SentPackets {
         }
         self.packets_popped += count_u64(self.packets.len());
         self.frames_popped = self.frames_popped.wrapping_add(count_u32(self.frames.len()));
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
+        //# The sender MUST discard all recovery state associated with those
+        //# packets and MUST remove them from the count of bytes in flight.
         self.packets.clear();
         self.frames.clear();
         self.in_flight = 0;
@@ -259,7 +285,7 @@ impl SentPackets {
             let settled = match oldest.state {
                 State::Outstanding => false,
                 State::Acked { .. } => true,
-                State::Lost { .. } => oldest.time_sent + self.lost_kept_for <= now,
+                State::Lost { .. } => oldest.time_sent + self.lost_kept_for.into() <= now,
             };
             if !settled {
                 break;

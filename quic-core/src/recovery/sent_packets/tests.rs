@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -76,6 +77,13 @@ fn lose(sent: &mut SentPackets, millis: u64) -> (LossOutcome, Vec<u64>) {
     (outcome, lost)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+//= type=test
+//# Probe messages sent by a PL MUST contain enough information to
+//# uniquely identify the probe within the Maximum Segment Lifetime (e.g.,
+//# including a unique identifier from the PL or the DPLPMTUD
+//# implementation), while being robust to reordering and replay of probe
+//# response and PTB messages.
 #[test]
 fn mtu_probes_of_another_path_say_nothing_of_this_one() {
     let mut sent = SentPackets::new();
@@ -106,6 +114,11 @@ fn mtu_probes_of_another_path_say_nothing_of_this_one() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.1
+//= type=test
+//# An endpoint SHOULD treat receipt of an acknowledgment for a packet it
+//# did not send as a connection error of type PROTOCOL_VIOLATION, if it
+//# is able to detect the condition.
 #[test]
 fn acknowledging_what_was_not_sent_is_a_violation_and_changes_nothing() {
     let mut sent = SentPackets::new();
@@ -130,6 +143,15 @@ fn acknowledging_a_skipped_number_is_a_violation_even_long_after() {
     assert_eq!(result.unwrap_err().code, TransportErrorCode::PROTOCOL_VIOLATION);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-5.1
+//= type=test
+//# To avoid generating multiple RTT samples for a single packet, an ACK
+//# frame SHOULD NOT be used to update RTT estimates if it does not newly
+//# acknowledge the largest acknowledged packet.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-5.1
+//= type=test
+//# An RTT sample MUST NOT be generated on receiving an ACK frame that
+//# does not newly acknowledge at least one ack-eliciting packet.
 #[test]
 fn an_rtt_sample_needs_the_largest_packet_newly_acknowledged_and_one_that_elicited() {
     let mut sent = SentPackets::new();
@@ -141,6 +163,15 @@ fn an_rtt_sample_needs_the_largest_packet_newly_acknowledged_and_one_that_elicit
     assert_eq!(ack(&mut sent, 70, [4]).0.rtt_sample, None);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//= type=test
+//# Once a later packet within the same packet number space has been
+//# acknowledged, an endpoint SHOULD declare an earlier packet lost if it
+//# was sent a threshold amount of time in the past.
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
+//= type=test
+//# If packets sent prior to the largest acknowledged packet cannot yet be
+//# declared lost, then a timer SHOULD be set for the remaining time.
 #[test]
 fn a_packet_is_lost_when_three_later_ones_or_time_have_overtaken_it() {
     let mut sent = SentPackets::new();
@@ -180,6 +211,17 @@ fn a_late_acknowledgment_is_recognised_and_leaves_the_flight_alone() {
     assert_eq!(outcome.spurious.of_congestion_event, 0);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.4
+//= type=test
+//# Loss of a QUIC packet that is carried in a PMTU probe is therefore not
+//# a reliable indication of congestion and SHOULD NOT trigger a
+//# congestion control reaction; see Item 7 in Section 3 of [DPLPMTUD].
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# Loss of a probe packet SHOULD NOT be treated as an indication of
+//# congestion and SHOULD NOT trigger a congestion control reaction
+//# [RFC4821] because this could result in unnecessary reduction of the
+//# sending rate.
 #[test]
 fn lost_mtu_probes_leave_the_flight_but_are_no_congestion() {
     let mut sent = SentPackets::new();
@@ -228,6 +270,10 @@ fn a_span_grows_while_nothing_is_acknowledged_in_between() {
     assert_eq!(outcome.span, Some((at(100), at(102))));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2
+//= type=test
+//# A PTO timer expiration event does not indicate packet loss and MUST
+//# NOT cause prior unacknowledged packets to be marked as lost.
 #[test]
 fn probes_repeat_the_oldest_frames_and_leave_the_packets_in_flight() {
     let mut sent = SentPackets::new();
@@ -315,6 +361,10 @@ fn runs_of_acknowledged_packets_are_crossed_in_one_step() {
     assert_eq!(sent.packets[1].state, State::Acked { run: 9_999 });
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
+//= type=test
+//# The sender MUST discard all recovery state associated with those
+//# packets and MUST remove them from the count of bytes in flight.
 #[test]
 fn discarding_returns_what_was_in_flight_on_the_path() {
     let mut sent = SentPackets::new();
@@ -398,7 +448,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Skip => {
                 // No more than are remembered, so that none is forgotten.
-                if sent.skipped.len() < MAX_SKIPPED {
+                if sent.skipped.as_ref().is_none_or(|skipped| skipped.len() < MAX_SKIPPED) {
                     model.packets.insert(sent.next_number(), (Fate::Skipped, 0, false));
                     sent.skip_number();
                 }
@@ -451,6 +501,14 @@ fn acknowledge(sent: &mut SentPackets, model: &mut Model, millis: u64, ranges: &
 }
 
 proptest! {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# Subsequent packets sent in the same packet number space MUST increase
+    //# the packet number by at least one.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# A QUIC endpoint MUST NOT reuse a packet number within the same packet
+    //# number space in one connection.
     #[test]
     fn the_ring_agrees_with_a_map_that_forgets_nothing(
         steps in prop::collection::vec(step(), 0..300),
@@ -511,6 +569,10 @@ fn probes_carry_what_elicits_an_acknowledgment() {
 
 #[test]
 fn no_persistent_congestion_begins_before_the_first_round_trip_time() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+    //= type=test
+    //# The persistent congestion period SHOULD NOT start until there is at
+    //# least one RTT sample.
     let mut sent = SentPackets::new();
     for millis in [1000, 5000, 5001] {
         send(&mut sent, millis);
@@ -519,4 +581,51 @@ fn no_persistent_congestion_begins_before_the_first_round_trip_time() {
     let thresholds = LossThresholds { first_rtt_sample: Some(at(2000)), ..THRESHOLDS };
     let outcome = sent.detect_lost(at(6000), &thresholds, |_, _| {});
     assert_eq!((outcome.packets, outcome.span), (2, Some((at(5000), at(5000)))));
+}
+
+#[test]
+fn what_arrived_in_between_is_told_to_who_judges_the_losses_of_other_spaces() {
+    let mut sent = SentPackets::new();
+    (0..3).for_each(|number| assert_eq!(send(&mut sent, 10 * number), number));
+    assert!(!sent.has_arrived_between((at(0), at(20))));
+    ack(&mut sent, 50, [1]);
+    assert!(sent.has_arrived_between((at(0), at(20))));
+    for (from, to) in [(10, 20), (0, 10), (11, 30)] {
+        assert!(!sent.has_arrived_between((at(from), at(to))));
+    }
+}
+
+#[test]
+fn every_loss_after_the_earliest_acknowledged_packet_is_a_sign_of_congestion() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.4
+    //= type=test
+    //# Endpoints MUST NOT ignore the loss of packets that were sent after the
+    //# earliest acknowledged packet in a given packet number space.
+    let mut sent = SentPackets::new();
+    (0..8).for_each(|number| assert_eq!(send(&mut sent, number), number));
+    ack(&mut sent, 50, [1, 7]);
+    let (outcome, lost) = lose(&mut sent, 1000);
+    assert_eq!(lost, [0, 2, 3, 4, 5, 6]);
+    assert_eq!((outcome.congestion_packets, outcome.congestion_bytes), (6, 6 * 1200));
+    assert_eq!(outcome.newest_sent, Some(at(6)));
+}
+
+#[test]
+fn only_ack_eliciting_packets_begin_and_end_persistent_congestion() {
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
+    //= type=test
+    //# These two packets MUST be ack-eliciting, since a receiver is required
+    //# to acknowledge only ack-eliciting packets within its maximum
+    //# acknowledgment delay; see Section 13.2 of [QUIC-TRANSPORT].
+    let mut sent = SentPackets::new();
+    for (millis, ack_eliciting) in
+        [(0, false), (100, true), (900, true), (5000, false), (5001, true)]
+    {
+        let sequence = sent.next_number();
+        sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence });
+        sent.push(NewPacket { ack_eliciting, in_flight: true, ..packet(millis) });
+    }
+    let _acked = ack(&mut sent, 6000, [4]);
+    let (outcome, lost) = lose(&mut sent, 6000);
+    assert_eq!((lost, outcome.span), (vec![0, 1, 2, 3], Some((at(100), at(900)))));
 }

@@ -4,7 +4,10 @@ mod state;
 
 pub(super) use state::{SendState, SendTransition};
 
+use bytes::Bytes;
+
 use super::flow_control::BlockedReport;
+use super::reset_at::SentResetAt;
 use crate::buffer::SendBuffer;
 use crate::wire::VarInt;
 
@@ -18,11 +21,13 @@ pub(super) struct SendPart {
     pub(super) blocked: BlockedReport,
     /// The code of the peer's STOP_SENDING.
     pub(super) stopped: Option<VarInt>,
-    /// The code of our RESET_STREAM.
+    /// The code of our RESET_STREAM or RESET_STREAM_AT.
     pub(super) reset_code: VarInt,
+    /// The application gave up all but the beginning.
+    pub(super) reset_at: Option<Box<SentResetAt>>,
     state: SendState,
     pub(super) fin: Fin,
-    /// RESET_STREAM is to be sent.
+    /// RESET_STREAM or RESET_STREAM_AT is to be sent.
     pub(super) reset_pending: bool,
     /// The application waits for a larger limit of this stream.
     pub(super) waiting: bool,
@@ -35,9 +40,13 @@ pub(super) struct SendPart {
 pub(super) enum Fin {
     /// The application goes on writing.
     Open,
+    /// To be sent once everything before it may be.
+    Held,
     /// To be sent, the first time or again.
     Pending,
     InFlight,
+    /// RESET_STREAM_AT says where the stream ends, and is not acknowledged.
+    Reset,
     Acked,
 }
 
@@ -49,6 +58,7 @@ impl SendPart {
             blocked: BlockedReport::default(),
             stopped: None,
             reset_code: VarInt::default(),
+            reset_at: None,
             state: SendState::Ready,
             fin: Fin::Open,
             reset_pending: false,
@@ -73,9 +83,37 @@ impl SendPart {
         next.is_some()
     }
 
+    /// Back to how it was when the stream was opened, unless it was reset: nothing was sent, and
+    /// nothing may be. Returns what was written.
+    pub(super) fn restart(&mut self) -> Bytes {
+        let mut data = vec![0; usize::try_from(self.buffer.unacked_bytes()).unwrap_or_default()];
+        let complete = self.buffer.copy_to(0, &mut data);
+        debug_assert!(complete, "nothing of it was acknowledged");
+        self.buffer = SendBuffer::default();
+        self.maximum = 0;
+        self.blocked = BlockedReport::default();
+        if self.go(SendTransition::Restart) && self.fin != Fin::Open {
+            self.fin = Fin::Held;
+        }
+        data.into()
+    }
+
     /// Whether the application can write.
     pub(super) fn is_writable(&self) -> bool {
         self.fin == Fin::Open && matches!(self.state, SendState::Ready | SendState::Send)
+    }
+
+    /// The size that a reset announces.
+    pub(super) fn final_size(&self) -> u64 {
+        self.reset_at.as_deref().map_or(self.buffer.sent(), |reset| reset.final_size)
+    }
+
+    /// Whether nothing but the RESET_STREAM_AT frame that promised so much has to be acknowledged
+    /// for the peer to know the end.
+    pub(super) fn waits_for_reset_at(&self, reliable_size: u64) -> bool {
+        self.state == SendState::DataSent
+            && self.fin == Fin::Reset
+            && self.reset_at.as_deref().is_some_and(|reset| reset.reliable_size == reliable_size)
     }
 
     /// Whether there is data, or the end, to send.

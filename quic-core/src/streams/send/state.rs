@@ -3,6 +3,7 @@
 /// The state of a sending part.
 ///
 /// Ready → Send → DataSent → DataRecvd; from the first three also → ResetSent → ResetRecvd.
+/// When a server rejects 0-RTT, nothing was sent: the first three go back to Ready.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::streams) enum SendState {
     /// Nothing was sent.
@@ -27,6 +28,7 @@ pub(in crate::streams) enum SendTransition {
     AllAcked,
     Reset,
     ResetAcked,
+    Restart,
 }
 
 impl SendState {
@@ -39,10 +41,14 @@ impl SendState {
             (Self::DataSent, On::AllAcked) => Some(Self::DataRecvd),
             (Self::Ready | Self::Send | Self::DataSent, On::Reset) => Some(Self::ResetSent),
             (Self::ResetSent, On::ResetAcked) => Some(Self::ResetRecvd),
+            (Self::Ready | Self::Send | Self::DataSent, On::Restart) => Some(Self::Ready),
             _ => None,
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+    //# A sender MUST NOT send any of these frames from a terminal state ("Data
+    //# Recvd" or "Reset Recvd").
     pub(in crate::streams) fn is_terminal(self) -> bool {
         matches!(self, Self::DataRecvd | Self::ResetRecvd)
     }
@@ -56,12 +62,13 @@ mod tests {
     #[test]
     fn every_state_goes_where_the_rfc_says() {
         let states = [Ready, Send, DataSent, DataRecvd, ResetSent, ResetRecvd];
-        let table: [(_, [Option<SendState>; 6]); 5] = [
+        let table: [(_, [Option<SendState>; 6]); 6] = [
             (SendData, [Some(Send), Some(Send), None, None, None, None]),
             (SendFin, [Some(DataSent), Some(DataSent), None, None, None, None]),
             (AllAcked, [None, None, Some(DataRecvd), None, None, None]),
             (Reset, [Some(ResetSent), Some(ResetSent), Some(ResetSent), None, None, None]),
             (ResetAcked, [None, None, None, None, Some(ResetRecvd), None]),
+            (Restart, [Some(Ready), Some(Ready), Some(Ready), None, None, None]),
         ];
         for (transition, expected) in table {
             for (state, expected) in states.into_iter().zip(expected) {

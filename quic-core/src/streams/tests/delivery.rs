@@ -210,6 +210,15 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+    //= type=test
+    //# Endpoints MUST be able to deliver stream data to an application as an
+    //# ordered byte stream.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+    //= type=test
+    //# The data at a given offset MUST NOT change if it is sent multiple times;
+    //# an endpoint MAY treat receipt of different data at the same offset
+    //# within a stream as a connection error of type PROTOCOL_VIOLATION.
     #[test]
     fn all_data_arrives_once_in_order_whatever_is_lost(
         steps in prop::collection::vec(step(), 1..400),

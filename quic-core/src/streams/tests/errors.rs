@@ -13,6 +13,27 @@ fn blocked(streams: &mut Streams, stream_id: StreamId) -> Result<(), TransportEr
     streams.handle_stream_data_blocked(frame::StreamDataBlocked { stream_id, limit: 1 })
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.4
+//= type=test
+//# An endpoint that receives a RESET_STREAM frame for a send-only stream
+//# MUST terminate the connection with error STREAM_STATE_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.5
+//= type=test
+//# An endpoint that receives a STOP_SENDING frame for a receive-only stream
+//# MUST terminate the connection with error STREAM_STATE_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+//= type=test
+//# An endpoint MUST terminate the connection with error STREAM_STATE_ERROR
+//# if it receives a STREAM frame for a locally initiated stream that has
+//# not yet been created, or for a send-only stream.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+//= type=test
+//# An endpoint that receives a MAX_STREAM_DATA frame for a receive-only
+//# stream MUST terminate the connection with error STREAM_STATE_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.13
+//= type=test
+//# An endpoint that receives a STREAM_DATA_BLOCKED frame for a send-only
+//# stream MUST terminate the connection with error STREAM_STATE_ERROR.
 #[test]
 fn frames_for_the_part_that_a_stream_does_not_have_are_errors() {
     let ours = StreamId::new(Side::Server, UNI, 0);
@@ -31,6 +52,21 @@ fn frames_for_the_part_that_a_stream_does_not_have_are_errors() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.5
+//= type=test
+//# Receiving a STOP_SENDING frame for a locally initiated stream that has
+//# not yet been created MUST be treated as a connection error of type
+//# STREAM_STATE_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+//= type=test
+//# An endpoint MUST terminate the connection with error STREAM_STATE_ERROR
+//# if it receives a STREAM frame for a locally initiated stream that has
+//# not yet been created, or for a send-only stream.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+//= type=test
+//# Receiving a MAX_STREAM_DATA frame for a locally initiated stream that
+//# has not yet been created MUST be treated as a connection error of type
+//# STREAM_STATE_ERROR.
 #[test]
 fn frames_for_local_streams_that_were_not_opened_are_errors() {
     let mut server = server();
@@ -46,6 +82,15 @@ fn frames_for_local_streams_that_were_not_opened_are_errors() {
     assert_eq!(max_stream_data(&mut server, ours), Ok(()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# An endpoint that receives a frame with a stream ID exceeding the limit
+//# it has sent MUST treat this as a connection error of type
+//# STREAM_LIMIT_ERROR; see Section 11 for details on error handling.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+//= type=test
+//# An endpoint MUST terminate a connection with an error of type
+//# STREAM_LIMIT_ERROR if a peer opens more streams than was permitted.
 #[test]
 fn streams_beyond_the_limit_are_errors() {
     let mut server = server();
@@ -60,6 +105,15 @@ fn streams_beyond_the_limit_are_errors() {
     assert_eq!(stream_frame(&mut server, client_bidi(99), 0, 1, false), Ok(()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+//= type=test
+//# If a RESET_STREAM or STREAM frame is received indicating a change in the
+//# final size for the stream, an endpoint SHOULD respond with an error of
+//# type FINAL_SIZE_ERROR; see Section 11 for details on error handling.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+//= type=test
+//# A receiver SHOULD treat receipt of data at or beyond the final size as
+//# an error of type FINAL_SIZE_ERROR, even after a stream is closed.
 #[test]
 fn a_final_size_is_final() {
     let error = TransportErrorCode::FINAL_SIZE_ERROR;
@@ -95,6 +149,16 @@ fn a_final_size_binds_after_a_reset_and_after_a_stop() {
     assert_eq!(stream_frame(&mut server, id, 0, 20, true), Ok(()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+//= type=test
+//# A receiver MUST close the connection with an error of type
+//# FLOW_CONTROL_ERROR if the sender violates the advertised connection or
+//# stream data limits; see Section 11 for details on error handling.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+//= type=test
+//# An endpoint MUST terminate a connection with an error of type
+//# FLOW_CONTROL_ERROR if it receives more data than the largest maximum
+//# stream data that it has sent for the affected stream.
 #[test]
 fn data_beyond_the_limit_of_a_stream_is_an_error() {
     let error = TransportErrorCode::FLOW_CONTROL_ERROR;
@@ -105,6 +169,16 @@ fn data_beyond_the_limit_of_a_stream_is_an_error() {
     assert_eq!(reset_frame(&mut server(), client_uni(0), window), Ok(()));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+//= type=test
+//# A receiver MUST close the connection with an error of type
+//# FLOW_CONTROL_ERROR if the sender violates the advertised connection or
+//# stream data limits; see Section 11 for details on error handling.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.9
+//= type=test
+//# An endpoint MUST terminate a connection with an error of type
+//# FLOW_CONTROL_ERROR if it receives more data than the maximum data value
+//# that it has sent.
 #[test]
 fn data_beyond_the_limit_of_the_connection_is_an_error() {
     let error = TransportErrorCode::FLOW_CONTROL_ERROR;

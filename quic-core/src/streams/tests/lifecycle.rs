@@ -1,5 +1,9 @@
 use super::*;
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.4
+//= type=test
+//# Both endpoints MUST maintain flow control state for the stream in the
+//# unterminated direction until that direction enters a terminal state.
 #[test]
 fn a_request_and_its_response_leave_nothing_behind() {
     let (mut client, mut server) = (client(), server());
@@ -27,6 +31,19 @@ fn a_request_and_its_response_leave_nothing_behind() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+//= type=test
+//# A sender MUST NOT send any of these frames from a terminal state ("Data
+//# Recvd" or "Reset Recvd").
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.3
+//= type=test
+//# A sender MUST NOT send a STREAM or STREAM_DATA_BLOCKED frame for a
+//# stream in the "Reset Sent" state or any terminal state -- that is, after
+//# sending a RESET_STREAM frame.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.5
+//= type=test
+//# The receiver MUST use the final size of the stream to account for all
+//# bytes sent on the stream in its connection-level flow controller.
 #[test]
 fn reset_tells_the_reader_and_frees_the_data() {
     let (mut client, mut server) = (client(), server());
@@ -49,6 +66,19 @@ fn reset_tells_the_reader_and_frees_the_data() {
     assert_eq!(server.window.consumed(), server.received);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# An endpoint that receives a STOP_SENDING frame MUST send a RESET_STREAM
+//# frame if the stream is in the "Ready" or "Send" state.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# If any outstanding data is declared lost, the endpoint SHOULD send a
+//# RESET_STREAM frame instead of retransmitting the data.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# An endpoint SHOULD copy the error code from the STOP_SENDING frame to
+//# the RESET_STREAM frame it sends, but it can use any application error
+//# code.
 #[test]
 fn a_stop_resets_the_stream_and_the_writer_hears_of_it() {
     let (mut client, mut server) = (client(), server());
@@ -81,6 +111,50 @@ fn data_after_a_stop_counts_and_is_thrown_away() {
     assert_eq!(server.store.len(), 1);
     stream_frame(&mut server, client_uni(0), 400, 0, true).unwrap();
     assert_eq!((server.received, server.window.consumed()), (400, 400));
+    packet(&mut server).unwrap();
+    assert!(server.store.is_empty());
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+//= type=test
+//# If the stream is in the "Recv" or "Size Known" state, the transport
+//# SHOULD signal this by sending a STOP_SENDING frame to prompt closure
+//# of the stream in the opposite direction.
+#[test]
+fn a_stream_whose_end_is_known_but_not_all_of_it_is_stopped_with_a_word() {
+    for fin_first in [true, false] {
+        let mut server = server();
+        let id = client_uni(0);
+        stream_frame(&mut server, id, 10, 10, fin_first).unwrap();
+        server.accept(UNI).unwrap();
+        server.recv_stream(id).stop(code(1)).unwrap();
+        if !fin_first {
+            stream_frame(&mut server, id, 20, 0, true).unwrap();
+        }
+        assert_eq!(packet(&mut server).unwrap().sent, [SentFrame::StopSending { id }]);
+        assert!(server.store.is_empty(), "nobody waits for the rest");
+        fate(&mut server, SentFrame::StopSending { id }, false);
+        assert!(packet(&mut server).is_none_or(|packet| packet.sent == [MAX_STREAMS]));
+    }
+}
+
+const MAX_STREAMS: SentFrame = SentFrame::MaxStreams { direction: UNI };
+
+#[test]
+fn a_stream_that_is_all_there_or_was_reset_is_stopped_without_a_word() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
+    //= type=test
+    //# STOP_SENDING SHOULD only be sent for a stream that has not been reset
+    //# by the peer.
+    let mut server = server();
+    stream_frame(&mut server, client_uni(0), 0, 10, true).unwrap();
+    data(&mut server, client_uni(1), 0, 10);
+    server.accept(UNI).unwrap();
+    server.accept(UNI).unwrap();
+    server.recv_stream(client_uni(0)).stop(code(1)).unwrap();
+    server.recv_stream(client_uni(1)).stop(code(1)).unwrap();
+    reset_frame(&mut server, client_uni(1), 10).unwrap();
+    assert!(packet(&mut server).is_none_or(|packet| packet.sent == [MAX_STREAMS]));
     assert!(server.store.is_empty());
 }
 
@@ -112,6 +186,10 @@ fn a_bidirectional_stream_is_passed_over_only_if_the_peer_wants_nothing_on_it_ei
     assert_eq!(server.store.len(), 1);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-3.2
+//= type=test
+//# Before a stream is created, all streams of the same type with
+//# lower-numbered stream IDs MUST be created.
 #[test]
 fn a_stream_far_ahead_opens_those_before_it_without_making_them() {
     let config =
@@ -210,7 +288,7 @@ fn the_flush_is_announced_once_to_who_asked_for_it() {
 #[test]
 fn records_are_small() {
     let size = size_of::<Stream>();
-    assert!(size <= 408, "{size} bytes");
+    assert!(size <= 424, "{size} bytes");
 }
 
 #[test]
@@ -246,4 +324,21 @@ fn a_stream_of_which_this_end_threw_the_data_away_does_not_look_finished() {
     server.accept(UNI).unwrap();
     server.on_connection_over(false);
     assert_eq!(server.recv_stream(id).read(&mut [0; 5]), Err(ReadError::Closed));
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# The content of a RESET_STREAM frame MUST NOT change when it is sent
+//# again.
+#[test]
+fn a_reset_that_is_lost_is_repeated_as_it_was() {
+    let mut client = client();
+    let id = client.open(UNI).unwrap();
+    client.send_stream(id).write(&[1; 5000]).unwrap();
+    packet(&mut client).unwrap();
+    client.send_stream(id).reset(code(5)).unwrap();
+    let first = packet(&mut client).unwrap();
+    fate(&mut client, first.sent[0], false);
+    let again = packet(&mut client).unwrap();
+    assert_eq!(first.payload, again.payload);
 }

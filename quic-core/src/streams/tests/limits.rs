@@ -7,6 +7,25 @@ fn max_streams(packet: &Packet) -> Option<u64> {
     })
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# Endpoints MUST NOT exceed the limit set by their peer.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# An endpoint that is unable to open a new stream due to the peer's limits
+//# SHOULD send a STREAMS_BLOCKED frame (Section 19.14).
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+//= type=test
+//# An endpoint MUST NOT open more streams than permitted by the current
+//# stream limit set by its peer.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.14
+//= type=test
+//# A sender SHOULD send a STREAMS_BLOCKED frame (type=0x16 or 0x17) when it
+//# wishes to open a stream but is unable to do so due to the maximum stream
+//# limit set by its peer; see Section 19.11.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-2.1
+//= type=test
+//# A QUIC endpoint MUST NOT reuse a stream ID within a connection.
 #[test]
 fn opening_beyond_the_limit_blocks_and_says_so_once() {
     let config = TransportConfig { max_concurrent_bidi_streams: 1, ..TransportConfig::default() };
@@ -83,6 +102,27 @@ fn blocked_frames_of_the_peer_give_it_nothing() {
     assert!(!server.has_frames());
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
+//= type=test
+//# An endpoint MUST NOT send data on any stream without ensuring that it is
+//# within the flow control limits set by its peer.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+//= type=test
+//# Senders MUST NOT send data in excess of either limit.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+//= type=test
+//# A sender SHOULD send a STREAM_DATA_BLOCKED or DATA_BLOCKED frame to
+//# indicate to the receiver that it has data to write but is blocked by
+//# flow control limits.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.10
+//= type=test
+//# The data sent on a stream MUST NOT exceed the largest maximum stream
+//# data value advertised by the receiver.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.13
+//= type=test
+//# A sender SHOULD send a STREAM_DATA_BLOCKED frame (type=0x15) when it
+//# wishes to send data but is unable to do so due to stream-level flow
+//# control.
 #[test]
 fn writing_stops_at_the_limit_of_the_stream_and_goes_on_after() {
     let config = TransportConfig { stream_receive_window: 100, ..TransportConfig::default() };
@@ -98,6 +138,18 @@ fn writing_stops_at_the_limit_of_the_stream_and_goes_on_after() {
     assert_eq!(client.send_stream(id).write(&[0; 50]), Ok(20));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+//= type=test
+//# Senders MUST NOT send data in excess of either limit.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.9
+//= type=test
+//# The sum of the final sizes on all streams -- including streams in
+//# terminal states -- MUST NOT exceed the value advertised by a receiver.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.12
+//= type=test
+//# A sender SHOULD send a DATA_BLOCKED frame (type=0x14) when it wishes to
+//# send data but is unable to do so due to connection-level flow control;
+//# see Section 4.
 #[test]
 fn writing_stops_at_the_limit_of_the_connection_and_goes_on_after() {
     let config = TransportConfig { receive_window: 100, ..TransportConfig::default() };
@@ -180,6 +232,11 @@ fn memory_for_received_data_is_bounded_over_all_streams() {
     assert!(heap <= bound, "{heap} bytes for {} of the window", server.received);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# An endpoint SHOULD stop sending MAX_STREAM_DATA frames when the
+//# receiving part of the stream enters a "Size Known" or "Reset Recvd"
+//# state.
 #[test]
 fn a_stream_that_ends_gets_no_more_credit() {
     let mut server = server();
@@ -290,6 +347,23 @@ fn what_is_read_after_the_peer_ran_out_gives_it_credit_at_once() {
     assert_eq!(frames(&packet(&mut server).unwrap()), [Frame::MaxData(1100)]);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
+//= type=test
+//# A sender MUST ignore any MAX_STREAM_DATA or MAX_DATA frames that do not
+//# increase flow control limits.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# MAX_STREAMS frames that do not increase the stream limit MUST be
+//# ignored.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+//= type=test
+//# MAX_STREAMS frames that do not increase the stream limit MUST be
+//# ignored.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# A receiver MUST accept packets containing an outdated frame, such as a
+//# MAX_DATA frame carrying a smaller maximum data value than one found in
+//# an older packet.
 #[test]
 fn limits_that_are_not_larger_than_before_mean_nothing() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1

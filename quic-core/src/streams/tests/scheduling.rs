@@ -14,6 +14,10 @@ fn stream_sends(packet: &Packet) -> Vec<(StreamId, usize)> {
     frames(packet).into_iter().filter_map(stream).collect()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-2.3
+//= type=test
+//# A QUIC implementation SHOULD provide ways in which an application can
+//# indicate the relative priority of streams.
 #[test]
 fn higher_priorities_go_first() {
     let mut client = client();
@@ -79,6 +83,10 @@ fn a_frame_that_fills_its_packet_has_no_length() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+//= type=test
+//# A sender SHOULD avoid retransmitting information from packets once
+//# they are acknowledged.
 #[test]
 fn lost_data_that_is_acknowledged_late_is_not_sent_again() {
     let mut client = client();

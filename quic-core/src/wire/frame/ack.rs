@@ -32,6 +32,9 @@ impl<'a> Ack<'a> {
         let encoded_delay = reader.varint()?;
         let count = reader.varint()?;
         let first_range = reader.varint()?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.3.1
+        //# If any computed packet number is negative, an endpoint MUST generate a
+        //# connection error of type FRAME_ENCODING_ERROR.
         let mut smallest =
             largest.checked_sub(first_range).ok_or(Malformed("ACK range below packet 0"))?;
         let start = reader.rest();
@@ -127,6 +130,12 @@ fn write_ack_parts(
     encoded_delay: u64,
     ecn: Option<EcnCounts>,
 ) -> Result<(), Full> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.3
+    //# ACK frames SHOULD always acknowledge the most recently received
+    //# packets, and the more out of order the packets are, the more important
+    //# it is to send an updated ACK frame quickly, to prevent the peer from
+    //# declaring a packet as lost and spuriously retransmitting the frames it
+    //# contains.
     let mut newest_first = received.iter().rev();
     let newest = newest_first.next().ok_or(Full)?;
     let ecn_length: usize = ecn

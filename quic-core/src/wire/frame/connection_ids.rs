@@ -16,10 +16,17 @@ impl NewConnectionId {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let sequence = reader.varint()?;
         let retire_prior_to = reader.varint()?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# Receiving a value in the Retire Prior To field that is greater than that
+        //# in the Sequence Number field MUST be treated as a connection error of
+        //# type FRAME_ENCODING_ERROR.
         if retire_prior_to > sequence {
             return Err(Malformed("Retire Prior To is above Sequence Number"));
         }
         let length = usize::from(reader.u8()?);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+        //# Values less than 1 and greater than 20 are invalid and MUST be treated
+        //# as a connection error of type FRAME_ENCODING_ERROR.
         if length == 0 {
             return Err(Malformed("connection ID is empty"));
         }

@@ -18,6 +18,9 @@ impl<'a> Crypto<'a> {
     pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let offset = reader.varint()?;
         let data = reader.prefixed_bytes()?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.6
+        //# Receipt of a frame that exceeds this limit MUST be treated as a
+        //# connection error of type FRAME_ENCODING_ERROR or CRYPTO_BUFFER_EXCEEDED.
         if offset + data.len() as u64 > VarInt::MAX.into_inner() {
             return Err(Malformed("CRYPTO data ends at 2^62 or beyond"));
         }

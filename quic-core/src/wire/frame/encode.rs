@@ -1,13 +1,18 @@
 //! Writes any decoded frame again, to test decoders against encoders.
 
-use super::{Ack, Frame, FrameType, Stream, StreamHeader, StreamLength, write_ack, write_limit};
+use super::{
+    Ack, Frame, FrameType, Stream, StreamHeader, StreamLength, write_ack, write_datagram,
+    write_limit,
+};
 use crate::wire::{Full, RangeSet, Writer};
 
 impl Frame<'_> {
     /// Writes the frame in its shortest encoding; STREAM with a length, PADDING as one byte.
     pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         match self {
-            Self::Padding | Self::Ping | Self::HandshakeDone => writer.varint(self.frame_type().0),
+            Self::Padding | Self::Ping | Self::HandshakeDone | Self::ImmediateAck => {
+                writer.varint(self.frame_type().0)
+            }
             Self::Ack(frame) => encode_ack(frame, writer),
             Self::ResetStream(frame) => frame.encode(writer),
             Self::StopSending(frame) => frame.encode(writer),
@@ -25,6 +30,9 @@ impl Frame<'_> {
             Self::PathChallenge(frame) => frame.encode(writer),
             Self::PathResponse(frame) => frame.encode(writer),
             Self::ConnectionClose(frame) => frame.encode(writer),
+            Self::ResetStreamAt(frame) => frame.encode(writer),
+            Self::Datagram(frame) => write_datagram(writer, frame.data, true),
+            Self::AckFrequency(frame) => frame.encode(writer),
         }
     }
 }

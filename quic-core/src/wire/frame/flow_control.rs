@@ -106,6 +106,18 @@ impl StreamsBlocked {
 /// A number of streams: at most 2^60, since IDs are below 2^62 (RFC 9000 §19.11).
 fn stream_count(reader: &mut Reader<'_>) -> Result<u64, Malformed> {
     let count = reader.varint()?;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+    //# If either is received, the connection MUST be closed immediately with a
+    //# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+    //# value was received in a transport parameter or of type
+    //# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+    //# Receipt of a frame that permits opening of a stream larger than this
+    //# limit MUST be treated as a connection error of type
+    //# FRAME_ENCODING_ERROR.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.14
+    //# Receipt of a frame that encodes a larger stream ID MUST be treated as a
+    //# connection error of type STREAM_LIMIT_ERROR or FRAME_ENCODING_ERROR.
     if count > 1 << 60 {
         return Err(Malformed("more than 2^60 streams"));
     }

@@ -1,9 +1,12 @@
 //! Frames: what packets carry (RFC 9000 §12.4, §19).
 
 mod ack;
+mod ack_frequency;
 mod close;
 mod connection_ids;
 mod crypto;
+mod datagram;
+mod extension;
 mod flow_control;
 mod path;
 mod permitted;
@@ -14,14 +17,16 @@ mod token;
 mod encode;
 
 pub(crate) use ack::{Ack, AckRanges, EcnCounts, write_ack};
+pub(crate) use ack_frequency::AckFrequency;
 pub(crate) use close::ConnectionClose;
 pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
 pub(crate) use crypto::Crypto;
+pub(crate) use datagram::{Datagram, write_datagram};
 pub(crate) use flow_control::{MaxStreamData, MaxStreams, StreamDataBlocked, StreamsBlocked};
 pub(crate) use path::{PathChallenge, PathResponse};
 pub use permitted::PacketType;
 pub(crate) use stream::{
-    ResetStream, StopSending, Stream, StreamHeader, StreamLength, stream_overhead,
+    ResetStream, ResetStreamAt, StopSending, Stream, StreamHeader, StreamLength, stream_overhead,
 };
 pub(crate) use token::NewToken;
 
@@ -57,6 +62,16 @@ impl FrameType {
     pub(crate) const CONNECTION_CLOSE: Self = Self(0x1c);
     pub(crate) const APPLICATION_CLOSE: Self = Self(0x1d);
     pub(crate) const HANDSHAKE_DONE: Self = Self(0x1e);
+    /// draft-ietf-quic-ack-frequency.
+    pub(crate) const IMMEDIATE_ACK: Self = Self(0x1f);
+    /// draft-ietf-quic-reliable-stream-reset.
+    pub(crate) const RESET_STREAM_AT: Self = Self(0x24);
+    /// RFC 9221; runs to the end of the packet.
+    pub(crate) const DATAGRAM: Self = Self(0x30);
+    /// RFC 9221; with a length.
+    pub(crate) const DATAGRAM_WITH_LENGTH: Self = Self(0x31);
+    /// draft-ietf-quic-ack-frequency.
+    pub(crate) const ACK_FREQUENCY: Self = Self(0xaf);
 }
 
 /// A frame, borrowing its data from the packet.
@@ -85,6 +100,10 @@ pub(crate) enum Frame<'a> {
     PathResponse(PathResponse),
     ConnectionClose(ConnectionClose<'a>),
     HandshakeDone,
+    ImmediateAck,
+    ResetStreamAt(ResetStreamAt),
+    Datagram(Datagram<'a>),
+    AckFrequency(AckFrequency),
 }
 
 /// Why the bytes are no frame.
@@ -124,16 +143,26 @@ impl<'a> Frames<'a> {
     }
 
     /// The type of the next frame as it travels, if it is known; 0 behind the last one.
+    #[inline]
     pub(crate) fn next_type(&self) -> FrameType {
-        FrameType(self.reader.rest().first().copied().unwrap_or_default().into())
+        match self.reader.rest().first() {
+            Some(first @ 0..0x40) => FrameType(u64::from(*first)),
+            Some(_) => self.next_long_type(),
+            None => FrameType::PADDING,
+        }
     }
 
-    /// All types that are known take one byte.
+    #[cold]
+    fn next_long_type(&self) -> FrameType {
+        FrameType(self.reader.clone().varint().unwrap_or_default())
+    }
+
+    /// All types of version 1 take one byte.
     #[inline]
     fn frame(&mut self, first: u8) -> Result<Frame<'a>, FrameError> {
         let frame_type = FrameType(u64::from(first));
         if frame_type.0 > FrameType::HANDSHAKE_DONE.0 {
-            return Err(self.unknown_type());
+            return self.extension_frame();
         }
         let mut reader = self.reader.clone();
         // The byte is there, so this cannot fail.
@@ -152,21 +181,6 @@ impl<'a> Frames<'a> {
             Err(Malformed(reason)) => Err(FrameError::Malformed { frame_type, reason }),
         }
     }
-
-    /// What is wrong with a type that is not a single byte of Table 3.
-    #[cold]
-    fn unknown_type(&mut self) -> FrameError {
-        let before = self.reader.remaining();
-        let Ok(ty) = self.reader.varint() else {
-            let reason = "frame type is cut off";
-            return FrameError::Malformed { frame_type: FrameType::PADDING, reason };
-        };
-        if before - self.reader.remaining() == super::varint_length(ty) {
-            FrameError::UnknownType(FrameType(ty))
-        } else {
-            FrameError::OverlongType(FrameType(ty))
-        }
-    }
 }
 
 /// Reads what follows the type.
@@ -177,6 +191,10 @@ fn body<'a>(reader: &mut Reader<'a>, ty: FrameType) -> Result<Frame<'a>, Malform
             Frame::Padding
         }
         FrameType::PING => Frame::Ping,
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.3
+        //# QUIC implementations MUST properly handle both types, and, if they have
+        //# enabled ECN for packets they send, they SHOULD use the information in
+        //# the ECN section to manage their congestion state.
         FrameType::ACK => Frame::Ack(Ack::decode(reader, false)?),
         FrameType::ACK_ECN => Frame::Ack(Ack::decode(reader, true)?),
         FrameType::RESET_STREAM => Frame::ResetStream(ResetStream::decode(reader)?),
@@ -259,6 +277,10 @@ impl Frame<'_> {
             Self::PathResponse(_) => FrameType::PATH_RESPONSE,
             Self::ConnectionClose(frame) => frame.frame_type(),
             Self::HandshakeDone => FrameType::HANDSHAKE_DONE,
+            Self::ImmediateAck => FrameType::IMMEDIATE_ACK,
+            Self::ResetStreamAt(_) => FrameType::RESET_STREAM_AT,
+            Self::Datagram(frame) => frame.frame_type(),
+            Self::AckFrequency(_) => FrameType::ACK_FREQUENCY,
         }
     }
 
@@ -272,6 +294,15 @@ impl Frame<'_> {
                 | Self::PathChallenge(_)
                 | Self::PathResponse(_)
         )
+    }
+
+    /// Bytes of a datagram's data, which are news to the application whatever came before.
+    #[inline]
+    pub(crate) fn datagram_bytes(&self) -> u64 {
+        match self {
+            Self::Datagram(frame) => frame.data.len() as u64,
+            _ => 0,
+        }
     }
 
     /// Whether its packet has to be acknowledged (RFC 9002 §2).

@@ -24,8 +24,15 @@ impl FrameType {
     #[inline]
     pub(crate) fn is_permitted_in(self, packet: PacketType) -> bool {
         match packet {
-            PacketType::OneRtt => self.0 <= Self::HANDSHAKE_DONE.0,
+            PacketType::OneRtt => {
+                self.0 <= Self::HANDSHAKE_DONE.0
+                    || self.is_permitted_in_0_rtt()
+                    || self.is_about_acks()
+            }
             PacketType::ZeroRtt => match self {
+                //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+                //# A server MUST treat receipt of a CRYPTO frame in a 0-RTT packet as a
+                //# connection error of type PROTOCOL_VIOLATION.
                 Self::ACK
                 | Self::ACK_ECN
                 | Self::CRYPTO
@@ -33,7 +40,7 @@ impl FrameType {
                 | Self::RETIRE_CONNECTION_ID
                 | Self::PATH_RESPONSE
                 | Self::HANDSHAKE_DONE => false,
-                _ => self.0 < Self::HANDSHAKE_DONE.0,
+                _ => self.0 < Self::HANDSHAKE_DONE.0 || self.is_permitted_in_0_rtt(),
             },
             PacketType::Initial | PacketType::Handshake => matches!(
                 self,
@@ -45,5 +52,15 @@ impl FrameType {
                     | Self::CONNECTION_CLOSE
             ),
         }
+    }
+
+    /// Frames of extensions that carry application data.
+    fn is_permitted_in_0_rtt(self) -> bool {
+        matches!(self, Self::RESET_STREAM_AT | Self::DATAGRAM | Self::DATAGRAM_WITH_LENGTH)
+    }
+
+    /// Frames that say how to acknowledge. What permits them is never remembered for 0-RTT.
+    fn is_about_acks(self) -> bool {
+        matches!(self, Self::ACK_FREQUENCY | Self::IMMEDIATE_ACK)
     }
 }

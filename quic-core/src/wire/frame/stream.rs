@@ -1,4 +1,5 @@
-//! STREAM, RESET_STREAM, STOP_SENDING (RFC 9000 §19.4, §19.5, §19.8).
+//! STREAM, RESET_STREAM, STOP_SENDING (RFC 9000 §19.4, §19.5, §19.8), RESET_STREAM_AT
+//! (draft-ietf-quic-reliable-stream-reset §4).
 
 use super::{FrameType, Malformed};
 use crate::wire::{Full, Reader, StreamId, VarInt, Writer, varint_length};
@@ -28,6 +29,9 @@ impl<'a> Stream<'a> {
         } else {
             reader.bytes(reader.remaining())?
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+        //# Receipt of a frame that exceeds this limit MUST be treated as a
+        //# connection error of type FRAME_ENCODING_ERROR or FLOW_CONTROL_ERROR.
         if offset + data.len() as u64 > VarInt::MAX.into_inner() {
             return Err(Malformed("stream data ends at 2^62 or beyond"));
         }
@@ -104,6 +108,43 @@ impl ResetStream {
         writer.varint(self.stream_id.value())?;
         writer.varint(self.error_code.into_inner())?;
         writer.varint(self.final_size)
+    }
+}
+
+/// The sender gives up the sending part of a stream, but for its beginning.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ResetStreamAt {
+    pub(crate) stream_id: StreamId,
+    pub(crate) error_code: VarInt,
+    pub(crate) final_size: u64,
+    /// Bytes that are delivered all the same; at most `final_size`.
+    pub(crate) reliable_size: u64,
+}
+
+impl ResetStreamAt {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let frame = Self {
+            stream_id: reader.stream_id()?,
+            error_code: VarInt::saturating(reader.varint()?),
+            final_size: reader.varint()?,
+            reliable_size: reader.varint()?,
+        };
+        //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
+        //# If the Reliable Size is larger than the Final Size, the receiver MUST
+        //# close the connection with a connection error of type
+        //# FRAME_ENCODING_ERROR.
+        if frame.reliable_size > frame.final_size {
+            return Err(Malformed("Reliable Size is above Final Size"));
+        }
+        Ok(frame)
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.varint(FrameType::RESET_STREAM_AT.0)?;
+        writer.varint(self.stream_id.value())?;
+        writer.varint(self.error_code.into_inner())?;
+        writer.varint(self.final_size)?;
+        writer.varint(self.reliable_size)
     }
 }
 

@@ -2,10 +2,10 @@ use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{
-    ConnectionClose, Crypto, EcnCounts, Frame, FrameError, FrameType, Frames, MaxStreamData,
-    MaxStreams, NewConnectionId, NewToken, PacketType, PathChallenge, PathResponse, ResetStream,
-    RetireConnectionId, StopSending, Stream, StreamDataBlocked, StreamHeader, StreamLength,
-    StreamsBlocked, stream_overhead, write_ack,
+    AckFrequency, ConnectionClose, Crypto, Datagram, EcnCounts, Frame, FrameError, FrameType,
+    Frames, MaxStreamData, MaxStreams, NewConnectionId, NewToken, PacketType, PathChallenge,
+    PathResponse, ResetStream, ResetStreamAt, RetireConnectionId, StopSending, Stream,
+    StreamDataBlocked, StreamHeader, StreamLength, StreamsBlocked, stream_overhead, write_ack,
 };
 use crate::wire::strategies::{connection_id, integer, packet_numbers};
 use crate::wire::{
@@ -61,6 +61,20 @@ fn frames_of(numbers: [u64; 3], data: &[u8], eight: [u8; 8], id: ConnectionId) -
             reason: data,
         }),
         Frame::HandshakeDone,
+        Frame::ImmediateAck,
+        Frame::ResetStreamAt(ResetStreamAt {
+            stream_id,
+            error_code,
+            final_size: second.max(third),
+            reliable_size: second.min(third),
+        }),
+        Frame::Datagram(Datagram { data, length_bytes: 1 + usize::from(data.len() >= 64) }),
+        Frame::AckFrequency(AckFrequency {
+            sequence: first,
+            threshold: second,
+            max_ack_delay: third,
+            reordering_threshold: offset,
+        }),
     ];
     if !data.is_empty() {
         frames.push(Frame::NewToken(NewToken(data)));
@@ -108,6 +122,11 @@ proptest! {
         prop_assert_eq!(decoded(&bytes), expected);
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.3
+    //= type=test
+    //# QUIC implementations MUST properly handle both types, and, if they have
+    //# enabled ECN for packets they send, they SHOULD use the information in
+    //# the ECN section to manage their congestion state.
     #[test]
     fn acknowledgments_survive_their_encoding(
         numbers in packet_numbers(),
@@ -212,6 +231,16 @@ fn a_stream_frame_without_length_runs_to_the_end() {
 }
 
 #[test]
+fn a_datagram_without_length_runs_to_the_end() {
+    let expected = Datagram { data: b"end", length_bytes: 0 };
+    assert_eq!(decoded(b"\x30end"), [Ok(Frame::Datagram(expected))]);
+    assert_eq!(expected.size(), 4);
+    let overlong = Datagram { data: b"end", length_bytes: 4 };
+    assert_eq!(decoded(b"\x31\x80\x00\x00\x03end"), [Ok(Frame::Datagram(overlong))]);
+    assert_eq!(overlong.size(), 8);
+}
+
+#[test]
 fn a_run_of_padding_is_one_frame() {
     for length in [1, 15, 16, 17, 32, 1000] {
         let mut payload = vec![0; length];
@@ -220,6 +249,51 @@ fn a_run_of_padding_is_one_frame() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# If either is received, the connection MUST be closed immediately with a
+//# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+//# value was received in a transport parameter or of type
+//# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.3.1
+//= type=test
+//# If any computed packet number is negative, an endpoint MUST generate a
+//# connection error of type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+//= type=test
+//# A client MUST treat receipt of a NEW_TOKEN frame with an empty Token
+//# field as a connection error of type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
+//= type=test
+//# Receipt of a frame that exceeds this limit MUST be treated as a
+//# connection error of type FRAME_ENCODING_ERROR or FLOW_CONTROL_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.6
+//= type=test
+//# Receipt of a frame that exceeds this limit MUST be treated as a
+//# connection error of type FRAME_ENCODING_ERROR or CRYPTO_BUFFER_EXCEEDED.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+//= type=test
+//# Receipt of a frame that permits opening of a stream larger than this
+//# limit MUST be treated as a connection error of type
+//# FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.14
+//= type=test
+//# Receipt of a frame that encodes a larger stream ID MUST be treated as a
+//# connection error of type STREAM_LIMIT_ERROR or FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# Values less than 1 and greater than 20 are invalid and MUST be treated
+//# as a connection error of type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+//= type=test
+//# Receiving a value in the Retire Prior To field that is greater than that
+//# in the Sequence Number field MUST be treated as a connection error of
+//# type FRAME_ENCODING_ERROR.
+//= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
+//= type=test
+//# If the Reliable Size is larger than the Final Size, the receiver MUST
+//# close the connection with a connection error of type
+//# FRAME_ENCODING_ERROR.
 #[test]
 fn values_that_a_frame_may_not_have_are_malformed() {
     let below_zero = "ACK range below packet 0";
@@ -236,6 +310,7 @@ fn values_that_a_frame_may_not_have_are_malformed() {
     for ty in [0x12, 0x13, 0x16, 0x17] {
         check_malformed(&[&[ty], &beyond_2_to_the_60[..]].concat(), "more than 2^60 streams");
     }
+    check_malformed(&[0x24, 0, 0, 1, 2], "Reliable Size is above Final Size");
     let last = u64::MAX.to_be_bytes();
     check_malformed(&[&[0x0e, 0], &last[..], &[1, 7]].concat(), {
         "stream data ends at 2^62 or beyond"
@@ -257,9 +332,13 @@ fn an_absurd_number_of_acknowledged_ranges_is_cut_off() {
     check_malformed(&frame, "frame is cut off");
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# To ensure simple and efficient implementations of frame parsing, a frame
+//# type MUST use the shortest possible encoding.
 #[test]
 fn a_type_that_is_unknown_or_longer_than_needed_is_named() {
-    assert_eq!(decoded(&[0x1f]), [Err(FrameError::UnknownType(FrameType(0x1f)))]);
+    assert_eq!(decoded(&[0x3f]), [Err(FrameError::UnknownType(FrameType(0x3f)))]);
     assert_eq!(decoded(&[0x40, 0x42]), [Err(FrameError::UnknownType(FrameType(0x42)))]);
     assert_eq!(decoded(&[0x40, 0x01]), [Err(FrameError::OverlongType(FrameType::PING))]);
     assert_eq!(decoded(&[0x80, 0, 0, 0]), [Err(FrameError::OverlongType(FrameType::PADDING))]);
@@ -306,6 +385,15 @@ const TABLE_3: [&str; 0x1f] = [
     "___1", // HANDSHAKE_DONE
 ];
 
+/// The same for frames of extensions.
+const EXTENSIONS: [(u64, &str); 5] = [
+    (0x1f, "___1"), // IMMEDIATE_ACK
+    (0x24, "_0_1"), // RESET_STREAM_AT
+    (0x30, "_0_1"), // DATAGRAM
+    (0x31, "_0_1"), // DATAGRAM with length
+    (0xaf, "___1"), // ACK_FREQUENCY
+];
+
 #[test]
 fn frames_are_permitted_where_table_3_says() {
     let packets =
@@ -316,7 +404,13 @@ fn frames_are_permitted_where_table_3_says() {
             assert_eq!(permitted, mark != '_', "type {ty:#x} in {packet:?}");
         }
     }
+    for (ty, row) in EXTENSIONS {
+        for (packet, mark) in packets.into_iter().zip(row.chars()) {
+            let permitted = FrameType(ty).is_permitted_in(packet);
+            assert_eq!(permitted, mark != '_', "type {ty:#x} in {packet:?}");
+        }
+    }
     for packet in packets {
-        assert!(!FrameType(0x1f).is_permitted_in(packet));
+        assert!(!FrameType(0x3f).is_permitted_in(packet));
     }
 }

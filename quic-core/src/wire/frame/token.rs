@@ -10,6 +10,11 @@ pub(crate) struct NewToken<'a>(pub(crate) &'a [u8]);
 impl<'a> NewToken<'a> {
     pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
         let token = reader.prefixed_bytes()?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+        //# The token MUST NOT be empty.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+        //# A client MUST treat receipt of a NEW_TOKEN frame with an empty Token
+        //# field as a connection error of type FRAME_ENCODING_ERROR.
         if token.is_empty() {
             return Err(Malformed("token is empty"));
         }

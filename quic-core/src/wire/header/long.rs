@@ -107,6 +107,8 @@ pub(crate) fn write_long_header(
     number_length: PacketNumberLength,
 ) -> Result<LengthField, Full> {
     debug_assert_ne!(parts.version, 0, "version 0 is for Version Negotiation");
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //# The value included prior to protection MUST be set to 0.
     let first = LONG_FORM | FIXED_BIT | parts.ty.bits(parts.version) | number_length.bits();
     let invariant = InvariantHeader {
         version: parts.version,

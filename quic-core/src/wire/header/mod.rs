@@ -89,6 +89,16 @@ impl<'a> InvariantHeader<'a> {
     /// The destination and source connection IDs, if they have a length of versions 1 and 2.
     #[inline]
     fn ids(&self) -> Result<(ConnectionId, ConnectionId), HeaderError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+        //# In QUIC version 1, this value MUST NOT exceed 20 bytes.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+        //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop
+        //# the packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+        //# In QUIC version 1, this value MUST NOT exceed 20 bytes.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+        //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop
+        //# the packet.
         let id = |bytes| ConnectionId::new(bytes).ok_or(HeaderError::ConnectionIdTooLong);
         Ok((id(self.destination_id)?, id(self.source_id)?))
     }
@@ -138,6 +148,9 @@ pub(crate) fn invariant_header(datagram: &[u8]) -> Option<InvariantHeader<'_>> {
     InvariantHeader::read(&mut Reader::new(rest)).ok().filter(|_| is_long)
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9369#section-3
+//# Except for a few differences, QUIC version 2 endpoints MUST implement the QUIC version 1
+//# specification as described in [QUIC], [QUIC-TLS], and [QUIC-RECOVERY].
 /// How far the types of long headers are moved on from those of version 1 (RFC 9369 §3.2). A
 /// version that nobody knows is dressed as version 1.
 #[inline]

@@ -27,6 +27,9 @@ pub(super) fn parse<'a>(
     invariant: &InvariantHeader<'a>,
     reader: &Reader<'a>,
 ) -> Result<RetryHeader<'a>, HeaderError> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5
+    //# The value in the Unused field is set to an arbitrary value by the server; a client MUST
+    //# ignore these bits.
     let (destination_id, source_id) = invariant.ids()?;
     let (token, tag) =
         reader.rest().split_last_chunk::<RETRY_TAG_LENGTH>().ok_or(HeaderError::Truncated)?;

@@ -53,6 +53,8 @@ pub(crate) fn write_short_header(
     let spin = if parts.spin { SPIN_BIT } else { 0 };
     let key_phase = if parts.key_phase { KEY_PHASE_BIT } else { 0 };
     whole_or_not(writer, |writer| {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.3.1
+        //# The value included prior to protection MUST be set to 0.
         writer.u8(FIXED_BIT | spin | key_phase | number_length.bits())?;
         writer.bytes(parts.destination_id.as_slice())?;
         write_number(writer, number, number_length)

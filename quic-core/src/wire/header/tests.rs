@@ -98,6 +98,9 @@ proptest! {
         (number, number_length) in (integer(), number_length()),
         (spin, key_phase) in any::<(bool, bool)>(),
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.3.1
+        //= type=test
+        //# The value included prior to protection MUST be set to 0.
         let parts = ShortHeaderParts { destination_id: destination, spin, key_phase };
         let mut memory = [0; 25];
         let mut writer = Writer::new(&mut memory);
@@ -127,6 +130,10 @@ proptest! {
         tag in any::<[u8; 16]>(),
         random in any::<u8>(),
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5
+        //= type=test
+        //# The value in the Unused field is set to an arbitrary value by the server; a client
+        //# MUST ignore these bits.
         let parts = RetryParts {
             version, destination_id: destination, source_id, token: &token,
         };
@@ -149,12 +156,29 @@ proptest! {
         versions in vec(any::<u32>(), 1..10),
         random in any::<u8>(),
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+        //= type=test
+        //# The remaining 7 bits, labeled "Unused", can be set to any value when sending and
+        //# MUST be ignored on receipt.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+        //= type=test
+        //# Clients MUST ignore the value of this field.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+        //= type=test
+        //# Where QUIC might be multiplexed with other protocols (see [RFC7983]), servers SHOULD
+        //# set the most significant bit of this field (0x40) to 1 so that Version Negotiation
+        //# packets appear to have the Fixed Bit field.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+        //= type=test
+        //# The Version field of a Version Negotiation packet MUST be set to 0x00000000.
         let mut memory = [0; 1200];
         let mut writer = Writer::new(&mut memory);
         write_version_negotiation(&mut writer, random, &destination, &source, &versions).unwrap();
         let Header::VersionNegotiation(header) = parse(writer.written(), 8).unwrap() else {
             panic!("no version negotiation")
         };
+        prop_assert_eq!(writer.written()[0] & 0xc0, 0xc0);
+        prop_assert!(writer.written()[1..5] == [0; 4]);
         prop_assert_eq!(header.destination_id, &destination[..]);
         prop_assert_eq!(header.source_id, &source[..]);
         prop_assert_eq!(header.versions.collect::<Vec<_>>(), versions);
@@ -225,6 +249,9 @@ fn the_quic_bit_can_be_read_and_is_no_part_of_anything_else() {
 
 #[test]
 fn each_version_has_its_own_long_header_types() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //= type=test
+    //# The value included prior to protection MUST be set to 0.
     for (ty, first_1, first_2) in [
         (LongType::Initial, 0xc3, 0xd3),
         (LongType::ZeroRtt, 0xd3, 0xe3),
@@ -261,6 +288,13 @@ fn the_invariants_of_a_long_header_can_be_read_alone() {
 
 #[test]
 fn long_connection_ids_are_for_other_versions_only() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //= type=test
+    //# In QUIC version 1, this value MUST NOT exceed 20 bytes.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
+    //= type=test
+    //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop the
+    //# packet.
     let id = [9; 21];
     for (version, expected) in [
         (VERSION_1, Err(HeaderError::ConnectionIdTooLong)),
@@ -296,13 +330,23 @@ fn a_length_beyond_the_datagram_is_truncated() {
 
 #[test]
 fn a_retry_without_token_is_refused() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
+    //= type=test
+    //# A client MUST discard a Retry packet with a zero-length Retry Token field.
     let packet = [&[0xf0, 0, 0, 0, 1, 0, 0], &[5; 16][..]].concat();
     assert_eq!(parse(&packet, 8), Err(HeaderError::EmptyToken));
 }
 
 #[test]
 fn version_negotiation_without_versions_is_refused() {
-    assert_eq!(parse(&[0x80, 0, 0, 0, 0, 0, 0], 8), Err(HeaderError::NoVersions));
+    //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+    //= type=test
+    //# An endpoint MUST ignore a packet that contains no Supported Version fields or contains a
+    //# truncated Supported Version value.
+    for versions in [&[][..], &[1], &[0, 0, 0, 1, 9], &[0, 0, 0, 1, 0, 0, 1]] {
+        let packet = [&[0x80, 0, 0, 0, 0, 0, 0], versions].concat();
+        assert_eq!(parse(&packet, 8), Err(HeaderError::NoVersions));
+    }
 }
 
 #[test]

@@ -35,6 +35,11 @@ pub(super) fn parse<'a>(
     invariant: &InvariantHeader<'a>,
     reader: &Reader<'a>,
 ) -> Result<VersionNegotiationHeader<'a>, HeaderError> {
+    //= https://www.rfc-editor.org/rfc/rfc8999#section-6
+    //# The remaining 7 bits, labeled "Unused", can be set to any value when sending and MUST be
+    //# ignored on receipt.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //# Clients MUST ignore the value of this field.
     let versions = reader.rest();
     //= https://www.rfc-editor.org/rfc/rfc8999#section-6
     //# An endpoint MUST ignore a packet that contains no Supported Version
@@ -58,7 +63,13 @@ pub(crate) fn write_version_negotiation(
     source_id: &[u8],
     versions: &[u32],
 ) -> Result<(), Full> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //# Where QUIC might be multiplexed with other protocols (see [RFC7983]), servers SHOULD set
+    //# the most significant bit of this field (0x40) to 1 so that Version Negotiation packets
+    //# appear to have the Fixed Bit field.
     let first = LONG_FORM | FIXED_BIT | random_first_byte;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+    //# The Version field of a Version Negotiation packet MUST be set to 0x00000000.
     let invariant = InvariantHeader { version: VERSION_NEGOTIATION, destination_id, source_id };
     whole_or_not(writer, |writer| {
         write_invariant(writer, first, &invariant)?;

@@ -26,6 +26,10 @@ fn numbers_are_expanded_as_in_appendix_a_3() {
 
 #[test]
 fn the_first_number_needs_one_byte() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
+    //= type=test
+    //# Prior to receiving an acknowledgment for a packet number space, the full packet number
+    //# MUST be included; it is not to be truncated, as described below.
     assert_eq!(PacketNumberLength::for_number(0, None).bytes(), 1);
     assert_eq!(expand_packet_number(None, 0, length(1)), 0);
 }
@@ -48,6 +52,11 @@ fn the_window_is_half_below_and_half_above_the_number_expected() {
 
 #[test]
 fn a_length_covers_twice_what_is_outstanding() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
+    //= type=test
+    //# After an acknowledgment is received for a packet number space, the sender MUST use a
+    //# packet number size able to represent more than twice as large a range as the difference
+    //# between the largest acknowledged packet number and the packet number being sent.
     for (outstanding, bytes) in
         [(0x7f, 1), (0x80, 2), (0x7fff, 2), (0x8000, 3), (0x7f_ffff, 3), (0x80_0000, 4)]
     {
@@ -89,6 +98,11 @@ proptest! {
         (ahead, shift) in (1_u64..(1 << 31), 0_u32..31),
         received in prop_oneof![Just(0), any::<u32>(), Just(u32::MAX)],
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
+        //= type=test
+        //# An endpoint SHOULD use a large enough packet number encoding to allow the packet
+        //# number to be recovered even if the packet arrives after packets that are sent
+        //# afterwards.
         let ahead = u64::max(ahead >> shift, 1);
         let number = acked + ahead;
         let largest_received = acked + u64::from(received).min(ahead - 1);

@@ -4,7 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use super::{PreferredAddress, TransportParameters, VersionInformation};
 use crate::net::MINIMUM_MTU;
-use crate::wire::{ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer};
+use crate::wire::{
+    ConnectionId, Reader, Side, StatelessResetToken, Truncated, Writer, varint_length,
+};
 
 /// Why the bytes are no transport parameters that `sender` may send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,13 +41,18 @@ enum Parameter {
     ActiveConnectionIdLimit = 0x0e,
     InitialSourceConnectionId = 0x0f,
     RetrySourceConnectionId = 0x10,
+    ResetStreamAt = 0x1d,
+    MaxDatagramFrameSize = 0x20,
+    MinAckDelay = 0xff04_de1b,
+    /// The identifier of drafts before the registration, which is what most peers know.
+    EarlyResetStreamAt = 0x0017_f758_6d2c_b571,
     VersionInformation = 0x11,
     GreaseQuicBit = 0x2ab2,
 }
 
 impl Parameter {
     /// A parameter's place here is its bit in the set of those seen.
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 23] = [
         Self::OriginalDestinationConnectionId,
         Self::MaxIdleTimeout,
         Self::StatelessResetToken,
@@ -63,6 +70,10 @@ impl Parameter {
         Self::ActiveConnectionIdLimit,
         Self::InitialSourceConnectionId,
         Self::RetrySourceConnectionId,
+        Self::ResetStreamAt,
+        Self::MaxDatagramFrameSize,
+        Self::MinAckDelay,
+        Self::EarlyResetStreamAt,
         Self::VersionInformation,
         Self::GreaseQuicBit,
     ];
@@ -118,6 +129,14 @@ pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, 
             continue;
         }
         decode_one(&mut parameters, parameter, Value(value))?;
+    }
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
+    //# Endpoints that support this extension MUST treat
+    //# receipt of a min_ack_delay that is greater than the max_ack_delay as
+    //# a connection error of type TRANSPORT_PARAMETER_ERROR.
+    let longest = parameters.max_ack_delay.saturating_mul(1000);
+    if parameters.min_ack_delay.is_some_and(|minimum| minimum > longest) {
+        return Err(ParametersError("min_ack_delay is above max_ack_delay"));
     }
     Ok(parameters)
 }
@@ -183,6 +202,18 @@ fn decode_one(
         Parameter::RetrySourceConnectionId => {
             parameters.retry_source_connection_id = Some(value.connection_id()?);
         }
+        Parameter::ResetStreamAt | Parameter::EarlyResetStreamAt => {
+            //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+            //# An implementation that understands
+            //# this transport parameter MUST treat the receipt of a non-empty value
+            //# as a connection error of type TRANSPORT_PARAMETER_ERROR.
+            value.nothing("reset_stream_at is not empty")?;
+            parameters.reset_stream_at = true;
+        }
+        Parameter::MaxDatagramFrameSize => {
+            parameters.max_datagram_frame_size = value.integer()?;
+        }
+        Parameter::MinAckDelay => parameters.min_ack_delay = Some(value.integer()?),
         // Who sent it matters there.
         Parameter::VersionInformation => {}
         Parameter::GreaseQuicBit => {
@@ -227,6 +258,11 @@ impl Value<'_> {
 
     /// A limit above 2^60 would permit a stream ID that cannot be written (RFC 9000 §4.6).
     fn stream_count(self) -> Result<u64, ParametersError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# If either is received, the connection MUST be closed immediately with a
+        //# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+        //# value was received in a transport parameter or of type
+        //# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
         self.at_most(1 << 60, "initial_max_streams is above 2^60")
     }
 
@@ -277,6 +313,9 @@ fn read_preferred_address(reader: &mut Reader<'_>) -> Result<Option<PreferredAdd
 /// Appends the encoding of `parameters` to `out`; what has its default value is left out.
 ///
 /// The parameters are written as they are: no value is checked.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+//# An endpoint MUST NOT send a parameter more than once in a given transport parameters
+//# extension.
 pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     let id = |id: &Option<ConnectionId>, parameter: Parameter, out: &mut Vec<u8>| {
         if let Some(id) = id {
@@ -296,9 +335,7 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
         integers(parameters).into_iter().zip(integers(&default))
     {
         if value != default {
-            let mut encoded = Vec::with_capacity(8);
-            put_varint(&mut encoded, value);
-            put(out, parameter, &encoded);
+            put_integer(out, parameter, value);
         }
     }
     if parameters.disable_active_migration {
@@ -309,6 +346,13 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     }
     id(&parameters.initial_source_connection_id, Parameter::InitialSourceConnectionId, out);
     id(&parameters.retry_source_connection_id, Parameter::RetrySourceConnectionId, out);
+    if let Some(delay) = parameters.min_ack_delay {
+        put_integer(out, Parameter::MinAckDelay, delay);
+    }
+    if parameters.reset_stream_at {
+        put(out, Parameter::ResetStreamAt, &[]);
+        put(out, Parameter::EarlyResetStreamAt, &[]);
+    }
     if let Some(information) = &parameters.version_information {
         encode_version_information(information, out);
     }
@@ -326,14 +370,14 @@ pub(crate) fn encode_version_information(information: &VersionInformation, out: 
 
 /// Appends a parameter whose identifier is reserved, the one that `number` chooses, so that nobody
 /// comes to rely on there being none but known ones (RFC 9000 §18.1).
-pub(crate) fn encode_reserved(number: u32, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn encode_reserved(number: u8, value: &[u8], out: &mut Vec<u8>) {
     put_varint(out, 31 * u64::from(number) + 27);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);
 }
 
 /// The parameters that are integers.
-fn integers(parameters: &TransportParameters) -> [(Parameter, u64); 11] {
+fn integers(parameters: &TransportParameters) -> [(Parameter, u64); 12] {
     [
         (Parameter::MaxIdleTimeout, parameters.max_idle_timeout),
         (Parameter::MaxUdpPayloadSize, parameters.max_udp_payload_size),
@@ -346,6 +390,7 @@ fn integers(parameters: &TransportParameters) -> [(Parameter, u64); 11] {
         (Parameter::AckDelayExponent, u64::from(parameters.ack_delay_exponent)),
         (Parameter::MaxAckDelay, parameters.max_ack_delay),
         (Parameter::ActiveConnectionIdLimit, parameters.active_connection_id_limit),
+        (Parameter::MaxDatagramFrameSize, parameters.max_datagram_frame_size),
     ]
 }
 
@@ -368,6 +413,12 @@ fn put(out: &mut Vec<u8>, parameter: Parameter, value: &[u8]) {
     put_varint(out, parameter as u64);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+fn put_integer(out: &mut Vec<u8>, parameter: Parameter, value: u64) {
+    put_varint(out, parameter as u64);
+    put_varint(out, varint_length(value) as u64);
+    put_varint(out, value);
 }
 
 fn put_varint(out: &mut Vec<u8>, value: u64) {

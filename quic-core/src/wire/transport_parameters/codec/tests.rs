@@ -25,8 +25,10 @@ fn parameter(id: u16, value: &[u8]) -> Vec<u8> {
 
 /// Takes one parameter off the front.
 fn take(reader: &mut crate::wire::Reader<'_>) -> Vec<u8> {
-    let id = u16::try_from(reader.varint().unwrap()).unwrap();
-    parameter(id, reader.prefixed_bytes().unwrap())
+    let before = reader.rest();
+    let _id = reader.varint().unwrap();
+    let _value = reader.prefixed_bytes().unwrap();
+    before[..before.len() - reader.remaining()].to_vec()
 }
 
 fn parameters_of_any_side() -> impl Strategy<Value = TransportParameters> {
@@ -149,10 +151,21 @@ fn check_refused(bytes: &[u8], reason: &'static str) {
 
 #[test]
 fn every_known_parameter_may_appear_once() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+    //= type=test
+    //# An endpoint MUST NOT send a parameter more than once in a given transport parameters
+    //# extension.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+    //= type=test
+    //# An endpoint SHOULD treat receipt of duplicate transport parameters as a connection
+    //# error of type TRANSPORT_PARAMETER_ERROR.
     let mut parameters = TransportParameters {
         original_destination_connection_id: Some(ConnectionId::EMPTY),
         stateless_reset_token: Some(StatelessResetToken::new([1; 16])),
         disable_active_migration: true,
+        max_datagram_frame_size: 9,
+        min_ack_delay: Some(1),
+        reset_stream_at: true,
         initial_source_connection_id: Some(ConnectionId::EMPTY),
         retry_source_connection_id: Some(ConnectionId::EMPTY),
         version_information: Some(VersionInformation { chosen: 1, available: vec![1] }),
@@ -182,17 +195,26 @@ fn every_known_parameter_may_appear_once() {
         check_refused(&repeated, "transport parameter is repeated");
         count += 1;
     }
-    assert_eq!(count, 18, "all but preferred_address");
+    assert_eq!(count, 22, "all but preferred_address");
 }
 
 #[test]
 fn unknown_and_reserved_parameters_are_ignored() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.2
+    //= type=test
+    //# An endpoint MUST ignore transport parameters that it does not support.
     // 27 is the first of the reserved identifiers, 31 * N + 27 (RFC 9000 §18.1).
     let bytes = [parameter(27, b"any"), parameter(58, &[]), parameter(0x04, &[9])].concat();
     let expected = TransportParameters { initial_max_data: 9, ..TransportParameters::default() };
     assert_eq!(decode(&bytes, Side::Client), Ok(expected));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+//= type=test
+//# If either is received, the connection MUST be closed immediately with a
+//# connection error of type TRANSPORT_PARAMETER_ERROR if the offending
+//# value was received in a transport parameter or of type
+//# FRAME_ENCODING_ERROR if it was received in a frame; see Section 10.2.
 #[test]
 fn values_out_of_range_are_refused() {
     check_refused(&parameter(0x03, &[0x44, 0xaf]), "max_udp_payload_size is below 1200");
@@ -286,6 +308,39 @@ fn parameters_cut_off_within_are_refused() {
     }
 }
 
+#[test]
+fn extensions_have_their_values() {
+    let early = 0xc017_f758_6d2c_b571_u64.to_be_bytes();
+    for bytes in [parameter(0x1d, &[]), [&early[..], &[0]].concat()] {
+        assert!(decode(&bytes, Side::Server).is_ok_and(|parameters| parameters.reset_stream_at));
+    }
+    let delay = [&[0xc0, 0, 0, 0, 0xff, 0x04, 0xde, 0x1b, 2][..], &[0x43, 0xe8]].concat();
+    let parameters = decode(&delay, Side::Client).unwrap();
+    assert_eq!(parameters.min_ack_delay, Some(1000));
+    let frame_size = decode(&parameter(0x20, &[0x80, 0, 0xff, 0xff]), Side::Client).unwrap();
+    assert_eq!(frame_size.max_datagram_frame_size, 65_535);
+}
+
+#[test]
+fn extensions_are_refused_values_that_they_may_not_have() {
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+    //= type=test
+    //# An implementation that understands
+    //# this transport parameter MUST treat the receipt of a non-empty value
+    //# as a connection error of type TRANSPORT_PARAMETER_ERROR.
+    check_refused(&parameter(0x1d, &[0]), "reset_stream_at is not empty");
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
+    //= type=test
+    //# Endpoints that support this extension MUST treat
+    //# receipt of a min_ack_delay that is greater than the max_ack_delay as
+    //# a connection error of type TRANSPORT_PARAMETER_ERROR.
+    let id = [0xc0, 0, 0, 0, 0xff, 0x04, 0xde, 0x1b];
+    let longest = [&id[..], &[2, 0x4b, 0xb8], &[0x0b, 1, 3]].concat();
+    assert!(decode(&longest, Side::Server).is_ok(), "3 ms of 3 ms");
+    let longer = [&id[..], &[2, 0x4b, 0xb9], &[0x0b, 1, 3]].concat();
+    check_refused(&longer, "min_ack_delay is above max_ack_delay");
+}
+
 //= https://www.rfc-editor.org/rfc/rfc9368#section-4
 //= type=test
 //# Both endpoints MUST parse their peer's Version Information during the
@@ -359,7 +414,7 @@ fn grease_quic_bit_is_empty() {
 proptest! {
     #[test]
     fn reserved_parameters_are_of_the_pattern_and_ignored(
-        number in any::<u32>(),
+        number in any::<u8>(),
         value in vec(any::<u8>(), 0..20),
     ) {
         let mut bytes = Vec::new();

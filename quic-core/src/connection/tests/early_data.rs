@@ -1,0 +1,283 @@
+//! 0-RTT that a peer makes something else of (RFC 9001 §4.6, §4.9).
+
+use std::time::Duration;
+
+use super::Pair;
+use super::pair::{client, deliver, error_of, one_sent_by, sent_by};
+use crate::config::TransportConfig;
+use crate::connection::early_data::{EarlyData, EarlyDataStatus};
+use crate::connection::frames::Received;
+use crate::connection::parameters::{HandshakeIds, check};
+use crate::error::TransportErrorCode;
+use crate::instant::Instant;
+use crate::wire::header::{Header, LongHeader, parse};
+use crate::wire::transport_parameters::{EarlyLimits, TransportParameters, encode};
+use crate::wire::{ConnectionId, Direction, PacketType, Side, SpaceId};
+
+const NOW: Instant = Instant::from_nanos(1_000_000_000);
+
+/// What a client has that offers early data, by keys that nobody else has.
+fn offered(pair: &Pair) -> Box<EarlyData> {
+    let keys = pair.client.crypto().initial_keys(1, &ConnectionId::EMPTY, Side::Client).unwrap();
+    let limits = EarlyLimits::from(&TransportParameters::default());
+    EarlyData::new(EarlyDataStatus::Offered, keys.local, limits)
+}
+
+#[test]
+fn an_acknowledgment_of_rejected_early_data_is_a_violation() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.2
+    //= type=test
+    //# When 0-RTT was rejected, a client SHOULD treat receipt of an acknowledgment for a
+    //# 0-RTT packet as a connection error of type PROTOCOL_VIOLATION, if it is able to detect
+    //# the condition.
+    for (below, expected) in [(2, Some(TransportErrorCode::PROTOCOL_VIOLATION)), (1, None)] {
+        let mut pair = Pair::confirmed();
+        // Packets 0 to 3, with numbers that are not left out.
+        pair.client.early_data = Some(offered(&pair));
+        let next = pair.client.space(SpaceId::Application).sent.next_number();
+        assert!(next > 0, "the client has sent something");
+        pair.client.forge(SpaceId::Application, &[1]);
+        let early = pair.client.early_data.as_mut().unwrap();
+        early.reject(next + below - 1);
+        // ACK of the last packet.
+        let ack = [0x02, u8::try_from(next).unwrap(), 0, 0, 0];
+        pair.attack(Side::Client, SpaceId::Application, &ack);
+        assert_eq!(error_of(&pair.client), expected, "below {below}");
+    }
+}
+
+#[test]
+fn frames_that_no_client_sends_in_0_rtt_are_a_violation() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.3
+    //= type=test
+    //# A server MUST treat receipt of a CRYPTO frame in a 0-RTT packet as a connection error
+    //# of type PROTOCOL_VIOLATION.
+    let frames: [(&[u8], bool); 8] = [
+        (&[0x06, 0, 1, 1], false),
+        (&[0x02, 0, 0, 0, 0], false),
+        (&[0x07, 1, 1], false),
+        (&[0x19, 0], false),
+        (&[0x1b, 1, 2, 3, 4, 5, 6, 7, 8], false),
+        (&[0x1e], false),
+        (&[0x01], true),
+        (&[0x0a, 2, 1, 42], true),
+    ];
+    for (frame, permitted) in frames {
+        let mut pair = Pair::started();
+        let received = Received {
+            now: pair.now,
+            at: pair.now,
+            packet_type: PacketType::ZeroRtt,
+            destination_id: ConnectionId::EMPTY,
+            source_id: None,
+            length: 100,
+        };
+        let result = pair.server.handle_frames(&received, frame);
+        let code = result.err().map(|error| error.code);
+        let expected = (!permitted).then_some(TransportErrorCode::PROTOCOL_VIOLATION);
+        assert_eq!(code, expected, "{frame:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_is_what_streams_need_and_nothing_of_the_last_connection_itself() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# A client MUST NOT use remembered values for the following parameters:
+    //# ack_delay_exponent, max_ack_delay, initial_source_connection_id,
+    //# original_destination_connection_id, preferred_address, retry_source_connection_id, and
+    //# stateless_reset_token.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# A client that attempts to send 0-RTT data MUST remember all other transport parameters
+    //# used by the server that it is able to process.
+    let mut client = client(NOW, TransportConfig::default());
+    let (peer, id) = (format!("{:?}", client.peer), *client.remote_ids.active());
+    client.apply_remembered(&TransportParameters {
+        ack_delay_exponent: 9,
+        max_ack_delay: 99,
+        initial_source_connection_id: Some(ConnectionId::new(&[9; 8]).unwrap()),
+        initial_max_streams_uni: 2,
+        initial_max_data: 10,
+        initial_max_stream_data_uni: 7,
+        ..TransportParameters::default()
+    });
+    assert_eq!(format!("{:?}", client.peer), peer);
+    assert_eq!(*client.remote_ids.active(), id);
+    let [one, two] = [(); 2].map(|()| client.open_stream(Direction::Unidirectional).unwrap());
+    assert!(client.open_stream(Direction::Unidirectional).is_err());
+    assert!(client.open_stream(Direction::Bidirectional).is_err());
+    assert_eq!(client.send_stream(one).write(&[1; 20]), Ok(7));
+    assert_eq!(client.send_stream(two).write(&[1; 20]), Ok(3));
+}
+
+#[test]
+fn a_client_uses_one_long_random_id_of_the_server_until_it_hears_of_another() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# This Destination Connection ID MUST be at least 8 bytes in length.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# Until a packet is received from the server, the client MUST use the same Destination
+    //# Connection ID value on all packets in this connection.
+    let mut client = client(NOW, TransportConfig::default());
+    let mut now = NOW;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        for datagram in sent_by(&mut client, now) {
+            let Ok(Header::Long(LongHeader { destination_id, .. })) = parse(&datagram, 8) else {
+                panic!("no Initial");
+            };
+            ids.push(destination_id);
+        }
+        now = now.max(client.poll_timeout().unwrap());
+        client.handle_timeout(now);
+    }
+    assert!(ids.len() >= 3 && ids[0].length() >= 8);
+    assert!(ids.iter().all(|id| *id == ids[0]));
+}
+
+#[test]
+fn both_kinds_of_packets_of_a_servers_first_flight_share_a_datagram() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4
+    //= type=test
+    //# When packets of different types need to be sent, endpoints SHOULD use coalesced
+    //# packets to send them in the same UDP datagram.
+    let mut pair = Pair::started();
+    let datagram = one_sent_by(&mut pair.server, pair.now).unwrap();
+    let Ok(Header::Long(first)) = parse(&datagram, 8) else { panic!("no Initial") };
+    assert!(matches!(parse(&datagram[first.packet_length..], 8), Ok(Header::Long(_))));
+}
+
+#[test]
+fn the_end_of_the_handshake_is_announced_as_soon_as_it_is_there() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.2
+    //= type=test
+    //# The server MUST send a HANDSHAKE_DONE frame as soon as the handshake is complete.
+    let mut pair = Pair::answered();
+    for datagram in sent_by(&mut pair.client, pair.now) {
+        deliver(&mut pair.server, pair.now, &datagram);
+    }
+    assert!(pair.server.handshake.is_complete() && !pair.client.handshake.is_confirmed());
+    for datagram in sent_by(&mut pair.server, pair.now) {
+        deliver(&mut pair.client, pair.now, &datagram);
+    }
+    assert!(pair.client.handshake.is_confirmed());
+}
+
+/// What a client has of its own parameters that says nothing against the handshake.
+fn parameters_of(ids: &HandshakeIds) -> TransportParameters {
+    TransportParameters {
+        original_destination_connection_id: Some(ids.original_destination),
+        initial_source_connection_id: ids.peer_initial_source,
+        ..TransportParameters::default()
+    }
+}
+
+#[test]
+fn parameters_that_are_missing_or_out_of_range_close_the_connection() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
+    //= type=test
+    //# An endpoint MUST treat the absence of the initial_source_connection_id transport
+    //# parameter from either endpoint or the absence of the
+    //# original_destination_connection_id transport parameter from the server as a connection
+    //# error of type TRANSPORT_PARAMETER_ERROR.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
+    //= type=test
+    //# An endpoint MUST treat receipt of a transport parameter with an invalid value as a
+    //# connection error of type TRANSPORT_PARAMETER_ERROR.
+    let id = |byte| ConnectionId::new(&[byte; 8]).unwrap();
+    let ids = HandshakeIds {
+        local_source: id(1),
+        original_destination: id(2),
+        peer_initial_source: Some(id(3)),
+        retry_source: None,
+    };
+    let good = parameters_of(&ids);
+    let cases = [
+        (good.clone(), None),
+        (TransportParameters { initial_source_connection_id: None, ..good.clone() }, Some(())),
+        (
+            TransportParameters { original_destination_connection_id: None, ..good.clone() },
+            Some(()),
+        ),
+        (TransportParameters { ack_delay_exponent: 21, ..good }, Some(())),
+    ];
+    for (parameters, fails) in cases {
+        let mut encoded = Vec::new();
+        encode(&parameters, &mut encoded);
+        let code = check(&encoded, Side::Server, &ids).err().map(|error| error.code);
+        assert_eq!(code, fails.map(|()| TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
+    }
+}
+
+#[test]
+fn the_first_packet_of_the_client_says_where_the_server_answers_to() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# A server MUST set the Destination Connection ID it uses for sending packets based on
+    //# the first received Initial packet.
+    let mut pair = Pair::started();
+    let source = pair.client.ids_seen.local_source;
+    for datagram in sent_by(&mut pair.server, pair.now) {
+        let Ok(Header::Long(first)) = parse(&datagram, 8) else { panic!("no long header") };
+        assert_eq!(first.destination_id, source);
+    }
+    pair.client.ids_seen.local_source = ConnectionId::new(&[9; 8]).unwrap();
+    let other = pair.client.forge(SpaceId::Initial, &[1]);
+    let known = pair.server.statistics().packets_received;
+    deliver(&mut pair.server, pair.now, &other);
+    assert_eq!(pair.server.statistics().packets_received, known);
+    assert_eq!(*pair.server.remote_ids.active(), source);
+}
+
+#[test]
+fn a_client_goes_by_the_new_parameters_of_the_server_after_the_handshake() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# The client MUST use the server's new values in the handshake instead; if the server
+    //# does not provide new values, the default values are used.
+    let mut pair = Pair::started_with(
+        TransportConfig::default(),
+        TransportConfig { max_ack_delay: Duration::from_millis(70), ..TransportConfig::default() },
+    );
+    pair.client.early_data = Some(offered(&pair));
+    pair.client.apply_remembered(&TransportParameters {
+        max_ack_delay: 5,
+        ack_delay_exponent: 9,
+        ..TransportParameters::default()
+    });
+    pair.settle();
+    assert_eq!(pair.client.early_data(), Some(EarlyDataStatus::Rejected));
+    assert_eq!(Duration::from(pair.client.peer.max_ack_delay), Duration::from_millis(71));
+    assert_eq!(pair.client.peer.ack_delay_exponent, 3);
+}
+
+#[test]
+fn handshake_data_out_of_order_is_kept_for_a_while() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
+    //= type=test
+    //# Implementations MUST support buffering at least 4096 bytes of data received in
+    //# out-of-order CRYPTO frames.
+    let mut pair = Pair::started();
+    // CRYPTO frames that leave the first byte out, up to an offset of 4,096.
+    for offset in (1..4096).step_by(819) {
+        let mut frame = vec![0x06];
+        frame.extend((u16::try_from(offset).unwrap() | 0x4000).to_be_bytes());
+        frame.extend((819_u16 | 0x4000).to_be_bytes());
+        frame.extend([7; 819]);
+        pair.attack(Side::Client, SpaceId::Initial, &frame);
+        assert_eq!(error_of(&pair.client), None, "at {offset}");
+    }
+}
+
+#[test]
+fn a_client_hello_fills_its_datagram() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
+    //= type=test
+    //# First, the packet containing a ClientHello MUST be padded to a minimum size.
+    let mut client = client(NOW, TransportConfig::default());
+    for datagram in sent_by(&mut client, NOW) {
+        assert!(datagram.len() >= 1200);
+    }
+}

@@ -1,0 +1,218 @@
+//! The rules of paths and of IDs on them, datagram by datagram (RFC 9000 §8.2, §9).
+
+use super::pair::*;
+use crate::connection::Role;
+use crate::net::{PathAddresses, SocketId};
+use crate::transmit::TransmitBuffer;
+use crate::wire::SpaceId;
+use crate::wire::frame::{Frame, Frames};
+
+const ELSEWHERE: &str = "203.0.113.9:4000";
+
+fn challenge(byte: u8) -> Vec<u8> {
+    [vec![0x1a], vec![byte; 8]].concat()
+}
+
+/// The next datagram of the server, and where it goes.
+fn next_of_server(pair: &mut Pair) -> Option<(PathAddresses, Vec<u8>)> {
+    let mut memory = [0; 1500];
+    let mut buffer = TransmitBuffer::new(&mut memory, 1);
+    let transmit = pair.server.poll_transmit(pair.now, SocketId(0), &mut buffer)?;
+    Some((transmit.path, memory[..transmit.length].to_vec()))
+}
+
+/// The answers in a datagram of the server, as the client would read them.
+fn answers(pair: &mut Pair, datagram: &[u8]) -> Vec<[u8; 8]> {
+    let mut datagram = datagram.to_vec();
+    let largest = pair.client.space(SpaceId::Application).received.largest();
+    let keys = pair.client.keys.one_rtt.as_mut().unwrap();
+    let opened = keys.open(pair.now, &mut datagram, 9, largest).unwrap();
+    let frames = Frames::new(opened.payload).map(Result::unwrap);
+    frames
+        .filter_map(|frame| match frame {
+            Frame::PathResponse(response) => Some(response.0),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn challenges_are_answered_once_at_once_on_their_path_and_in_full_datagrams() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# On receiving a PATH_CHALLENGE frame, an endpoint MUST respond by
+    //# echoing the data contained in the PATH_CHALLENGE frame in a
+    //# PATH_RESPONSE frame.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# An endpoint MUST NOT delay transmission of a
+    //# packet containing a PATH_RESPONSE frame unless constrained by
+    //# congestion control.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# A PATH_RESPONSE frame MUST be sent on the network path where the
+    //# PATH_CHALLENGE frame was received.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# An endpoint MUST expand datagrams that contain a PATH_RESPONSE frame
+    //# to at least the smallest allowed maximum datagram size of 1200 bytes.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# However, an endpoint MUST NOT expand the datagram
+    //# containing the PATH_RESPONSE if the resulting data exceeds the anti-
+    //# amplification limit.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
+    //= type=test
+    //# An endpoint MUST NOT send more than one PATH_RESPONSE frame in
+    //# response to one PATH_CHALLENGE frame; see Section 13.3.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+    //= type=test
+    //# An endpoint MUST expand datagrams that contain a PATH_CHALLENGE frame
+    //# to at least the smallest allowed maximum datagram size of 1200 bytes,
+    //# unless the anti-amplification limit for the path does not permit
+    //# sending a datagram of this size.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1
+    //= type=test
+    //# Unlike other cases where datagrams are expanded, endpoints MUST NOT
+    //# discard datagrams that appear to be too small when they contain
+    //# PATH_CHALLENGE or PATH_RESPONSE.
+    for (from, length) in [(ELSEWHERE, 60), (ELSEWHERE, 399), (ELSEWHERE, 400), (ELSEWHERE, 1200)] {
+        let mut pair = Pair::confirmed();
+        let frames = challenge(7);
+        let datagram = pair.client.forge_with(SpaceId::Application, &frames, length, |_| {});
+        deliver_from(&mut pair.server, pair.now, path(from), &datagram);
+        let (to, first) = next_of_server(&mut pair).expect("an answer at once");
+        assert_eq!(to.remote, path(from).remote);
+        assert!(first.len() <= 3 * length, "{} bytes for {length}", first.len());
+        assert_eq!(first.len() == 1200, 3 * length >= 1200);
+        assert_eq!(answers(&mut pair, &first), [[7; 8]]);
+        while let Some((to, datagram)) = next_of_server(&mut pair) {
+            assert!(to.remote != path(from).remote || length >= 800, "more than the limit");
+            assert!(answers(&mut pair, &datagram).is_empty());
+        }
+        // Lost or not, it is not said again.
+        pair.server.requeue_oldest(SpaceId::Application, 4);
+        while let Some((_, datagram)) = next_of_server(&mut pair) {
+            assert!(answers(&mut pair, &datagram).is_empty());
+        }
+    }
+}
+
+#[test]
+fn packets_of_the_path_before_say_nothing_of_the_new_one() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //= type=test
+    //# Packets sent on the old path MUST NOT contribute to congestion
+    //# control or RTT estimation for the new path.
+    let mut pair = Pair::confirmed();
+    pair.server.ping();
+    let late = sent_by(&mut pair.server, pair.now);
+    assert_eq!(late.len(), 1);
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
+    let window = pair.server.paths.active().congestion.window();
+    let challenges = sent_by(&mut pair.server, pair.now);
+    assert!(!challenges.is_empty());
+    pair.now += 30 * DELAY;
+    // The client has the old packet only.
+    deliver(&mut pair.client, pair.now, &late[0]);
+    pair.client.ping();
+    for datagram in sent_by(&mut pair.client, pair.now) {
+        deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    }
+    let active = pair.server.paths.active();
+    assert!(active.rtt.first_sample().is_none());
+    assert_eq!(active.congestion.window(), window);
+}
+
+/// Lets the client's datagrams come from elsewhere, and the server's get there, for a while.
+fn talk_from(pair: &mut Pair, from: &str) {
+    for _ in 0..20 {
+        for datagram in sent_by(&mut pair.client, pair.now) {
+            deliver_from(&mut pair.server, pair.now, path(from), &datagram);
+        }
+        pair.now += DELAY;
+        while let Some((to, datagram)) = next_of_server(pair) {
+            if to.remote == path(from).remote {
+                deliver(&mut pair.client, pair.now, &datagram);
+            }
+        }
+        pair.now += DELAY;
+    }
+}
+
+#[test]
+fn tokens_for_a_new_address_follow_its_validation() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
+    //= type=test
+    //# After verifying a new client address, the server SHOULD send new
+    //# address validation tokens (Section 8) to the client.
+    for (from, expected) in [(ELSEWHERE, 1), ("192.0.2.1:7777", 0)] {
+        let mut pair = Pair::confirmed();
+        pair.client.take_new_tokens(|_, _| ());
+        pair.client.ping();
+        talk_from(&mut pair, from);
+        assert_eq!(pair.server.path().remote, path(from).remote);
+        assert!(pair.server.paths.active().is_proved());
+        let mut tokens = 0;
+        pair.client.take_new_tokens(|_, _| tokens += 1);
+        // Another port is no other address to a token.
+        assert_eq!(tokens, expected, "{from}");
+    }
+}
+
+#[test]
+fn whoever_changes_the_address_without_the_id_is_followed_even_without_another_id() {
+    let mut pair = Pair::confirmed();
+    while pair.server.remote_ids.switch().unwrap_or(false) {}
+    assert!(!pair.server.remote_ids.has_spare());
+    let before = *pair.server.remote_ids.active();
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
+    assert_eq!(*pair.server.remote_ids.active(), before);
+    // With another ID, it is another matter.
+    let mut pair = Pair::confirmed();
+    while pair.server.remote_ids.switch().unwrap_or(false) {}
+    assert!(pair.client.remote_ids.switch().unwrap());
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    assert_eq!(pair.server.path().remote, client_path().remote);
+}
+
+#[test]
+fn an_id_that_is_taken_back_is_replaced_on_its_path() {
+    let mut pair = Pair::confirmed();
+    let datagram = pair.client.forge_with(SpaceId::Application, &challenge(1), 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    let id = pair.server.paths.others().next().unwrap().id;
+    let before = *pair.server.remote_ids.of_path(id).unwrap();
+    let frame = [&[0x18, 9, 9, 8][..], &[0xab; 8], &[0xcd; 16]].concat();
+    pair.attack(crate::wire::Side::Server, SpaceId::Application, &frame);
+    // The one that is left is the active path's; this one has to be silent.
+    assert_eq!(pair.server.close_reason(), None);
+    assert_eq!(pair.server.remote_ids.of_path(id), None);
+    assert!(pair.server.paths.off_path_socket().is_none());
+    let frame = [&[0x18, 10, 0, 8][..], &[0xac; 8], &[0xce; 16]].concat();
+    pair.attack(crate::wire::Side::Server, SpaceId::Application, &frame);
+    assert_ne!(*pair.server.remote_ids.of_path(id).unwrap(), before);
+    assert!(pair.server.paths.off_path_socket().is_some());
+}
+
+#[test]
+fn preferred_addresses_are_kept_for_one_connection_only() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
+    //= type=test
+    //# A client
+    //# MUST NOT use these for other connections, including connections that
+    //# are resumed from the current connection.
+    // What one connection heard is part of it, and of nothing that connections share.
+    let pair = Pair::confirmed();
+    let Role::Client(client) = &pair.client.role else { panic!("a client") };
+    let other = super::pair::client(pair.now, crate::config::TransportConfig::default());
+    let Role::Client(second) = &other.role else { panic!("a client") };
+    assert!(!client.preferred.is_used());
+    assert_eq!(client.preferred, second.preferred);
+    assert_eq!(other.paths.others().count(), 0);
+}
