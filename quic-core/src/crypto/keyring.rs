@@ -205,6 +205,9 @@ fn derive(secret: &[u8; 32], purpose: &[u8]) -> Secret {
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<u8> = self.ids().map(KeyId::number).collect();
-        f.debug_struct("Keyring").field("ids", &ids).field("active", &self.active).finish()
+        f.debug_struct("Keyring")
+            .field("ids", &ids)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
     }
 }

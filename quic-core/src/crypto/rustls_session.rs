@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::crypto::SupportedKxGroup;
 use rustls::pki_types::CertificateDer;
 use rustls::quic::{
     Connection, DirectionalKeys, KeyChange as TlsKeyChange, Keys, PacketKeySet, Secrets,
@@ -224,7 +225,7 @@ fn agreed(connection: &Connection) -> HandshakeData {
             Connection::Server(server) => server.server_name().map(str::to_owned),
         },
         cipher_suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
-        key_exchange_group: connection.negotiated_key_exchange_group().map(|group| group.name()),
+        key_exchange_group: connection.negotiated_key_exchange_group().map(SupportedKxGroup::name),
     }
 }
 

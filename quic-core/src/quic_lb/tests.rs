@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::generator::connection_id;
 use super::*;
-use crate::config::ConnectionIdGenerator;
+use crate::config::ConnectionIdGenerator as _;
 use crate::crypto::SeededRandom;
 
 const KEY: [u8; 16] = [
