@@ -71,7 +71,7 @@ fn a_delay_counts_in_full_until_the_handshake_is_confirmed() {
     assert_eq!(delay, Duration::from_micros(60_000 << 3));
     let pair = Pair::confirmed();
     let delay = pair.client.peer_ack_delay(SpaceId::Application, 60_000);
-    assert_eq!(delay, pair.client.peer.max_ack_delay);
+    assert_eq!(delay, Duration::from(pair.client.peer.max_ack_delay));
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4

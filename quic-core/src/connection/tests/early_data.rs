@@ -249,7 +249,7 @@ fn a_client_goes_by_the_new_parameters_of_the_server_after_the_handshake() {
     });
     pair.settle();
     assert_eq!(pair.client.early_data(), Some(EarlyDataStatus::Rejected));
-    assert_eq!(pair.client.peer.max_ack_delay, Duration::from_millis(71));
+    assert_eq!(pair.client.peer.max_ack_delay, Duration::from_millis(71).into());
     assert_eq!(pair.client.peer.ack_delay_exponent, 3);
 }
 
