@@ -342,6 +342,10 @@ impl Recovery {
         //# datagram with a payload of at least 1200 bytes.
         let space = if state.has_handshake_keys { SpaceId::Handshake } else { SpaceId::Initial };
         let period = self.backed_off(Self::pto(state.rtt, state.max_ack_delay, space));
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+        //# Specifically, the client MUST send an Initial packet in a UDP datagram
+        //# that contains at least 1200 bytes if it does not have Handshake keys,
+        //# and otherwise send a Handshake packet.
         Some((self.deadlock_since? + period, Purpose::Probe { space, count: 1 }))
     }
 
@@ -388,6 +392,9 @@ fn may_deadlock(state: &TimerState<'_>) -> bool {
     //# client has not received an acknowledgment for any of its Handshake
     //# packets and the handshake is not confirmed (see Section 4.1.2 of
     //# [QUIC-TLS]), even if there are no packets in flight.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //# To prevent this deadlock, clients MUST send a packet on a Probe Timeout
+    //# (PTO); see Section 6.2 of [QUIC-RECOVERY].
     !state.peer_completed_address_validation
 }
 

@@ -20,7 +20,7 @@ const NOW: Instant = Instant::from_nanos(1_000_000_000);
 fn offered(pair: &Pair) -> Box<EarlyData> {
     let keys = pair.client.crypto().initial_keys(1, &ConnectionId::EMPTY, Side::Client).unwrap();
     let limits = EarlyLimits::from(&TransportParameters::default());
-    EarlyData::new(EarlyDataStatus::Offered, keys.local, limits)
+    Box::new(EarlyData::new(EarlyDataStatus::Offered, keys.local, limits))
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_client_goes_by_the_new_parameters_of_the_server_after_the_handshake() {
     });
     pair.settle();
     assert_eq!(pair.client.early_data(), Some(EarlyDataStatus::Rejected));
-    assert_eq!(pair.client.peer.max_ack_delay, Duration::from_millis(71).into());
+    assert_eq!(Duration::from(pair.client.peer.max_ack_delay), Duration::from_millis(71));
     assert_eq!(pair.client.peer.ack_delay_exponent, 3);
 }
 
