@@ -12,7 +12,7 @@ use std::time::Duration;
 use driver_tokio::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::{
-    ClientConfig, ConnectionError, EndpointConfig, ServerConfig, StatelessResetKey, TokenKey,
+    ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, SharedRecorder,
     TransportConfig, VarInt,
 };
 use rustls::client::Resumption;
@@ -135,15 +135,22 @@ pub(crate) fn any_port_towards(remote: SocketAddr) -> SocketAddr {
 pub(crate) fn server_endpoint(
     config: ServerConfig,
     socket: UdpSocket,
+    recorder: Option<SharedRecorder>,
 ) -> Result<Endpoint, Failure> {
     let mut shared = EndpointConfig::default();
-    shared.reset_key = Some(StatelessResetKey::new(random_bytes()?));
+    shared.recorder = recorder;
+    shared.keyring = Some(Keyring::new(random_bytes()?));
     endpoint(shared, Some(config), socket)
 }
 
 /// An endpoint that only opens connections, from `socket`.
-pub(crate) fn client_endpoint(socket: UdpSocket) -> Result<Endpoint, Failure> {
-    endpoint(EndpointConfig::default(), None, socket)
+pub(crate) fn client_endpoint(
+    socket: UdpSocket,
+    recorder: Option<SharedRecorder>,
+) -> Result<Endpoint, Failure> {
+    let mut shared = EndpointConfig::default();
+    shared.recorder = recorder;
+    endpoint(shared, None, socket)
 }
 
 /// An endpoint; says on stderr what the system grants less of than asked for, and the fix.
@@ -241,8 +248,8 @@ pub(crate) fn server_config(
     tls: impl SessionFactory + 'static,
     transport: TransportConfig,
 ) -> Result<ServerConfig, Failure> {
-    let token_key = TokenKey::new(random_bytes()?);
-    ServerConfig::new(Arc::new(tls), transport, token_key)
+    let keyring = Keyring::new(random_bytes()?);
+    ServerConfig::new(Arc::new(tls), transport, keyring)
         .map_err(|error| Failure::usage(error.to_string()))
 }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
-use driver_tokio::{ClientConfig, Endpoint, ServerConfig, TokenKey, TransportConfig, VarInt};
+use driver_tokio::{ClientConfig, Endpoint, Keyring, ServerConfig, TransportConfig, VarInt};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -17,8 +17,8 @@ fn server(
 ) -> Result<Endpoint, Error> {
     let tls = TlsServerConfig::from_certificate(chain, key, &[b"echo"])?;
     // In production: 32 bytes that nobody can guess, kept over restarts.
-    let token_key = TokenKey::new([7; 32]);
-    let config = ServerConfig::new(Arc::new(tls), TransportConfig::default(), token_key)?;
+    let keyring = Keyring::new([7; 32]);
+    let config = ServerConfig::new(Arc::new(tls), TransportConfig::default(), keyring)?;
     Ok(Endpoint::server(config, "127.0.0.1:0".parse()?)?)
 }
 

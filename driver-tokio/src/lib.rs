@@ -12,7 +12,7 @@
 //! use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
 //! use driver_tokio::rustls::RootCertStore;
 //! use driver_tokio::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-//! use driver_tokio::{ClientConfig, Endpoint, ServerConfig, TokenKey, TransportConfig, VarInt};
+//! use driver_tokio::{ClientConfig, Endpoint, ServerConfig, Keyring, TransportConfig, VarInt};
 //!
 //! type Error = Box<dyn std::error::Error + Send + Sync>;
 //!
@@ -22,8 +22,8 @@
 //!     secret: [u8; 32],
 //! ) -> Result<(), Error> {
 //!     let tls = TlsServerConfig::from_certificate(chain, key, &[b"echo"])?;
-//!     let token_key = TokenKey::new(secret);
-//!     let config = ServerConfig::new(Arc::new(tls), TransportConfig::default(), token_key)?;
+//!     let keyring = Keyring::new(secret);
+//!     let config = ServerConfig::new(Arc::new(tls), TransportConfig::default(), keyring)?;
 //!     let endpoint = Endpoint::server(config, "127.0.0.1:4433".parse()?)?;
 //!     while let Some(incoming) = endpoint.accept().await {
 //!         tokio::spawn(async move {

@@ -154,6 +154,19 @@ impl Endpoint {
         }
     }
 
+    /// Replaces the configuration while the endpoint is in use, to rotate secrets: the keyring of
+    /// stateless resets, and what makes connection IDs, of the same length. Everything else has to
+    /// stay as it is. Connections follow when they are next heard of.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] if anything else differs.
+    pub fn reconfigure(&self, config: EndpointConfig) -> io::Result<()> {
+        let mut state = self.lock();
+        let socket = state.socket;
+        let changed = state.multiplexer.reconfigure(socket, Arc::new(config));
+        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
     /// Connects to the server at `address`, whose certificate has to be for `server_name`, with
     /// the default configuration.
     ///

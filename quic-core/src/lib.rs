@@ -52,8 +52,8 @@
 //! # let mut roots = RootCertStore::empty();
 //! # roots.add(certificate.clone())?;
 //! let tls = TlsServerConfig::from_certificate(vec![certificate], key, &[b"line"])?;
-//! let token_key = TokenKey::new([7; 32]); // Random, outside of an example; so are the seeds.
-//! let listen = ServerConfig::new(Arc::new(tls), TransportConfig::default(), token_key)?;
+//! let keyring = Keyring::new([7; 32]); // Random, outside of an example; so are the seeds.
+//! let listen = ServerConfig::new(Arc::new(tls), TransportConfig::default(), keyring)?;
 //! let tls = TlsClientConfig::from_roots(roots, &[b"line"])?;
 //! let config = Arc::new(ClientConfig::new(Arc::new(tls), TransportConfig::default())?);
 //!
@@ -132,6 +132,8 @@ pub mod crypto;
 mod buffer;
 mod config;
 mod packet;
+#[cfg(feature = "quic-lb")]
+pub mod quic_lb;
 
 mod ack_frequency;
 mod datagrams;
@@ -155,12 +157,13 @@ pub mod fuzzing;
 
 pub use config::{
     AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
-    EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions, StatelessResetKey, TokenKey,
-    TransportConfig, VersionChoice,
+    ConnectionIdGenerator, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions,
+    SharedConnectionIds, TransportConfig, VersionChoice,
 };
 pub use connection::{
     Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,
 };
+pub use crypto::{KeyId, Keyring, KeyringError};
 pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,

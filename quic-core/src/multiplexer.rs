@@ -35,6 +35,18 @@ pub trait Multiplexer {
     /// last socket of a manager go the manager and, without a word to their peers, its
     /// connections; close them before. The ID is never given again.
     fn remove_socket(&mut self, socket: SocketId);
+    /// Replaces the configuration of a socket, and of all that share its manager, while they are in
+    /// use, to rotate secrets: see [`PacketHandlerManager::reconfigure`]. Does nothing for a socket
+    /// that was removed.
+    ///
+    /// # Errors
+    /// [`AddSocketError`], if anything but the keyring and what makes connection IDs differs, or
+    /// the length of connection IDs.
+    fn reconfigure(
+        &mut self,
+        socket: SocketId,
+        config: Arc<EndpointConfig>,
+    ) -> Result<(), AddSocketError>;
     /// The manager of a socket; `None` if the socket was removed.
     fn manager(&mut self, socket: SocketId) -> Option<&mut Self::Manager>;
 
@@ -72,17 +84,21 @@ pub enum AddSocketError {
         /// The length asked for, in bytes.
         wanted: usize,
     },
-    /// The address is in use with another stateless reset key, or one of the two has none.
-    #[error("{0} is in use with another stateless reset key")]
-    ResetKeyMismatch(SocketAddr),
+    /// The address is in use with another keyring, or one of the two has none.
+    #[error("{0} is in use with another keyring")]
+    KeyringMismatch(SocketAddr),
+    /// The address is in use with another generator of connection IDs, or one of the two has none.
+    #[error("{0} is in use with another generator of connection IDs")]
+    ConnectionIdGeneratorMismatch(SocketAddr),
     /// The address is in use with another recorder, or one of the two has none.
     #[error("{0} is in use with another recorder")]
     RecorderMismatch(SocketAddr),
     /// The address is in use with other limits: on connections, or on stateless resets.
     #[error("{0} is in use with other limits")]
     LimitMismatch(SocketAddr),
-    /// Connection IDs are empty, or have 4 to 20 bytes (RFC 9000 §17.2).
-    #[error("connection IDs have 4 to 20 bytes, or none, not {0}")]
+    /// Connection IDs are empty, or have 4 to 20 bytes (RFC 9000 §17.2), as many as the
+    /// configuration says.
+    #[error("connection IDs have 4 to 20 bytes as configured, or none, not {0}")]
     InvalidConnectionIdLength(usize),
     /// All [`SocketId`]s, or all identities of managers, were given.
     #[error("too many sockets were added")]

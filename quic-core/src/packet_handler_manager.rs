@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{ClientConfig, ServerConfig};
+use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
 use crate::connection::Connection;
 use crate::crypto::StartSessionError;
 use crate::event::{ConnectionHandle, Event};
@@ -60,6 +60,12 @@ pub trait PacketHandlerManager {
     fn listen(&mut self, config: Arc<ServerConfig>);
     /// Refuses new connections from now on; attempts that wait are refused, connections live on.
     fn stop_listening(&mut self);
+    /// Replaces the configuration by one that differs in the keyring and in what makes connection
+    /// IDs, of the same length, only. New connections, attempts and resets go by it at once; each
+    /// connection when it is next worked on: if something else makes connection IDs now, it asks
+    /// its peer to retire those that were made before.
+    fn reconfigure(&mut self, config: Arc<EndpointConfig>);
+
     /// Opens a connection.
     ///
     /// # Errors

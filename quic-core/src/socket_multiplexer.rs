@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, SharedConnectionIds};
 
 use crate::crypto::SeededRandom;
 use crate::event::{ConnectionHandle, Event};
@@ -109,10 +109,7 @@ where
         local: SocketAddr,
         config: Arc<EndpointConfig>,
     ) -> Result<SocketId, AddSocketError> {
-        // Shorter ones would be guessed, and run out, too soon.
-        if !matches!(config.connection_id_length, 0 | 4..=ConnectionId::MAXIMUM_LENGTH) {
-            return Err(AddSocketError::InvalidConnectionIdLength(config.connection_id_length));
-        }
+        check_length(&config)?;
         let known = self.sockets.iter().find(|socket| socket.local == local && local.port() != 0);
         let same = known.and_then(|socket| {
             Some((socket.id, self.managers.iter().find(|shared| shared.id == socket.manager)?))
@@ -135,6 +132,28 @@ where
         self.sockets.retain(|known| known.id != socket);
         let sockets = &self.sockets;
         self.managers.retain(|shared| sockets.iter().any(|socket| socket.manager == shared.id));
+    }
+
+    fn reconfigure(
+        &mut self,
+        socket: SocketId,
+        config: Arc<EndpointConfig>,
+    ) -> Result<(), AddSocketError> {
+        check_length(&config)?;
+        let Some(known) = self.sockets.iter().find(|known| known.id == socket) else {
+            return Ok(());
+        };
+        let (local, id) = (known.local, known.manager);
+        let Some(shared) = self.shared(id) else { return Ok(()) };
+        let in_use = EndpointConfig {
+            keyring: config.keyring.clone(),
+            connection_ids: config.connection_ids.clone(),
+            ..EndpointConfig::clone(&shared.config)
+        };
+        compare(local, &in_use, &config)?;
+        shared.config = Arc::clone(&config);
+        shared.manager.reconfigure(config);
+        Ok(())
     }
 
     fn manager(&mut self, socket: SocketId) -> Option<&mut M> {
@@ -194,6 +213,17 @@ impl<M: std::fmt::Debug, F> std::fmt::Debug for SocketMultiplexer<M, F> {
     }
 }
 
+/// Whether the length of connection IDs is one that works, and that of what makes them.
+fn check_length(config: &EndpointConfig) -> Result<(), AddSocketError> {
+    let length = config.connection_id_length;
+    let made = config.connection_ids.as_ref().map_or(length, SharedConnectionIds::length);
+    // Shorter ones would be guessed, and run out, too soon.
+    if !matches!(length, 0 | 4..=ConnectionId::MAXIMUM_LENGTH) || made != length {
+        return Err(AddSocketError::InvalidConnectionIdLength(made));
+    }
+    Ok(())
+}
+
 /// Whether a socket that has one configuration can be shared by who asks for the other.
 fn compare(
     local: SocketAddr,
@@ -211,8 +241,11 @@ fn compare(
             wanted: wanted_length,
         });
     }
-    if in_use.reset_key != wanted.reset_key {
-        return Err(AddSocketError::ResetKeyMismatch(local));
+    if in_use.keyring != wanted.keyring {
+        return Err(AddSocketError::KeyringMismatch(local));
+    }
+    if in_use.connection_ids != wanted.connection_ids {
+        return Err(AddSocketError::ConnectionIdGeneratorMismatch(local));
     }
     if in_use.recorder != wanted.recorder {
         return Err(AddSocketError::RecorderMismatch(local));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use allocation_counter::measure;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    EndpointConfig, Instant, Multiplexer as _, PacketHandlerManager as _, PacketHandlerMap,
-    PathAddresses, ServerConfig, SocketMultiplexer, StatelessResetKey, TokenKey, TransmitBuffer,
+    EndpointConfig, Instant, Keyring, Multiplexer as _, PacketHandlerManager as _,
+    PacketHandlerMap, PathAddresses, ServerConfig, SocketMultiplexer, TransmitBuffer,
     TransportConfig, UdpDatagram,
 };
 use quic_tests::null_tls::NullTls;
@@ -46,10 +46,10 @@ fn packets_without_a_connection_allocate_nothing() {
     let mut sockets =
         SocketMultiplexer::<PacketHandlerMap>::with_random(SeededRandom::from_seed([1; 32]));
     let mut endpoint = EndpointConfig::default();
-    endpoint.reset_key = Some(StatelessResetKey::new([2; 32]));
+    endpoint.keyring = Some(Keyring::new([2; 32]));
     let socket = sockets.add_socket(([192, 0, 2, 1], 443).into(), Arc::new(endpoint)).unwrap();
     let crypto = Arc::new(NullTls::default());
-    let config = ServerConfig::new(crypto, TransportConfig::default(), TokenKey::new([3; 32]));
+    let config = ServerConfig::new(crypto, TransportConfig::default(), Keyring::new([3; 32]));
     sockets.manager(socket).unwrap().listen(Arc::new(config.unwrap()));
     let remote = ([192, 0, 2, 7], 4433).into();
     let path = PathAddresses { socket, local_ip: None, remote };

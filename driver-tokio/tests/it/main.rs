@@ -18,3 +18,4 @@ mod network;
 mod runtimes;
 mod streams;
 mod support;
+mod tls;

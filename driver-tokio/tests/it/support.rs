@@ -12,8 +12,8 @@ use driver_tokio::rustls::RootCertStore;
 use driver_tokio::rustls::pki_types::PrivateKeyDer;
 use driver_tokio::rustls::server::ServerSessionMemoryCache;
 use driver_tokio::{
-    ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig, SessionCache,
-    TokenKey, TransportConfig,
+    ClientConfig, Connection, Endpoint, Keyring, RecvStream, SendStream, ServerConfig,
+    SessionCache, TransportConfig,
 };
 
 const ALPN: &[&[u8]] = &[b"test"];
@@ -105,8 +105,8 @@ fn configs_of(
     client: TlsClientConfig,
     transport: TransportConfig,
 ) -> (ServerConfig, ClientConfig) {
-    let token_key = TokenKey::new([7; 32]);
-    let server = ServerConfig::new(Arc::new(server), transport.clone(), token_key).unwrap();
+    let keyring = Keyring::new([7; 32]);
+    let server = ServerConfig::new(Arc::new(server), transport.clone(), keyring).unwrap();
     let client = ClientConfig::new(Arc::new(client), transport).unwrap();
     (server, client)
 }

@@ -1,9 +1,10 @@
 //! What all connections of a socket share.
 
-use std::fmt;
-
+use super::connection_ids::{SharedConnectionIds, random_connection_id};
+use crate::crypto::{Keyring, RandomSource, reset_token};
 use crate::recorder::SharedRecorder;
 use crate::wire::header::{VERSION_1, VERSION_2};
+use crate::wire::{ConnectionId, StatelessResetToken};
 
 /// QUIC version 1 (RFC 9000 §15).
 pub const QUIC_V1: u32 = VERSION_1;
@@ -19,10 +20,15 @@ pub struct EndpointConfig {
     /// that accepts connections or has several; 0 on a client with one connection. Checked by
     /// [`add_socket`](crate::Multiplexer::add_socket). Default: 8.
     pub connection_id_length: usize,
-    /// The key that stateless reset tokens are derived from (RFC 9000 §10.3.2). Keep it over
-    /// restarts, so that peers learn that their connections are gone. `None`: no resets are sent.
+    /// What makes the connection IDs, all of `connection_id_length`, such as
+    /// `quic_lb::Generator` with the feature `quic-lb`. Set both by
+    /// [`make_connection_ids_by`](Self::make_connection_ids_by). `None`: they are random.
     /// Default: `None`.
-    pub reset_key: Option<StatelessResetKey>,
+    pub connection_ids: Option<SharedConnectionIds>,
+    /// What stateless reset tokens are derived from (RFC 9000 §10.3.2). Keep it over restarts, so
+    /// that peers learn that their connections are gone; servers that share it can reset each
+    /// other's connections. `None`: no resets are sent. Default: `None`.
+    pub keyring: Option<Keyring>,
     /// Most connections and attempts that may exist at a time. Default: 1,000,000.
     pub max_connections: usize,
     /// Bytes by which the receive windows of all connections together may grow beyond the
@@ -39,7 +45,8 @@ impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             connection_id_length: 8,
-            reset_key: None,
+            connection_ids: None,
+            keyring: None,
             max_connections: 1_000_000,
             receive_budget: 1 << 30,
             max_resets_per_second: 1000,
@@ -48,23 +55,29 @@ impl Default for EndpointConfig {
     }
 }
 
-/// The secret from which stateless reset tokens are derived (RFC 9000 §10.3.2).
-#[derive(Clone, Eq, PartialEq)]
-pub struct StatelessResetKey([u8; 32]);
-
-impl StatelessResetKey {
-    /// A key from 32 bytes that nobody can guess.
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+impl EndpointConfig {
+    /// Lets `generator` make all connection IDs, and takes their length from it.
+    pub fn make_connection_ids_by(&mut self, generator: SharedConnectionIds) {
+        self.connection_id_length = generator.length();
+        self.connection_ids = Some(generator);
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// A connection ID of this endpoint.
+    pub(crate) fn new_connection_id(&self, random: &mut dyn RandomSource) -> ConnectionId {
+        let key = self.keyring.as_ref().map(Keyring::active);
+        match &self.connection_ids {
+            Some(generator) => generator.generate(key, random),
+            None => random_connection_id(self.connection_id_length, key, random),
+        }
     }
-}
 
-impl fmt::Debug for StatelessResetKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StatelessResetKey(secret)")
+    /// Whether peers get further connection IDs, and may move to other addresses.
+    pub(crate) fn permits_migration(&self) -> bool {
+        self.connection_ids.as_ref().is_none_or(SharedConnectionIds::permits_migration)
+    }
+
+    /// The stateless reset token of a connection ID, if resets are sent.
+    pub(crate) fn reset_token(&self, id: &ConnectionId) -> Option<StatelessResetToken> {
+        reset_token(self.keyring.as_ref()?, id)
     }
 }

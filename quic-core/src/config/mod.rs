@@ -4,14 +4,16 @@
 //! must. Values are checked once, by the constructor or call that takes the configuration.
 
 mod client;
+mod connection_ids;
 mod endpoint;
 mod server;
 mod transport;
 mod versions;
 
 pub use client::ClientConfig;
-pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2, StatelessResetKey};
-pub use server::{AddressValidation, ServerConfig, TokenKey};
+pub use connection_ids::{ConnectionIdGenerator, SharedConnectionIds};
+pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2};
+pub use server::{AddressValidation, ServerConfig};
 pub use transport::{AckFrequencyConfig, ConfigError, CongestionAlgorithm, TransportConfig};
 pub use versions::{ServerVersions, VersionChoice};
 

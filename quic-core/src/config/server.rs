@@ -1,12 +1,11 @@
 //! What a server chooses for the connections it accepts.
 
-use std::fmt;
 use std::net::{SocketAddrV4, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ConfigError, ServerVersions, TransportConfig};
-use crate::crypto::SessionFactory;
+use crate::crypto::{Keyring, SessionFactory};
 
 /// How to accept connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,11 +15,11 @@ pub struct ServerConfig {
     pub crypto: Arc<dyn SessionFactory>,
     /// Limits and timings.
     pub transport: Arc<TransportConfig>,
-    /// The key that seals Retry and NEW_TOKEN tokens. Share it between servers that share an
-    /// address; a random one makes tokens worthless after a restart. With one that is kept, and an
+    /// What seals Retry and NEW_TOKEN tokens. Share it between servers that share an address; a
+    /// random one makes tokens worthless after a restart. With one that is kept, and an
     /// [`Instant`](crate::Instant) that goes on from where it was, they stay good; which of them
     /// were used is not remembered then, so that each is good once more.
-    pub token_key: TokenKey,
+    pub keyring: Keyring,
     /// When clients have to prove their address before anything else (RFC 9000 §8.1.2).
     /// Default: above 1,000 half-open connections.
     pub validation: AddressValidation,
@@ -68,13 +67,13 @@ impl ServerConfig {
     pub fn new(
         crypto: Arc<dyn SessionFactory>,
         transport: TransportConfig,
-        token_key: TokenKey,
+        keyring: Keyring,
     ) -> Result<Self, ConfigError> {
         transport.check()?;
         Ok(Self {
             crypto,
             transport: Arc::new(transport),
-            token_key,
+            keyring,
             validation: AddressValidation::AboveHalfOpen(1000),
             accept_backlog: 1024,
             max_half_open: 65_536,
@@ -85,26 +84,5 @@ impl ServerConfig {
             preferred_address_v4: None,
             preferred_address_v6: None,
         })
-    }
-}
-
-/// The secret that seals address validation tokens.
-#[derive(Clone, Eq, PartialEq)]
-pub struct TokenKey([u8; 32]);
-
-impl TokenKey {
-    /// A key from 32 bytes that nobody can guess.
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for TokenKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenKey(secret)")
     }
 }

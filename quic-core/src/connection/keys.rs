@@ -3,12 +3,12 @@
 use rustls::quic::Keys;
 
 use super::{Connection, Role};
-use crate::crypto::{KeyChange, OneRttKeys, reset_token};
+use crate::crypto::{KeyChange, OneRttKeys, reset_token_with};
 use crate::error::{TransportError, TransportErrorCode};
 use crate::event::Event;
 use crate::ids::Registration;
 use crate::instant::Instant;
-use crate::wire::{PacketType, Side, SpaceId};
+use crate::wire::{ConnectionId, PacketType, Side, SpaceId};
 
 impl Connection {
     /// Lets TLS work on what arrived: takes its bytes and keys, and what they bring about.
@@ -107,10 +107,20 @@ impl Connection {
 
     /// Issues connection IDs until the peer has as many as it may keep (RFC 9000 §5.1.1).
     pub(super) fn issue_ids(&mut self) {
-        // Without a key no reset is ever sent: tokens only have to be unpredictable.
-        let key = self.endpoint.reset_key.as_ref().map(|key| *key.as_bytes());
-        let key = key.unwrap_or_else(|| self.random.array());
-        self.local_ids.issue(&mut self.random, |id| reset_token(&key, id));
+        if self.endpoint.permits_migration() {
+            self.issue_ids_up_to(u8::MAX);
+        }
+    }
+
+    /// The same, but until it has `most`.
+    pub(super) fn issue_ids_up_to(&mut self, most: u8) {
+        let (endpoint, random) = (&self.endpoint, &mut self.random);
+        // Without a keyring no reset is ever sent: tokens only have to be unpredictable.
+        let secret = random.array();
+        let token = |id: &ConnectionId| {
+            endpoint.reset_token(id).unwrap_or_else(|| reset_token_with(&secret, id))
+        };
+        self.local_ids.issue_up_to(most, || endpoint.new_connection_id(random), token);
     }
 
     /// Key updates: feeds the next keys, starts one when it is due (RFC 9001 §6).

@@ -111,6 +111,10 @@ impl Connection {
         //# Section 9.1) from a different local address to the address the peer
         //# used during the handshake, unless the endpoint has acted on a
         //# preferred_address transport parameter from the peer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# An endpoint that receives this transport parameter MUST NOT use a new
+        //# local address when sending to the address that the peer used during the
+        //# handshake.
         if self.peer.forbids_migration && !client.preferred.is_used() {
             return Err(MigrationError::Forbidden);
         }

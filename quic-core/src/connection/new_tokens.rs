@@ -24,7 +24,7 @@ impl Connection {
         // Those that the client does not have yet are for where it was.
         self.handshake.drop_tokens();
         for _ in 0..server.config.new_tokens {
-            let sealed = seal_token(server.config.token_key.as_bytes(), &token, &mut self.random);
+            let sealed = seal_token(&server.config.keyring, &token, &mut self.random);
             self.handshake.queue_token(Box::from(&*sealed));
         }
     }

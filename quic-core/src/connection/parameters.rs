@@ -47,6 +47,9 @@ pub(super) fn local_parameters(
             .min(LONGEST_ACK_DELAY),
         ack_delay_exponent: ACK_DELAY_EXPONENT,
         disable_active_migration: config.disable_active_migration,
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# The value of the active_connection_id_limit parameter MUST be at least
+        //# 2.
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3
@@ -101,6 +104,9 @@ pub(super) fn check(
         //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
         //# An endpoint MUST treat receipt of a transport parameter with an invalid value as a
         //# connection error of type TRANSPORT_PARAMETER_ERROR.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# A client MUST treat a violation of these requirements as a connection
+        //# error of type TRANSPORT_PARAMETER_ERROR.
         decode(bytes, peer).map_err(|error| TransportError::transport_parameter(error.0))?;
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# An endpoint MUST treat the absence of the
@@ -111,6 +117,9 @@ pub(super) fn check(
     let source = parameters
         .initial_source_connection_id
         .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# The values provided by a peer for these transport parameters MUST match the values
     //# that an endpoint used in the Destination and Source Connection ID fields of Initial

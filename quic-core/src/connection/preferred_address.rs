@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Connection, Role};
 use crate::config::{EndpointConfig, ServerConfig};
-use crate::crypto::{SeededRandom, reset_token};
+use crate::crypto::{SeededRandom, reset_token_with};
 use crate::ids::LocalIds;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
@@ -52,13 +52,13 @@ pub(super) fn offer_preferred_address(
     random: &mut SeededRandom,
 ) -> Option<PreferredAddress> {
     let (ipv4, ipv6) = (config.preferred_address_v4, config.preferred_address_v6);
-    if ipv4.is_none() && ipv6.is_none() {
+    if (ipv4.is_none() && ipv6.is_none()) || !endpoint.permits_migration() {
         return None;
     }
-    let id = local_ids.issue_preferred(random)?;
-    let key = endpoint.reset_key.as_ref().map(|key| *key.as_bytes());
-    let key = key.unwrap_or_else(|| random.array());
-    Some(PreferredAddress { ipv4, ipv6, id, reset_token: reset_token(&key, &id) })
+    let id = local_ids.issue_preferred(|| endpoint.new_connection_id(random))?;
+    let reset_token =
+        endpoint.reset_token(&id).unwrap_or_else(|| reset_token_with(&random.array(), &id));
+    Some(PreferredAddress { ipv4, ipv6, id, reset_token })
 }
 
 impl Connection {

@@ -55,6 +55,7 @@ impl Connection {
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
         let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
         self.record(now, &Record::DatagramsReceived(datagrams));
+        self.counters.batches_received += 1;
         let segment_length = segment_length.unwrap_or(payload.len()).max(1);
         for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {
@@ -111,6 +112,10 @@ impl Connection {
         //# However, endpoints MUST treat any packet ending in a valid
         //# stateless reset token as a Stateless Reset, as other QUIC versions
         //# might allow the use of a long header.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //# However, the comparison MUST be performed when the first packet in an
+        //# incoming datagram either cannot be associated with a connection or
+        //# cannot be decrypted.
         if self.is_reset(arrival) {
             self.handle_stateless_reset(arrival.now);
         } else {
@@ -137,6 +142,9 @@ impl Connection {
         let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
+                //# If a client receives a packet that uses a different version than it
+                //# initially selected, it MUST discard that packet.
                 if long.version != self.version {
                     if !self.takes_other_version(&long) {
                         self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
@@ -321,6 +329,10 @@ impl Connection {
             return;
         }
         if let Err(error) = self.handle_authentic(arrival, received, opened) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2
+            //# An endpoint MUST generate a connection error if processing the contents
+            //# of these packets prior to discovering an error, or fully revert any
+            //# changes made during that processing.
             self.fail(arrival.now, error);
         }
     }
@@ -436,6 +448,10 @@ impl Connection {
 
     /// The peer does not know the connection any more (RFC 9000 §10.3.1).
     pub(crate) fn handle_stateless_reset(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //# If the last 16 bytes of the datagram are identical in value to a
+        //# stateless reset token, the endpoint MUST enter the draining period and
+        //# not send any further packets on this connection.
         self.drain(now, ConnectionError::Reset);
     }
 
@@ -449,6 +465,12 @@ impl Connection {
             //# Even if it has 1-RTT secrets, a client MUST NOT
             //# process incoming 1-RTT protected packets before the TLS handshake is
             //# complete.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# Endpoints in either role MUST NOT decrypt 1-RTT packets from their peer
+            //# prior to completing the handshake.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# A server MUST NOT process incoming 1-RTT protected packets before the
+            //# TLS handshake is complete.
             PacketType::OneRtt => self.keys.one_rtt.is_some() && self.handshake.is_complete(),
         }
     }

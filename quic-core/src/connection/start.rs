@@ -20,7 +20,7 @@ use super::versions::{ClientVersions, client_parameters, encode_parameters, wire
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
-use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError, reset_token};
+use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError};
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
@@ -87,9 +87,15 @@ impl Connection {
     pub(crate) fn client(now: Instant, start: ClientStart<'_>) -> Result<Self, StartSessionError> {
         let ClientStart { path, config, endpoint, server_name, mut random, token } = start;
         let transport = Arc::clone(&config.transport);
-        let destination = random_id(&mut random, FIRST_DESTINATION_LENGTH);
-        let length = endpoint.connection_id_length;
-        let local_id = random_id(&mut random, length);
+        let destination = first_destination_id(&mut random);
+        let local_id = endpoint.new_connection_id(&mut random);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# This transport parameter MUST NOT be sent by a client but MAY be sent by
+        //# a server.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# A client MUST NOT include any server-only transport parameter:
+        //# original_destination_connection_id, preferred_address,
+        //# retry_source_connection_id, or stateless_reset_token.
         let versions = ClientVersions::new(&config);
         let parameters = client_parameters(&transport, &versions, local_id, &mut random);
         let crypto = Arc::clone(&config.crypto);
@@ -114,7 +120,7 @@ impl Connection {
                     peer_initial_source: None,
                     retry_source: None,
                 },
-                local_ids: LocalIds::new(local_id, length),
+                local_ids: LocalIds::new(local_id, local_id.length()),
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
                 //# Until a packet is received from the server, the client MUST use the same
                 //# Destination Connection ID value on all packets in this connection.
@@ -134,7 +140,7 @@ impl Connection {
     /// A connection that a server accepts; feed it the client's Initial next.
     pub(crate) fn server(now: Instant, start: ServerStart) -> Result<Self, StartSessionError> {
         let ServerStart { path, config, endpoint, mut random, version, destination_id, .. } = start;
-        let local_id = random_id(&mut random, endpoint.connection_id_length);
+        let local_id = endpoint.new_connection_id(&mut random);
         let retry_source = start.retried.then_some(destination_id);
         let mut parameters = local_parameters(&config.transport, local_id);
         parameters.original_destination_connection_id = Some(start.original_destination_id);
@@ -143,8 +149,13 @@ impl Connection {
         //# relevant transport parameters to validate that the server sent the Retry and the
         //# connection IDs used in the exchange, as described in Section 7.3 of [QUIC].
         parameters.retry_source_connection_id = retry_source;
-        parameters.stateless_reset_token =
-            endpoint.reset_key.as_ref().map(|key| reset_token(key.as_bytes(), &local_id));
+        parameters.stateless_reset_token = endpoint.reset_token(&local_id);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.3
+        //# A server in a deployment that does not implement a solution to maintain
+        //# connection continuity when the client address changes SHOULD indicate
+        //# that migration is not supported by using the disable_active_migration
+        //# transport parameter.
+        parameters.disable_active_migration |= !endpoint.permits_migration();
         let mut local_ids = LocalIds::new(local_id, endpoint.connection_id_length);
         parameters.preferred_address =
             offer_preferred_address(&config, &endpoint, &mut local_ids, &mut random);
@@ -187,6 +198,13 @@ impl Connection {
             Role::Server(server) => (Side::Server, Arc::clone(&server.config.transport)),
         };
         let hash = KeyedHash::new(&mut random);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.6
+        //# QUIC deployments SHOULD provide mitigations for the Slowloris attacks,
+        //# such as increasing the maximum number of clients the server will
+        //# allow, limiting the number of connections a single IP address is
+        //# allowed to make, imposing restrictions on the minimum transfer speed a
+        //# connection is allowed to have, and restricting the length of time an
+        //# endpoint is allowed to stay connected.
         let give_up_at = now + transport.handshake_timeout;
         let defaults = TransportParameters::default();
         Self {
@@ -258,8 +276,8 @@ impl Connection {
     }
 }
 
-pub(super) fn random_id(random: &mut SeededRandom, length: usize) -> ConnectionId {
-    let bytes: [u8; ConnectionId::MAXIMUM_LENGTH] = random.array();
-    let length = length.min(ConnectionId::MAXIMUM_LENGTH);
-    bytes.get(..length).and_then(ConnectionId::new).unwrap_or(ConnectionId::EMPTY)
+/// It must be hard to guess (RFC 9000 §7.2), and is no ID of this endpoint.
+pub(super) fn first_destination_id(random: &mut SeededRandom) -> ConnectionId {
+    let bytes: [u8; FIRST_DESTINATION_LENGTH] = random.array();
+    ConnectionId::new(&bytes).unwrap_or(ConnectionId::EMPTY)
 }

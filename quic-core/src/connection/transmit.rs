@@ -47,6 +47,7 @@ impl Connection {
     ) -> Option<Transmit> {
         self.record_output_begins(now);
         let transmit = self.next_transmit(now, socket, buffer);
+        self.counters.batches_sent += u64::from(transmit.is_some());
         self.record_output(now, transmit.as_ref());
         transmit
     }
@@ -247,6 +248,9 @@ impl Connection {
         }
         // The packet that was to do the padding came to nothing: an invalid one does
         // (RFC 9000 §14.1).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+        //# Clients MUST ensure that UDP datagrams containing Initial packets have
+        //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
         if must_pad && let Some(rest) = memory.get_mut(length..MINIMUM_DATAGRAM) {
             rest.fill(0);
             length = MINIMUM_DATAGRAM;

@@ -35,5 +35,9 @@ pub(super) fn initial_keys(
         Side::Client => rustls::Side::Client,
         Side::Server => rustls::Side::Server,
     };
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.2
+    //# The HKDF-Expand-Label function defined in TLS 1.3 MUST be used for
+    //# Initial packets even where the TLS versions offered do not include TLS
+    //# 1.3.
     Some(suite.keys(destination_id.as_slice(), side, tls_version(version)?))
 }

@@ -5,6 +5,7 @@ mod client_hello;
 mod compact_keys;
 mod initial;
 mod keyed_hash;
+mod keyring;
 mod one_rtt_keys;
 mod packet_protection;
 mod random;
@@ -14,6 +15,7 @@ mod rustls_session;
 mod secret_capture;
 mod session;
 mod stateless_reset;
+mod tls_builder;
 mod tls_config;
 mod token_log;
 mod tokens;
@@ -30,11 +32,13 @@ use ring as provider;
 compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use compact_keys::provider;
+pub use keyring::{KeyId, Keyring, KeyringError};
 pub use random::{RandomSource, SeededRandom};
 pub use resumption::{ClientSession, SessionKey, SessionStore};
 pub use session::{
     ClientOffer, HandshakeData, KeyChange, Level, Session, SessionFactory, StartSessionError,
 };
+pub use tls_builder::{TlsClientBuilder, TlsServerBuilder};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
 pub(crate) use keyed_hash::KeyedHash;
@@ -43,7 +47,7 @@ pub(crate) use packet_protection::{
     OpenError, Opened, SAMPLE_OFFSET, SealError, TAG_LENGTH, open, seal,
 };
 pub(crate) use retry_tag::{is_retry_authentic, retry_tag};
-pub(crate) use stateless_reset::reset_token;
+pub(crate) use stateless_reset::{reset_token, reset_token_with};
 pub(crate) use token_log::SingleUse;
 pub(crate) use tokens::{Token, seal as seal_token, unseal as open_token};
 

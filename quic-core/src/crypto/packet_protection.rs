@@ -63,6 +63,10 @@ impl From<SealError> for TransportError {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Length => Self::internal("a packet has no room for its protection"),
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+            //# It is RECOMMENDED that endpoints immediately close the connection with a
+            //# connection error of type AEAD_LIMIT_REACHED before reaching a state
+            //# where key updates are not possible.
             SealError::LimitReached => Self::aead_limit_reached("keys cannot be used any more"),
         }
     }
@@ -143,6 +147,12 @@ pub(super) fn remove_header_protection(
     largest_received: Option<u64>,
 ) -> Result<UnprotectedHeader, OpenError> {
     let (first, number, sample) =
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.4.2
+        //# An endpoint MUST discard packets that are not long enough to contain a
+        //# complete sample.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# Endpoints MUST discard packets that are too small to be valid QUIC
+        //# packets.
         split_for_sample(packet, number_offset, key).ok_or(OpenError::TooShort)?;
     key.decrypt_in_place(sample, first, number).map_err(|_| OpenError::TooShort)?;
     let first_byte = *first;

@@ -150,6 +150,10 @@ fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> 
         //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
         //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
         //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+        //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
+        //# connection error of type 0x010a, equivalent to a fatal TLS alert of
+        //# unexpected_message; see Section 4.8.
         None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
@@ -175,25 +179,23 @@ fn alert(code: u8, reason: impl Into<Cow<'static, str>>) -> TransportError {
 
 /// What QUIC forbids where TLS has another answer, or none.
 fn violation(error: &rustls::Error) -> Option<&'static str> {
-    match error {
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
-        //# More specifically,
-        //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
-        //# and clients MUST treat receipt of such messages as a connection error
-        //# of type PROTOCOL_VIOLATION.
-        rustls::Error::InappropriateHandshakeMessage {
-            got_type: HandshakeType::CertificateRequest,
-            ..
-        } => Some("a request for a certificate at a wrong time"),
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
-        //# A client MUST treat receipt of a NewSessionTicket that contains
-        //# an early_data extension with any other value as a connection error of
-        //# type PROTOCOL_VIOLATION.
-        rustls::Error::PeerMisbehaved(PeerMisbehaved::InvalidMaxEarlyDataSize) => {
-            Some("max_early_data_size is neither nothing nor everything")
-        }
-        _ => None,
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+    //# More specifically,
+    //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
+    //# and clients MUST treat receipt of such messages as a connection error
+    //# of type PROTOCOL_VIOLATION.
+    if let rustls::Error::InappropriateHandshakeMessage { got_type, .. } = error
+        && *got_type == HandshakeType::CertificateRequest
+    {
+        return Some("a request for a certificate at a wrong time");
     }
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
+    //# A client MUST treat receipt of a NewSessionTicket that contains
+    //# an early_data extension with any other value as a connection error of
+    //# type PROTOCOL_VIOLATION.
+    let misbehaved = PeerMisbehaved::InvalidMaxEarlyDataSize;
+    (*error == rustls::Error::PeerMisbehaved(misbehaved))
+        .then_some("max_early_data_size is neither nothing nor everything")
 }
 
 /// Where a ClientHello says how long its legacy_session_id is (RFC 8446 §4.1.2).
@@ -221,6 +223,8 @@ fn agreed(connection: &Connection) -> HandshakeData {
             Connection::Client(_) => None,
             Connection::Server(server) => server.server_name().map(str::to_owned),
         },
+        cipher_suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
+        key_exchange_group: connection.negotiated_key_exchange_group().map(|group| group.name()),
     }
 }
 
@@ -360,6 +364,8 @@ impl Session for RustlsSession {
     }
 
     fn next_keys(&mut self) -> Option<PacketKeySet> {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+        //# Endpoints MUST NOT send a TLS KeyUpdate message.
         match &mut **self.secrets.as_mut()? {
             KeySource::OfTls(secrets) => Some(secrets.next_packet_keys()),
             KeySource::Own(secrets) => secrets.next_packet_keys(),

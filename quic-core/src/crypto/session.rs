@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 
 use rustls::quic::{DirectionalKeys, Keys, PacketKeySet};
+use rustls::{CipherSuite, NamedGroup};
 
 use crate::error::TransportError;
 use crate::wire::{ConnectionId, Side};
@@ -44,6 +45,10 @@ pub struct HandshakeData {
     pub protocol: Option<Vec<u8>>,
     /// The name that the client asked for; servers only.
     pub server_name: Option<String>,
+    /// The cipher suite, once chosen.
+    pub cipher_suite: Option<CipherSuite>,
+    /// The key exchange, once chosen; such as [`NamedGroup::X25519MLKEM768`].
+    pub key_exchange_group: Option<NamedGroup>,
 }
 
 /// What a client's first message offers, as far as the choice of a version depends on it.
@@ -126,7 +131,8 @@ pub trait Session: Send + fmt::Debug {
     fn handshake_data(&self) -> Option<HandshakeData>;
 
     /// The peer's certificates or other proof of identity, if it gave any: for the session over
-    /// rustls a `Vec<CertificateDer<'static>>`.
+    /// rustls a `Vec<CertificateDer<'static>>`, which for a raw public key (RFC 7250) holds the
+    /// one SubjectPublicKeyInfo.
     fn peer_identity(&self) -> Option<Box<dyn Any + Send>>;
 
     /// Derives bytes that both ends share and no one else has (RFC 8446 §7.5).

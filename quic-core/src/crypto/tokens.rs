@@ -1,6 +1,7 @@
 //! Tokens by which a client shows that it receives at its address (RFC 9000 §8.1).
 //!
-//! A token is 16 random bytes, the sealed contents, and a tag. From the random bytes and the
+//! A token is 16 random bytes, of which the first three bits are replaced by the name of the key,
+//! the sealed contents, and a tag. From the random bytes and the
 //! server's secret a key is derived that is used for this token alone, so that no number of
 //! tokens, of servers that share the secret, or of restarts wears the secret out.
 
@@ -11,10 +12,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
 
-use super::SeededRandom;
+use super::keyring::{KeyId, Keyring};
 use super::packet_protection::TAG_LENGTH;
 use super::provider::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use super::provider::hmac;
+use super::random::SeededRandom;
 use crate::instant::Instant;
 use crate::wire::{ConnectionId, Reader, Truncated};
 
@@ -25,6 +27,10 @@ const MAXIMUM_CONTENTS: usize = 1 + 4 + 8 + 17 + 2 + 2 * (1 + ConnectionId::MAXI
 /// Longest token; longer ones are not ours.
 pub(crate) const MAXIMUM_TOKEN_LENGTH: usize = RANDOM_LENGTH + MAXIMUM_CONTENTS + TAG_LENGTH;
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.1
+//# A token sent in a NEW_TOKEN frame or a Retry packet MUST be constructed
+//# in a way that allows the server to identify how it was provided to a
+//# client.
 const RETRY: u8 = 0;
 const NEW_TOKEN: u8 = 1;
 const IPV4: u8 = 4;
@@ -56,14 +62,27 @@ pub(crate) enum Token {
     },
 }
 
-/// Seals `token` so that only holders of `key` can read it, or make one.
-pub(crate) fn seal(key: &[u8; 32], token: &Token, random: &mut SeededRandom) -> TokenBytes {
-    let random = random.array::<RANDOM_LENGTH>();
+/// Seals `token` with the active key so that only holders of it can read it, or make one.
+pub(crate) fn seal(keyring: &Keyring, token: &Token, random: &mut SeededRandom) -> TokenBytes {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //# A token issued with NEW_TOKEN MUST NOT include information that would
+    //# allow values to be linked by an observer to the connection on which it
+    //# was issued.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //# A server MUST ensure that every NEW_TOKEN frame it sends is unique
+    //# across all clients, with the exception of those sent to repair losses of
+    //# previously sent NEW_TOKEN frames.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //# An address validation token MUST be difficult to guess.
+    let mut random = random.array::<RANDOM_LENGTH>();
+    if let Some(first) = random.first_mut() {
+        *first = keyring.active().mark(*first);
+    }
     let mut bytes = TokenBytes::new();
     bytes.extend_from_slice(&random);
     encode(token, &mut bytes);
     let contents = bytes.get_mut(RANDOM_LENGTH..).unwrap_or_default();
-    let Some((key, nonce)) = token_key(key, &random) else { return TokenBytes::new() };
+    let Some((key, nonce)) = token_key(keyring, &random) else { return TokenBytes::new() };
     let Ok(tag) = key.seal_in_place_separate_tag(nonce, Aad::empty(), contents) else {
         return TokenBytes::new();
     };
@@ -74,13 +93,16 @@ pub(crate) fn seal(key: &[u8; 32], token: &Token, random: &mut SeededRandom) -> 
 /// What `bytes` vouch for; `None` if they are not a token of ours, whole and unchanged.
 ///
 /// Whether it is for this address and still good is for the caller to check.
-pub(crate) fn unseal(key: &[u8; 32], bytes: &[u8]) -> Option<Token> {
+pub(crate) fn unseal(keyring: &Keyring, bytes: &[u8]) -> Option<Token> {
     if bytes.len() > MAXIMUM_TOKEN_LENGTH {
         return None;
     }
     let (random, sealed) = bytes.split_first_chunk::<RANDOM_LENGTH>()?;
-    let (key, nonce) = token_key(key, random)?;
+    let (key, nonce) = token_key(keyring, random)?;
     let mut sealed = TokenBytes::from_slice(sealed);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //# For this design to work, the token MUST be covered by integrity
+    //# protection against modification or falsification by clients.
     let contents = key.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
     decode(contents).ok()?
 }
@@ -90,8 +112,9 @@ pub(crate) fn token_identity(bytes: &[u8]) -> Option<[u8; RANDOM_LENGTH]> {
     bytes.first_chunk().copied()
 }
 
-/// The key for one token. As it is used once, its nonce can be fixed.
-fn token_key(key: &[u8; 32], random: &[u8; RANDOM_LENGTH]) -> Option<(LessSafeKey, Nonce)> {
+/// The key for one token, under the one that it names. As it is used once, its nonce can be fixed.
+fn token_key(keyring: &Keyring, random: &[u8; RANDOM_LENGTH]) -> Option<(LessSafeKey, Nonce)> {
+    let key = keyring.token_secret(KeyId::of(*random.first()?))?;
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     context.update(b"quic address validation token");
     context.update(random);

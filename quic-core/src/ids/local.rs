@@ -6,13 +6,12 @@ mod tests;
 use smallvec::SmallVec;
 
 use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration, Registrations};
-use crate::crypto::{RandomSource as _, SeededRandom};
 use crate::error::TransportError;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
 use crate::wire::{ConnectionId, Full, StatelessResetToken};
 
-/// How often a random ID is drawn again because it is in use already, which only happens to very
+/// How often an ID is drawn again because it is in use already, which only happens to very
 /// short ones.
 const ATTEMPTS: usize = 8;
 
@@ -24,7 +23,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct LocalIds {
     /// Bytes per ID; with 0, there is only the empty one.
     length: u8,
-    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`].
+    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`], and as many again that are being replaced.
     issued: SmallVec<[Issued; 1]>,
     /// How many the peer is willing to keep; 1 until it is known.
     limit: u8,
@@ -41,6 +40,8 @@ struct Issued {
     id: ConnectionId,
     /// Whether it has to be announced.
     pending: bool,
+    /// Whether the peer is asked to retire it.
+    replaced: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
     /// Whether the packet that moved the peer to the active path, or began the connection, came
@@ -56,7 +57,14 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, current: true });
+        issued.push(Issued {
+            sequence: 0,
+            id: first,
+            pending: false,
+            replaced: false,
+            token: None,
+            current: true,
+        });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -73,11 +81,12 @@ impl LocalIds {
         self.limit = u8::try_from(limit).unwrap_or(1);
     }
 
-    /// Issues as many IDs as the peer may keep and does not have. `reset_token` makes their
-    /// stateless reset tokens.
-    pub(crate) fn issue(
+    /// Issues IDs until the peer has as many as it may keep, or `most`, that are not being
+    /// replaced. `generate` makes them, and `reset_token` their stateless reset tokens.
+    pub(crate) fn issue_up_to(
         &mut self,
-        random: &mut SeededRandom,
+        most: u8,
+        mut generate: impl FnMut() -> ConnectionId,
         mut reset_token: impl FnMut(&ConnectionId) -> StatelessResetToken,
     ) {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
@@ -106,8 +115,9 @@ impl LocalIds {
         //# packets sent on different paths cannot be correlated, endpoints
         //# SHOULD provide new connection IDs before peers migrate; see
         //# Section 5.1.1.
-        while self.issued.len() < self.limit.into() {
-            let Some(id) = self.draw(random) else { return };
+        let most = usize::from(most.min(self.limit));
+        while self.issued.iter().filter(|issued| !issued.replaced).count() < most {
+            let Some(id) = self.draw(&mut generate) else { return };
             let token = Some(reset_token(&id));
             self.add(id, token);
         }
@@ -118,18 +128,21 @@ impl LocalIds {
     //# connection ID MUST increase by 1.
     fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
         let (sequence, pending) = (self.next_sequence, token.is_some());
-        self.issued.push(Issued { sequence, id, pending, token, current: false });
+        self.issued.push(Issued { sequence, id, pending, replaced: false, token, current: false });
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.registrations.push(Registration::AddId(id));
     }
 
     /// Issues the ID that goes with a preferred address, in the transport parameters: the second
     /// one, before any other (RFC 9000 §5.1.1). `None` if there is only the empty one.
-    pub(crate) fn issue_preferred(&mut self, random: &mut SeededRandom) -> Option<ConnectionId> {
+    pub(crate) fn issue_preferred(
+        &mut self,
+        mut generate: impl FnMut() -> ConnectionId,
+    ) -> Option<ConnectionId> {
         if self.length == 0 || self.next_sequence != 1 {
             return None;
         }
-        let id = self.draw(random)?;
+        let id = self.draw(&mut generate)?;
         self.largest_sent = self.next_sequence;
         self.add(id, None);
         Some(id)
@@ -147,7 +160,28 @@ impl LocalIds {
         }
     }
 
-    /// A random ID that is not in use.
+    /// Has the peer retire all IDs that it has, once it has those that are issued next; call
+    /// [`Self::issue_up_to`]. Returns whether that can begin: not before the last such replacement is
+    /// over, so that the IDs stay few.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
+    //# before receiving RETIRE_CONNECTION_ID frames that retire all
+    //# connection IDs indicated by the previous Retire Prior To value.
+    pub(crate) fn replace_all(&mut self) -> bool {
+        let begins = self.issued.iter().all(|issued| !issued.replaced);
+        if begins && self.length > 0 {
+            self.issued.iter_mut().for_each(|issued| issued.replaced = true);
+        }
+        begins
+    }
+
+    /// Below which sequence number the peer is asked to retire all IDs.
+    fn retire_prior_to(&self) -> u64 {
+        let replaced = self.issued.iter().filter(|issued| issued.replaced);
+        replaced.map(|issued| issued.sequence.saturating_add(1)).max().unwrap_or(0)
+    }
+
+    /// An ID that is not in use.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
     //# Connection IDs MUST NOT contain any information that can be used by
     //# an external observer (that is, one that does not cooperate with the
@@ -156,17 +190,23 @@ impl LocalIds {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
     //# As a trivial example, this means the same connection ID
     //# MUST NOT be issued more than once on the same connection.
-    fn draw(&self, random: &mut SeededRandom) -> Option<ConnectionId> {
+    fn draw(&self, generate: &mut impl FnMut() -> ConnectionId) -> Option<ConnectionId> {
         (0..ATTEMPTS).find_map(|_| {
-            let mut bytes = [0; ConnectionId::MAXIMUM_LENGTH];
-            let bytes = bytes.get_mut(..self.length.into())?;
-            random.fill(bytes);
-            let id = ConnectionId::new(bytes)?;
-            self.issued.iter().all(|issued| issued.id != id).then_some(id)
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# This method for choosing the stateless reset token means that the
+            //# combination of connection ID and static key MUST NOT be used for
+            //# another connection.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+            //# A connection ID from a connection that is reset by revealing the
+            //# stateless reset token MUST NOT be reused for new connections at nodes
+            //# that share a static key.
+            let id = generate();
+            let fits = id.length() == usize::from(self.length);
+            (fits && self.issued.iter().all(|issued| issued.id != id)).then_some(id)
         })
     }
 
-    /// The peer will not use an ID any more; call [`Self::issue`] for its replacement.
+    /// The peer will not use an ID any more; call [`Self::issue_up_to`] for its replacement.
     /// `destination_id` is that of the packet with the frame.
     ///
     /// # Errors
@@ -223,19 +263,16 @@ impl LocalIds {
 
     /// Writes the NEW_CONNECTION_ID frames that are due.
     pub(crate) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        let retire_prior_to = self.retire_prior_to();
         for issued in &mut self.issued {
             let Some(reset_token) = issued.token.filter(|_| issued.pending) else { continue };
             let sequence = issued.sequence;
-            // Whatever was issued stays good: nothing is ever asked back.
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
-            //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
-            //# before receiving RETIRE_CONNECTION_ID frames that retire all
-            //# connection IDs indicated by the previous Retire Prior To value.
-            let frame =
-                //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
-                //# The value in the Retire Prior To field MUST be less than or equal to the
-                //# value in the Sequence Number field.
-                NewConnectionId { sequence, retire_prior_to: 0, id: issued.id, reset_token };
+            // What is being replaced is still announced: the peer retires it on arrival.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+            //# The value in the Retire Prior To field MUST be less than or equal to the
+            //# value in the Sequence Number field.
+            let retire_prior_to = retire_prior_to.min(sequence);
+            let frame = NewConnectionId { sequence, retire_prior_to, id: issued.id, reset_token };
             packet.write(SentFrame::NewConnectionId { sequence }, |writer| frame.encode(writer))?;
             issued.pending = false;
             self.largest_sent = self.largest_sent.max(sequence);

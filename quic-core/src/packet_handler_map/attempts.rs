@@ -106,6 +106,10 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     pub(super) fn refuse_attempt(&mut self, handle: ConnectionHandle) {
         if let (Some(attempt), Some(server)) = (self.take_attempt(handle), &self.server) {
             let (facts, config) = (attempt.facts, server.config().clone());
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# If a server refuses to accept a new connection, it SHOULD send an
+            //# Initial packet containing a CONNECTION_CLOSE frame with error code
+            //# CONNECTION_REFUSED.
             let code = TransportErrorCode::CONNECTION_REFUSED;
             let response = Response::Close { facts, config, code };
             self.book.outboxes.respond(facts.path.socket, response);

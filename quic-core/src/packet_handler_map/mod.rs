@@ -121,8 +121,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     ) -> Option<R> {
         let slot = self.slots.get_mut(handle)?;
         let PacketHandler::Connection(cell) = &mut slot.handler else { return None };
-        let (book, notes) = (&mut self.book, &mut slot.notes);
+        let (book, notes, config) = (&mut self.book, &mut slot.notes, &self.config);
         let (result, closing) = cell.with(|connection| {
+            connection.follow(config);
             let result = action(connection);
             (result, book.settle(now, handle, notes, connection))
         });
@@ -315,6 +316,10 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         }
     }
 
+    fn reconfigure(&mut self, config: Arc<EndpointConfig>) {
+        self.config = config;
+    }
+
     fn connect(
         &mut self,
         now: Instant,
@@ -335,6 +340,21 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
             && self.book.routes.get(&ConnectionId::EMPTY).is_none();
         let handle = room.then(|| self.slots.next_handle()).flatten();
         let handle = handle.ok_or(ConnectError::TooManyConnections)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# The client MUST include the token in all Initial packets it sends,
+        //# unless a Retry replaces the token with a newer one.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# When connecting to a server for which the client retains an applicable
+        //# and unused token, it SHOULD include that token in the Token field of its
+        //# Initial packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# A client MUST NOT include a token that is not applicable to the server
+        //# that it is connecting to, unless the client has the knowledge that the
+        //# server that issued the token and the server the client is connecting to
+        //# are jointly managing the tokens.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
+        //# connection attempts.
         let token = self.book.tokens.take(target.server_name).unwrap_or_default();
         let start = ClientStart {
             path: target.path,

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::config::{EndpointConfig, ServerConfig};
 use crate::crypto::{
-    RandomSource as _, SeededRandom, TAG_LENGTH, Token, reset_token, retry_tag, seal, seal_token,
+    RandomSource as _, SeededRandom, TAG_LENGTH, Token, retry_tag, seal, seal_token,
 };
 use crate::error::TransportErrorCode;
 use crate::event::ConnectionHandle;
@@ -118,14 +118,18 @@ impl Response {
         let path = self.path()?;
         let memory = buffer.memory();
         if let Self::Close { facts, config, code } = self {
-            let length = close(memory, facts, config, *code, random)?;
+            let id = leads_nowhere(endpoint, random)?;
+            let length = close(memory, facts, config, *code, id)?;
             return Some(Transmit { path, ecn: None, length, segment_length: None });
         }
         let writer = Writer::new(memory);
         let length = match self {
-            Self::Retry { facts, config, issued } => retry(writer, facts, config, *issued, random)?,
+            Self::Retry { facts, config, issued } => {
+                let id = leads_nowhere(endpoint, random)?;
+                retry(writer, facts, config, (*issued, id), random)?
+            }
             Self::Reset { id, trigger_length, .. } => {
-                let token = reset_token(endpoint.reset_key.as_ref()?.as_bytes(), id);
+                let token = endpoint.reset_token(id)?;
                 reset(writer, token, *trigger_length, random)?
             }
             Self::VersionNegotiation { destination_id, source_id, config, .. } => {
@@ -137,9 +141,10 @@ impl Response {
     }
 }
 
-/// A connection ID that leads nowhere.
-fn random_id(random: &mut SeededRandom) -> Option<ConnectionId> {
-    ConnectionId::new(&random.array::<MINIMUM_ID_LENGTH>())
+/// A connection ID of this endpoint that leads nowhere in it; of random bytes where it has none.
+fn leads_nowhere(endpoint: &EndpointConfig, random: &mut SeededRandom) -> Option<ConnectionId> {
+    let id = endpoint.new_connection_id(random);
+    if id.is_empty() { ConnectionId::new(&random.array::<MINIMUM_ID_LENGTH>()) } else { Some(id) }
 }
 
 fn close(
@@ -147,7 +152,7 @@ fn close(
     facts: &InitialFacts,
     config: &ServerConfig,
     code: TransportErrorCode,
-    random: &mut SeededRandom,
+    source_id: ConnectionId,
 ) -> Option<usize> {
     let mut writer = Writer::new(memory);
     let id = &facts.destination_id;
@@ -156,7 +161,7 @@ fn close(
         ty: LongType::Initial,
         version: facts.version,
         destination_id: facts.source_id,
-        source_id: random_id(random)?,
+        source_id,
         token: &[],
     };
     let number_length = PacketNumberLength::for_number(0, None);
@@ -181,13 +186,15 @@ fn retry(
     mut writer: Writer<'_>,
     facts: &InitialFacts,
     config: &ServerConfig,
-    issued: Instant,
+    (issued, source_id): (Instant, ConnectionId),
     random: &mut SeededRandom,
 ) -> Option<usize> {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
     //# This value MUST NOT be equal to the Destination Connection ID field of
     //# the packet sent by the client.
-    let source_id = random_id(random).filter(|id| *id != facts.destination_id)?;
+    if source_id == facts.destination_id {
+        return None;
+    }
     let token = Token::Retry {
         remote: facts.path.remote,
         original_destination_id: facts.destination_id,
@@ -195,7 +202,7 @@ fn retry(
         issued,
         version: facts.version,
     };
-    let token = seal_token(config.token_key.as_bytes(), &token, random);
+    let token = seal_token(&config.keyring, &token, random);
     if token.is_empty() {
         return None;
     }
@@ -222,6 +229,14 @@ fn reset(
     trigger_length: usize,
     random: &mut SeededRandom,
 ) -> Option<usize> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //# An endpoint MUST NOT send a Stateless Reset that is three times or
+    //# more larger than the packet it receives to avoid being used for
+    //# amplification.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.3
+    //# An endpoint MUST ensure that every Stateless Reset that it sends is
+    //# smaller than the packet that triggered it, unless it maintains state
+    //# sufficient to prevent looping.
     let longest = trigger_length.checked_sub(1)?.min(LONGEST_RESET);
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
     //# An endpoint that sends a Stateless Reset in response to a packet that
@@ -232,9 +247,16 @@ fn reset(
     let more = usize::try_from(random.u64().checked_rem(choices)?).ok()?;
     let unpredictable = (shortest + more).checked_sub(StatelessResetToken::LENGTH)?;
     let bytes = writer.reserve(unpredictable).ok()?;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //# The remainder of the first byte and an arbitrary number of bytes
+    //# following it are set to values that SHOULD be indistinguishable from
+    //# random.
     random.fill(bytes);
     if let Some(first) = bytes.first_mut() {
         // Like a packet with a short header.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# Endpoints MUST send Stateless Resets formatted as a packet with a
+        //# short header.
         *first = *first & 0x3f | 0x40;
     }
     writer.bytes(token.as_bytes()).ok()?;

@@ -5,9 +5,10 @@ use rustls::RootCertStore;
 use super::response::MAXIMUM_RESPONSES;
 use super::zero_rtt_queue::MAXIMUM_QUEUES;
 use super::*;
-use crate::config::{AddressValidation, StatelessResetKey, TokenKey, TransportConfig};
+use crate::config::{AddressValidation, TransportConfig};
 use crate::crypto::{
-    SessionFactory, TlsClientConfig, Token, is_retry_authentic, open, reset_token, seal, seal_token,
+    Keyring, SessionFactory, TlsClientConfig, Token, is_retry_authentic, open, reset_token, seal,
+    seal_token,
 };
 use crate::net::PathAddresses;
 use crate::wire::header::write_long_header;
@@ -19,8 +20,8 @@ mod initials;
 mod resets;
 
 const SOCKET: SocketId = SocketId(3);
-const TOKEN_KEY: [u8; 32] = [5; 32];
-const RESET_KEY: [u8; 32] = [6; 32];
+const TOKEN_SECRET: [u8; 32] = [5; 32];
+const RESET_SECRET: [u8; 32] = [6; 32];
 
 fn path(host: u8) -> PathAddresses {
     PathAddresses { socket: SOCKET, local_ip: None, remote: ([192, 0, 2, host], 40_000).into() }
@@ -36,7 +37,7 @@ fn crypto() -> Arc<dyn SessionFactory> {
 
 fn server_config() -> ServerConfig {
     let transport = TransportConfig::default();
-    ServerConfig::new(crypto(), transport, TokenKey::new(TOKEN_KEY)).unwrap()
+    ServerConfig::new(crypto(), transport, Keyring::new(TOKEN_SECRET)).unwrap()
 }
 
 /// A map under test, at a time that does not pass by itself.
@@ -53,8 +54,8 @@ impl World {
     }
 
     fn with_reset_key() -> Self {
-        let reset_key = Some(StatelessResetKey::new(RESET_KEY));
-        Self::new(EndpointConfig { reset_key, ..EndpointConfig::default() })
+        let keyring = Some(Keyring::new(RESET_SECRET));
+        Self::new(EndpointConfig { keyring, ..EndpointConfig::default() })
     }
 
     fn server(config: ServerConfig) -> Self {

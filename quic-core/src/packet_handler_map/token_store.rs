@@ -61,6 +61,16 @@ mod tests {
 
     #[test]
     fn each_token_is_used_once_and_for_its_server_only() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //= type=test
+        //# A client MUST NOT include a token that is not applicable to the server
+        //# that it is connecting to, unless the client has the knowledge that the
+        //# server that issued the token and the server the client is connecting to
+        //# are jointly managing the tokens.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //= type=test
+        //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
+        //# connection attempts.
         let mut store = TokenStore::default();
         store.add("a", Bytes::from_static(b"1"));
         store.add("a", Bytes::from_static(b"2"));

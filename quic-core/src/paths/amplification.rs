@@ -24,6 +24,13 @@ impl Amplification {
     /// The payload of a datagram arrived, of `bytes` bytes.
     pub(crate) fn received(&mut self, bytes: u64) {
         if let Some(allowance) = &mut self.allowance {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+            //# Prior to validating the client address, servers MUST NOT send more than
+            //# three times as many bytes as the number of bytes they have received.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+            //# For the purposes of avoiding amplification prior to address validation,
+            //# servers MUST count all of the payload bytes received in datagrams that
+            //# are uniquely attributed to a single connection.
             *allowance = allowance.saturating_add(bytes.saturating_mul(FACTOR));
         }
     }

@@ -40,7 +40,11 @@ impl Server {
         }
         let config = &self.config;
         let from = packet.path.remote;
-        match open_token(config.token_key.as_bytes(), header.token) {
+        match open_token(&config.keyring, header.token) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+            //# If the token is invalid, then the server SHOULD proceed as if the client
+            //# did not have a validated address, including potentially sending a Retry
+            //# packet.
             None => AddressToken::Absent,
             Some(Token::Retry {
                 remote,
@@ -49,6 +53,10 @@ impl Server {
                 issued,
                 version,
             }) => {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                //# Tokens sent in Retry packets SHOULD include information that allows the
+                //# server to verify that the source IP address and port in client packets
+                //# remain constant.
                 // RFC 9369 §4.1: a client does not change the version in answer to a Retry.
                 let valid = version == header.version
                     && is_same_address(remote, from)
@@ -57,6 +65,13 @@ impl Server {
                 AddressToken::Retry { original_destination_id, valid }
             }
             Some(Token::NewToken { ip, issued, version }) => {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                //# Tokens sent in NEW_TOKEN frames MUST include information that allows the
+                //# server to verify that the client IP address has not changed from when
+                //# the token was issued.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                //# If the client IP address has changed, the server MUST adhere to the
+                //# anti-amplification limit; see Section 8.
                 //= https://www.rfc-editor.org/rfc/rfc9369#section-5
                 //# Servers MUST validate the originating version of any session ticket
                 //# or token and not accept one issued from a different version.
@@ -76,5 +91,15 @@ fn is_same_address(a: SocketAddr, b: SocketAddr) -> bool {
 
 /// A token from the future is from another server's clock, and not to be trusted.
 fn is_current(now: Instant, issued: Instant, lifetime: Duration) -> bool {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //# Thus, a token SHOULD have an expiration time, which could be either an
+    //# explicit expiration time or an issued timestamp that can be used to
+    //# dynamically calculate the expiration time.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //# Servers SHOULD ensure that tokens sent in Retry packets are only
+    //# accepted for a short time, as they are returned immediately by clients.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.3
+    //# Servers SHOULD provide mitigations for this attack by limiting the
+    //# usage and lifetime of address validation tokens; see Section 8.1.3.
     issued <= now && now <= issued + lifetime
 }

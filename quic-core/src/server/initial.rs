@@ -9,8 +9,8 @@ use crate::instant::Instant;
 use crate::wire::header::LongHeader;
 use crate::wire::{ConnectionId, Side};
 
-/// Shortest Destination Connection ID of a client's Initial (RFC 9000 §7.2). Those that Retry
-/// packets give are no shorter.
+/// Shortest Destination Connection ID of a client's Initial, unless a Retry gave it
+/// (RFC 9000 §7.2).
 pub(crate) const MINIMUM_ID_LENGTH: usize = 8;
 
 /// What is to become of an Initial.
@@ -36,6 +36,10 @@ impl Server {
         header: &LongHeader<'a>,
         load: Load,
     ) -> Reaction<'a> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# When a server receives an Initial packet with an address validation
+        //# token, it MUST attempt to validate the token, unless it has already
+        //# completed address validation.
         let token = self.read_token(now, packet, header);
         let facts = InitialFacts {
             path: packet.path,
@@ -52,6 +56,12 @@ impl Server {
             if !self.is_authentic(packet, header) {
                 verdict = Verdict::Drop(DiscardReason::Authentication);
             } else if let Some(issued) = token.new_token_issued()
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                //# To protect against such attacks, servers MUST ensure that replay of
+                //# tokens is prevented or limited.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                //# Tokens that are provided in NEW_TOKEN frames (Section 19.7) need to be
+                //# valid for longer but SHOULD NOT be accepted multiple times.
                 && !self.used_tokens.first_use(header.token, issued)
             {
                 // Replayed tokens must not make an amplifier of the server (RFC 9000 §8.1.4).
@@ -69,6 +79,9 @@ impl Server {
             }
             Verdict::Retry => Reaction::Retry(facts),
             Verdict::Refuse => Reaction::Close(facts, TransportErrorCode::CONNECTION_REFUSED),
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
+            //# Instead, the server SHOULD immediately close (Section 10.2) the
+            //# connection with an INVALID_TOKEN error.
             Verdict::RejectToken => Reaction::Close(facts, TransportErrorCode::INVALID_TOKEN),
             Verdict::Drop(reason) => Reaction::Drop(reason),
         }
@@ -76,7 +89,8 @@ impl Server {
 
     /// Decides; changes nothing. Costs no keys.
     pub(super) fn verdict(&self, facts: &InitialFacts, token: AddressToken, load: Load) -> Verdict {
-        if facts.destination_id.length() < MINIMUM_ID_LENGTH {
+        let from_retry = matches!(token, AddressToken::Retry { valid: true, .. });
+        if facts.destination_id.length() < MINIMUM_ID_LENGTH && !from_retry {
             return Verdict::Drop(DiscardReason::Malformed);
         }
         let (original_destination_id, validated, retried) = match token {
@@ -104,6 +118,9 @@ impl Server {
         if load.full || load.waiting >= self.config.accept_backlog {
             return Verdict::Refuse;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# If the validation succeeds, the server SHOULD then allow the handshake
+        //# to proceed.
         Verdict::Accept { original_destination_id, validated, retried }
     }
 

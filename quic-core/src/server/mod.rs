@@ -112,6 +112,14 @@ impl Server {
                 //# Servers MUST drop smaller packets that specify unsupported versions.
                 Reaction::Drop(DiscardReason::TooSmall)
             }
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# If a server receives a packet that indicates an unsupported version and
+            //# if the packet is large enough to initiate a new connection for any
+            //# supported version, the server SHOULD send a Version Negotiation packet
+            //# as described in Section 6.1.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# Servers SHOULD respond with a Version Negotiation packet, provided that
+            //# the datagram is sufficiently long.
             Header::UnknownVersion(invariant) => Reaction::NegotiateVersion(*invariant),
             Header::Long(header) if !accepts(header.version) => {
                 match invariant_header(packet.datagram).filter(|_| large_enough) {
@@ -129,6 +137,9 @@ impl Server {
             Header::Long(header) => match header.ty {
                 LongType::Initial => self.handle_initial(now, packet, header, load),
                 LongType::ZeroRtt if self.listening => Reaction::QueueZeroRtt,
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+                //# Clients are not able to send Handshake packets prior to receiving a
+                //# server response, so servers SHOULD ignore any such packets.
                 LongType::ZeroRtt | LongType::Handshake => {
                     Reaction::Drop(DiscardReason::UnknownConnection)
                 }
@@ -138,6 +149,8 @@ impl Server {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
             //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving
             //# a Version Negotiation packet.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# Servers MUST drop incoming packets under all other circumstances.
             Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {
                 Reaction::Drop(DiscardReason::UnknownConnection)
             }

@@ -3,15 +3,15 @@ use rustls::RootCertStore;
 use super::address_token::AddressToken;
 use super::initial::Verdict;
 use super::*;
-use crate::config::{AddressValidation, TokenKey, TransportConfig};
-use crate::crypto::TlsClientConfig;
+use crate::config::{AddressValidation, TransportConfig};
+use crate::crypto::{Keyring, TlsClientConfig};
 use crate::net::SocketId;
 use crate::wire::ConnectionId;
 
 fn server(validation: AddressValidation) -> Server {
     let crypto = TlsClientConfig::from_roots(RootCertStore::empty(), &[b"test"]).unwrap();
     let transport = TransportConfig::default();
-    let key = TokenKey::new([1; 32]);
+    let key = Keyring::new([1; 32]);
     let mut config = ServerConfig::new(Arc::new(crypto), transport, key).unwrap();
     config.validation = validation;
     config.accept_backlog = 10;
@@ -35,6 +35,19 @@ fn facts() -> InitialFacts {
 
 #[test]
 fn every_verdict_has_its_cause() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# If the token is invalid, then the server SHOULD proceed as if the client
+    //# did not have a validated address, including potentially sending a Retry
+    //# packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# If the validation succeeds, the server SHOULD then allow the handshake
+    //# to proceed.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# If the client IP address has changed, the server MUST adhere to the
+    //# anti-amplification limit; see Section 8.
     let original = ConnectionId::new(&[2; 8]).unwrap();
     let own = facts().destination_id;
     let retry = |valid| AddressToken::Retry { original_destination_id: original, valid };

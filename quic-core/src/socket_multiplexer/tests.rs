@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::StatelessResetKey;
+use crate::crypto::Keyring;
 use crate::recorder::{ConnectionRecorder, Recorder, SharedRecorder, Subject};
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
@@ -46,9 +46,9 @@ fn an_address_added_again_with_another_configuration_is_refused_with_the_reason(
     let wanted =
         AddSocketError::ConnectionIdLengthMismatch { local: local(1), in_use: 8, wanted: 4 };
     assert_eq!(again(config(|c| c.connection_id_length = 4)), wanted);
-    let key = Some(StatelessResetKey::new([1; 32]));
-    let reason = again(config(|c| c.reset_key = key));
-    assert_eq!(reason, AddSocketError::ResetKeyMismatch(local(1)));
+    let key = Some(Keyring::new([1; 32]));
+    let reason = again(config(|c| c.keyring = key));
+    assert_eq!(reason, AddSocketError::KeyringMismatch(local(1)));
     let recorder = SharedRecorder::new(Arc::new(Deaf));
     let reason = again(config(|c| c.recorder = Some(recorder)));
     assert_eq!(reason, AddSocketError::RecorderMismatch(local(1)));

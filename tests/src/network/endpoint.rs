@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectError, Connection, ConnectionError, ConnectionHandle, Direction,
-    EcnCodepoint, EndpointConfig, Event, Instant, Multiplexer as _, PacketHandlerManager as _,
-    PacketHandlerMap, PathAddresses, ServerConfig, SocketId, SocketMultiplexer, StreamId,
-    TransmitBuffer, UdpDatagram, VarInt,
+    AddSocketError, ClientConfig, Connect, ConnectError, Connection, ConnectionError,
+    ConnectionHandle, Direction, EcnCodepoint, EndpointConfig, Event, Instant, Multiplexer as _,
+    PacketHandlerManager as _, PacketHandlerMap, PathAddresses, ServerConfig, SocketId,
+    SocketMultiplexer, StreamId, TransmitBuffer, UdpDatagram, VarInt,
 };
 
 use super::application::Application;
@@ -136,6 +136,14 @@ impl Endpoint {
     /// Accepts connections from now on.
     pub fn listen(&mut self, config: Arc<ServerConfig>) {
         self.manager().listen(config);
+    }
+
+    /// Changes the secrets of the socket.
+    ///
+    /// # Errors
+    /// As the multiplexer's.
+    pub fn reconfigure(&mut self, config: EndpointConfig) -> Result<(), AddSocketError> {
+        self.sockets.reconfigure(self.socket, Arc::new(config))
     }
 
     /// Opens a connection.

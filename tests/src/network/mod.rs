@@ -357,6 +357,8 @@ impl Pair {
         };
         let (length, hash) = (payload.len(), hash(&payload));
         let first_byte = payload.first().copied().unwrap_or_default();
+        let mut head = [0; 26];
+        head.iter_mut().zip(&payload).for_each(|(to, from)| *to = *from);
         let version = payload
             .get(1..5)
             .filter(|_| first_byte & 0x80 != 0)
@@ -373,7 +375,7 @@ impl Pair {
         let arrivals = if is_dead { [None; 2] } else { arrivals };
         let arrives = arrivals[0].is_some();
         let at = self.now;
-        let sent = Sent { at, by, length, hash, arrives, first_byte, ecn: mark, version };
+        let sent = Sent { at, by, length, hash, arrives, first_byte, head, ecn: mark, version };
         self.trace.sent.push(sent);
         if let Some(wire) = &mut self.wire {
             wire.push((from, to, payload.clone()));

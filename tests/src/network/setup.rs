@@ -6,8 +6,8 @@ use std::sync::Arc;
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use quic_core::{
-    AddressValidation, ClientConfig, EndpointConfig, Instant, QUIC_V1, QUIC_V2, ServerConfig,
-    ServerVersions, StatelessResetKey, TokenKey, TransportConfig,
+    AddressValidation, ClientConfig, EndpointConfig, Instant, Keyring, QUIC_V1, QUIC_V2,
+    ServerConfig, ServerVersions, TransportConfig,
 };
 
 use super::Pair;
@@ -40,6 +40,8 @@ pub struct Setup {
     pub client_endpoint: EndpointConfig,
     /// What the server's connections share.
     pub server_endpoint: EndpointConfig,
+    /// What the server's tokens are sealed with.
+    pub server_keyring: Keyring,
     /// When clients have to prove their address.
     pub validation: AddressValidation,
     /// Attempts that may wait.
@@ -80,7 +82,7 @@ impl Setup {
         server_tls: Arc<dyn SessionFactory>,
     ) -> Self {
         let mut server_endpoint = EndpointConfig::default();
-        server_endpoint.reset_key = Some(StatelessResetKey::new([0x5a; 32]));
+        server_endpoint.keyring = Some(Keyring::new([0x5a; 32]));
         Self {
             seed,
             client_tls,
@@ -89,6 +91,7 @@ impl Setup {
             server_transport: TransportConfig::default(),
             client_endpoint: EndpointConfig::default(),
             server_endpoint,
+            server_keyring: Keyring::new([0x3c; 32]),
             validation: AddressValidation::Never,
             accept_backlog: 1024,
             version: QUIC_V1,
@@ -128,7 +131,8 @@ impl Setup {
     /// The server's configuration.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let (tls, transport) = (Arc::clone(&self.server_tls), self.server_transport.clone());
-        let mut config = ServerConfig::new(tls, transport, TokenKey::new([0x3c; 32])).unwrap();
+        let keyring = self.server_keyring.clone();
+        let mut config = ServerConfig::new(tls, transport, keyring).unwrap();
         config.validation = self.validation;
         config.accept_backlog = self.accept_backlog;
         config.versions.clone_from(&self.server_versions);

@@ -17,10 +17,12 @@ pub struct Sent {
     pub arrives: bool,
     /// Its first byte, which tells what kind of packet it begins with.
     pub first_byte: u8,
-    /// The version in its first packet, if that has a long header.
-    pub version: Option<u32>,
+    /// Its first bytes, up to the end of a destination connection ID, and zeros.
+    pub head: [u8; 26],
     /// Its ECN mark.
     pub ecn: Option<EcnCodepoint>,
+    /// The version in its first packet, if that has a long header.
+    pub version: Option<u32>,
 }
 
 impl Sent {

@@ -9,13 +9,18 @@
 )]
 
 mod closing;
+mod connection_ids;
 mod early_data;
 mod ecn;
 mod handshake;
+mod keyring;
 mod keys;
 mod lossy_handshake;
 mod migration;
+mod parameters;
 mod paths;
+#[cfg(feature = "post-quantum")]
+mod post_quantum;
 mod qlog;
 mod quic_bit;
 mod random;

@@ -228,6 +228,11 @@ fn nothing_is_moved_that_must_not_be() {
     //# Section 9.1) from a different local address to the address the peer
     //# used during the handshake, unless the endpoint has acted on a
     //# preferred_address transport parameter from the peer.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //= type=test
+    //# An endpoint that receives this transport parameter MUST NOT use a new
+    //# local address when sending to the address that the peer used during the
+    //# handshake.
     for forbids in [false, true] {
         let mut setup = Setup::new(1);
         setup.server_transport.disable_active_migration = forbids;
@@ -575,6 +580,10 @@ fn a_client_moves_to_the_address_that_the_server_prefers_once_it_works() {
 
 #[test]
 fn a_preferred_address_that_does_not_work_is_given_up() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+    //= type=test
+    //# A client MUST NOT send non-probing frames to a preferred address
+    //# prior to validating that address; see Section 8.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
     //= type=test
     //# If path validation fails, the client MUST continue sending all future

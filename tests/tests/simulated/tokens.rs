@@ -1,10 +1,12 @@
 //! Clients prove their addresses (RFC 9000 §8.1).
 
-use quic_core::{AddressValidation, TransportErrorCode};
+use std::sync::Arc;
+
+use quic_core::{AddressValidation, ServerConfig, Side, TransportErrorCode};
 use quic_tests::network::{Incoming, Pair, Setup};
 
 use super::handshake::close_code;
-use super::{echo, seconds};
+use super::{echo, millis, seconds};
 
 fn always(seed: u64) -> Pair {
     let mut setup = Setup::new(seed);
@@ -34,7 +36,7 @@ fn a_retry_costs_one_round_trip_and_nothing_else() {
     let (client, _) = pair.connect();
     assert_eq!(retries(&pair), 1);
     assert_eq!(pair.server.attempts.len(), 1);
-    assert_eq!(pair.elapsed(), super::millis(50));
+    assert_eq!(pair.elapsed(), millis(50));
     echo(&mut pair, client, 100_000, seconds(2));
 }
 
@@ -60,6 +62,15 @@ fn a_retry_works_with_rustls() {
 
 #[test]
 fn a_token_of_one_connection_spares_the_next_the_retry_and_works_once() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# The client MUST include the token in all Initial packets it sends,
+    //# unless a Retry replaces the token with a newer one.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# When connecting to a server for which the client retains an applicable
+    //# and unused token, it SHOULD include that token in the Token field of its
+    //# Initial packet.
     let mut pair = always(1);
     pair.connect();
     pair.run_for(seconds(1));
@@ -89,6 +100,10 @@ fn a_token_that_moved_to_another_address_is_worth_a_retry() {
 
 #[test]
 fn a_token_is_worth_a_retry_after_it_expired() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.3
+    //= type=test
+    //# Servers SHOULD provide mitigations for this attack by limiting the
+    //# usage and lifetime of address validation tokens; see Section 8.1.3.
     let mut pair = always(1);
     pair.connect();
     pair.run_for(seconds(15 * 24 * 3600));
@@ -119,4 +134,29 @@ fn retries_survive_loss_of_any_one_datagram() {
             echo(&mut pair, client, 5000, seconds(5));
         }
     }
+}
+
+#[test]
+fn the_token_of_a_retry_is_for_its_attempt_alone() {
+    let mut pair = always(1);
+    let mut config = ServerConfig::clone(&pair.setup.server_config());
+    config.new_tokens = 0;
+    pair.server.listen(Arc::new(config));
+    pair.connect();
+    pair.run_for(millis(100));
+    let before = pair.trace.by(Side::Client).count();
+    pair.connect();
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# The client MUST NOT use the token provided in a Retry for future
+    //# connections.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# In comparison, a token obtained in a Retry packet MUST be used
+    //# immediately during the connection attempt and cannot be used in
+    //# subsequent connection attempts.
+    let first = pair.trace.by(Side::Client).nth(before).unwrap();
+    // After both connection IDs, of 8 bytes each, comes the length of the token.
+    assert_eq!((first.head[5], first.head[14], first.head[23]), (8, 8, 0));
+    assert_eq!(retries(&pair), 2);
 }

@@ -328,6 +328,11 @@ fn check_all(space: SpaceId) {
 
 #[test]
 fn every_frame_in_an_initial_packet_gets_what_the_rfc_says() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2
+    //= type=test
+    //# An endpoint MUST generate a connection error if processing the contents
+    //# of these packets prior to discovering an error, or fully revert any
+    //# changes made during that processing.
     check_all(SpaceId::Initial);
 }
 
@@ -356,6 +361,9 @@ fn every_frame_in_a_1_rtt_packet_gets_what_the_rfc_says() {
 
 #[test]
 fn a_close_is_believed_in_every_packet_and_answered_with_silence() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
+    //= type=test
+    //# An endpoint MUST NOT send further packets.
     for space in SpaceId::ALL {
         for victim in SIDES {
             let mut pair = pair_with_keys(victim, space);

@@ -86,6 +86,14 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     //= type=test
     //# A client MUST NOT reset the packet number for any packet number space after processing a
     //# Retry packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //= type=test
+    //# Clients MUST ensure that UDP datagrams containing Initial packets have
+    //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
+    //= type=test
+    //# This token MUST be repeated by the client in all Initial packets it
+    //# sends for that connection after it receives the Retry packet.
     let mut client = client(NOW, TransportConfig::default());
     let first = sent_by(&mut client, NOW);
     assert_eq!(initial(&first[0]).1, []);
@@ -182,6 +190,10 @@ fn a_transport_parameter_tells_a_retry_that_the_server_did_not_send() {
 
 #[test]
 fn both_ends_compare_connection_ids_with_transport_parameters() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //= type=test
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //= type=test
     //# The values provided by a peer for these transport parameters MUST match the values
@@ -256,6 +268,15 @@ fn a_server_handles_no_1_rtt_packet_before_the_handshake_is_complete() {
 //# validating the address of the client; see Section 8.
 #[test]
 fn a_server_never_sends_more_than_three_times_what_it_received() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //= type=test
+    //# Prior to validating the client address, servers MUST NOT send more than
+    //# three times as many bytes as the number of bytes they have received.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //= type=test
+    //# For the purposes of avoiding amplification prior to address validation,
+    //# servers MUST count all of the payload bytes received in datagrams that
+    //# are uniquely attributed to a single connection.
     let mut pair = Pair::started();
     let stream = crate::wire::Direction::Unidirectional;
     let _blocked = pair.server.open_stream(stream);
@@ -295,6 +316,15 @@ fn a_server_never_sends_more_than_three_times_what_it_received() {
 //# ack-eliciting frame in a single packet, rearming the PTO timer.
 #[test]
 fn a_client_speaks_up_until_the_server_can_have_validated_its_address() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //= type=test
+    //# To prevent this deadlock, clients MUST send a packet on a Probe Timeout
+    //# (PTO); see Section 6.2 of [QUIC-RECOVERY].
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //= type=test
+    //# Specifically, the client MUST send an Initial packet in a UDP datagram
+    //# that contains at least 1200 bytes if it does not have Handshake keys,
+    //# and otherwise send a Handshake packet.
     let mut pair = Pair::started();
     // The server acknowledges the ClientHello, and then has to be silent.
     let sent = pair.client.space(SpaceId::Initial).sent.next_number();
@@ -510,6 +540,10 @@ fn no_initial_packet_follows_the_first_handshake_packet_in_the_same_batch() {
 
 #[test]
 fn times_are_announced_in_whole_milliseconds_that_they_do_not_exceed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //= type=test
+    //# This value SHOULD include the receiver's expected delays in alarms
+    //# firing.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
     //= type=test
     //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
@@ -615,4 +649,58 @@ fn a_retry_ends_the_waiting() {
     let retry = retry(&client, id(5), b"token");
     deliver(&mut client, now, &retry);
     assert_eq!(client.recovery.pto_count(), 0);
+}
+
+#[test]
+fn no_end_processes_1_rtt_packets_before_its_handshake_is_complete() {
+    let received = |connection: &Connection| connection.statistics().packets_received;
+    let mut pair = Pair::started();
+    let before = received(&pair.client);
+    let early = pair.server.forge(SpaceId::Application, PING);
+    deliver(&mut pair.client, pair.now, &early);
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+    //= type=test
+    //# Endpoints in either role MUST NOT decrypt 1-RTT packets from their peer
+    //# prior to completing the handshake.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+    //= type=test
+    //# Even if it has 1-RTT secrets, a client MUST NOT process incoming 1-RTT
+    //# protected packets before the TLS handshake is complete.
+    assert_eq!(received(&pair.client), before);
+    pair.carry_to_client();
+    assert!(pair.client.space(SpaceId::Application).received.is_duplicate(0), "it was kept");
+
+    // The server has keys for 1-RTT packets before it has the client's Finished.
+    let before = received(&pair.server);
+    assert!(pair.server.keys.one_rtt.is_some() && !pair.server.handshake.is_complete());
+    let early = pair.client.forge(SpaceId::Application, PING);
+    deliver(&mut pair.server, pair.now, &early);
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+    //= type=test
+    //# A server MUST NOT process incoming 1-RTT protected packets before the
+    //# TLS handshake is complete.
+    assert_eq!(received(&pair.server), before);
+    assert_eq!(pair.server.space(SpaceId::Application).received.largest(), None);
+    pair.carry_to_server();
+    assert!(pair.server.handshake.is_complete());
+    assert!(pair.server.space(SpaceId::Application).received.largest().is_some());
+}
+
+#[test]
+fn a_client_discards_packets_of_another_version_than_its_own() {
+    let mut pair = Pair::started();
+    let flight = sent_by(&mut pair.server, pair.now);
+    for version in [2_u32, 0x6b33_43cf, 0xff00_001d, 0x0a0a_0a0a] {
+        let mut other = flight[0].clone();
+        other[1..5].copy_from_slice(&version.to_be_bytes());
+        deliver(&mut pair.client, pair.now, &other);
+    }
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
+    //= type=test
+    //# If a client receives a packet that uses a different version than it
+    //# initially selected, it MUST discard that packet.
+    let statistics = pair.client.statistics();
+    assert_eq!((statistics.packets_received, statistics.packets_discarded), (0, 4));
+    deliver(&mut pair.client, pair.now, &flight[0]);
+    assert!(pair.client.statistics().packets_received > 0);
 }

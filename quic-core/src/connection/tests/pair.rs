@@ -7,10 +7,10 @@ use bytes::Bytes;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::{
-    ClientConfig, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, TokenKey, TransportConfig,
+    ClientConfig, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, TransportConfig,
 };
 use crate::connection::{ClientStart, Connection, ServerStart};
-use crate::crypto::{SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
+use crate::crypto::{Keyring, SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::{PathAddresses, SocketId, UdpDatagram};
@@ -80,7 +80,7 @@ fn server(now: Instant, transport: TransportConfig, first: &[u8]) -> Connection 
     let Ok(Header::Long(LongHeader { destination_id, source_id, .. })) = parse(first, 8) else {
         panic!("a client starts with an Initial");
     };
-    let config = ServerConfig::new(tls_server(), transport, TokenKey::new([3; 32])).unwrap();
+    let config = ServerConfig::new(tls_server(), transport, Keyring::new([3; 32])).unwrap();
     let start = ServerStart {
         path: client_path(),
         config: Arc::new(config),

@@ -68,6 +68,10 @@ fn packets_are_the_same_as_with_plain_keys_however_many_there_are() {
 
 #[test]
 fn headers_are_the_same_as_with_plain_keys_however_many_there_are() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
+    //= type=test
+    //# A cipher suite MUST NOT be negotiated unless a header protection scheme
+    //# is defined for the cipher suite.
     for (compact, plain) in suites() {
         let (sender, receiver) = (keys(compact, Side::Client), keys(compact, Side::Server));
         let model = keys(plain, Side::Client);

@@ -78,6 +78,12 @@ impl OneRttKeys {
             if !self.read.acknowledged {
                 return Err(OpenError::KeyUpdate("keys updated twice without acknowledgment"));
             }
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.2
+            //# The endpoint MUST update its send keys to the corresponding key phase in
+            //# response, as described in Section 6.1.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.2
+            //# Sending keys MUST be updated before sending an acknowledgment for the
+            //# packet that was received with updated keys.
             self.rotate();
         }
         if generation != Generation::Previous {
@@ -133,6 +139,14 @@ impl OneRttKeys {
         //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
         //# An endpoint MUST NOT initiate a key update prior to having confirmed
         //# the handshake (Section 4.1.2).
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+        //# An endpoint MUST NOT initiate a subsequent key update unless it has
+        //# received an acknowledgment for a packet that was sent protected with
+        //# keys from the current key phase.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.5
+        //# Endpoints SHOULD wait three times the PTO before initiating a key update
+        //# after receiving an acknowledgment that confirms that the previous key
+        //# update was received.
         let allowed = self.confirmed && self.write.acknowledged && !self.read.keeps_previous();
         allowed && self.rotate()
     }
@@ -152,12 +166,23 @@ impl OneRttKeys {
 
     /// Takes the keys of the phase after the current one.
     pub(crate) fn provide_next(&mut self, next: PacketKeySet) {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.3
+        //# For this reason, endpoints MUST be able to retain two sets of packet
+        //# protection keys for receiving packets: the current and the next.
         self.next = Some(Box::new(next));
     }
 
     fn rotate(&mut self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.3
+        //# Once generated, the next set of packet protection keys SHOULD be
+        //# retained, even if the packet that was received was subsequently
+        //# discarded.
         let Some(next) = self.next.take() else { return false };
         self.read.rotate(next.remote);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.4
+        //# Packets with higher packet numbers MUST be protected with either the
+        //# same or newer packet protection keys than packets with lower packet
+        //# numbers.
         self.write.rotate(next.local);
         self.phase = !self.phase;
         self.updates = self.updates.saturating_add(1);

@@ -85,6 +85,19 @@ impl ReadKeys {
             Generation::Next => next,
         };
         // Where there is no key any more, the current one fails in its stead, in the same time.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.5
+        //# Once an endpoint successfully receives a packet with a given packet
+        //# number, it MUST discard all packets in the same packet number space with
+        //# higher packet numbers if they cannot be successfully unprotected with
+        //# either the same key, or -- if there is a key update -- a subsequent
+        //# packet protection key; see Section 6.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.5
+        //# Similarly, a packet that appears to trigger a key update but cannot be
+        //# unprotected successfully MUST be discarded.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.3
+        //# Endpoints responding to an apparent key update MUST NOT generate a
+        //# timing side-channel signal that might indicate that the Key Phase bit
+        //# was invalid (see Section 9.5).
         let payload = match decrypt(key.unwrap_or(&*self.current), packet, header) {
             Ok(payload) if key.is_some() => payload,
             Ok(_) | Err(_) => return Err(self.on_failure()),
@@ -127,7 +140,17 @@ impl ReadKeys {
     }
 
     fn on_failure(&mut self) -> OpenError {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+        //# In addition to counting packets sent, endpoints MUST count the number of
+        //# received packets that fail authentication during the lifetime of a
+        //# connection.
         self.failures = self.failures.saturating_add(1);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+        //# If the total number of received packets that fail authentication within
+        //# the connection, across all keys, exceeds the integrity limit for the
+        //# selected AEAD, the endpoint MUST immediately close the connection with a
+        //# connection error of type AEAD_LIMIT_REACHED and not process any more
+        //# packets.
         if self.failures >= self.limit { OpenError::LimitReached } else { OpenError::NotAuthentic }
     }
 
@@ -138,6 +161,15 @@ impl ReadKeys {
             None => Some((number, number)),
         };
         if let Some(previous) = &mut self.previous {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+            //# An endpoint MUST retain old keys until it has successfully unprotected a
+            //# packet sent using the new keys.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+            //# An endpoint SHOULD retain old keys for some time after unprotecting a
+            //# packet sent using the new keys.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.5
+            //# An endpoint SHOULD retain old read keys for no more than three times the
+            //# PTO after having received a packet protected using the new keys.
             previous.retire_at.get_or_insert(now + self.retention);
         }
     }
@@ -157,6 +189,9 @@ impl ReadKeys {
     #[inline]
     pub(super) fn retire(&mut self, now: Instant) {
         let retire_at = self.previous.as_ref().and_then(|previous| previous.retire_at);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.5
+        //# After this period, old read keys and their corresponding secrets SHOULD
+        //# be discarded.
         if retire_at.is_some_and(|at| now >= at) {
             self.previous = None;
         }

@@ -200,6 +200,11 @@ struct InFlight {
 
 #[test]
 fn every_authentic_packet_opens_in_any_order_within_50_over_1000_updates() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.4
+    //= type=test
+    //# Packets with higher packet numbers MUST be protected with either the
+    //# same or newer packet protection keys than packets with lower packet
+    //# numbers.
     let mut random = SeededRandom::from_seed([3; 32]);
     let (mut a, mut b) = pair();
     let mut network = BinaryHeap::new();
@@ -229,6 +234,18 @@ fn every_authentic_packet_opens_in_any_order_within_50_over_1000_updates() {
 
 #[test]
 fn the_peer_follows_an_update_and_answers_with_the_new_keys() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.2
+    //= type=test
+    //# The endpoint MUST update its send keys to the corresponding key phase in
+    //# response, as described in Section 6.1.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.2
+    //= type=test
+    //# Sending keys MUST be updated before sending an acknowledgment for the
+    //# packet that was received with updated keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.3
+    //= type=test
+    //# For this reason, endpoints MUST be able to retain two sets of packet
+    //# protection keys for receiving packets: the current and the next.
     let (mut a, mut b) = pair();
     assert!(a.update(START));
     assert!(a.keys.key_phase() && !b.keys.key_phase());
@@ -248,6 +265,22 @@ fn ends_that_update_at_the_same_time_meet_in_the_same_phase() {
 
 #[test]
 fn the_initiator_reads_old_packets_until_the_peer_follows_and_a_while_longer() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+    //= type=test
+    //# An endpoint MUST retain old keys until it has successfully unprotected a
+    //# packet sent using the new keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+    //= type=test
+    //# An endpoint SHOULD retain old keys for some time after unprotecting a
+    //# packet sent using the new keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.5
+    //= type=test
+    //# An endpoint SHOULD retain old read keys for no more than three times the
+    //# PTO after having received a packet protected using the new keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.5
+    //= type=test
+    //# After this period, old read keys and their corresponding secrets SHOULD
+    //# be discarded.
     let (mut a, mut b) = pair();
     let (during, late, too_late) = (b.send(), b.send(), b.send());
     assert!(a.update(START));
@@ -262,6 +295,10 @@ fn the_initiator_reads_old_packets_until_the_peer_follows_and_a_while_longer() {
 
 #[test]
 fn no_update_starts_before_the_handshake_is_confirmed() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+    //= type=test
+    //# An endpoint MUST NOT initiate a key update prior to having confirmed the
+    //# handshake (Section 4.1.2).
     let (mut a, mut b) = (End::new(0, u64::MAX), End::new(1, u64::MAX));
     exchange(START, &mut a, &mut b);
     assert!(!a.update(START));
@@ -271,6 +308,11 @@ fn no_update_starts_before_the_handshake_is_confirmed() {
 
 #[test]
 fn no_update_starts_before_a_packet_of_the_phase_is_acknowledged() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.1
+    //= type=test
+    //# An endpoint MUST NOT initiate a subsequent key update unless it has
+    //# received an acknowledgment for a packet that was sent protected with
+    //# keys from the current key phase.
     let (mut a, mut b) = (End::new(0, u64::MAX), End::new(1, u64::MAX));
     a.keys.on_confirmed();
     a.keys.on_acked(0);
@@ -288,6 +330,11 @@ fn no_update_starts_before_a_packet_of_the_phase_is_acknowledged() {
 
 #[test]
 fn no_update_starts_while_old_keys_are_kept_or_the_next_are_missing() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.5
+    //= type=test
+    //# Endpoints SHOULD wait three times the PTO before initiating a key update
+    //# after receiving an acknowledgment that confirms that the previous key
+    //# update was received.
     let (mut a, mut b) = pair();
     assert!(a.keys.initiate_update(START));
     assert!(a.keys.wants_next());
@@ -341,6 +388,11 @@ fn an_acknowledgment_of_older_packets_does_not_permit_another_update() {
 
 #[test]
 fn old_keys_between_newer_packets_are_a_key_update_error() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.4
+    //= type=test
+    //# An endpoint that successfully removes protection with old keys when
+    //# newer keys were used for packets with lower packet numbers MUST treat
+    //# this as a connection error of type KEY_UPDATE_ERROR.
     let (mut a, _) = pair();
     a.receive(START, &crafted(1, 1, 10)).unwrap();
     a.receive(START, &crafted(1, 1, 20)).unwrap();
@@ -366,6 +418,18 @@ fn reordering_within_old_and_new_packets_is_fine() {
 
 #[test]
 fn keys_are_due_for_an_update_at_a_quarter_of_their_limit() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
+    //= type=test
+    //# An endpoint MUST initiate a key update (Section 6) prior to exceeding
+    //# any limit set for the AEAD that is in use.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# Endpoints MUST initiate a key update before sending more protected
+    //# packets than the confidentiality limit for the selected AEAD permits.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# Endpoints MUST count the number of encrypted packets for each set of
+    //# keys.
     let (mut a, mut b) = pair_with_limit(100);
     while a.sent < 25 {
         assert!(!a.keys.update_if_due(START));
@@ -389,16 +453,45 @@ fn keys_without_a_limit_are_updated_too() {
 
 #[test]
 fn keys_that_cannot_be_updated_are_used_up_to_their_limit_and_no_further() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# If the total number of encrypted packets with the same key exceeds the
+    //# confidentiality limit for the selected AEAD, the endpoint MUST stop
+    //# using those keys.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# If a key update is not possible or integrity limits are reached, the
+    //# endpoint MUST stop using the connection and only send stateless resets
+    //# in response to receiving packets.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# It is RECOMMENDED that endpoints immediately close the connection with a
+    //# connection error of type AEAD_LIMIT_REACHED before reaching a state
+    //# where key updates are not possible.
     let mut a = End::new(0, 100);
     for number in 0..100 {
         assert!(a.try_send(number).is_ok());
         assert!(!a.keys.update_if_due(START));
     }
     assert_eq!(a.try_send(100), Err(SealError::LimitReached));
+    let code = crate::error::TransportError::from(SealError::LimitReached).code;
+    assert_eq!(code, crate::error::TransportErrorCode::AEAD_LIMIT_REACHED);
 }
 
 #[test]
 fn forgeries_are_counted_over_all_keys_and_end_the_connection_at_the_limit() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# In addition to counting packets sent, endpoints MUST count the number of
+    //# received packets that fail authentication during the lifetime of a
+    //# connection.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+    //= type=test
+    //# If the total number of received packets that fail authentication within
+    //# the connection, across all keys, exceeds the integrity limit for the
+    //# selected AEAD, the endpoint MUST immediately close the connection with a
+    //# connection error of type AEAD_LIMIT_REACHED and not process any more
+    //# packets.
     let (mut a, mut b) = pair_with_limit(100);
     let forged = unsealed(false, 50);
     for _ in 0..50 {
@@ -417,6 +510,10 @@ fn forgeries_are_counted_over_all_keys_and_end_the_connection_at_the_limit() {
 
 #[test]
 fn short_packets_are_refused_and_not_counted_as_forged() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.4.2
+    //= type=test
+    //# An endpoint MUST discard packets that are not long enough to contain a
+    //# complete sample.
     let (mut a, mut b) = pair_with_limit(10);
     let packet = b.send();
     for length in 0..21 {
@@ -434,6 +531,27 @@ proptest! {
         followed: bool,
         late: bool,
     ) {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.5
+        //= type=test
+        //# Once an endpoint successfully receives a packet with a given packet
+        //# number, it MUST discard all packets in the same packet number space with
+        //# higher packet numbers if they cannot be successfully unprotected with
+        //# either the same key, or -- if there is a key update -- a subsequent
+        //# packet protection key; see Section 6.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.5
+        //= type=test
+        //# Similarly, a packet that appears to trigger a key update but cannot be
+        //# unprotected successfully MUST be discarded.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.3
+        //= type=test
+        //# Endpoints responding to an apparent key update MUST NOT generate a
+        //# timing side-channel signal that might indicate that the Key Phase bit
+        //# was invalid (see Section 9.5).
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.3
+        //= type=test
+        //# Once generated, the next set of packet protection keys SHOULD be
+        //# retained, even if the packet that was received was subsequently
+        //# discarded.
         let (mut a, _) = pair();
         if followed {
             a.receive(START, &crafted(1, 1, 10)).unwrap();

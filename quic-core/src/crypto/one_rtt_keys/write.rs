@@ -50,8 +50,15 @@ impl WriteKeys {
         //# endpoint MUST stop using the connection and only send stateless
         //# resets in response to receiving packets.
         if self.sealed >= self.limit {
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+            //# If the total number of encrypted packets with the same key exceeds the
+            //# confidentiality limit for the selected AEAD, the endpoint MUST stop
+            //# using those keys.
             return Err(SealError::LimitReached);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+        //# Endpoints MUST count the number of encrypted packets for each set of
+        //# keys.
         self.sealed += 1;
         self.first.get_or_insert(place.number);
         seal_with(&*self.packet, &*self.header, packet, place)
@@ -59,6 +66,12 @@ impl WriteKeys {
 
     #[inline]
     pub(super) fn is_due(&self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
+        //# An endpoint MUST initiate a key update (Section 6) prior to exceeding
+        //# any limit set for the AEAD that is in use.
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6.6
+        //# Endpoints MUST initiate a key update before sending more protected
+        //# packets than the confidentiality limit for the selected AEAD permits.
         self.sealed >= self.due
     }
 

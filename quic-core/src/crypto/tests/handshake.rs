@@ -18,12 +18,12 @@ use crate::error::{TransportError, TransportErrorCode};
 const VERSION: u32 = 1;
 pub(super) const NAME: &str = "server.example";
 
-struct Certified {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+pub(super) struct Certified {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
 }
 
-fn certified() -> Certified {
+pub(super) fn certified() -> Certified {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
     Certified {
         chain: vec![made.cert.der().clone()],
@@ -269,9 +269,20 @@ fn the_end_of_the_handshake_has_to_be_reached_before_tls_is_dropped() {
 
 #[test]
 fn a_tls_key_update_is_an_unexpected_message() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+    //= type=test
+    //# Endpoints MUST NOT send a TLS KeyUpdate message.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+    //= type=test
+    //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
+    //# connection error of type 0x010a, equivalent to a fatal TLS alert of
+    //# unexpected_message; see Section 4.8.
     let (mut client, mut server) =
         complete(&client(&[b"h3"]), &server(&[b"h3"]).keep_exporter(true));
     for end in [&mut client, &mut server] {
+        end.write();
+        assert!(end.session.next_keys().is_some());
+        assert_eq!(end.write(), [], "keys change without a word of TLS");
         let error = end.session.read_handshake(Level::OneRtt, &[24, 0, 0, 1, 0]).unwrap_err();
         assert_eq!(error.code, TransportErrorCode::crypto(10));
     }

@@ -1,3 +1,4 @@
+mod builders;
 mod early_data;
 mod handshake;
 mod rfc_9001;

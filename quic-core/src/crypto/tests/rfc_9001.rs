@@ -133,6 +133,11 @@ fn keys_from(name: CipherSuite, key: AeadKey, iv: &str, header: AeadKey) -> Dire
 
 #[test]
 fn the_clients_initial_is_as_in_a2() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.2
+    //= type=test
+    //# The HKDF-Expand-Label function defined in TLS 1.3 MUST be used for
+    //# Initial packets even where the TLS versions offered do not include TLS
+    //# 1.3.
     let mut packet = unprotected(CLIENT_HEADER, &client_payload());
     seal(&keys(Side::Client).local, &mut packet, 18, 4, 2).unwrap();
     assert_eq!(packet, bytes(CLIENT_PACKET));
@@ -198,6 +203,10 @@ fn a_packet_with_any_bit_changed_is_not_authentic() {
 
 #[test]
 fn a_packet_cut_anywhere_is_refused() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# Endpoints MUST discard packets that are too small to be valid QUIC
+    //# packets.
     let packet = bytes(SERVER_PACKET);
     let keys = keys(Side::Client);
     for length in 0..packet.len() {

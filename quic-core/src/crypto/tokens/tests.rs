@@ -2,7 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KEY: [u8; 32] = [7; 32];
+fn keyring() -> Keyring {
+    Keyring::new([7; 32])
+}
 
 fn random() -> SeededRandom {
     SeededRandom::from_seed([1; 32])
@@ -39,15 +41,23 @@ fn any_token() -> impl Strategy<Value = Token> {
 proptest! {
     #[test]
     fn every_token_comes_back_as_it_was(token in any_token()) {
-        let sealed = seal(&KEY, &token, &mut random());
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.1
+        //= type=test
+        //# A token sent in a NEW_TOKEN frame or a Retry packet MUST be constructed
+        //# in a way that allows the server to identify how it was provided to a
+        //# client.
+        let sealed = seal(&keyring(), &token, &mut random());
         prop_assert!(!sealed.spilled());
-        prop_assert_eq!(unseal(&KEY, &sealed), Some(token));
-        prop_assert_eq!(unseal(&[8; 32], &sealed), None);
+        prop_assert_eq!(unseal(&keyring(), &sealed), Some(token));
+        prop_assert_eq!(unseal(&Keyring::new([8; 32]), &sealed), None);
     }
 
     #[test]
     fn no_bytes_but_a_token_are_a_token(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert_eq!(unseal(&KEY, &bytes), None);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+        //= type=test
+        //# An address validation token MUST be difficult to guess.
+        prop_assert_eq!(unseal(&keyring(), &bytes), None);
     }
 
     #[test]
@@ -62,6 +72,10 @@ proptest! {
 
 #[test]
 fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# For this design to work, the token MUST be covered by integrity
+    //# protection against modification or falsification by clients.
     let token = Token::Retry {
         remote: "[2001:db8::1]:443".parse().unwrap(),
         original_destination_id: ConnectionId::new(&[3; 20]).unwrap(),
@@ -69,23 +83,33 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
         issued: Instant::from_nanos(5),
         version: 1,
     };
-    let mut sealed = seal(&KEY, &token, &mut random());
+    let mut sealed = seal(&keyring(), &token, &mut random());
     assert_eq!(sealed.len(), MAXIMUM_TOKEN_LENGTH);
     for bit in 0..sealed.len() * 8 {
         sealed[bit / 8] ^= 1 << (bit % 8);
-        assert_eq!(unseal(&KEY, &sealed), None);
+        assert_eq!(unseal(&keyring(), &sealed), None);
         sealed[bit / 8] ^= 1 << (bit % 8);
     }
     for length in 0..sealed.len() {
-        assert_eq!(unseal(&KEY, &sealed[..length]), None);
+        assert_eq!(unseal(&keyring(), &sealed[..length]), None);
     }
 }
 
 #[test]
 fn tokens_of_equal_contents_differ() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# A token issued with NEW_TOKEN MUST NOT include information that would
+    //# allow values to be linked by an observer to the connection on which it
+    //# was issued.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# A server MUST ensure that every NEW_TOKEN frame it sends is unique
+    //# across all clients, with the exception of those sent to repair losses of
+    //# previously sent NEW_TOKEN frames.
     let token = Token::NewToken { ip: [127, 0, 0, 1].into(), issued: Instant::EPOCH, version: 1 };
     let mut random = random();
-    let (a, b) = (seal(&KEY, &token, &mut random), seal(&KEY, &token, &mut random));
+    let (a, b) = (seal(&keyring(), &token, &mut random), seal(&keyring(), &token, &mut random));
     assert_ne!(token_identity(&a), token_identity(&b));
     assert_ne!(a.get(RANDOM_LENGTH..), b.get(RANDOM_LENGTH..));
 }

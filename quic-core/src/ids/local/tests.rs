@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::*;
+use crate::crypto::{RandomSource as _, SeededRandom};
 
 const HANDSHAKE: [u8; 8] = [9; 8];
 
@@ -14,14 +15,20 @@ fn token_of(id: &ConnectionId) -> StatelessResetToken {
     StatelessResetToken::new(bytes)
 }
 
-fn random() -> SeededRandom {
-    SeededRandom::from_seed([1; 32])
+/// Makes random IDs.
+fn generator(length: usize) -> impl FnMut() -> ConnectionId {
+    let mut random = SeededRandom::from_seed([1; 32]);
+    move || {
+        let mut bytes = vec![0; length];
+        random.fill(&mut bytes);
+        ConnectionId::new(&bytes).unwrap()
+    }
 }
 
 fn issued(limit: u64) -> LocalIds {
     let mut ids = LocalIds::new(first(), 8);
     ids.set_peer_limit(limit);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     ids
 }
 
@@ -82,12 +89,12 @@ fn as_many_ids_are_issued_as_both_ends_permit() {
 #[test]
 fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
     let mut ids = LocalIds::new(first(), 8);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(ids.all().count(), 1);
 
     let mut ids = LocalIds::new(ConnectionId::EMPTY, 0);
     ids.set_peer_limit(4);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(ids.all().count(), 1);
     assert_eq!(registrations(&mut ids), [Registration::AddId(ConnectionId::EMPTY)]);
     let error = ids.handle_retire(retire(0), &ConnectionId::EMPTY).unwrap_err();
@@ -98,9 +105,9 @@ fn nothing_is_issued_before_the_limit_is_known_or_with_empty_ids() {
 fn ids_of_one_byte_are_issued_once_each() {
     let mut ids = LocalIds::new(ConnectionId::new(&[3]).unwrap(), 1);
     ids.set_peer_limit(4);
-    let mut random = random();
+    let mut generate = generator(1);
     for sequence in 0..500 {
-        ids.issue(&mut random, |_| StatelessResetToken::new([0; 16]));
+        ids.issue_up_to(u8::MAX, &mut generate, |_| StatelessResetToken::new([0; 16]));
         let mut all: Vec<_> = ids.all().collect();
         all.sort_unstable();
         all.dedup();
@@ -124,7 +131,7 @@ fn a_retired_id_is_unregistered_and_replaced() {
     assert_eq!(registrations(&mut ids), [Registration::RemoveId(first())]);
     ids.handle_retire(retire(0), &second).unwrap();
     assert_eq!(registrations(&mut ids), [], "a repeated frame does nothing");
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(write(&mut ids, 1200).0, [3]);
     assert_eq!(ids.all().count(), 3);
 }
@@ -169,7 +176,38 @@ fn a_lost_announcement_is_repeated_until_acknowledged_or_retired() {
 }
 
 #[test]
-fn ids_are_nothing_but_random_bytes_and_none_comes_again() {
+fn ids_are_all_of_one_length_and_never_come_again() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# An endpoint that uses this design MUST either use the same connection
+    //# ID length for all connections or encode the length of the connection
+    //# ID such that it can be recovered without state.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# This method for choosing the stateless reset token means that the
+    //# combination of connection ID and static key MUST NOT be used for
+    //# another connection.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# A connection ID from a connection that is reset by revealing the
+    //# stateless reset token MUST NOT be reused for new connections at nodes
+    //# that share a static key.
+    let mut source = generator(8);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        let mut ids = LocalIds::new(first(), 8);
+        ids.set_peer_limit(4);
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+        for id in ids.all().filter(|id| **id != first()) {
+            assert_eq!(id.length(), 8);
+            assert!(seen.insert(*id), "{id} was issued twice");
+        }
+    }
+    assert_eq!(seen.len(), 3000);
+}
+
+#[test]
+fn ids_come_from_the_generator_and_none_comes_again() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
     //= type=test
     //# Connection IDs MUST NOT contain any information that can be used by
@@ -180,17 +218,16 @@ fn ids_are_nothing_but_random_bytes_and_none_comes_again() {
     //= type=test
     //# As a trivial example, this means the same connection ID
     //# MUST NOT be issued more than once on the same connection.
-    let (mut source, mut expected) = (random(), random());
+    let (mut source, mut expected) = (generator(8), generator(8));
     let mut ids = LocalIds::new(first(), 8);
     ids.set_peer_limit(4);
     let mut known = vec![first()];
     for sequence in 0..100 {
-        ids.issue(&mut source, token_of);
-        write(&mut ids, 1200);
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+        write(&mut ids, 1200).1.unwrap();
         for id in ids.all() {
             if !known.contains(id) {
-                let bytes: [u8; 8] = expected.array();
-                assert_eq!(id.as_slice(), bytes);
+                assert_eq!(*id, expected());
                 known.push(*id);
             }
         }
@@ -212,6 +249,7 @@ fn announcements_count_up_by_one_and_ask_nothing_back() {
     //# connection IDs indicated by the previous Retire Prior To value.
     let mut ids = issued(4);
     let mut expected = 1;
+    let mut source = generator(8);
     for retired in 0..20 {
         let (mut memory, mut frames) = ([0; 1200], VecDeque::new());
         let mut packet = PacketWriter::new(&mut memory, &mut frames);
@@ -225,7 +263,7 @@ fn announcements_count_up_by_one_and_ask_nothing_back() {
             expected += 1;
         }
         ids.handle_retire(retire(retired), &ConnectionId::EMPTY).unwrap();
-        ids.issue(&mut SeededRandom::from_seed([9; 32]), token_of);
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
     }
     assert_eq!(expected, 23);
 }
@@ -244,12 +282,12 @@ fn only_the_peer_ends_the_life_of_an_id() {
     //# The endpoint SHOULD continue to accept the previously
     //# issued connection IDs until they are retired by the peer.
     let mut ids = issued(4);
-    write(&mut ids, 1200);
+    write(&mut ids, 1200).1.unwrap();
     let all: Vec<_> = ids.all().copied().collect();
     ids.set_current(&all[2]);
     ids.on_acked(1);
     ids.on_lost(2);
-    write(&mut ids, 1200);
+    write(&mut ids, 1200).1.unwrap();
     let removed = |ids: &mut LocalIds| {
         registrations(ids).iter().filter(|it| matches!(it, Registration::RemoveId(_))).count()
     };
@@ -261,15 +299,15 @@ fn only_the_peer_ends_the_life_of_an_id() {
 #[test]
 fn the_id_of_a_preferred_address_is_the_second_one_and_not_announced() {
     let mut ids = LocalIds::new(first(), 8);
-    let preferred = ids.issue_preferred(&mut random()).unwrap();
-    assert_eq!(ids.issue_preferred(&mut random()), None, "once");
+    let preferred = ids.issue_preferred(generator(8)).unwrap();
+    assert_eq!(ids.issue_preferred(generator(8)), None, "once");
     assert!(!ids.has_frames());
     ids.set_peer_limit(4);
-    ids.issue(&mut random(), token_of);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
     assert_eq!(write(&mut ids, 1200).0, [2, 3]);
     ids.handle_retire(retire(1), &first()).unwrap();
     assert!(registrations(&mut ids).contains(&Registration::RemoveId(preferred)));
-    assert_eq!(LocalIds::new(ConnectionId::EMPTY, 0).issue_preferred(&mut random()), None);
+    assert_eq!(LocalIds::new(ConnectionId::EMPTY, 0).issue_preferred(generator(8)), None);
 }
 
 #[test]
@@ -279,4 +317,44 @@ fn the_current_id_is_that_which_the_peer_came_with() {
     assert!(ids.is_current(&all[0]) && !ids.is_current(&all[1]));
     ids.set_current(&all[1]);
     assert!(!ids.is_current(&all[0]) && ids.is_current(&all[1]));
+}
+
+/// Sequence number and retire_prior_to of each frame that is written.
+fn written(ids: &mut LocalIds) -> Vec<(u64, u64)> {
+    let mut memory = vec![0; 1200];
+    let mut frames = VecDeque::new();
+    let mut packet = PacketWriter::new(&mut memory, &mut frames);
+    ids.write_frames(&mut packet).unwrap();
+    let mut reader = crate::wire::Reader::new(&memory);
+    let mut read = Vec::new();
+    for _ in frames {
+        assert_eq!(reader.varint().unwrap(), FrameType::NEW_CONNECTION_ID.0);
+        read.push((reader.varint().unwrap(), reader.varint().unwrap()));
+        let id_length = reader.u8().unwrap();
+        reader.bytes(usize::from(id_length) + StatelessResetToken::LENGTH).unwrap();
+    }
+    read
+}
+
+#[test]
+fn replaced_ids_are_retired_with_the_first_frames_that_bring_others() {
+    let mut ids = issued(3);
+    assert_eq!(written(&mut ids), [(1, 0), (2, 0)]);
+    assert!(ids.replace_all());
+    assert!(!ids.replace_all(), "one replacement at a time");
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
+    assert_eq!(ids.all().count(), 6);
+    assert_eq!(written(&mut ids), [(3, 3), (4, 3), (5, 3)]);
+    ids.on_lost(2);
+    assert_eq!(written(&mut ids), [(2, 2)], "a peer that never had it cannot retire it");
+    let other = ConnectionId::new(&[1; 8]).unwrap();
+    for sequence in 0..3 {
+        assert!(!ids.replace_all());
+        ids.handle_retire(retire(sequence), &other).unwrap();
+    }
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
+    assert_eq!(ids.all().count(), 3, "what was replaced is not replaced again");
+    assert!(ids.replace_all());
+    ids.issue_up_to(1, generator(8), token_of);
+    assert_eq!(written(&mut ids), [(6, 6)]);
 }

@@ -63,6 +63,19 @@ fn unknown_versions_are_negotiated_with_the_ids_echoed() {
     //= type=test
     //# This packet SHALL include each entry from the server's set of Offered Versions (see
     //# Section 5) in a Supported Version field.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# If a server receives a packet that indicates an unsupported version and
+    //# if the packet is large enough to initiate a new connection for any
+    //# supported version, the server SHOULD send a Version Negotiation packet
+    //# as described in Section 6.1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# Servers MUST drop smaller packets that specify unsupported versions.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# Servers SHOULD respond with a Version Negotiation packet, provided that
+    //# the datagram is sufficiently long.
     let mut world = World::server(server_config());
     let mut packet = initial(id(1));
     packet[1..5].copy_from_slice(&0xface_b00c_u32.to_be_bytes());
@@ -108,6 +121,11 @@ fn ids_of_other_versions_are_echoed_at_any_length() {
 
 #[test]
 fn a_refused_attempt_is_told_and_forgotten() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# If a server refuses to accept a new connection, it SHOULD send an
+    //# Initial packet containing a CONNECTION_CLOSE frame with error code
+    //# CONNECTION_REFUSED.
     let mut world = World::server(server_config());
     world.receive(path(1), &initial(id(1)));
     let handle = world.attempt().unwrap();
@@ -196,6 +214,24 @@ fn a_retry_leaves_no_state_and_its_token_opens_the_door() {
 
 #[test]
 fn a_retry_token_is_good_for_its_address_its_id_and_its_time_only() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
+    //= type=test
+    //# Instead, the server SHOULD immediately close (Section 10.2) the
+    //# connection with an INVALID_TOKEN error.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# Tokens sent in Retry packets SHOULD include information that allows the
+    //# server to verify that the source IP address and port in client packets
+    //# remain constant.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# Servers SHOULD ensure that tokens sent in Retry packets are only
+    //# accepted for a short time, as they are returned immediately by clients.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# Thus, a token SHOULD have an expiration time, which could be either an
+    //# explicit expiration time or an issued timestamp that can be used to
+    //# dynamically calculate the expiration time.
     let elsewhere = PathAddresses { remote: ([192, 0, 2, 1], 40_001).into(), ..path(1) };
     for (from, other_id, wait) in [
         (elsewhere, false, Duration::ZERO),
@@ -234,7 +270,8 @@ fn a_token_from_the_future_is_not_good() {
         issued: world.now + Duration::from_secs(1),
         version: 1,
     };
-    let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
+    let token =
+        seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(2)) }.build();
     let answer = world.answer(path(1), &packet).unwrap();
     assert_eq!(close_code(id(2), answer), 0x0b);
@@ -250,9 +287,28 @@ fn a_token_that_cannot_be_read_counts_as_none() {
 
 #[test]
 fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+    //= type=test
+    //# When a server receives an Initial packet with an address validation
+    //# token, it MUST attempt to validate the token, unless it has already
+    //# completed address validation.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# Tokens sent in NEW_TOKEN frames MUST include information that allows the
+    //# server to verify that the client IP address has not changed from when
+    //# the token was issued.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# To protect against such attacks, servers MUST ensure that replay of
+    //# tokens is prevented or limited.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# Tokens that are provided in NEW_TOKEN frames (Section 19.7) need to be
+    //# valid for longer but SHOULD NOT be accepted multiple times.
     let mut world = validating();
     let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now, version: 1 };
-    let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
+    let token =
+        seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let with_token = |to| Packet { token: &token, ..Packet::initial(to) }.build();
     let answer = world.answer(path(2), &with_token(id(1))).unwrap();
     assert!(is_retry_authentic(1, &id(1), &answer), "another address is told to retry");
@@ -269,7 +325,8 @@ fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
 fn a_forged_initial_does_not_use_up_the_token_in_it() {
     let mut world = World::server(server_config());
     let token = Token::NewToken { ip: path(1).remote.ip(), issued: world.now, version: 1 };
-    let token = seal_token(&TOKEN_KEY, &token, &mut SeededRandom::from_seed([3; 32]));
+    let token =
+        seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut SeededRandom::from_seed([3; 32]));
     let packet = Packet { token: &token, ..Packet::initial(id(1)) }.build();
     let mut forged = packet.clone();
     *forged.last_mut().unwrap() ^= 1;
@@ -327,4 +384,33 @@ fn zero_rtt_packets_without_an_initial_are_forgotten() {
     world.receive(path(1), &early);
     world.pass(Duration::from_millis(100));
     assert!(world.is_empty());
+}
+
+#[test]
+fn packets_that_open_no_connection_are_dropped() {
+    let mut world = World::server(server_config());
+    for ty in [LongType::Handshake, LongType::ZeroRtt] {
+        let packet = Packet { ty, ..Packet::initial(id(1)) }.build();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+        //= type=test
+        //# Clients are not able to send Handshake packets prior to receiving a
+        //# server response, so servers SHOULD ignore any such packets.
+        assert_eq!(world.answer(path(1), &packet), None);
+        assert_eq!(world.attempt(), None);
+    }
+    world.pass(Duration::from_mins(1));
+    assert!(world.is_empty());
+    let mut retry = initial(id(1));
+    retry[0] = 0xf0;
+    let mut negotiation = initial(id(1));
+    negotiation[1..5].fill(0);
+    let too_short = Packet { length: 1199, ..Packet::initial(id(1)) }.build();
+    for packet in [retry, negotiation, too_short, vec![0x40; 21], vec![0; 1200], vec![]] {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+        //= type=test
+        //# Servers MUST drop incoming packets under all other circumstances.
+        assert_eq!(world.answer(path(1), &packet), None);
+        assert_eq!(world.attempt(), None);
+        assert!(world.is_empty());
+    }
 }

@@ -118,6 +118,9 @@ pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, 
             return Err(ParametersError("transport parameter is repeated"));
         }
         seen |= bit;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# A server MUST treat receipt of any of these transport parameters as a
+        //# connection error of type TRANSPORT_PARAMETER_ERROR.
         if sender == Side::Client && parameter.is_server_only() {
             return Err(ParametersError("client sent a transport parameter of servers"));
         }
@@ -188,6 +191,9 @@ fn decode_one(
         }
         Parameter::ActiveConnectionIdLimit => {
             parameters.active_connection_id_limit =
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+                //# An endpoint that receives a value less than 2 MUST close the connection
+                //# with an error of type TRANSPORT_PARAMETER_ERROR.
                 value.at_least(2, "active_connection_id_limit is below 2")?;
         }
         Parameter::InitialSourceConnectionId => {
