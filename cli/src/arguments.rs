@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Fetch files from a server.
     Get(Get),
+    /// Draw what a qlog file says of a connection.
+    Plot(Plot),
     /// Measure: the QUIC perf protocol.
     #[command(subcommand)]
     Perf(perf::Side),
@@ -60,6 +62,12 @@ pub(crate) struct Demo {
     /// What the data and the losses are made from: the same seed drops the same datagrams.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Write what happens on the connection as qlog to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) qlog: Option<PathBuf>,
+    /// Draw what happens on the connection, as the server sees it: an SVG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -82,6 +90,9 @@ pub(crate) struct Serve {
     /// Where to write the certificate that was made, for the client's --ca.
     #[arg(long, value_name = "FILE", conflicts_with = "cert")]
     pub(crate) save_cert: Option<PathBuf>,
+    /// Write what happens on each connection as qlog to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) qlog: Option<PathBuf>,
     /// Congestion controller.
     #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
     pub(crate) congestion: Congestion,
@@ -107,9 +118,25 @@ pub(crate) struct Get {
     /// Give up if there is no connection after so many seconds.
     #[arg(long, default_value = "10", value_name = "SECONDS")]
     pub(crate) connect_timeout: Seconds,
+    /// Write what happens on each connection as qlog to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) qlog: Option<PathBuf>,
+    /// Draw what happens on the connection: an SVG file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
     /// Congestion controller.
     #[arg(long, value_enum, default_value_t = Congestion::Cubic)]
     pub(crate) congestion: Congestion,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Plot {
+    /// The log: qlog as JSON text sequences, as of `quic get --qlog`.
+    #[arg(value_name = "FILE")]
+    pub(crate) log: PathBuf,
+    /// Where to write the picture, an SVG file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 /// A congestion controller.

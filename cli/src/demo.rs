@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use driver_tokio::{Connection, RecvStream};
-use quic_core::{ServerConfig, Statistics, TransportConfig};
+use quic_core::{ServerConfig, SharedRecorder, Side, Statistics, TransportConfig};
 use serde_json::json;
 use tokio::time;
 
@@ -15,6 +15,7 @@ use crate::arguments::Demo;
 use crate::certificates::Identity;
 use crate::data::{Checksum, Generator};
 use crate::errors::Failure;
+use crate::logs::Logs;
 use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output, ratio};
 use crate::process::CpuTime;
@@ -38,10 +39,12 @@ pub(crate) fn run(options: &Demo, output: Output) -> Result<(), Failure> {
     let tls = network::server_tls(identity, ALPN, Preference::Aes128)?;
     let config = network::server_config(tls, TransportConfig::default())?;
 
+    let logs = Logs::new(options.qlog.as_deref(), options.plot.as_deref(), Side::Server)?;
+    let recorder = logs.recorder();
     let (address_sender, address) = mpsc::channel();
     let server = thread::Builder::new()
         .name("server".into())
-        .spawn(move || network::block_on_one_core(serve(config, address_sender))?)
+        .spawn(move || network::block_on_one_core(serve(config, address_sender, recorder))?)
         .map_err(|error| Failure::local(format!("cannot start a thread: {error}")))?;
     let joined = |server: thread::JoinHandle<Result<Sender, Failure>>| {
         server.join().unwrap_or_else(|_| Err(Failure::bug("the server panicked")))
@@ -58,8 +61,10 @@ pub(crate) fn run(options: &Demo, output: Output) -> Result<(), Failure> {
         None
     };
     let target = relay.as_ref().map_or(server_address, Relay::address);
-    let received = network::block_on_one_core(fetch(options, target, roots, output))??;
+    let received =
+        network::block_on_one_core(fetch(options, target, roots, output, logs.recorder()))??;
     let sent = joined(server)?;
+    logs.finish()?;
     report(options, &received, &sent, relay.as_ref(), output);
     Ok(())
 }
@@ -71,10 +76,14 @@ struct Sender {
     statistics: Statistics,
 }
 
-async fn serve(config: ServerConfig, address: mpsc::Sender<SocketAddr>) -> Result<Sender, Failure> {
+async fn serve(
+    config: ServerConfig,
+    address: mpsc::Sender<SocketAddr>,
+    recorder: Option<SharedRecorder>,
+) -> Result<Sender, Failure> {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let socket = network::bound_socket(loopback, network::SOCKET_BUFFER)?;
-    let endpoint = network::server_endpoint(config, socket)?;
+    let endpoint = network::server_endpoint(config, socket, recorder)?;
     // If nobody listens, the program is ending.
     let _: Result<(), mpsc::SendError<SocketAddr>> =
         address.send(network::local_address(&endpoint)?);
@@ -133,12 +142,13 @@ async fn fetch(
     address: SocketAddr,
     roots: Vec<rustls_pki_types::CertificateDer<'static>>,
     output: Output,
+    recorder: Option<SharedRecorder>,
 ) -> Result<Receiver, Failure> {
     let cpu_before = CpuTime::of_thread().total();
     let tls = network::client_tls(Trust::Roots(roots), ALPN, Preference::Aes128)?;
     let config = network::client_config(tls, TransportConfig::default())?;
     let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
-    let endpoint = network::client_endpoint(socket)?;
+    let endpoint = network::client_endpoint(socket, recorder)?;
 
     let start = Instant::now();
     let target = Target { address, name: "localhost" };

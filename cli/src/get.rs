@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use driver_tokio::{Connection, Endpoint, ReadError};
 use indicatif::ProgressBar;
-use quic_core::{ClientConfig, TransportConfig};
+use quic_core::{ClientConfig, SharedRecorder, Side, TransportConfig};
 use serde_json::json;
 use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt as _;
@@ -24,6 +24,7 @@ use crate::arguments::Get;
 use crate::certificates;
 use crate::errors::{Exit, Failure};
 use crate::hq::{self, Refusal};
+use crate::logs::Logs;
 use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output};
 
@@ -68,25 +69,31 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     let tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
     let config = network::client_config(tls, transport)?;
 
+    let logs = Logs::new(options.qlog.as_deref(), options.plot.as_deref(), Side::Client)?;
+    let recorder = logs.recorder();
     let bar = output.progress(None);
     let start = Instant::now();
     let files = downloads.values().map(Vec::len).sum::<usize>();
     let mut bytes = 0_u64;
     let all = async {
         for (server, downloads) in downloads {
-            bytes = bytes.saturating_add(fetch(&config, &server, downloads, &bar).await?);
+            bytes = bytes
+                .saturating_add(fetch(&config, &server, downloads, &bar, recorder.as_ref()).await?);
         }
         Ok(())
     };
-    tokio::select! {
-        done = all => done?,
+    let done = tokio::select! {
+        done = all => done,
         stopped = network::stop_signal() => {
             stopped?;
             // The transfers were given up just now; the server has to hear of it.
             time::sleep(GOODBYE).await;
-            return Err(Failure::transfer("interrupted; nothing unfinished was kept"));
+            Err(Failure::transfer("interrupted; nothing unfinished was kept"))
         }
-    }
+    };
+    // Logs tell most of what failed.
+    let logged = logs.finish();
+    done.and(logged)?;
     bar.finish_and_clear();
     let seconds = start.elapsed().as_secs_f64();
     let summary = format!("{files} files, {} in {seconds:.2} s", output::bytes(bytes));
@@ -152,9 +159,10 @@ async fn fetch(
     server: &Server,
     downloads: Vec<Download>,
     bar: &ProgressBar,
+    recorder: Option<&SharedRecorder>,
 ) -> Result<u64, Failure> {
     let addresses = addresses(server).await?;
-    let (endpoint, connection) = connect(config, &server.host, addresses).await?;
+    let (endpoint, connection) = connect(config, &server.host, addresses, recorder).await?;
     let received = download_all(&connection, downloads, bar).await;
     network::close(&connection);
     // The server hears of the end now rather than by its idle timeout.
@@ -186,14 +194,15 @@ async fn connect(
     config: &ClientConfig,
     name: &str,
     addresses: Vec<SocketAddr>,
+    recorder: Option<&SharedRecorder>,
 ) -> Result<(Endpoint, Connection), Failure> {
     let mut attempts = JoinSet::new();
     let mut delay = Duration::ZERO;
     for address in addresses {
-        let (config, name) = (config.clone(), name.to_owned());
+        let (config, name, recorder) = (config.clone(), name.to_owned(), recorder.cloned());
         attempts.spawn(async move {
             time::sleep(delay).await;
-            connect_to(config, Target { address, name: &name }).await
+            connect_to(config, Target { address, name: &name }, recorder).await
         });
         delay = delay.saturating_add(HEAD_START);
     }
@@ -214,9 +223,11 @@ async fn connect(
 async fn connect_to(
     config: ClientConfig,
     target: Target<'_>,
+    recorder: Option<SharedRecorder>,
 ) -> Result<(Endpoint, Connection), Failure> {
     let local = network::any_port_towards(target.address);
-    let endpoint = network::client_endpoint(network::bound_socket(local, network::SOCKET_BUFFER)?)?;
+    let socket = network::bound_socket(local, network::SOCKET_BUFFER)?;
+    let endpoint = network::client_endpoint(socket, recorder)?;
     let connection = network::connect(&endpoint, config, target, hq::ALPN).await?;
     Ok((endpoint, connection))
 }
@@ -402,14 +413,15 @@ mod tests {
         let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128).unwrap();
         let config = network::server_config(tls, TransportConfig::default()).unwrap();
         let socket = network::bound_socket(local, 0).unwrap();
-        let server = network::server_endpoint(config, socket).unwrap();
+        let server = network::server_endpoint(config, socket, None).unwrap();
         let address = server.local_addr().unwrap();
         tokio::spawn(async move {
             let accepted = network::accept(server.accept().await.unwrap()).await.unwrap();
             accepted.closed().await;
         });
         let addresses = vec![silent, address];
-        let (_endpoint, connection) = connect(&client(), "localhost", addresses).await.unwrap();
+        let (_endpoint, connection) =
+            connect(&client(), "localhost", addresses, None).await.unwrap();
         assert_eq!(connection.remote_address(), address);
     }
 

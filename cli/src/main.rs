@@ -9,9 +9,11 @@ mod errors;
 mod get;
 mod hq;
 mod interop;
+mod logs;
 mod network;
 mod output;
 mod perf;
+mod plot;
 mod process;
 mod relay;
 mod serve;
@@ -61,6 +63,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options, output),
         Command::Serve(options) => network::block_on_all_cores(serve::run(options, output))?,
         Command::Get(options) => network::block_on_one_core(get::run(options, output))?,
+        Command::Plot(options) => plot::run(&options, output),
         Command::Perf(perf::Side::Server(options)) => perf::server::run(&options, output),
         Command::Perf(perf::Side::Client(options)) => perf::client::run(options, output),
         Command::InteropServer => interop::server::run(output),

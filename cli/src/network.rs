@@ -12,7 +12,8 @@ use std::time::Duration;
 use driver_tokio::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::{
-    ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, TransportConfig, VarInt,
+    ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, SharedRecorder,
+    TransportConfig, VarInt,
 };
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -134,15 +135,22 @@ pub(crate) fn any_port_towards(remote: SocketAddr) -> SocketAddr {
 pub(crate) fn server_endpoint(
     config: ServerConfig,
     socket: UdpSocket,
+    recorder: Option<SharedRecorder>,
 ) -> Result<Endpoint, Failure> {
     let mut shared = EndpointConfig::default();
+    shared.recorder = recorder;
     shared.keyring = Some(Keyring::new(random_bytes()?));
     endpoint(shared, Some(config), socket)
 }
 
 /// An endpoint that only opens connections, from `socket`.
-pub(crate) fn client_endpoint(socket: UdpSocket) -> Result<Endpoint, Failure> {
-    endpoint(EndpointConfig::default(), None, socket)
+pub(crate) fn client_endpoint(
+    socket: UdpSocket,
+    recorder: Option<SharedRecorder>,
+) -> Result<Endpoint, Failure> {
+    let mut shared = EndpointConfig::default();
+    shared.recorder = recorder;
+    endpoint(shared, None, socket)
 }
 
 /// An endpoint; says on stderr what the system grants less of than asked for, and the fix.

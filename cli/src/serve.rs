@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use driver_tokio::{ClosedStream, Connection, Endpoint, Incoming, RecvStream, SendStream};
-use quic_core::{TransportConfig, VarInt};
+use quic_core::{Side, TransportConfig, VarInt};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::time;
@@ -16,6 +16,7 @@ use crate::arguments::Serve;
 use crate::certificates::Identity;
 use crate::errors::Failure;
 use crate::hq::{self, Refusal};
+use crate::logs::Logs;
 use crate::network::{self, Preference};
 use crate::output::Output;
 
@@ -34,7 +35,8 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     transport.congestion = options.congestion.into();
     let config = network::server_config(tls, transport)?;
     let socket = network::bound_socket(options.listen, network::SOCKET_BUFFER)?;
-    let endpoint = network::server_endpoint(config, socket)?;
+    let logs = Logs::new(options.qlog.as_deref(), None, Side::Server)?;
+    let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
     let address = network::local_address(&endpoint)?;
     output.result(
         &json!({ "listening": address, "directory": options.directory }),
@@ -45,7 +47,7 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
         stopped = network::stop_signal() => stopped?,
     }
     network::shut_down(&endpoint).await;
-    Ok(())
+    logs.finish()
 }
 
 /// The directory to serve, free of symbolic links.

@@ -399,3 +399,54 @@ fn an_unknown_test_case_exits_with_127() {
         check_failure(&output, 127, "telepathy");
     }
 }
+
+#[test]
+fn what_happens_is_logged_and_drawn_for_both_ends() {
+    let server_logs = tempfile::tempdir().unwrap();
+    let folder = server_logs.path().display().to_string();
+    let server = Server::start_with(&["--json", "--qlog", &folder]);
+    server.write("root/file", &data(500_000));
+    let (logs, picture) = (server.path("logs"), server.path("get.svg"));
+    let mut get = server.get("/file", &server.path("file"));
+    let output = get.args(["--qlog", &logs, "--plot", &picture]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let drawn = fs::read_to_string(&picture).unwrap();
+    assert!(drawn.starts_with("<svg ") && drawn.contains("as the client saw it"), "{drawn}");
+    assert!(drawn.contains("488.28 KiB received"), "{drawn}");
+
+    let log = fs::read_dir(&logs).unwrap().next().unwrap().unwrap().path();
+    assert!(log.display().to_string().ends_with("_client.sqlog"), "{}", log.display());
+    let output = run(&["plot", &log.display().to_string(), "-o", &server.path("plot.svg")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let drawn = fs::read_to_string(server.path("plot.svg")).unwrap();
+    assert!(drawn.contains("488.28 KiB received"), "{drawn}");
+
+    let id = log.file_stem().unwrap().to_str().unwrap().replace("_client", "_server");
+    let other = server_logs.path().join(format!("{id}.sqlog"));
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !other.exists() && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(other.exists(), "the server wrote no {}", other.display());
+
+    server.write("root/no.log", b"no log");
+    let output = run(&["plot", &server.path("root/no.log"), "-o", &server.path("none.svg")]);
+    check_failure(&output, 4, "is no qlog");
+    let output = run(&["demo", "--bytes", "1k", "--qlog", "/dev/null/logs"]);
+    check_failure(&output, 4, "write qlog to");
+}
+
+#[test]
+fn secrets_of_both_ends_go_where_sslkeylogfile_says_and_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let output =
+        quic(&["demo", "--bytes", "1k", "--json"]).env("SSLKEYLOGFILE", &keys).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(&keys).unwrap();
+    for label in ["CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"] {
+        let lines = text.lines().filter(|line| line.starts_with(label)).collect::<Vec<_>>();
+        assert_eq!(lines.len(), 2, "one of each end: {text}");
+        assert_eq!(lines[0], lines[1]);
+    }
+}

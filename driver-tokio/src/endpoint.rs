@@ -79,7 +79,7 @@ impl Endpoint {
     /// If the socket cannot be used, the endpoint was closed, or there is no tokio runtime with
     /// I/O.
     pub fn rebind(&self, socket: UdpSocket) -> io::Result<()> {
-        self.take(socket, |endpoint, local| endpoint.rebind_to(local))
+        self.take(socket, driver::Endpoint::rebind_to)
     }
 
     /// Accepts connections on another socket as well, for as long as the endpoint lives: as that of
@@ -89,7 +89,7 @@ impl Endpoint {
     /// If the socket cannot be used, the endpoint was closed, or there is no tokio runtime with
     /// I/O.
     pub fn add_socket(&self, socket: UdpSocket) -> io::Result<()> {
-        self.take(socket, |endpoint, local| endpoint.add_socket_at(local))
+        self.take(socket, driver::Endpoint::add_socket_at)
     }
 
     fn take(
@@ -97,7 +97,7 @@ impl Endpoint {
         socket: UdpSocket,
         name: impl FnOnce(&driver::Endpoint, SocketAddr) -> io::Result<SocketId>,
     ) -> io::Result<()> {
-        let offload = UdpOffload::new((&socket).into())?;
+        let offload = UdpOffload::new(&socket)?;
         let _warnings: Vec<driver::Warning> = enlarge_buffers(&socket, &offload);
         let local = socket.local_addr()?;
         runtime::current()?;

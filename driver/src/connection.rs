@@ -11,7 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use quic_core::crypto::HandshakeData;
 use quic_core::{
-    ConnectionError, Direction, OpenStreamError, PathStatistics, Side, Statistics, StreamId, VarInt,
+    ConnectionError, ConnectionRecorder, Direction, OpenStreamError, PathStatistics, Side,
+    Statistics, StreamId, Subject, VarInt,
 };
 
 use crate::early_data::EarlyData;
@@ -282,6 +283,20 @@ impl Connection {
         let updated = state.connection.update_keys(self.inner.now());
         self.inner.changed(state);
         updated
+    }
+
+    /// Has this connection recorded from now on, or no more, whatever the configuration says. The
+    /// recorder is told the present state first.
+    ///
+    /// It is called with the connection locked: it must not use it.
+    pub fn set_recorder(&self, recorder: Option<Box<dyn ConnectionRecorder>>) {
+        let mut state = self.inner.lock();
+        state.connection.set_recorder(self.inner.now(), recorder);
+    }
+
+    /// What the connection is known by in records: both ends know the ID.
+    pub fn subject(&self) -> Subject {
+        self.inner.lock().connection.subject()
     }
 
     /// A number that all handles of this connection share and no other living connection has.

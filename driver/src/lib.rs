@@ -34,6 +34,9 @@ mod pump;
 mod socket;
 mod sockets;
 
+#[cfg(feature = "tracing")]
+mod tracing_recorder;
+
 pub use connection::{Connecting, Connection};
 pub use datagrams::OutgoingDatagram;
 pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
@@ -50,17 +53,19 @@ pub use session_cache::SessionCache;
 pub use socket::{
     Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
 };
+#[cfg(feature = "tracing")]
+pub use tracing_recorder::TracingRecorder;
 
 pub use bytes::Bytes;
 #[cfg(feature = "quic-lb")]
 pub use quic_core::quic_lb;
 pub use quic_core::{
     AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
-    CongestionAlgorithm, ConnectionError, ConnectionId, ConnectionIdGenerator, DatagramOutcome,
-    DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, KeyId, Keyring,
-    KeyringError, PathAddresses, PathStatistics, ServerConfig, SharedConnectionIds, Side, SocketId,
-    Statistics, StreamId, TransportConfig, TransportError, TransportErrorCode, VarInt,
-    VarIntBoundsExceeded,
+    CongestionAlgorithm, ConnectionError, ConnectionId, ConnectionIdGenerator, ConnectionRecorder,
+    DatagramOutcome, DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, KeyId,
+    Keyring, KeyringError, PathAddresses, PathStatistics, Record, Recorder, ServerConfig,
+    SharedConnectionIds, SharedRecorder, Side, SocketId, Statistics, StreamId, Subject,
+    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -193,14 +193,13 @@ impl LogFile {
     fn append(&self, bytes: &str) -> io::Result<()> {
         // Closed again at once: there may be more connections than files can be open.
         let mut path = self.path.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file = match &*path {
-            Some(path) => OpenOptions::new().append(true).open(path)?,
-            None => {
-                let (file, name) = self.create()?;
-                *path = Some(name);
-                self.shared.summary().files += 1;
-                file
-            }
+        let mut file = if let Some(path) = &*path {
+            OpenOptions::new().append(true).open(path)?
+        } else {
+            let (file, name) = self.create()?;
+            *path = Some(name);
+            self.shared.summary().files += 1;
+            file
         };
         file.write_all(bytes.as_bytes())
     }
@@ -255,5 +254,61 @@ fn write_all(queue: &Receiver<Message>) {
                 break;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quic_core::{ConnectionId, Side};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_lacks_records_says_so_at_its_end() {
+        let folder = std::env::temp_dir().join(format!("quic-qlog-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let shared = Arc::new(Shared {
+            folder: folder.clone(),
+            begun: AtomicU64::new(0),
+            summary: Mutex::default(),
+        });
+        let file = LogFile {
+            shared: Arc::clone(&shared),
+            subject: Subject::new(ConnectionId::EMPTY, Side::Client),
+            path: Mutex::default(),
+            lost: AtomicU64::new(0),
+            time: AtomicU64::new(2.5_f64.to_bits()),
+        };
+        file.write("\u{1e}{}\n", 1);
+        file.lose(41);
+        drop(file);
+        let path = folder.join("_client.sqlog");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        let last: serde_json::Value =
+            serde_json::from_str(text.rsplit('\u{1e}').next().unwrap()).unwrap();
+        assert_eq!((&last["name"], &last["time"]), (&"loglevel:warning".into(), &2.5.into()));
+        assert!(last["data"]["message"].as_str().unwrap().starts_with("41 records are missing"));
+        assert_eq!(shared.summary().lost, 41);
+    }
+
+    #[test]
+    fn a_queue_that_is_full_loses_chunks_and_never_waits() {
+        let shared = Arc::new(Shared {
+            folder: PathBuf::from("/nonexistent"),
+            begun: AtomicU64::new(0),
+            summary: Mutex::default(),
+        });
+        // Nobody takes anything out.
+        let (messages, _queue) = mpsc::sync_channel(MAXIMUM_WAITING);
+        let files = Files { shared: Arc::clone(&shared), messages };
+        let subject = Subject::new(ConnectionId::EMPTY, Side::Server);
+        let mut recorder = files.begin(Instant::EPOCH, &subject).unwrap();
+        for step in 0..200_000 {
+            let now = Instant::EPOCH + Duration::from_micros(step);
+            recorder.record(now, &quic_core::Record::MtuChanged { old: None, new: 1200 });
+        }
+        let lost = shared.summary().lost;
+        assert!(lost > 10_000 && lost < 200_000, "{lost} are lost");
     }
 }

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use quic_core::{
-    CongestionState, ConnectionError, ConnectionId, ConnectionState, KeyTrigger, Metrics, Origin,
-    PacketType, ParameterValue, Parameters, PathRecord, Record, RecoveryParameters, Side, Timer,
-    TransportError,
+    CongestionState, ConnectionError, ConnectionId, ConnectionState, EcnState, KeyTrigger, Metrics,
+    Origin, PacketType, ParameterValue, Parameters, PathRecord, Record, RecoveryParameters, Side,
+    Timer, TransportError,
 };
 
 use crate::errors;
@@ -62,6 +62,14 @@ impl Events<'_> {
                     data.hex("new", new.as_slice());
                 });
             }
+            // What is off for good is in no state of qlog's.
+            Record::EcnStateChanged { new: EcnState::Off, .. } => {}
+            Record::EcnStateChanged { old, new } => self.event("quic:ecn_state_updated", |data| {
+                if let Some(old) = old.filter(|old| *old != EcnState::Off) {
+                    data.quoted("old", ecn_state(old));
+                }
+                data.quoted("new", ecn_state(*new));
+            }),
             Record::MtuChanged { old, new } => self.event("quic:mtu_updated", |data| {
                 if let Some(old) = old {
                     data.plain("old", old);
@@ -132,31 +140,29 @@ impl Events<'_> {
 
     fn other_record(&mut self, record: &Record<'_>) {
         match record {
-            Record::KeysDiscarded { packet_type } => {
-                for side in [Side::Client, Side::Server] {
-                    self.event("quic:key_discarded", |data| {
-                        data.quoted("key_type", key_type(*packet_type, side));
-                        data.quoted("trigger", "tls");
-                    });
-                }
-            }
+            Record::KeysDiscarded { packet_type } => self.for_both_keys(|side, events| {
+                events.event("quic:key_discarded", |data| {
+                    data.quoted("key_type", key_type(*packet_type, side));
+                    data.quoted("trigger", "tls");
+                });
+            }),
             Record::KeysUpdated { packet_type, phase, trigger } => {
-                for side in [Side::Client, Side::Server] {
-                    self.event("quic:key_updated", |data| {
+                self.for_both_keys(|side, events| {
+                    events.event("quic:key_updated", |data| {
                         data.quoted("key_type", key_type(*packet_type, side));
                         if let Some(phase) = phase {
                             data.plain("key_phase", phase);
                         }
                         data.quoted("trigger", key_trigger(*trigger));
                     });
-                }
+                });
             }
             Record::MetricsUpdated { old, new } => {
                 self.event("quic:recovery_metrics_updated", |data| write_metrics(data, *old, new));
             }
             Record::ParametersSet { origin, parameters } => {
                 self.event("quic:parameters_set", |data| {
-                    write_parameters(data, *origin, parameters);
+                    write_parameters(data, *origin, *parameters);
                 });
             }
             Record::RecoveryParametersSet(parameters) => {
@@ -176,6 +182,12 @@ impl Events<'_> {
             // What packets carried is said where they were sent.
             _ => {}
         }
+    }
+
+    /// Both ends have keys of their own to send with, which come and go together.
+    fn for_both_keys(&mut self, write: impl Fn(Side, &mut Self)) {
+        write(Side::Client, self);
+        write(Side::Server, self);
     }
 
     /// Packets of ours that were acknowledged together.
@@ -267,7 +279,7 @@ fn write_transport_error(data: &mut Object<'_>, error: &TransportError) {
     data.text("reason", &error.reason);
 }
 
-fn write_parameters(data: &mut Object<'_>, origin: Origin, parameters: &Parameters<'_>) {
+fn write_parameters(data: &mut Object<'_>, origin: Origin, parameters: Parameters<'_>) {
     data.quoted(
         "initiator",
         match origin {
@@ -331,6 +343,15 @@ fn connection_state(state: ConnectionState) -> &'static str {
         ConnectionState::Closing => "closing",
         ConnectionState::Draining => "draining",
         _ => "closed",
+    }
+}
+
+fn ecn_state(state: EcnState) -> &'static str {
+    match state {
+        EcnState::Testing => "testing",
+        EcnState::Capable => "capable",
+        EcnState::Failed => "failed",
+        _ => "unknown",
     }
 }
 

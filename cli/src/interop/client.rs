@@ -17,6 +17,7 @@ use crate::certificates::certificates_in;
 use crate::errors::Failure;
 use crate::get::{self, Download, Server};
 use crate::hq;
+use crate::logs::Logs;
 use crate::network::{self, Target, Trust};
 use crate::url::Url;
 
@@ -36,6 +37,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         .split_whitespace()
         .map(|url| url.parse().map_err(|error| Failure::usage(format!("{url}: {error}"))))
         .collect::<Result<Vec<Url>, _>>()?;
+    let logs = Logs::from_environment()?;
     let mut tls = network::client_tls(trust()?, hq::ALPN, case.preference())?;
     if matches!(case, TestCase::Resumption | TestCase::ZeroRtt) {
         tls = tls.session_store(Arc::new(SessionCache::default()));
@@ -45,14 +47,20 @@ pub(crate) fn run() -> Result<(), Failure> {
         let mut config = network::client_config(AnyVersion(tls), case.transport())?;
         config.version = GREASED_VERSION;
         config.versions = Vec::new();
-        return network::block_on_one_core(negotiate(config, urls))?;
+        return with_logs(network::block_on_one_core(negotiate(config, urls, &logs))?, logs);
     }
     let downloads = PathBuf::from(variable("DOWNLOADS")?);
     let mut config = network::client_config(tls, case.transport())?;
     if case == TestCase::Version2 {
         config.versions = VERSION_2_FIRST.to_vec();
     }
-    network::block_on_one_core(fetch(case, config, urls, downloads))?
+    with_logs(network::block_on_one_core(fetch(case, config, urls, downloads, &logs))?, logs)
+}
+
+/// What became of the case, once its logs are written.
+fn with_logs(result: Result<(), Failure>, logs: Logs) -> Result<(), Failure> {
+    let finished = logs.finish();
+    result.and(finished)
 }
 
 fn trust() -> Result<Trust, Failure> {
@@ -71,13 +79,12 @@ async fn fetch(
     config: ClientConfig,
     urls: Vec<Url>,
     folder: PathBuf,
+    logs: &Logs,
 ) -> Result<(), Failure> {
     let Some(first) = urls.first() else { return Ok(()) };
     let server = Server { host: first.host.clone(), port: first.port };
-    let at_first = match case {
-        TestCase::MultiConnect | TestCase::Resumption | TestCase::ZeroRtt => 1,
-        _ => urls.len(),
-    };
+    let alone = [TestCase::MultiConnect, TestCase::Resumption, TestCase::ZeroRtt].contains(&case);
+    let at_first = if alone { 1 } else { urls.len() };
     let (first, rest) = urls.split_at(at_first.min(urls.len()));
     let at_a_time = if case == TestCase::MultiConnect { 1 } else { rest.len().max(1) };
     for urls in std::iter::once(first).chain(rest.chunks(at_a_time)) {
@@ -90,7 +97,7 @@ async fn fetch(
                 Ok(Download { path: url.path.clone(), destination: folder.join(name) })
             })
             .collect::<Result<Vec<_>, Failure>>()?;
-        let (endpoint, connection) = connect(&config, &server).await?;
+        let (endpoint, connection) = connect(&config, &server, logs).await?;
         if case == TestCase::KeyUpdate {
             tokio::spawn(update_keys(connection.clone()));
         }
@@ -106,10 +113,11 @@ async fn fetch(
 async fn connect(
     config: &ClientConfig,
     server: &Server,
+    logs: &Logs,
 ) -> Result<(Endpoint, Connection), Failure> {
     let address = get::resolve(server).await?;
     let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
-    let endpoint = network::client_endpoint(socket)?;
+    let endpoint = network::client_endpoint(socket, logs.recorder())?;
     let target = Target { address, name: &server.host };
     let connection = network::connect_early(&endpoint, config.clone(), target, hq::ALPN).await?;
     Ok((endpoint, connection))
@@ -124,14 +132,14 @@ async fn update_keys(connection: Connection) {
 }
 
 /// Succeeds if the server says that it does not know the version.
-async fn negotiate(config: ClientConfig, urls: Vec<Url>) -> Result<(), Failure> {
+async fn negotiate(config: ClientConfig, urls: Vec<Url>, logs: &Logs) -> Result<(), Failure> {
     let Some(url) = urls.first() else {
         return Err(Failure::usage("REQUESTS names no server"));
     };
     let server = Server { host: url.host.clone(), port: url.port };
     let address = get::resolve(&server).await?;
     let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
-    let endpoint = network::client_endpoint(socket)?;
+    let endpoint = network::client_endpoint(socket, logs.recorder())?;
     let failure = |problem: &dyn std::fmt::Display| {
         Failure::connect(format!("expected a Version Negotiation packet: {problem}"))
     };

@@ -9,6 +9,7 @@ use super::{TestCase, VERSION_2_FIRST, certificates, variable};
 use crate::certificates::Identity;
 use crate::errors::Failure;
 use crate::hq;
+use crate::logs::Logs;
 use crate::network;
 use crate::output::Output;
 use crate::serve;
@@ -33,17 +34,20 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     if case == TestCase::Retry {
         config.validation = AddressValidation::Always;
     }
+    let logs = Logs::from_environment()?;
     if case == TestCase::ConnectionMigration {
         config.preferred_address_v4 = preferred("PREFERRED_V4")?;
         config.preferred_address_v6 = preferred("PREFERRED_V6")?;
     }
     network::block_on_one_core(async {
         let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
-        let endpoint = network::server_endpoint(config, socket)?;
+        let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
         tokio::select! {
-            () = serve::accept(&endpoint, root, output) => Ok(()),
-            stopped = network::stop_signal() => stopped,
+            () = serve::accept(&endpoint, root, output) => {}
+            stopped = network::stop_signal() => stopped?,
         }
+        drop(endpoint);
+        logs.finish()
     })?
 }
 

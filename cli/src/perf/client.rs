@@ -52,7 +52,7 @@ pub(crate) fn run(options: Client, output: Output) -> Result<(), Failure> {
 async fn measure(options: Arc<Client>, config: ClientConfig) -> Result<Report, Failure> {
     let socket =
         network::bound_socket(network::any_port_towards(options.addr), options.tuning.sockbuf)?;
-    let endpoint = network::client_endpoint(socket)?;
+    let endpoint = network::client_endpoint(socket, None)?;
     let opener = Opener { endpoint, config, options: Arc::clone(&options) };
     let report = match options.workload {
         Workload::BulkDown => bulk(&opener, Request { up: 0, down: options.bytes }).await?,

@@ -20,7 +20,7 @@ pub(crate) fn run(options: &Server, output: Output) -> Result<(), Failure> {
 
 async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result<(), Failure> {
     let socket = network::bound_socket(options.listen, options.tuning.sockbuf)?;
-    let endpoint = network::server_endpoint(config, socket)?;
+    let endpoint = network::server_endpoint(config, socket, None)?;
     let address = network::local_address(&endpoint)?;
     output.result(&json!({ "listening": address }), &format!("listening on {address}"));
     tokio::select! {

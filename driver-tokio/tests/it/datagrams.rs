@@ -29,7 +29,8 @@ async fn datagrams_arrive_and_are_reported() {
 
 #[tokio::test]
 async fn a_sender_that_waits_loses_nothing_to_a_full_queue() {
-    let config = TransportConfig { datagram_send_count: 4, ..TransportConfig::default() };
+    let mut config = TransportConfig::default();
+    config.datagram_send_count = 4;
     soon(async {
         let pair = Pair::with(config);
         let (client, server) = pair.connect().await;
@@ -64,7 +65,8 @@ async fn a_datagram_that_expires_in_the_queue_is_not_sent() {
 
 #[tokio::test]
 async fn a_peer_without_datagrams_is_told_apart_from_one_that_is_gone() {
-    let config = TransportConfig { max_datagram_frame_size: 0, ..TransportConfig::default() };
+    let mut config = TransportConfig::default();
+    config.max_datagram_frame_size = 0;
     soon(async {
         let pair = Pair::with(config);
         let (client, server) = pair.connect().await;

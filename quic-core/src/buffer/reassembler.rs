@@ -176,6 +176,9 @@ impl Reassembler {
 
     /// Gaps in the received data; what was received above each is kept track of by itself.
     #[inline]
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.7
+    //# QUIC deployments SHOULD provide mitigations for stream fragmentation
+    //# attacks.
     pub(crate) fn gaps(&self) -> u16 {
         let gaps = self.early.as_ref().map_or(0, |early| early.len());
         // At most one more than `MAX_GAPS`.

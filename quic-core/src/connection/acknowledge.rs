@@ -267,12 +267,15 @@ impl Connection {
 
     fn on_packets_lost(&mut self, now: Instant, outcome: &LossOutcome, largest_size: u16) {
         self.counters.packets_lost += u64::from(outcome.packets);
+        self.counters.bytes_lost += outcome.bytes;
         let max_ack_delay = self.peer.max_ack_delay.into();
         let path = self.paths.active_mut();
         let persistent = self.recovery.on_lost(now, outcome, &path.rtt, max_ack_delay);
         path.on_discarded(outcome.bytes);
         path.ecn.on_lost(outcome.ect);
         if let Some(size) = outcome.mtu_probe_lost {
+            let count = &mut self.counters.mtu_probes_lost;
+            *count = count.saturating_add(1);
             path.mtu.on_probe_lost(size);
         }
         if largest_size > 0 {
@@ -291,9 +294,13 @@ impl Connection {
             //# control action.
             path.congestion.on_congestion(now, &event);
             // Losses of one round trip are one event.
-            self.counters.congestion_events += u64::from(path.congestion.window() < window);
+            let is_event = u32::from(path.congestion.window() < window);
+            let count = &mut self.counters.congestion_events;
+            *count = count.saturating_add(is_event);
         }
         if persistent {
+            let count = &mut self.counters.persistent_congestions;
+            *count = count.saturating_add(1);
             path.congestion.on_persistent_congestion(now);
             path.rtt.on_persistent_congestion();
             path.on_persistent_loss(now);
@@ -302,7 +309,7 @@ impl Connection {
 
     /// Puts what the oldest packets carried into the probes to come (RFC 9002 §6.2.4).
     pub(super) fn prepare_probes(&mut self, space: SpaceId, count: u8) {
-        self.counters.probe_timeouts += 1;
+        self.counters.probe_timeouts = self.counters.probe_timeouts.saturating_add(1);
         //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
         //# An endpoint SHOULD include new data in packets that are sent on PTO
         //# expiration.

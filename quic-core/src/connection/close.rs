@@ -31,6 +31,10 @@ impl CloseReason {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
             //# A CONNECTION_CLOSE of type 0x1d MUST be replaced by a CONNECTION_CLOSE
             //# of type 0x1c when sending the frame in Initial or Handshake packets.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
+            //# Endpoints MUST clear the value of the Reason Phrase field and SHOULD
+            //# use the APPLICATION_ERROR code when converting to a CONNECTION_CLOSE
+            //# of type 0x1c.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-12.5
             //# CONNECTION_CLOSE frames signaling application errors (type 0x1d) MUST
             //# only appear in the application data packet number space.
@@ -45,6 +49,9 @@ impl CloseReason {
                 reason: cut(reason),
             },
             Self::Transport(error) => ConnectionClose {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+                //# The most appropriate error code (Section 20) SHOULD be included in the
+                //# frame that signals the error.
                 error_code: error.code.value(),
                 frame_type: Some(FrameType(error.frame_type.unwrap_or(0))),
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19

@@ -39,18 +39,14 @@ pub(super) struct EarlyData {
 }
 
 impl EarlyData {
-    pub(super) fn new(
-        status: EarlyDataStatus,
-        keys: DirectionalKeys,
-        limits: EarlyLimits,
-    ) -> Box<Self> {
-        Box::new(Self {
+    pub(super) fn new(status: EarlyDataStatus, keys: DirectionalKeys, limits: EarlyLimits) -> Self {
+        Self {
             status,
             keys: Some(keys),
             limits,
             rejected_below: 0,
             discard_keys: Deadline::default(),
-        })
+        }
     }
 
     /// The server did not take it: packets from this number on are others.
@@ -104,7 +100,7 @@ impl Connection {
         let Some(remembered) = remembered else { return };
         let Some(keys) = session.early_keys() else { return };
         let limits = EarlyLimits::from(&remembered);
-        self.early_data = Some(EarlyData::new(EarlyDataStatus::Offered, keys, limits));
+        self.early_data = Some(Box::new(EarlyData::new(EarlyDataStatus::Offered, keys, limits)));
         self.apply_remembered(&remembered);
     }
 
@@ -133,7 +129,8 @@ impl Connection {
         }
         if let Some(keys) = self.handshake.session_mut().early_keys() {
             let limits = EarlyLimits::from(&TransportParameters::default());
-            self.early_data = Some(EarlyData::new(EarlyDataStatus::Accepted, keys, limits));
+            self.early_data =
+                Some(Box::new(EarlyData::new(EarlyDataStatus::Accepted, keys, limits)));
         }
         self.replay_undecryptable(now, PacketType::ZeroRtt);
     }
@@ -159,17 +156,34 @@ impl Connection {
             //# In particular, a server that accepts 0-RTT data
             //# MUST NOT set values for the following parameters (Section 18.2) that
             //# are smaller than the remembered values of the parameters.
+            //= https://www.rfc-editor.org/rfc/rfc9221#section-3
+            //# If a client stores the value of the max_datagram_frame_size transport
+            //# parameter with their 0-RTT state, they MUST validate that the new value
+            //# of the max_datagram_frame_size transport parameter sent by the server in
+            //# the handshake is greater than or equal to the stored value; if not, the
+            //# client MUST terminate the connection with error PROTOCOL_VIOLATION.
             if !EarlyLimits::from(new).covers(&early.limits) {
                 return Err(TransportError::protocol_violation("limits below those for 0-RTT"));
             }
             return Ok(());
         }
-        early.reject(SpaceId::Application.of(&self.spaces).sent.next_number());
+        self.reject_early_data(now);
+        Ok(())
+    }
+
+    /// What was sent in 0-RTT did not arrive, and no more of it is.
+    pub(super) fn reject_early_data(&mut self, now: Instant) {
+        let next = SpaceId::Application.of(&self.spaces).sent.next_number();
+        let Some(early) = &mut self.early_data else { return };
+        if early.status != EarlyDataStatus::Offered {
+            return;
+        }
+        early.keys = None;
+        early.reject(next);
         self.resend_all(SpaceId::Application);
         self.streams.on_early_data_rejected();
         self.events.push_back(Event::EarlyDataRejected);
         self.update_recovery_timer(now);
-        Ok(())
     }
 
     /// Whether packets of `space` can be sealed.

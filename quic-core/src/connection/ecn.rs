@@ -77,7 +77,10 @@ impl Connection {
         let in_flight = path.in_flight().saturating_sub(acked);
         let event = Congestion { newest_sent, lost_bytes: 0, in_flight, ecn: true };
         path.congestion.on_congestion(now, &event);
-        self.counters.congestion_events += u64::from(path.congestion.window() < window);
+        self.counters.congestion_events = self
+            .counters
+            .congestion_events
+            .saturating_add(u32::from(path.congestion.window() < window));
     }
 
     /// Marks received so far, in all packet number spaces that there still are.

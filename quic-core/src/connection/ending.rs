@@ -42,6 +42,17 @@ impl Connection {
         let pto = self.pto();
         if self.lifecycle.close(now, pto, error) {
             let code = reason.application_code();
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+            //# An endpoint that wishes to communicate a fatal connection error MUST
+            //# use a CONNECTION_CLOSE frame if it is able.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+            //# An endpoint that detects an error SHOULD signal the existence of that
+            //# error to its peer.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-11.1
+            //# Errors that result in the connection being unusable, such as an
+            //# obvious violation of protocol semantics or corruption of state that
+            //# affects an entire connection, MUST be signaled using a
+            //# CONNECTION_CLOSE frame (Section 19.19).
             self.ending.close = Some(Box::new(reason));
             self.on_over(now, code, false);
         }
@@ -53,6 +64,8 @@ impl Connection {
         if self.lifecycle.drain(now, pto, error) {
             self.on_over(now, None, true);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
+        //# An endpoint MUST NOT send further packets.
         self.ending.close = None;
         self.leave(None);
         self.record_changes(now, Origin::Remote);

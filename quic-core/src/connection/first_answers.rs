@@ -18,6 +18,9 @@ impl Connection {
             return;
         }
         let Role::Client(client) = &mut self.role else { return };
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+        //# The client MUST NOT use a different version in the subsequent Initial packet that
+        //# contains the Retry token.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
         //# This token MUST be repeated by the client in all Initial packets it
         //# sends for that connection after it receives the Retry packet.
@@ -28,9 +31,6 @@ impl Connection {
         //# In comparison, a token obtained in a Retry packet MUST be used
         //# immediately during the connection attempt and cannot be used in
         //# subsequent connection attempts.
-        //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
-        //# The client MUST NOT use a different version in the subsequent Initial packet that
-        //# contains the Retry token.
         client.token = Bytes::copy_from_slice(retry.token);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
         //# A client MUST accept and process at most one Retry packet for each connection

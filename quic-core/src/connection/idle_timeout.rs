@@ -88,6 +88,10 @@ impl IdleTimeout {
 
     fn restart(&mut self, now: Instant, pto: Duration) {
         // RFC 9000 §10.1: at least three PTOs, so that a lost probe cannot end a connection.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+        //# To avoid excessively small idle timeout periods, endpoints MUST
+        //# increase the idle timeout period to be at least three times the
+        //# current Probe Timeout (PTO).
         let duration = self.duration.map(|duration| duration.max(pto.saturating_mul(3)));
         if let Some(duration) = duration {
             self.deadline.set_after(now, duration);
@@ -144,6 +148,11 @@ mod tests {
 
     #[test]
     fn it_is_never_shorter_than_three_ptos() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+        //= type=test
+        //# To avoid excessively small idle timeout periods, endpoints MUST
+        //# increase the idle timeout period to be at least three times the
+        //# current Probe Timeout (PTO).
         check(Some(Duration::from_secs(1)), &[(0, Received)], Some(3));
     }
 

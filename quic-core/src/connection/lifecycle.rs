@@ -51,6 +51,9 @@ impl Lifecycle {
     /// This endpoint ends the connection and says so for three PTOs (RFC 9000 §10.2). Returns
     /// whether the connection was still alive.
     pub(super) fn close(&mut self, now: Instant, pto: Duration, reason: ConnectionError) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2
+        //# These states SHOULD persist for at least three times the current PTO
+        //# interval as defined in [QUIC-RECOVERY].
         self.end(State::Closing, now + pto.saturating_mul(3), reason)
     }
 
@@ -133,6 +136,10 @@ mod tests {
 
     #[test]
     fn closing_and_draining_last_for_three_ptos() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2
+        //= type=test
+        //# These states SHOULD persist for at least three times the current PTO
+        //# interval as defined in [QUIC-RECOVERY].
         let (mut closing, mut draining) = (alive(), alive());
         assert!(closing.close(Instant::EPOCH, PTO, ConnectionError::LocallyClosed));
         assert!(draining.drain(Instant::EPOCH, PTO, ConnectionError::Reset));

@@ -179,6 +179,20 @@ impl Connection {
         // A datagram with an Initial packet has to be a full one.
         let room = memory.len();
         let usable = |space: &SpaceId| *space != SpaceId::Initial || room >= MINIMUM_DATAGRAM;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
+        //# After the handshake is confirmed (see Section 4.1.2 of [QUIC-TLS]), an
+        //# endpoint MUST send any CONNECTION_CLOSE frames in a 1-RTT packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
+        //# Under these circumstances, a server SHOULD send a CONNECTION_CLOSE
+        //# frame in both Handshake and Initial packets to ensure that at least
+        //# one of them is processable by the client.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
+        //# Prior to confirming the handshake, a peer might be unable to process
+        //# 1-RTT packets, so an endpoint SHOULD send a CONNECTION_CLOSE frame in
+        //# both Handshake and 1-RTT packets.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.3
+        //# A server SHOULD also send a CONNECTION_CLOSE frame in an Initial
+        //# packet.
         let spaces = SpaceId::ALL.map(|space| self.can_seal(space) && usable(&space));
         let last = spaces.iter().rposition(|usable| *usable);
         let [has_initial, ..] = spaces;

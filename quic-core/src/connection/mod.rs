@@ -151,6 +151,7 @@ struct ServerState {
 
 /// What the peer told, or showed, of itself.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 struct Peer {
     has_parameters: bool,
     ack_delay_exponent: u8,

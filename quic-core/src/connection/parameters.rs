@@ -101,12 +101,12 @@ pub(super) fn check(
     ids: &HandshakeIds,
 ) -> Result<TransportParameters, TransportError> {
     let parameters =
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
-        //# A client MUST treat a violation of these requirements as a connection
-        //# error of type TRANSPORT_PARAMETER_ERROR.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
         //# An endpoint MUST treat receipt of a transport parameter with an invalid value as a
         //# connection error of type TRANSPORT_PARAMETER_ERROR.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+        //# A client MUST treat a violation of these requirements as a connection
+        //# error of type TRANSPORT_PARAMETER_ERROR.
         decode(bytes, peer).map_err(|error| TransportError::transport_parameter(error.0))?;
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# An endpoint MUST treat the absence of the
@@ -117,6 +117,9 @@ pub(super) fn check(
     let source = parameters
         .initial_source_connection_id
         .ok_or(TransportError::transport_parameter("initial_source_connection_id is missing"))?;
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //# The values provided by a peer for these transport parameters MUST match the values
     //# that an endpoint used in the Destination and Source Connection ID fields of Initial

@@ -55,6 +55,7 @@ impl Connection {
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
         let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
         self.record(now, &Record::DatagramsReceived(datagrams));
+        self.counters.batches_received += 1;
         let segment_length = segment_length.unwrap_or(payload.len()).max(1);
         for segment in payload.chunks_mut(segment_length) {
             if !self.lifecycle.is_alive() {
@@ -111,6 +112,10 @@ impl Connection {
         //# However, endpoints MUST treat any packet ending in a valid
         //# stateless reset token as a Stateless Reset, as other QUIC versions
         //# might allow the use of a long header.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //# However, the comparison MUST be performed when the first packet in an
+        //# incoming datagram either cannot be associated with a connection or
+        //# cannot be decrypted.
         if self.is_reset(arrival) {
             self.handle_stateless_reset(arrival.now);
         } else {
@@ -443,6 +448,10 @@ impl Connection {
 
     /// The peer does not know the connection any more (RFC 9000 §10.3.1).
     pub(crate) fn handle_stateless_reset(&mut self, now: Instant) {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //# If the last 16 bytes of the datagram are identical in value to a
+        //# stateless reset token, the endpoint MUST enter the draining period and
+        //# not send any further packets on this connection.
         self.drain(now, ConnectionError::Reset);
     }
 

@@ -13,7 +13,7 @@ use super::{Connection, Role};
 use crate::crypto::{Opened, TAG_LENGTH};
 use crate::error::DiscardReason;
 use crate::instant::Instant;
-use crate::net::PathAddresses;
+use crate::net::{EcnState, PathAddresses};
 use crate::recorder::{
     CongestionState, ConnectionRecorder, ConnectionState, Datagrams, KeyTrigger, Metrics, Origin,
     PacketHeader, PacketRecord, PacketTrigger, Parameters, PathRecord, Payload, Record, Subject,
@@ -36,12 +36,12 @@ pub(super) struct Recording {
 
 /// What the recorder was told last.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 struct Told {
     state: Option<ConnectionState>,
     path: Option<PathAddresses>,
     remote_id: Option<ConnectionId>,
     mtu: Option<u16>,
+    ecn: Option<EcnState>,
     version: Option<u32>,
     local_parameters: bool,
     peer_parameters: bool,
@@ -51,7 +51,7 @@ struct Told {
     key_updates: u64,
     metrics: Option<Metrics>,
     congestion: Option<CongestionState>,
-    congestion_events: u64,
+    congestion_events: u32,
 }
 
 /// Keys that come and go.
@@ -195,6 +195,11 @@ impl Recording {
             self.told.mtu = Some(new);
             self.record(now, &Record::MtuChanged { old, new });
         }
+        let (old, new) = (self.told.ecn, path.ecn.state());
+        if old != Some(new) {
+            self.told.ecn = Some(new);
+            self.record(now, &Record::EcnStateChanged { old, new });
+        }
     }
 
     fn tell_metrics(&mut self, now: Instant, connection: &Connection) {
@@ -241,9 +246,11 @@ impl Connection {
     /// and hears of no packet that was sent or received before.
     pub fn set_recorder(&mut self, now: Instant, recorder: Option<Box<dyn ConnectionRecorder>>) {
         self.recording = recorder.map(|recorder| {
-            let mut told = Told::default();
-            told.key_updates = self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates());
-            told.congestion_events = self.counters.congestion_events;
+            let told = Told {
+                key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),
+                congestion_events: self.counters.congestion_events,
+                ..Told::default()
+            };
             Box::new(Recording { recorder, now, is_probe: false, told })
         });
         self.record_changes(now, Origin::Local);

@@ -20,6 +20,10 @@ use crate::wire::{ConnectionId, Full, PacketNumberLength, SpaceId, VarInt, Write
 /// (RFC 9000 §8.2.1, §14.1).
 pub(super) const MINIMUM_DATAGRAM: usize = MINIMUM_MTU as usize;
 
+/// How much longer every packet is than the connection IDs that the peer puts on its own: stateless
+/// resets that provoke each other are shorter than any packet (RFC 9000 §10.3).
+const LONGER_THAN_ID: usize = 22;
+
 /// No packet has this number or a larger one (RFC 9000 §12.3).
 const NUMBER_LIMIT: u64 = VarInt::MAX.into_inner();
 
@@ -204,7 +208,13 @@ impl Connection {
         payload: usize,
         target: usize,
     ) -> Option<usize> {
-        let minimum = header.number_offset + SAMPLE_OFFSET + TAG_LENGTH;
+        let sampled = header.number_offset + SAMPLE_OFFSET + TAG_LENGTH;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# To achieve that end, the endpoint SHOULD ensure that all packets it
+        //# sends are at least 22 bytes longer than the minimum connection ID
+        //# length that it requests the peer to include in its packets, adding
+        //# PADDING frames as necessary.
+        let minimum = sampled.max(self.endpoint.connection_id_length + LONGER_THAN_ID);
         let unpadded = header.length() + payload + TAG_LENGTH;
         let length = unpadded.max(minimum).max(target).min(memory.len());
         let packet = memory.get_mut(..length)?;
@@ -264,6 +274,9 @@ impl Connection {
         space: SpaceId,
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+        //# Senders MUST NOT coalesce QUIC packets with different connection IDs
+        //# into a single UDP datagram.
         self.write_header_to(*self.remote_ids.active(), space, memory)
     }
 
@@ -305,7 +318,9 @@ impl Connection {
                 Role::Client(client) => (LongType::Initial, &*client.token),
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };
-            let (version, source_id) = (self.version, self.ids_seen.local_source);
+            let early = ty == LongType::ZeroRtt;
+            let version = if early { self.early_version() } else { self.version };
+            let source_id = self.ids_seen.local_source;
             let parts = LongHeaderParts { ty, version, destination_id, source_id, token };
             Some(write_long_header(&mut writer, &parts, number, number_length)?)
         };

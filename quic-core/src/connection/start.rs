@@ -198,6 +198,13 @@ impl Connection {
             Role::Server(server) => (Side::Server, Arc::clone(&server.config.transport)),
         };
         let hash = KeyedHash::new(&mut random);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.6
+        //# QUIC deployments SHOULD provide mitigations for the Slowloris attacks,
+        //# such as increasing the maximum number of clients the server will
+        //# allow, limiting the number of connections a single IP address is
+        //# allowed to make, imposing restrictions on the minimum transfer speed a
+        //# connection is allowed to have, and restricting the length of time an
+        //# endpoint is allowed to stay connected.
         let give_up_at = now + transport.handshake_timeout;
         let defaults = TransportParameters::default();
         Self {

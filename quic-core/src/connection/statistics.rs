@@ -17,8 +17,13 @@ pub(super) struct Counters {
     pub(super) packets_lost: u64,
     pub(super) packets_lost_spuriously: u64,
     pub(super) packets_discarded: u64,
-    pub(super) congestion_events: u64,
-    pub(super) probe_timeouts: u64,
+    pub(super) batches_sent: u64,
+    pub(super) batches_received: u64,
+    pub(super) bytes_lost: u64,
+    pub(super) congestion_events: u32,
+    pub(super) persistent_congestions: u32,
+    pub(super) probe_timeouts: u32,
+    pub(super) mtu_probes_lost: u32,
     /// What of it is not the active path's. Made with the second path.
     pub(super) ledger: Option<Box<Ledger>>,
 }
@@ -31,6 +36,10 @@ pub struct Statistics {
     pub datagrams_sent: u64,
     /// UDP datagrams received.
     pub datagrams_received: u64,
+    /// Batches of datagrams that were given to the driver at a time (GSO).
+    pub batches_sent: u64,
+    /// Trains of datagrams that came from the driver at a time (GRO).
+    pub batches_received: u64,
     /// Bytes of UDP payload sent.
     pub bytes_sent: u64,
     /// Bytes of UDP payload received.
@@ -41,20 +50,32 @@ pub struct Statistics {
     pub packets_received: u64,
     /// Packets declared lost.
     pub packets_lost: u64,
+    /// Bytes of those that were in flight on the path in use at the time.
+    pub bytes_lost: u64,
     /// Of those, packets that were acknowledged after all.
     pub packets_lost_spuriously: u64,
     /// Packets and datagrams that were dropped unread.
     pub packets_discarded: u64,
     /// Congestion events.
     pub congestion_events: u64,
+    /// Times that everything was lost for long (RFC 9002 §7.6).
+    pub persistent_congestions: u64,
+    /// Times that losses told that the path carries no datagrams as long as a probe for its MTU.
+    pub mtu_probes_lost: u64,
     /// Probe timeouts (RFC 9002 §6.2).
     pub probe_timeouts: u64,
     /// Smoothed round-trip time.
     pub rtt: Duration,
+    /// Last sample of the round-trip time.
+    pub latest_rtt: Duration,
+    /// Mean deviation of the round-trip time.
+    pub rtt_variation: Duration,
     /// Smallest round-trip time.
     pub minimum_rtt: Duration,
     /// Congestion window, in bytes.
     pub congestion_window: u64,
+    /// Slow start threshold, in bytes; `None` before the first congestion event.
+    pub slow_start_threshold: Option<u64>,
     /// Bytes in flight.
     pub bytes_in_flight: u64,
     /// Maximum datagram size of the path, in bytes.

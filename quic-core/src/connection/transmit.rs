@@ -47,6 +47,7 @@ impl Connection {
     ) -> Option<Transmit> {
         self.record_output_begins(now);
         let transmit = self.next_transmit(now, socket, buffer);
+        self.counters.batches_sent += u64::from(transmit.is_some());
         self.record_output(now, transmit.as_ref());
         transmit
     }

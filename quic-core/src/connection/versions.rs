@@ -244,6 +244,17 @@ impl Connection {
         self.version
     }
 
+    /// The version of 0-RTT packets.
+    pub(super) fn early_version(&self) -> u32 {
+        match &self.role {
+            //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+            //# The client MUST NOT send 0-RTT packets using the negotiated version, even after
+            //# processing a packet of that version from the server.
+            Role::Client(client) => client.versions.chosen,
+            Role::Server(_) => self.version,
+        }
+    }
+
     /// Whether a packet of a version other than ours can be part of the connection now.
     pub(super) fn takes_other_version(&self, header: &LongHeader<'_>) -> bool {
         match &self.role {
@@ -480,6 +491,8 @@ impl Connection {
         self.version = version;
         self.discard_space(SpaceId::Initial);
         self.undecryptable = Default::default();
+        // It is of a session of the other version.
+        self.reject_early_data(now);
         self.handshake.restart(session);
         self.ids_seen.original_destination = destination;
         self.remote_ids.set_first(destination);

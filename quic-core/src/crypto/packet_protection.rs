@@ -150,6 +150,9 @@ pub(super) fn remove_header_protection(
         //= https://www.rfc-editor.org/rfc/rfc9001#section-5.4.2
         //# An endpoint MUST discard packets that are not long enough to contain a
         //# complete sample.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# Endpoints MUST discard packets that are too small to be valid QUIC
+        //# packets.
         split_for_sample(packet, number_offset, key).ok_or(OpenError::TooShort)?;
     key.decrypt_in_place(sample, first, number).map_err(|_| OpenError::TooShort)?;
     let first_byte = *first;

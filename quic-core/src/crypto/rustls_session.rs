@@ -180,25 +180,23 @@ fn alert(code: u8, reason: impl Into<Cow<'static, str>>) -> TransportError {
 
 /// What QUIC forbids where TLS has another answer, or none.
 fn violation(error: &rustls::Error) -> Option<&'static str> {
-    match error {
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
-        //# More specifically,
-        //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
-        //# and clients MUST treat receipt of such messages as a connection error
-        //# of type PROTOCOL_VIOLATION.
-        rustls::Error::InappropriateHandshakeMessage {
-            got_type: HandshakeType::CertificateRequest,
-            ..
-        } => Some("a request for a certificate at a wrong time"),
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
-        //# A client MUST treat receipt of a NewSessionTicket that contains
-        //# an early_data extension with any other value as a connection error of
-        //# type PROTOCOL_VIOLATION.
-        rustls::Error::PeerMisbehaved(PeerMisbehaved::InvalidMaxEarlyDataSize) => {
-            Some("max_early_data_size is neither nothing nor everything")
-        }
-        _ => None,
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+    //# More specifically,
+    //# servers MUST NOT send post-handshake TLS CertificateRequest messages,
+    //# and clients MUST treat receipt of such messages as a connection error
+    //# of type PROTOCOL_VIOLATION.
+    if let rustls::Error::InappropriateHandshakeMessage { got_type, .. } = error
+        && *got_type == HandshakeType::CertificateRequest
+    {
+        return Some("a request for a certificate at a wrong time");
     }
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
+    //# A client MUST treat receipt of a NewSessionTicket that contains
+    //# an early_data extension with any other value as a connection error of
+    //# type PROTOCOL_VIOLATION.
+    let misbehaved = PeerMisbehaved::InvalidMaxEarlyDataSize;
+    (*error == rustls::Error::PeerMisbehaved(misbehaved))
+        .then_some("max_early_data_size is neither nothing nor everything")
 }
 
 /// Where a ClientHello says how long its legacy_session_id is (RFC 8446 §4.1.2).

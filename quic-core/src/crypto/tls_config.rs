@@ -156,16 +156,15 @@ impl TlsServerConfig {
     /// data on, replays are kept off by that alone.
     #[must_use]
     pub fn session_store(mut self, store: Arc<dyn StoresServerSessions>) -> Self {
-        for (config, version) in
-            [(&mut self.configs.version_1, VERSION_1), (&mut self.configs.version_2, VERSION_2)]
-        {
-            let sessions = bind_sessions(Arc::clone(&store), version);
-            Arc::make_mut(config).session_storage = sessions;
-        }
+        let ServerConfigs { version_1, version_2, .. } = &mut self.configs;
+        Arc::make_mut(version_1).session_storage = bind_sessions(Arc::clone(&store), VERSION_1);
+        Arc::make_mut(version_2).session_storage = bind_sessions(store, VERSION_2);
         self
     }
 
-    /// Reports the secrets of all sessions started from now on to `key_log`.
+    /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
+    /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
+    /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
@@ -286,10 +285,9 @@ impl TlsClientConfig {
     #[must_use]
     pub fn session_store(mut self, store: Arc<dyn SessionStore>) -> Self {
         let protocols: Arc<[Vec<u8>]> = self.config.alpn_protocols.clone().into();
-        let [version_1, version_2] = [VERSION_1, VERSION_2]
-            .map(|version| client_resumption(Arc::clone(&store), version, Arc::clone(&protocols)));
+        let version_1 = client_resumption(Arc::clone(&store), VERSION_1, Arc::clone(&protocols));
         Arc::make_mut(&mut self.config).resumption = version_1;
-        self.resumption_2 = version_2;
+        self.resumption_2 = client_resumption(store, VERSION_2, protocols);
         self
     }
 
@@ -323,7 +321,9 @@ impl TlsClientConfig {
         (Arc::new(config), capture)
     }
 
-    /// Reports the secrets of all sessions started from now on to `key_log`.
+    /// Reports the secrets of all sessions started from now on to `key_log`, with which whoever
+    /// reads them can decrypt the connections. `rustls::KeyLogFile` writes them to the file that the
+    /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
         Arc::make_mut(&mut self.config).key_log = key_log;

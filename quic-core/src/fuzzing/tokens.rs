@@ -42,14 +42,16 @@ fn token(reader: &mut Reader<'_>) -> Result<Token, Truncated> {
     let issued = Instant::from_nanos(u64::from_be_bytes(reader.array()?));
     let ip: IpAddr =
         if kind & 2 == 0 { reader.array::<4>()?.into() } else { reader.array::<16>()?.into() };
+    let version = u32::from_be_bytes(reader.array()?);
     if kind & 1 == 0 {
-        return Ok(Token::NewToken { ip, issued });
+        return Ok(Token::NewToken { ip, issued, version });
     }
     Ok(Token::Retry {
         remote: SocketAddr::new(ip, reader.u16()?),
         original_destination_id: id(reader)?,
         retry_source_id: id(reader)?,
         issued,
+        version,
     })
 }
 

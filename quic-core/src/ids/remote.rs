@@ -90,6 +90,10 @@ impl RemoteIds {
 
     /// Whether it is the stateless reset token of an ID in use (RFC 9000 §10.3.1).
     pub(crate) fn is_reset_token(&self, token: &StatelessResetToken) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //# An endpoint MUST NOT check for any stateless reset tokens associated
+        //# with connection IDs it has not used or for connection IDs that have
+        //# been retired.
         self.active.reset_token.as_ref() == Some(token)
             || self.bound().any(|bound| bound.entry.reset_token.as_ref() == Some(token))
     }

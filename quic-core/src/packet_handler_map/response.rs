@@ -229,6 +229,14 @@ fn reset(
     trigger_length: usize,
     random: &mut SeededRandom,
 ) -> Option<usize> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //# An endpoint MUST NOT send a Stateless Reset that is three times or
+    //# more larger than the packet it receives to avoid being used for
+    //# amplification.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.3
+    //# An endpoint MUST ensure that every Stateless Reset that it sends is
+    //# smaller than the packet that triggered it, unless it maintains state
+    //# sufficient to prevent looping.
     let longest = trigger_length.checked_sub(1)?.min(LONGEST_RESET);
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
     //# An endpoint that sends a Stateless Reset in response to a packet that
@@ -239,9 +247,16 @@ fn reset(
     let more = usize::try_from(random.u64().checked_rem(choices)?).ok()?;
     let unpredictable = (shortest + more).checked_sub(StatelessResetToken::LENGTH)?;
     let bytes = writer.reserve(unpredictable).ok()?;
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //# The remainder of the first byte and an arbitrary number of bytes
+    //# following it are set to values that SHOULD be indistinguishable from
+    //# random.
     random.fill(bytes);
     if let Some(first) = bytes.first_mut() {
         // Like a packet with a short header.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+        //# Endpoints MUST send Stateless Resets formatted as a packet with a
+        //# short header.
         *first = *first & 0x3f | 0x40;
     }
     writer.bytes(token.as_bytes()).ok()?;

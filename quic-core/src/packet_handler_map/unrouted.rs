@@ -28,6 +28,10 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
                 attempt.hold(segment.path, segment.ecn, segment.bytes);
             }
             PacketHandler::Closed(closed) => {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-11.1
+                //# An endpoint SHOULD be prepared to retransmit a packet containing a
+                //# CONNECTION_CLOSE frame if it receives more packets on a terminated
+                //# connection.
                 if closed.on_datagram(segment.path, segment.bytes.len()) {
                     let again = Response::CloseAgain(handle);
                     self.book.outboxes.respond(segment.path.socket, again);
@@ -59,6 +63,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             return;
         }
         match parse(segment.bytes, self.config.connection_id_length) {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+            //# A stateless reset MUST NOT be used by an endpoint that has the state
+            //# necessary to send a frame on the connection.
             Ok(Header::Short(header)) => self.reset(now, segment, header.destination_id),
             Ok(header) => self.handle_unrouted_long(now, segment, &header, queue),
             // Not even a version to negotiate: dropped without a trace.
@@ -77,6 +84,10 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             && has_fixed_bit(segment.bytes)
             && !id.is_empty()
             && trigger_length >= MINIMUM_RESET_TRIGGER
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-21.11
+            //# More generally, servers MUST NOT generate a stateless reset if a
+            //# connection with the corresponding connection ID could be active on any
+            //# endpoint using the same static key.
             && self.book.retired.get(now, &id).is_none()
             && self.resets.take(now, path.remote.ip());
         if may {

@@ -76,7 +76,7 @@ impl Paths {
 
     /// The peer did not go where it seemed to.
     fn stay(&mut self) {
-        for path in &mut self.others {
+        for path in self.others.iter_mut() {
             path.role = Role::Other;
         }
     }
@@ -185,6 +185,9 @@ impl Paths {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# A client that migrates to a preferred address MUST validate the
             //# address it chooses before migrating; see Section 21.5.3.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+            //# A client MUST NOT send non-probing frames to a preferred address
+            //# prior to validating that address; see Section 8.
             (Role::Candidate, Side::Client) => self.move_to(now, index),
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# The server MUST send non-probing packets from its original address
@@ -244,10 +247,7 @@ impl Paths {
     }
 
     pub(super) fn forget(&mut self, index: usize) {
-        if index >= self.others.len() {
-            return;
-        }
-        let path = self.others.remove(index);
+        let Some(path) = self.others.take(index) else { return };
         if path.is_wanted() {
             self.news.push(PathNews::Failed { addresses: path.addresses });
         }
@@ -256,7 +256,7 @@ impl Paths {
 
     /// Makes one of the others the active path; returns the one that was.
     fn activate(&mut self, index: usize) -> Option<Box<Path>> {
-        let mut path = (index < self.others.len()).then(|| self.others.remove(index))?;
+        let mut path = self.others.take(index)?;
         mem::swap(&mut self.active, &mut path);
         let (active, previous) = (&self.active.addresses, &path.addresses);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
@@ -304,5 +304,9 @@ fn local(addresses: &PathAddresses) -> (crate::net::SocketId, Option<std::net::I
 /// this end to talk to a port whose owner answers whatever it gets (RFC 9000 §21.5.4). An honest
 /// peer gets such a port from its NAT now and then, and answers.
 fn must_be_proved_first(new: &PathAddresses, active: &PathAddresses) -> bool {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //# Endpoints SHOULD NOT refuse to use an address unless they have
+    //# specific knowledge about the network indicating that sending datagrams
+    //# to unvalidated addresses in a given range is not safe.
     local(new) != local(active) || is_reflector(new.remote.port())
 }

@@ -5,6 +5,7 @@ mod ecn;
 mod migration;
 mod mtu_discovery;
 mod news;
+mod others;
 mod path;
 mod permit;
 mod validation;
@@ -24,10 +25,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use ecn::EcnFeedback;
 use news::News;
+use others::Others;
 use path::Role;
 
 use crate::config::TransportConfig;
@@ -52,7 +52,7 @@ pub(crate) struct Paths {
     config: Arc<TransportConfig>,
     active: Path,
     /// Oldest first; at most [`MAXIMUM_OTHERS`].
-    others: SmallVec<[Box<Path>; MAXIMUM_OTHERS]>,
+    others: Others,
     next_generation: u32,
     /// Before, the peer's address cannot change.
     is_handshake_confirmed: bool,
@@ -101,7 +101,7 @@ impl Paths {
             side,
             config,
             active,
-            others: SmallVec::new(),
+            others: Others::default(),
             next_generation: 1,
             is_handshake_confirmed: false,
             is_at_preferred: false,
@@ -237,9 +237,19 @@ impl Paths {
             //# new server address when the client has not initiated a migration to
             //# that address, the client SHOULD discard these packets.
             Side::Client => self.iter().any(|path| path.addresses.remote == addresses.remote),
-            Side::Server => self.is_handshake_confirmed,
+            Side::Server => self.is_handshake_confirmed && !self.is_new_loopback(addresses),
         };
         if may_be_new { PathVerdict::Unknown } else { PathVerdict::Ignored }
+    }
+
+    /// Whether it is on this machine, which what is in use is not.
+    fn is_new_loopback(&self, addresses: &PathAddresses) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+        //# Endpoints SHOULD NOT allow connections or migration to a loopback
+        //# address if the same service was previously available at a different
+        //# interface or if the address was provided by a service at a
+        //# non-loopback address.
+        addresses.remote.ip().is_loopback() && !self.active.addresses.remote.ip().is_loopback()
     }
 
     /// The peer answered a challenge, on whichever path.
@@ -344,7 +354,7 @@ impl Paths {
         self.pacing.expire(now);
         self.active.mtu.handle_timeout(now);
         let has_failed = self.active.validation.handle_timeout(now) && !self.active.is_proved();
-        for path in &mut self.others {
+        for path in self.others.iter_mut() {
             if path.validation.handle_timeout(now) && !path.is_proved() && path.is_wanted() {
                 path.role = Role::Other;
                 self.news.push(PathNews::Failed { addresses: path.addresses });

@@ -507,6 +507,41 @@ fn another_port_does_not_hide_that_the_window_was_the_limit() {
 }
 
 #[test]
+fn nobody_moves_to_this_machine_but_from_this_machine() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //= type=test
+    //# Endpoints SHOULD NOT allow connections or migration to a loopback
+    //# address if the same service was previously available at a different
+    //# interface or if the address was provided by a service at a
+    //# non-loopback address.
+    let here = arrival("127.0.0.1:4433");
+    let mut paths = confirmed_server();
+    assert_eq!(paths.on_datagram(&here.path, 1200), PathVerdict::Ignored);
+    assert_eq!(receive(&mut paths, at(0), &here, 1), PathChange::Unchanged);
+    let mut local = confirmed_server();
+    local.active.addresses = here.path;
+    let other = arrival("127.0.0.1:4434");
+    assert_eq!(local.on_datagram(&other.path, 1200), PathVerdict::Unknown);
+}
+
+#[test]
+fn addresses_that_are_not_known_to_be_unsafe_may_be_moved_to() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //= type=test
+    //# Endpoints SHOULD NOT refuse to use an address unless they have
+    //# specific knowledge about the network indicating that sending datagrams
+    //# to unvalidated addresses in a given range is not safe.
+    for address in
+        ["10.0.0.1:80", "192.168.1.1:4433", "169.254.1.1:443", "[fe80::1]:443", "[fc00::1]:99"]
+    {
+        let mut paths = confirmed_server();
+        let arrival = arrival(address);
+        assert_eq!(paths.on_datagram(&arrival.path, 1200), PathVerdict::Unknown, "{address}");
+        assert_eq!(receive(&mut paths, at(0), &arrival, 1), PathChange::Moved, "{address}");
+    }
+}
+
+#[test]
 fn an_answer_counts_whichever_path_it_comes_on() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
     //= type=test

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::error::{ConnectionError, DiscardReason};
 use crate::instant::Instant;
-use crate::net::EcnCodepoint;
+use crate::net::{EcnCodepoint, EcnState};
 use crate::wire::{ConnectionId, PacketType, Side};
 
 /// Decides which connections of a configuration are recorded, and by whom.
@@ -136,6 +136,13 @@ pub enum Record<'a> {
     DatagramsReceived(Datagrams),
     /// UDP datagrams were given to the driver.
     DatagramsSent(Datagrams),
+    /// Packets are marked, or not any more (RFC 9000 §13.4).
+    EcnStateChanged {
+        /// As it was; `None` at first.
+        old: Option<EcnState>,
+        /// As it is.
+        new: EcnState,
+    },
     /// A packet of ours was acknowledged that carried such a frame.
     FrameAcked {
         /// The frame's type.

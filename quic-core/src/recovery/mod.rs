@@ -91,8 +91,8 @@ pub(crate) struct Recovery {
     no_probe_before: Instant,
     /// Since when a client waits for a server that may be blocked, with nothing in flight.
     deadlock_since: Option<Instant>,
-    initial_packet_threshold: u64,
-    packet_threshold: u64,
+    initial_packet_threshold: u32,
+    packet_threshold: u32,
     time_threshold_eighths: u32,
     epoch: CongestionEpoch,
 }
@@ -107,6 +107,7 @@ enum Purpose {
 impl Recovery {
     /// `packet_threshold` is where the adaptive threshold begins, at least 3 (RFC 9002 §6.1.1).
     pub(crate) fn new(packet_threshold: u64) -> Self {
+        let packet_threshold = u32::try_from(packet_threshold).unwrap_or(u32::MAX);
         Self {
             timer: Deadline::default(),
             purpose: Purpose::Loss(SpaceId::Initial),
@@ -130,7 +131,7 @@ impl Recovery {
         let longest = rtt.smoothed().max(rtt.latest());
         let time_threshold = (longest / 8).saturating_mul(self.time_threshold_eighths);
         LossThresholds {
-            packet_threshold: self.packet_threshold,
+            packet_threshold: self.packet_threshold.into(),
             //= https://www.rfc-editor.org/rfc/rfc9002#section-6.1.2
             //# To avoid declaring packets as lost too early, this time threshold MUST
             //# be set to at least the local timer granularity, as indicated by the
@@ -277,7 +278,7 @@ impl Recovery {
 
     /// What is told to a recorder; the caller adds what it knows of the path.
     pub(crate) fn record(&self) -> RecoveryParameters {
-        let mut parameters = RecoveryParameters::new(self.packet_threshold, GRANULARITY);
+        let mut parameters = RecoveryParameters::new(self.packet_threshold.into(), GRANULARITY);
         parameters.time_threshold_eighths = self.time_threshold_eighths;
         parameters.persistent_congestion_threshold = PERSISTENT_CONGESTION_THRESHOLD;
         parameters
@@ -363,6 +364,7 @@ impl Recovery {
     /// (RFC 9002 §6.1.1, §6.1.2).
     fn tolerate(&mut self, spurious: &SpuriousLoss, rtt: &Rtt) {
         let packets = spurious.reordering.saturating_add(1).min(MAX_PACKET_THRESHOLD);
+        let packets = u32::try_from(packets).unwrap_or(u32::MAX);
         self.packet_threshold = self.packet_threshold.max(packets);
         let longest = rtt.smoothed().max(rtt.latest());
         let eighths = MIN_TIME_THRESHOLD_EIGHTHS..=MAX_TIME_THRESHOLD_EIGHTHS;

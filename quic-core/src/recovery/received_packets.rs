@@ -41,7 +41,8 @@ pub(crate) struct ReceivedPackets {
     /// The smallest number that no ACK frame has reported yet; the largest `u64` if there is none.
     smallest_unreported: u64,
     largest: Option<(u64, Instant)>,
-    ecn: EcnCounts,
+    /// Made when the first mark arrives.
+    ecn: Option<Box<EcnCounts>>,
     schedule: AckSchedule,
 }
 
@@ -55,7 +56,7 @@ impl ReceivedPackets {
             reported: RangeSet::default(),
             smallest_unreported: u64::MAX,
             largest: None,
-            ecn: EcnCounts::default(),
+            ecn: None,
             schedule: AckSchedule::new(space, max_ack_delay),
         }
     }
@@ -195,7 +196,7 @@ impl ReceivedPackets {
 
     /// Packets received with each mark so far.
     pub(crate) fn ecn_counts(&self) -> EcnCounts {
-        self.ecn
+        self.ecn.as_deref().copied().unwrap_or_default()
     }
 
     /// Whether an ACK frame has to be sent even if there is nothing else to send. Ask after a whole
@@ -241,7 +242,7 @@ impl ReceivedPackets {
         //# max_ack_delay, an endpoint SHOULD report the measured delay.
         let micros = u64::try_from((now - received_at).as_micros()).unwrap_or(u64::MAX);
         let delay = micros.checked_shr(ack_delay_exponent.into()).unwrap_or(0);
-        let ecn = (self.ecn != EcnCounts::default()).then_some(self.ecn);
+        let ecn = self.ecn.as_deref().copied();
         let reported = &self.reported;
         packet.write(SentFrame::Ack { largest }, |w| write_ack(w, reported, delay, ecn))?;
         self.smallest_unreported = u64::MAX;
@@ -256,9 +257,9 @@ impl ReceivedPackets {
     fn count(&mut self, ecn: Option<EcnCodepoint>) {
         let count = match ecn {
             None => return,
-            Some(EcnCodepoint::Ect0) => &mut self.ecn.ect0,
-            Some(EcnCodepoint::Ect1) => &mut self.ecn.ect1,
-            Some(EcnCodepoint::Ce) => &mut self.ecn.ce,
+            Some(EcnCodepoint::Ect0) => &mut self.ecn.get_or_insert_default().ect0,
+            Some(EcnCodepoint::Ect1) => &mut self.ecn.get_or_insert_default().ect1,
+            Some(EcnCodepoint::Ce) => &mut self.ecn.get_or_insert_default().ce,
         };
         *count = count.saturating_add(1);
     }

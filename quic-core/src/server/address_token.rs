@@ -98,5 +98,8 @@ fn is_current(now: Instant, issued: Instant, lifetime: Duration) -> bool {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
     //# Servers SHOULD ensure that tokens sent in Retry packets are only
     //# accepted for a short time, as they are returned immediately by clients.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.3
+    //# Servers SHOULD provide mitigations for this attack by limiting the
+    //# usage and lifetime of address validation tokens; see Section 8.1.3.
     issued <= now && now <= issued + lifetime
 }

@@ -146,11 +146,11 @@ impl Server {
             },
             // None of these opens a connection, and an answer to Version Negotiation could be
             // answered in turn (RFC 9000 §6.1).
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
-            //# Servers MUST drop incoming packets under all other circumstances.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
             //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving
             //# a Version Negotiation packet.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# Servers MUST drop incoming packets under all other circumstances.
             Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {
                 Reaction::Drop(DiscardReason::UnknownConnection)
             }

@@ -86,6 +86,10 @@ impl StatelessResetToken {
 
 impl PartialEq for StatelessResetToken {
     fn eq(&self, other: &Self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //# When comparing a datagram to stateless reset token values, endpoints
+        //# MUST perform the comparison without leaking information about the
+        //# value of the token.
         let difference = self.0.iter().zip(&other.0).fold(0, |sum, (a, b)| sum | (a ^ b));
         std::hint::black_box(difference) == 0
     }
@@ -102,6 +106,22 @@ impl fmt::Debug for StatelessResetToken {
 #[cfg(test)]
 mod tests {
     use super::{ConnectionId, StatelessResetToken};
+
+    #[test]
+    fn tokens_that_differ_in_any_bit_are_compared_whole_and_differ() {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+        //= type=test
+        //# When comparing a datagram to stateless reset token values, endpoints
+        //# MUST perform the comparison without leaking information about the
+        //# value of the token.
+        let token = StatelessResetToken::new([0x5a; 16]);
+        assert_eq!(token, StatelessResetToken::new([0x5a; 16]));
+        for bit in 0..128 {
+            let mut bytes = [0x5a; 16];
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(token, StatelessResetToken::new(bytes), "bit {bit}");
+        }
+    }
 
     #[test]
     fn ids_have_0_to_20_bytes_and_keep_them() {

@@ -19,10 +19,10 @@ pub struct Sent {
     pub first_byte: u8,
     /// Its first bytes, up to the end of a destination connection ID, and zeros.
     pub head: [u8; 26],
-    /// The version in its first packet, if that has a long header.
-    pub version: Option<u32>,
     /// Its ECN mark.
     pub ecn: Option<EcnCodepoint>,
+    /// The version in its first packet, if that has a long header.
+    pub version: Option<u32>,
 }
 
 impl Sent {

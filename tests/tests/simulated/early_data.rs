@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use quic_core::crypto::{TlsClientConfig, TlsServerConfig};
 use quic_core::{
-    ConnectionError, ConnectionHandle, Direction, EarlyDataStatus, Event, ReadOutcome, Side,
-    StreamId, TransportConfig, TransportErrorCode,
+    Connection, ConnectionError, ConnectionHandle, Direction, EarlyDataStatus, Event, ReadOutcome,
+    Side, StreamId, TransportConfig, TransportErrorCode,
 };
 use quic_tests::network::{Incoming, Pair, Setup, certificate, seeds};
 use quic_tests::null_tls::NullTls;
@@ -99,7 +99,7 @@ fn early_data_arrives_with_the_first_flight() {
 fn more_early_data_than_the_first_flight_holds_goes_on_after_the_handshake() {
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
-        let (_, id) = start_with(&mut pair, &[7; 400_000]);
+        let (_, id) = start_with(&mut pair, &vec![7; 400_000]);
         wait_for(&mut pair, id);
         assert_eq!(all_received(&pair), [vec![7; 400_000]]);
     }
@@ -143,7 +143,7 @@ fn rejected_early_data_waits_and_is_sent_again_on_the_same_streams() {
     wait_for_rejection(&mut pair, client);
     pair.run_for(seconds(2));
     assert!(all_received(&pair).is_empty(), "nobody said to send it again");
-    pair.client.with(client, |connection| connection.resend_early_data());
+    pair.client.with(client, Connection::resend_early_data);
     wait_for(&mut pair, id);
     assert_eq!(all_received(&pair), [noise(3000, 1)]);
     pair.wait("delivered", seconds(2), |pair| pair.client.application.delivered.len() == 1);
@@ -193,7 +193,7 @@ fn rejected_early_data_survives_smaller_limits() {
             pair.client.send_all(client, Direction::Unidirectional, bytes.clone());
         }
         wait_for_rejection(&mut pair, client);
-        pair.client.with(client, |connection| connection.resend_early_data());
+        pair.client.with(client, Connection::resend_early_data);
         pair.wait("delivered", seconds(60), |pair| pair.client.application.delivered.len() == 10);
         assert_eq!(all_received(&pair), all, "seed {seed}");
         pair.wait("flushed", seconds(5), |pair| pair.client.with(client, |c| c.is_flushed()));
@@ -249,7 +249,7 @@ fn another_application_protocol_rejects_early_data() {
     wait_for_rejection(&mut pair, client);
     let protocol = pair.client.with(client, |c| c.handshake_data().unwrap().protocol);
     assert_eq!(protocol.as_deref(), Some(&b"b"[..]));
-    pair.client.with(client, |connection| connection.discard_early_data());
+    pair.client.with(client, Connection::discard_early_data);
     pair.run_for(seconds(2));
     assert!(all_received(&pair).is_empty());
 }
@@ -294,7 +294,7 @@ fn a_server_takes_no_early_data_by_a_promise_that_it_cannot_keep_rustls() {
         let (client, id) = start_with(&mut pair, b"early");
         pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
         assert_eq!(was_rejected(&pair, client), !accepted, "limit changed by {change}");
-        pair.client.with(client, |connection| connection.resend_early_data());
+        pair.client.with(client, Connection::resend_early_data);
         wait_for(&mut pair, id);
         assert_eq!(all_received(&pair), [b"early"]);
     }
@@ -309,7 +309,7 @@ fn a_server_without_early_data_gets_it_later_rustls() {
     pair.restart_server();
     let (client, id) = start_with(&mut pair, &[7; 5000]);
     wait_for_rejection(&mut pair, client);
-    pair.client.with(client, |connection| connection.resend_early_data());
+    pair.client.with(client, Connection::resend_early_data);
     wait_for(&mut pair, id);
     assert_eq!(all_received(&pair), [vec![7; 5000]]);
 }
@@ -356,7 +356,9 @@ fn a_first_flight_that_comes_again_is_delivered_once() {
             pair.run_for(seconds(pause));
             let attempts = pair.server.attempts.len();
             for from in [pair.client.address, ([203, 0, 113, 9], 9).into()] {
-                flight.iter().for_each(|datagram| pair.inject(Side::Server, from, datagram));
+                for datagram in &flight {
+                    pair.inject(Side::Server, from, datagram);
+                }
                 pair.run_for(millis(100));
                 assert!(pause < 3600 || pair.server.attempts.len() > attempts, "no attempt");
                 assert_eq!(all_received(&pair), [vec![7; 3000]]);
@@ -439,7 +441,7 @@ fn early_data_survives_loss_and_reordering_and_comes_once() {
             let (client, id) = start_with(&mut pair, &bytes);
             if reject {
                 wait_for_rejection(&mut pair, client);
-                pair.client.with(client, |connection| connection.resend_early_data());
+                pair.client.with(client, Connection::resend_early_data);
             }
             wait_for(&mut pair, id);
             assert_eq!(all_received(&pair), [bytes], "seed {seed}");
@@ -476,7 +478,9 @@ fn early_data_may_overtake_its_client_hello() {
         let mut flight = pair.captured.take().unwrap();
         flight.reverse();
         let from = pair.client.address;
-        flight.iter().for_each(|datagram| pair.inject(Side::Server, from, datagram));
+        for datagram in &flight {
+            pair.inject(Side::Server, from, datagram);
+        }
         wait_for(&mut pair, id);
         assert!(pair.elapsed() < seconds(12), "it was sent once");
         assert_eq!(all_received(&pair), [vec![7; 5000]]);
@@ -522,7 +526,7 @@ fn packets_of_early_data_have_a_type_of_their_own_until_there_are_other_keys() {
     //# 1-RTT keys as they have no use after that moment.
     let mut pair = visited(setup(1).build());
     let before = pair.trace.by(Side::Client).count();
-    let (client, _) = start_with(&mut pair, &[7; 400_000]);
+    let (client, _) = start_with(&mut pair, &vec![7; 400_000]);
     pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
     let now = pair.now();
     let early = pair.trace.by(Side::Client).skip(before + 1);

@@ -169,6 +169,14 @@ fn a_handshake_that_nobody_answers_times_out() {
 
 #[test]
 fn a_server_gives_up_half_open_connections() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.6
+    //= type=test
+    //# QUIC deployments SHOULD provide mitigations for the Slowloris attacks,
+    //# such as increasing the maximum number of clients the server will
+    //# allow, limiting the number of connections a single IP address is
+    //# allowed to make, imposing restrictions on the minimum transfer speed a
+    //# connection is allowed to have, and restricting the length of time an
+    //# endpoint is allowed to stay connected.
     let mut pair = Pair::new(1);
     pair.to_client.cut = true;
     pair.start();

@@ -580,6 +580,10 @@ fn a_client_moves_to_the_address_that_the_server_prefers_once_it_works() {
 
 #[test]
 fn a_preferred_address_that_does_not_work_is_given_up() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+    //= type=test
+    //# A client MUST NOT send non-probing frames to a preferred address
+    //# prior to validating that address; see Section 8.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
     //= type=test
     //# If path validation fails, the client MUST continue sending all future

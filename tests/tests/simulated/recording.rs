@@ -50,6 +50,7 @@ fn is_stream(frame: &FrameRecord<'_>) -> bool {
 }
 
 impl ConnectionRecorder for Notebook {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "enough to see that all are told")]
     fn record(&mut self, now: Instant, record: &Record<'_>) {
         let notes = &mut *self.0.lock().unwrap();
         assert!(notes.last.is_none_or(|last| last <= now), "time goes back");

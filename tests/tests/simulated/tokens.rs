@@ -100,6 +100,10 @@ fn a_token_that_moved_to_another_address_is_worth_a_retry() {
 
 #[test]
 fn a_token_is_worth_a_retry_after_it_expired() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.3
+    //= type=test
+    //# Servers SHOULD provide mitigations for this attack by limiting the
+    //# usage and lifetime of address validation tokens; see Section 8.1.3.
     let mut pair = always(1);
     pair.connect();
     pair.run_for(seconds(15 * 24 * 3600));

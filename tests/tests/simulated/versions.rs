@@ -400,6 +400,7 @@ fn a_client_that_was_misled_ends_in_the_version_that_it_wants_or_not_at_all() {
 #[test]
 fn a_second_version_negotiation_is_ignored_and_one_with_the_version_in_use() {
     let (mut pair, client) = meddled(setup(1, QUIC_V1, &BOTH, &BOTH), &[QUIC_V2, QUIC_V1]);
+    assert_eq!(pair.trace.by(Side::Client).count(), 1, "nothing is sent anew");
     pair.wait("connected", seconds(1), |pair| !pair.server.connected.is_empty());
     assert_eq!(pair.client.with(client, |c| c.version()), QUIC_V1);
 

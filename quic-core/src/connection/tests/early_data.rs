@@ -20,7 +20,7 @@ const NOW: Instant = Instant::from_nanos(1_000_000_000);
 fn offered(pair: &Pair) -> Box<EarlyData> {
     let keys = pair.client.crypto().initial_keys(1, &ConnectionId::EMPTY, Side::Client).unwrap();
     let limits = EarlyLimits::from(&TransportParameters::default());
-    EarlyData::new(EarlyDataStatus::Offered, keys.local, limits)
+    Box::new(EarlyData::new(EarlyDataStatus::Offered, keys.local, limits))
 }
 
 #[test]

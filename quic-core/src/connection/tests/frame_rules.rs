@@ -98,8 +98,9 @@ fn only_an_authentic_packet_makes_its_number_a_duplicate() {
 #[test]
 fn an_end_that_runs_out_of_packet_numbers_falls_silent() {
     let mut pair = Pair::confirmed();
-    let last = VarInt::MAX.into_inner() - 1;
-    pair.client.space_mut(SpaceId::Application).sent.jump_to(last);
+    // A number is left out now and then, and here first of all: this one.
+    let left_out = VarInt::MAX.into_inner() - 2;
+    pair.client.space_mut(SpaceId::Application).sent.jump_to(left_out);
     pair.client.ping();
     assert!(one_sent_by(&mut pair.client, pair.now).is_some(), "the last number");
     pair.client.ping();

@@ -361,6 +361,9 @@ fn every_frame_in_a_1_rtt_packet_gets_what_the_rfc_says() {
 
 #[test]
 fn a_close_is_believed_in_every_packet_and_answered_with_silence() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
+    //= type=test
+    //# An endpoint MUST NOT send further packets.
     for space in SpaceId::ALL {
         for victim in SIDES {
             let mut pair = pair_with_keys(victim, space);

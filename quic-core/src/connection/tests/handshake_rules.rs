@@ -55,14 +55,6 @@ fn initial(datagram: &[u8]) -> (ConnectionId, Vec<u8>) {
 
 #[test]
 fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
-    //= type=test
-    //# Clients MUST ensure that UDP datagrams containing Initial packets have
-    //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
-    //= type=test
-    //# This token MUST be repeated by the client in all Initial packets it
-    //# sends for that connection after it receives the Retry packet.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
     //= type=test
     //# A client MUST change the Destination Connection ID it uses for sending packets in
@@ -94,6 +86,14 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     //= type=test
     //# A client MUST NOT reset the packet number for any packet number space after processing a
     //# Retry packet.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //= type=test
+    //# Clients MUST ensure that UDP datagrams containing Initial packets have
+    //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
+    //= type=test
+    //# This token MUST be repeated by the client in all Initial packets it
+    //# sends for that connection after it receives the Retry packet.
     let mut client = client(NOW, TransportConfig::default());
     let first = sent_by(&mut client, NOW);
     assert_eq!(initial(&first[0]).1, []);
@@ -190,6 +190,10 @@ fn a_transport_parameter_tells_a_retry_that_the_server_did_not_send() {
 
 #[test]
 fn both_ends_compare_connection_ids_with_transport_parameters() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
+    //= type=test
+    //# Implementations SHOULD use caution in relying on any data that is
+    //# contained in Initial packets that is not otherwise authenticated.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
     //= type=test
     //# The values provided by a peer for these transport parameters MUST match the values

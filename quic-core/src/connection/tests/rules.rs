@@ -377,6 +377,20 @@ fn a_path_that_lost_everything_for_long_is_measured_anew() {
 
 #[test]
 fn a_close_names_the_very_type_of_the_frame_that_caused_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# An endpoint that wishes to communicate a fatal connection error MUST
+    //# use a CONNECTION_CLOSE frame if it is able.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+    //= type=test
+    //# An endpoint that detects an error SHOULD signal the existence of that
+    //# error to its peer.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-11.1
+    //= type=test
+    //# Errors that result in the connection being unusable, such as an
+    //# obvious violation of protocol semantics or corruption of state that
+    //# affects an entire connection, MUST be signaled using a
+    //# CONNECTION_CLOSE frame (Section 19.19).
     //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
     //= type=test
     //# A variable-length integer encoding the type of frame
@@ -403,6 +417,16 @@ fn a_close_names_the_very_type_of_the_frame_that_caused_it() {
 
 #[test]
 fn whatever_cannot_be_read_and_ends_in_the_token_is_a_stateless_reset() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+    //= type=test
+    //# However, the comparison MUST be performed when the first packet in an
+    //# incoming datagram either cannot be associated with a connection or
+    //# cannot be decrypted.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+    //= type=test
+    //# If the last 16 bytes of the datagram are identical in value to a
+    //# stateless reset token, the endpoint MUST enter the draining period and
+    //# not send any further packets on this connection.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
     //= type=test
     //# However, endpoints MUST treat any packet ending in a valid
@@ -593,4 +617,45 @@ fn a_packet_that_comes_late_from_elsewhere_does_not_move_the_peer() {
     deliver(&mut pair.server, pair.now, &newest);
     deliver_from(&mut pair.server, pair.now, path("203.0.113.9:1"), &late);
     assert_eq!(pair.server.path(), home);
+}
+
+#[test]
+fn every_packet_is_so_much_longer_than_an_id_that_a_reset_can_be_shorter() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# To achieve that end, the endpoint SHOULD ensure that all packets it
+    //# sends are at least 22 bytes longer than the minimum connection ID
+    //# length that it requests the peer to include in its packets, adding
+    //# PADDING frames as necessary.
+    for side in [Side::Client, Side::Server] {
+        let mut pair = Pair::confirmed();
+        pair.settle();
+        pair.end(side).ping();
+        let now = pair.now;
+        let sent = sent_by(pair.end(side), now);
+        let shortest = sent.iter().map(Vec::len).min();
+        assert!(shortest >= Some(8 + 22), "{side:?}: {shortest:?}");
+    }
+}
+
+#[test]
+fn the_code_of_an_error_is_the_one_that_says_most() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+    //= type=test
+    //# The most appropriate error code (Section 20) SHOULD be included in the
+    //# frame that signals the error.
+    for (frame, code) in [
+        (&[0x08, 3][..], TransportErrorCode::STREAM_STATE_ERROR),
+        (&[0x19, 9], TransportErrorCode::PROTOCOL_VIOLATION),
+        (&[0x3f], TransportErrorCode::FRAME_ENCODING_ERROR),
+    ] {
+        let mut pair = Pair::confirmed();
+        pair.attack(Side::Server, SpaceId::Application, frame);
+        pair.settle();
+        let heard = pair.client.close_reason().cloned();
+        let Some(ConnectionError::ConnectionClosed(error)) = heard else {
+            panic!("{frame:?}: {heard:?}");
+        };
+        assert_eq!(error.code, code, "{frame:?}");
+    }
 }

@@ -41,6 +41,18 @@ fn a_server_reads_initials_of_the_original_version_until_the_first_handshake_pac
 }
 
 #[test]
+fn early_data_stays_in_the_version_of_the_first_flight() {
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+    //= type=test
+    //# The client MUST NOT send 0-RTT packets using the negotiated version, even after
+    //# processing a packet of that version from the server.
+    let mut pair = Pair::moved();
+    assert_eq!(pair.client.early_version(), QUIC_V1);
+    pair.carry_to_client();
+    assert_eq!((pair.client.version(), pair.client.early_version()), (QUIC_V2, QUIC_V1));
+}
+
+#[test]
 fn packets_of_any_other_version_are_dropped() {
     //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
     //= type=test

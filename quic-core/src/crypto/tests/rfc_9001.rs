@@ -203,6 +203,10 @@ fn a_packet_with_any_bit_changed_is_not_authentic() {
 
 #[test]
 fn a_packet_cut_anywhere_is_refused() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# Endpoints MUST discard packets that are too small to be valid QUIC
+    //# packets.
     let packet = bytes(SERVER_PACKET);
     let keys = keys(Side::Client);
     for length in 0..packet.len() {

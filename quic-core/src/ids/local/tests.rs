@@ -175,6 +175,150 @@ fn a_lost_announcement_is_repeated_until_acknowledged_or_retired() {
     assert!(!ids.has_frames());
 }
 
+#[test]
+fn ids_are_all_of_one_length_and_never_come_again() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# An endpoint that uses this design MUST either use the same connection
+    //# ID length for all connections or encode the length of the connection
+    //# ID such that it can be recovered without state.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# This method for choosing the stateless reset token means that the
+    //# combination of connection ID and static key MUST NOT be used for
+    //# another connection.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# A connection ID from a connection that is reset by revealing the
+    //# stateless reset token MUST NOT be reused for new connections at nodes
+    //# that share a static key.
+    let mut source = generator(8);
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..1000 {
+        let mut ids = LocalIds::new(first(), 8);
+        ids.set_peer_limit(4);
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+        for id in ids.all().filter(|id| **id != first()) {
+            assert_eq!(id.length(), 8);
+            assert!(seen.insert(*id), "{id} was issued twice");
+        }
+    }
+    assert_eq!(seen.len(), 3000);
+}
+
+#[test]
+fn ids_come_from_the_generator_and_none_comes_again() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //= type=test
+    //# Connection IDs MUST NOT contain any information that can be used by
+    //# an external observer (that is, one that does not cooperate with the
+    //# issuer) to correlate them with other connection IDs for the same
+    //# connection.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
+    //= type=test
+    //# As a trivial example, this means the same connection ID
+    //# MUST NOT be issued more than once on the same connection.
+    let (mut source, mut expected) = (generator(8), generator(8));
+    let mut ids = LocalIds::new(first(), 8);
+    ids.set_peer_limit(4);
+    let mut known = vec![first()];
+    for sequence in 0..100 {
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+        write(&mut ids, 1200).1.unwrap();
+        for id in ids.all() {
+            if !known.contains(id) {
+                assert_eq!(*id, expected());
+                known.push(*id);
+            }
+        }
+        ids.handle_retire(retire(sequence), &ConnectionId::EMPTY).unwrap();
+    }
+    assert_eq!(known.len(), 103, "each is a new one");
+}
+
+#[test]
+fn announcements_count_up_by_one_and_ask_nothing_back() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# The sequence number on each newly issued
+    //# connection ID MUST increase by 1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
+    //# before receiving RETIRE_CONNECTION_ID frames that retire all
+    //# connection IDs indicated by the previous Retire Prior To value.
+    let mut ids = issued(4);
+    let mut expected = 1;
+    let mut source = generator(8);
+    for retired in 0..20 {
+        let (mut memory, mut frames) = ([0; 1200], VecDeque::new());
+        let mut packet = PacketWriter::new(&mut memory, &mut frames);
+        ids.write_frames(&mut packet).unwrap();
+        let length = packet.length();
+        for frame in crate::wire::frame::Frames::new(&memory[..length]) {
+            let Ok(crate::wire::frame::Frame::NewConnectionId(frame)) = frame else {
+                panic!("{frame:?}")
+            };
+            assert_eq!((frame.sequence, frame.retire_prior_to), (expected, 0));
+            expected += 1;
+        }
+        ids.handle_retire(retire(retired), &ConnectionId::EMPTY).unwrap();
+        ids.issue_up_to(u8::MAX, &mut source, token_of);
+    }
+    assert_eq!(expected, 23);
+}
+
+#[test]
+fn only_the_peer_ends_the_life_of_an_id() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+    //= type=test
+    //# When an endpoint
+    //# issues a connection ID, it MUST accept packets that carry this
+    //# connection ID for the duration of the connection or until its peer
+    //# invalidates the connection ID via a RETIRE_CONNECTION_ID frame
+    //# (Section 19.16).
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+    //= type=test
+    //# The endpoint SHOULD continue to accept the previously
+    //# issued connection IDs until they are retired by the peer.
+    let mut ids = issued(4);
+    write(&mut ids, 1200).1.unwrap();
+    let all: Vec<_> = ids.all().copied().collect();
+    ids.set_current(&all[2]);
+    ids.on_acked(1);
+    ids.on_lost(2);
+    write(&mut ids, 1200).1.unwrap();
+    let removed = |ids: &mut LocalIds| {
+        registrations(ids).iter().filter(|it| matches!(it, Registration::RemoveId(_))).count()
+    };
+    assert_eq!(removed(&mut ids), 0);
+    ids.handle_retire(retire(1), &all[0]).unwrap();
+    assert_eq!(registrations(&mut ids), [Registration::RemoveId(all[1])]);
+}
+
+#[test]
+fn the_id_of_a_preferred_address_is_the_second_one_and_not_announced() {
+    let mut ids = LocalIds::new(first(), 8);
+    let preferred = ids.issue_preferred(generator(8)).unwrap();
+    assert_eq!(ids.issue_preferred(generator(8)), None, "once");
+    assert!(!ids.has_frames());
+    ids.set_peer_limit(4);
+    ids.issue_up_to(u8::MAX, generator(8), token_of);
+    assert_eq!(write(&mut ids, 1200).0, [2, 3]);
+    ids.handle_retire(retire(1), &first()).unwrap();
+    assert!(registrations(&mut ids).contains(&Registration::RemoveId(preferred)));
+    assert_eq!(LocalIds::new(ConnectionId::EMPTY, 0).issue_preferred(generator(8)), None);
+}
+
+#[test]
+fn the_current_id_is_that_which_the_peer_came_with() {
+    let mut ids = issued(4);
+    let all: Vec<_> = ids.all().copied().collect();
+    assert!(ids.is_current(&all[0]) && !ids.is_current(&all[1]));
+    ids.set_current(&all[1]);
+    assert!(!ids.is_current(&all[0]) && ids.is_current(&all[1]));
+}
+
 /// Sequence number and retire_prior_to of each frame that is written.
 fn written(ids: &mut LocalIds) -> Vec<(u64, u64)> {
     let mut memory = vec![0; 1200];
@@ -213,118 +357,4 @@ fn replaced_ids_are_retired_with_the_first_frames_that_bring_others() {
     assert!(ids.replace_all());
     ids.issue_up_to(1, generator(8), token_of);
     assert_eq!(written(&mut ids), [(6, 6)]);
-}
-
-#[test]
-fn ids_are_nothing_but_random_bytes_and_none_comes_again() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
-    //= type=test
-    //# Connection IDs MUST NOT contain any information that can be used by
-    //# an external observer (that is, one that does not cooperate with the
-    //# issuer) to correlate them with other connection IDs for the same
-    //# connection.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1
-    //= type=test
-    //# As a trivial example, this means the same connection ID
-    //# MUST NOT be issued more than once on the same connection.
-    let (mut source, mut expected) = (generator(8), SeededRandom::from_seed([1; 32]));
-    let mut ids = LocalIds::new(first(), 8);
-    ids.set_peer_limit(4);
-    let mut known = vec![first()];
-    for sequence in 0..100 {
-        ids.issue_up_to(u8::MAX, &mut source, token_of);
-        write(&mut ids, 1200);
-        for id in ids.all() {
-            if !known.contains(id) {
-                let bytes: [u8; 8] = expected.array();
-                assert_eq!(id.as_slice(), bytes);
-                known.push(*id);
-            }
-        }
-        ids.handle_retire(retire(sequence), &ConnectionId::EMPTY).unwrap();
-    }
-    assert_eq!(known.len(), 103, "each is a new one");
-}
-
-#[test]
-fn announcements_count_up_by_one_and_ask_nothing_back() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
-    //= type=test
-    //# The sequence number on each newly issued
-    //# connection ID MUST increase by 1.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
-    //= type=test
-    //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
-    //# before receiving RETIRE_CONNECTION_ID frames that retire all
-    //# connection IDs indicated by the previous Retire Prior To value.
-    let mut ids = issued(4);
-    let mut expected = 1;
-    let mut generate = generator(8);
-    for retired in 0..20 {
-        let (mut memory, mut frames) = ([0; 1200], VecDeque::new());
-        let mut packet = PacketWriter::new(&mut memory, &mut frames);
-        ids.write_frames(&mut packet).unwrap();
-        let length = packet.length();
-        for frame in crate::wire::frame::Frames::new(&memory[..length]) {
-            let Ok(crate::wire::frame::Frame::NewConnectionId(frame)) = frame else {
-                panic!("{frame:?}")
-            };
-            assert_eq!((frame.sequence, frame.retire_prior_to), (expected, 0));
-            expected += 1;
-        }
-        ids.handle_retire(retire(retired), &ConnectionId::EMPTY).unwrap();
-        ids.issue_up_to(u8::MAX, &mut generate, token_of);
-    }
-    assert_eq!(expected, 23);
-}
-
-#[test]
-fn only_the_peer_ends_the_life_of_an_id() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
-    //= type=test
-    //# When an endpoint
-    //# issues a connection ID, it MUST accept packets that carry this
-    //# connection ID for the duration of the connection or until its peer
-    //# invalidates the connection ID via a RETIRE_CONNECTION_ID frame
-    //# (Section 19.16).
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
-    //= type=test
-    //# The endpoint SHOULD continue to accept the previously
-    //# issued connection IDs until they are retired by the peer.
-    let mut ids = issued(4);
-    write(&mut ids, 1200);
-    let all: Vec<_> = ids.all().copied().collect();
-    ids.set_current(&all[2]);
-    ids.on_acked(1);
-    ids.on_lost(2);
-    write(&mut ids, 1200);
-    let removed = |ids: &mut LocalIds| {
-        registrations(ids).iter().filter(|it| matches!(it, Registration::RemoveId(_))).count()
-    };
-    assert_eq!(removed(&mut ids), 0);
-    ids.handle_retire(retire(1), &all[0]).unwrap();
-    assert_eq!(registrations(&mut ids), [Registration::RemoveId(all[1])]);
-}
-
-#[test]
-fn the_id_of_a_preferred_address_is_the_second_one_and_not_announced() {
-    let mut ids = LocalIds::new(first(), 8);
-    let preferred = ids.issue_preferred(generator(8)).unwrap();
-    assert_eq!(ids.issue_preferred(generator(8)), None, "once");
-    assert!(!ids.has_frames());
-    ids.set_peer_limit(4);
-    ids.issue_up_to(u8::MAX, generator(8), token_of);
-    assert_eq!(write(&mut ids, 1200).0, [2, 3]);
-    ids.handle_retire(retire(1), &first()).unwrap();
-    assert!(registrations(&mut ids).contains(&Registration::RemoveId(preferred)));
-    assert_eq!(LocalIds::new(ConnectionId::EMPTY, 0).issue_preferred(generator(8)), None);
-}
-
-#[test]
-fn the_current_id_is_that_which_the_peer_came_with() {
-    let mut ids = issued(4);
-    let all: Vec<_> = ids.all().copied().collect();
-    assert!(ids.is_current(&all[0]) && !ids.is_current(&all[1]));
-    ids.set_current(&all[1]);
-    assert!(!ids.is_current(&all[0]) && ids.is_current(&all[1]));
 }

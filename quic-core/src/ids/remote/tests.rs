@@ -180,17 +180,25 @@ fn lost_retirements_are_repeated_and_acknowledged_ones_forgotten() {
 
 #[test]
 fn only_the_token_of_the_active_id_is_registered() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.1
+    //= type=test
+    //# An endpoint MUST NOT check for any stateless reset tokens associated
+    //# with connection IDs it has not used or for connection IDs that have
+    //# been retired.
     let mut ids = new();
     ids.set_reset_token(token(0));
     assert_eq!(registrations(&mut ids), [Registration::AddResetToken(token(0))]);
     give(&mut ids, 1, 0);
     assert_eq!(registrations(&mut ids), []);
+    assert!(ids.is_reset_token(&token(0)) && !ids.is_reset_token(&token(1)));
     give(&mut ids, 2, 1);
     assert_eq!(
         registrations(&mut ids),
         [Registration::RemoveResetToken(token(0)), Registration::AddResetToken(token(1))]
     );
     assert_eq!(ids.reset_token(), Some(&token(1)));
+    assert!(ids.is_reset_token(&token(1)));
+    assert!(!ids.is_reset_token(&token(0)) && !ids.is_reset_token(&token(2)));
 }
 
 #[test]

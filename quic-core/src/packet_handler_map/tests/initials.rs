@@ -34,19 +34,6 @@ fn initials_that_are_too_small_or_to_too_short_an_id_are_dropped() {
 
 #[test]
 fn unknown_versions_are_negotiated_with_the_ids_echoed() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
-    //= type=test
-    //# If a server receives a packet that indicates an unsupported version and
-    //# if the packet is large enough to initiate a new connection for any
-    //# supported version, the server SHOULD send a Version Negotiation packet
-    //# as described in Section 6.1.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
-    //= type=test
-    //# Servers MUST drop smaller packets that specify unsupported versions.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
-    //= type=test
-    //# Servers SHOULD respond with a Version Negotiation packet, provided that
-    //# the datagram is sufficiently long.
     //= https://www.rfc-editor.org/rfc/rfc8999#section-6
     //= type=test
     //# An endpoint MUST include the value from the Source Connection ID field of the packet it
@@ -76,6 +63,19 @@ fn unknown_versions_are_negotiated_with_the_ids_echoed() {
     //= type=test
     //# This packet SHALL include each entry from the server's set of Offered Versions (see
     //# Section 5) in a Supported Version field.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# If a server receives a packet that indicates an unsupported version and
+    //# if the packet is large enough to initiate a new connection for any
+    //# supported version, the server SHOULD send a Version Negotiation packet
+    //# as described in Section 6.1.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# Servers MUST drop smaller packets that specify unsupported versions.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+    //= type=test
+    //# Servers SHOULD respond with a Version Negotiation packet, provided that
+    //# the datagram is sufficiently long.
     let mut world = World::server(server_config());
     let mut packet = initial(id(1));
     packet[1..5].copy_from_slice(&0xface_b00c_u32.to_be_bytes());

@@ -1,6 +1,9 @@
+use bytes::Bytes;
+
 use super::*;
 use crate::config::ClientConfig;
 use crate::ids::Registration;
+use crate::wire::VarInt;
 
 /// A packet with a short header that no one knows.
 fn short(length: usize) -> Vec<u8> {
@@ -11,6 +14,20 @@ fn short(length: usize) -> Vec<u8> {
 
 #[test]
 fn a_reset_is_shorter_than_what_provoked_it_and_ends_in_the_token() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# An endpoint MUST NOT send a Stateless Reset that is three times or
+    //# more larger than the packet it receives to avoid being used for
+    //# amplification.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# Endpoints MUST send Stateless Resets formatted as a packet with a
+    //# short header.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.3
+    //= type=test
+    //# An endpoint MUST ensure that every Stateless Reset that it sends is
+    //# smaller than the packet that triggered it, unless it maintains state
+    //# sufficient to prevent looping.
     let token = reset_token(&Keyring::new(RESET_SECRET), &id(0xab)).unwrap();
     for length in 9..300 {
         let mut world = World::with_reset_key();
@@ -32,6 +49,11 @@ fn a_reset_is_shorter_than_what_provoked_it_and_ends_in_the_token() {
 
 #[test]
 fn resets_to_one_packet_have_nothing_else_in_common() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+    //= type=test
+    //# The remainder of the first byte and an arbitrary number of bytes
+    //# following it are set to values that SHOULD be indistinguishable from
+    //# random.
     let mut world = World::with_reset_key();
     let one = world.answer(path(1), &short(1000)).unwrap();
     let other = world.answer(path(1), &short(1000)).unwrap();
@@ -55,6 +77,11 @@ fn a_known_reset_token_is_never_answered() {
 
 #[test]
 fn late_packets_of_a_retired_id_are_not_answered() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.11
+    //= type=test
+    //# More generally, servers MUST NOT generate a stateless reset if a
+    //# connection with the corresponding connection ID could be active on any
+    //# endpoint using the same static key.
     let mut world = World::with_reset_key();
     let handle = ConnectionHandle { manager: 1, slot: 0, generation: 0 };
     world.map.book.retired.add(world.now, id(0xab), handle);
@@ -127,4 +154,47 @@ fn late_packets_of_a_retired_id_reach_their_connection_for_a_while() {
     assert_eq!(received(&mut world), 2);
     world.now += Duration::from_secs(2);
     assert_eq!(received(&mut world), 2, "late enough to be forgotten");
+}
+
+#[test]
+fn a_connection_that_is_there_is_never_reset() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+    //= type=test
+    //# A stateless reset MUST NOT be used by an endpoint that has the state
+    //# necessary to send a frame on the connection.
+    let mut world = World::with_reset_key();
+    let config = Arc::new(ClientConfig::new(crypto(), TransportConfig::default()).unwrap());
+    let target = Connect { path: path(1), config, server_name: "server.example" };
+    let handle = world.map.connect(world.now, target).unwrap();
+    let ours = world.map.slots.get_mut(handle).unwrap().notes.ids[0];
+    let mut packet = short(1000);
+    packet[1..9].copy_from_slice(ours.as_slice());
+    let token = reset_token(&Keyring::new(RESET_SECRET), &ours).unwrap();
+    for _ in 0..10 {
+        let answer = world.answer(path(1), &packet);
+        assert!(answer.is_none_or(|answer| !answer.ends_with(token.as_bytes())));
+    }
+}
+
+#[test]
+fn what_is_left_of_a_closed_connection_stays_to_the_end_of_its_period() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2
+    //= type=test
+    //# Servers that retain an open socket for accepting new connections
+    //# SHOULD NOT end the closing or draining state early.
+    let mut world = World::with_reset_key();
+    let config = Arc::new(ClientConfig::new(crypto(), TransportConfig::default()).unwrap());
+    let target = Connect { path: path(1), config, server_name: "server.example" };
+    let handle = world.map.connect(world.now, target).unwrap();
+    let ours = world.map.slots.get_mut(handle).unwrap().notes.ids[0];
+    let now = world.now;
+    world.map.with_connection(now, handle, |c| c.close(now, VarInt::default(), Bytes::new()));
+    while world.sent().is_some() {}
+    // Three PTOs before any sample of the round-trip time: 333 ms + 4 * 166.5 ms each.
+    let mut packet = short(1000);
+    packet[1..9].copy_from_slice(ours.as_slice());
+    world.pass(Duration::from_millis(2900));
+    assert!(world.answer(path(1), &packet).is_some(), "the close is repeated");
+    world.pass(Duration::from_millis(200));
+    assert!(world.is_empty());
 }

@@ -222,6 +222,10 @@ fn make_gaps(streams: &mut Streams, id: StreamId) -> Result<(), TransportError> 
 
 #[test]
 fn too_many_gaps_in_all_streams_together_end_the_connection() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.7
+    //= type=test
+    //# QUIC deployments SHOULD provide mitigations for stream fragmentation
+    //# attacks.
     let mut server = server();
     for index in 0..8 {
         make_gaps(&mut server, client_uni(index)).unwrap();

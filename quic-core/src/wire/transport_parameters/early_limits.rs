@@ -4,7 +4,7 @@ use super::TransportParameters;
 use crate::wire::{Reader, Truncated};
 
 /// How many limits there are.
-const LIMITS: usize = 8;
+const LIMITS: usize = 9;
 
 /// The values of a server that the client may use up before it hears of new ones.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,6 +51,13 @@ impl From<&TransportParameters> for EarlyLimits {
             //# the value they sent to the client in the connection where they sent
             //# them the NewSessionTicket message.
             parameters.max_datagram_frame_size,
+            //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+            //# When using 0-RTT, both endpoints MUST remember whether this extension
+            //# was advertised by the server (Section 7.4.1 of [RFC9000]).
+            //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+            //# When the server accepts 0-RTT data, the server MUST NOT disable this
+            //# extension on the resumed connection.
+            u64::from(parameters.reset_stream_at),
         ])
     }
 }
@@ -63,7 +70,7 @@ mod tests {
     fn with(index: usize, value: u64) -> EarlyLimits {
         let mut limits = [10; LIMITS];
         limits[index] = value;
-        let [ids, data, local, remote, uni, bidi_streams, uni_streams, datagram] = limits;
+        let [ids, data, local, remote, uni, bidi_streams, uni_streams, datagram, reset] = limits;
         EarlyLimits::from(&TransportParameters {
             active_connection_id_limit: ids,
             initial_max_data: data,
@@ -73,10 +80,32 @@ mod tests {
             initial_max_streams_bidi: bidi_streams,
             initial_max_streams_uni: uni_streams,
             max_datagram_frame_size: datagram,
+            reset_stream_at: reset >= 10,
             ..TransportParameters::default()
         })
     }
 
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+    //= type=test
+    //# When using 0-RTT, both endpoints MUST remember whether this extension
+    //# was advertised by the server (Section 7.4.1 of [RFC9000]).
+    //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-3
+    //= type=test
+    //# When the server accepts 0-RTT data, the server MUST NOT disable this
+    //# extension on the resumed connection.
+    //= https://www.rfc-editor.org/rfc/rfc9221#section-3
+    //= type=test
+    //# When servers decide to accept 0-RTT data, they MUST send a
+    //# max_datagram_frame_size transport parameter greater than or equal to the
+    //# value they sent to the client in the connection where they sent them the
+    //# NewSessionTicket message.
+    //= https://www.rfc-editor.org/rfc/rfc9221#section-3
+    //= type=test
+    //# If a client stores the value of the max_datagram_frame_size transport
+    //# parameter with their 0-RTT state, they MUST validate that the new value
+    //# of the max_datagram_frame_size transport parameter sent by the server in
+    //# the handshake is greater than or equal to the stored value; if not, the
+    //# client MUST terminate the connection with error PROTOCOL_VIOLATION.
     #[test]
     fn each_limit_counts() {
         for index in 0..LIMITS {

@@ -219,7 +219,7 @@ pub(super) fn check_header(header: &Value, subject: &Subject) {
     assert_eq!(header["file_schema"], "urn:ietf:params:qlog:file:sequential");
     assert_eq!(header["serialization_format"], "application/qlog+json-seq");
     let trace = &header["trace"];
-    let schemas = trace["event_schemas"].as_array().expect("event schemas");
+    let schemas = trace["event_schemas"].as_array().unwrap();
     let is_draft = |schema: &Value| schema == "urn:ietf:params:qlog:events:quic-13";
     assert!(schemas.iter().any(is_draft), "{schemas:?}");
     let side = if subject.side == Side::Client { "client" } else { "server" };
@@ -231,9 +231,9 @@ pub(super) fn check_header(header: &Value, subject: &Subject) {
 }
 
 pub(super) fn check_event(event: &Value) {
-    let object = event.as_object().expect("an object");
+    let object = event.as_object().unwrap();
     assert!(object.keys().all(|key| ["time", "name", "data"].contains(&key.as_str())), "{event}");
-    let name = event["name"].as_str().expect("a name");
+    let name = event["name"].as_str().unwrap();
     let fields = find(EVENTS, name).unwrap_or_else(|| panic!("no event {name}"));
     check_fields(&event["data"], fields, name);
 }
@@ -243,7 +243,7 @@ fn check_fields(value: &Value, fields: &str, context: &str) {
     let defined: Vec<(&str, bool, &str)> = fields
         .split_ascii_whitespace()
         .map(|field| {
-            let (name, of) = field.split_once(':').expect("a type");
+            let (name, of) = field.split_once(':').unwrap();
             let required = name.strip_suffix('?');
             (required.unwrap_or(name), required.is_none(), of)
         })
@@ -303,7 +303,7 @@ fn check_value(value: &Value, of: &str, context: &str) {
 }
 
 fn check_frame(frame: &Value) {
-    let name = frame["frame_type"].as_str().expect("a frame type");
+    let name = frame["frame_type"].as_str().unwrap();
     let fields = find(FRAMES, name).unwrap_or_else(|| panic!("no frame {name}"));
     // All frames have these.
     check_fields(frame, &format!("{fields} frame_type:text raw?:raw"), name);

@@ -1,0 +1,178 @@
+//! Values over time, in memory that is bounded however long it goes on.
+
+/// Points that are kept: more than a picture has columns.
+const MAXIMUM_POINTS: u32 = 16_384;
+
+/// Bins that are kept, and how long each is at first, in milliseconds.
+const MAXIMUM_BINS: u32 = 512;
+const FIRST_BIN: f64 = 1.0;
+
+/// Streams that are told apart at a time.
+const MAXIMUM_STREAMS: usize = 10_000;
+
+/// A value that changes now and then. When there are too many points, neighbours become one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Series {
+    points: Vec<(f64, f64)>,
+    /// Points come at least so far apart, in milliseconds.
+    interval: f64,
+}
+
+impl Series {
+    pub(super) fn push(&mut self, time: f64, value: f64) {
+        match self.points.last_mut() {
+            Some((_, last)) if last.total_cmp(&value).is_eq() => return,
+            // The last value of an interval stands for it.
+            Some((at, last)) if self.interval > 0.0 && time - *at < self.interval => *last = value,
+            _ => self.points.push((time, value)),
+        }
+        if self.points.len() >= MAXIMUM_POINTS as usize {
+            self.thin();
+        }
+    }
+
+    fn thin(&mut self) {
+        let (first, last) = (self.points.first(), self.points.last());
+        let length = first.zip(last).map_or(0.0, |(first, last)| last.0 - first.0);
+        let kept = f64::from(MAXIMUM_POINTS / 2);
+        self.interval = (length / kept).max(self.interval * 2.0);
+        let interval = self.interval;
+        let mut next = f64::NEG_INFINITY;
+        self.points.retain(|(time, _)| {
+            let keeps = *time >= next;
+            if keeps {
+                next = time + interval;
+            }
+            keeps
+        });
+    }
+
+    pub(super) fn points(&self) -> &[(f64, f64)] {
+        &self.points
+    }
+
+    pub(super) fn maximum(&self) -> f64 {
+        self.points.iter().map(|(_, value)| *value).fold(0.0, f64::max)
+    }
+}
+
+/// Amounts per time. When time goes beyond the last bin, two bins become one.
+#[derive(Clone, Debug)]
+pub(super) struct Bins {
+    amounts: Vec<f64>,
+    /// In milliseconds.
+    width: f64,
+}
+
+impl Default for Bins {
+    fn default() -> Self {
+        Self { amounts: Vec::new(), width: FIRST_BIN }
+    }
+}
+
+impl Bins {
+    pub(super) fn add(&mut self, time: f64, amount: f64) {
+        if !time.is_finite() || time < 0.0 {
+            return;
+        }
+        while time / self.width >= f64::from(MAXIMUM_BINS) {
+            self.widen();
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "below MAXIMUM_BINS")]
+        #[expect(clippy::cast_sign_loss, reason = "times are not negative")]
+        let index = (time / self.width) as usize;
+        if self.amounts.len() <= index {
+            self.amounts.resize(index + 1, 0.0);
+        }
+        if let Some(bin) = self.amounts.get_mut(index) {
+            *bin += amount;
+        }
+    }
+
+    fn widen(&mut self) {
+        self.amounts = self.amounts.chunks(2).map(|pair| pair.iter().sum()).collect();
+        self.width *= 2.0;
+    }
+
+    /// The same in bins wide enough for an average that does not jump about.
+    pub(super) fn smoothed(&self, bins: usize) -> Self {
+        let mut wider = self.clone();
+        while wider.amounts.len() > bins {
+            wider.widen();
+        }
+        wider
+    }
+
+    pub(super) fn amounts(&self) -> &[f64] {
+        &self.amounts
+    }
+
+    /// In milliseconds.
+    pub(super) fn width(&self) -> f64 {
+        self.width
+    }
+
+    pub(super) fn total(&self) -> f64 {
+        self.amounts.iter().sum()
+    }
+}
+
+/// Counts every byte of every stream once, however often it travels.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    /// Where each stream ends so far.
+    ends: std::collections::HashMap<u64, u64>,
+}
+
+impl Progress {
+    /// How many bytes of this range lie beyond all before.
+    pub(super) fn gain(&mut self, stream: u64, offset: u64, length: u64) -> u64 {
+        if self.ends.len() >= MAXIMUM_STREAMS && !self.ends.contains_key(&stream) {
+            // Most of them are over.
+            self.ends.clear();
+        }
+        let end = offset.saturating_add(length);
+        // Of a stream that was forgotten, only what is new counts.
+        let before = self.ends.entry(stream).or_insert(offset);
+        let gain = end.saturating_sub(*before).min(length);
+        *before = end.max(*before);
+        gain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_stays_bounded_and_keeps_its_ends() {
+        let mut series = Series::default();
+        for step in 0..1_000_000_u32 {
+            series.push(f64::from(step), f64::from(step % 1000));
+        }
+        assert!(series.points().len() < MAXIMUM_POINTS as usize);
+        assert!(series.points().len() > MAXIMUM_POINTS as usize / 4);
+        assert_eq!(series.points().first().map(|(time, _)| *time), Some(0.0));
+        assert!(series.points().last().is_some_and(|(time, _)| *time > 999_000.0));
+        assert!(series.points().is_sorted_by(|a, b| a.0 <= b.0));
+    }
+
+    #[test]
+    fn bins_stay_bounded_and_lose_nothing() {
+        let mut bins = Bins::default();
+        (0..100_000_u32).for_each(|time| bins.add(f64::from(time), 2.0));
+        assert!(bins.amounts().len() <= MAXIMUM_BINS as usize);
+        let is_all = |bins: &Bins| (bins.total() - 200_000.0).abs() < 0.5;
+        assert!(is_all(&bins) && is_all(&bins.smoothed(10)));
+        assert!(bins.smoothed(10).amounts().len() <= 10);
+    }
+
+    #[test]
+    fn bytes_that_travel_again_are_counted_once() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.gain(0, 0, 100), 100);
+        assert_eq!(progress.gain(0, 50, 100), 50);
+        assert_eq!(progress.gain(0, 0, 100), 0);
+        assert_eq!(progress.gain(4, 0, 10), 10);
+    }
+}
