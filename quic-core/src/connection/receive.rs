@@ -145,12 +145,10 @@ impl Connection {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
                 //# If a client receives a packet that uses a different version than it
                 //# initially selected, it MUST discard that packet.
-                if long.version != self.version {
-                    if !self.takes_other_version(&long) {
-                        self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
-                        return Some(long.packet_length);
-                    }
-                    other_version = Some(long.version);
+                other_version = (long.version != self.version).then_some(long.version);
+                if other_version.is_some() && !self.takes_other_version(&long) {
+                    self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
+                    return Some(long.packet_length);
                 }
                 let reason = self.reason_to_discard_source(&long);
                 let reason = reason.or_else(|| self.reason_to_discard_initial(&arrival, &long));

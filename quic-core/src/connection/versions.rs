@@ -162,6 +162,9 @@ impl ClientVersions {
         //= https://www.rfc-editor.org/rfc/rfc9368#section-4
         //# If the client received and acted on a Version Negotiation packet, the
         //# client MUST validate the server's Available Versions field.
+        //= https://www.rfc-editor.org/rfc/rfc8999#section-7
+        //# An endpoint MUST authenticate the semantic content of a Version Negotiation packet
+        //# if it attempts a different QUIC version as a result.
         if !self.reacted {
             return Ok(());
         }
