@@ -116,7 +116,7 @@ impl LocalIds {
         //# SHOULD provide new connection IDs before peers migrate; see
         //# Section 5.1.1.
         let most = usize::from(most.min(self.limit));
-        while self.issued.len().saturating_sub(self.replaced.into()) < most {
+        while self.issued.iter().filter(|issued| !issued.replaced).count() < most {
             let Some(id) = self.draw(&mut generate) else { return };
             let token = Some(reset_token(&id));
             self.add(id, token);
