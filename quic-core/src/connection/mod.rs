@@ -66,7 +66,7 @@ use crate::instant::{Instant, Span};
 use crate::paths::Paths;
 use crate::recorder::Origin;
 use crate::recovery::Recovery;
-use crate::streams::StreamsSlot;
+use crate::streams::{Streams, StreamsSlot};
 use crate::wire::SpaceId;
 
 use self::close::CloseReason;
@@ -192,7 +192,7 @@ impl Connection {
         if !self.lifecycle.is_alive() {
             return None;
         }
-        let event = self.streams.used_mut().and_then(|streams| streams.poll_event());
+        let event = self.streams.used_mut().and_then(Streams::poll_event);
         event.map(Event::Stream).or_else(|| self.poll_datagram_event())
     }
 

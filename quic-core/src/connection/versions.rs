@@ -9,6 +9,7 @@ use rustls::quic::Keys;
 
 use super::parameters::local_parameters;
 use super::start::first_destination_id;
+use super::undecryptable::Undecryptable;
 use super::{Connection, Role};
 use crate::config::{ClientConfig, QUIC_V1, TransportConfig, are_compatible};
 use crate::crypto::{OpenError, Opened, SeededRandom, StartSessionError};
@@ -97,13 +98,12 @@ impl ClientVersions {
             || (self.wanted.contains(&version) && are_compatible(self.chosen, version))
     }
 
-    /// What is selected when a server says that it knows these.
-    fn select(&self, known: impl Iterator<Item = u32> + Clone) -> Option<u32> {
+    /// What is selected when a server says which versions it knows.
+    fn select(&self, is_known: impl Fn(u32) -> bool) -> Option<u32> {
         //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
         //# Upon receiving the Version Negotiation packet, the client SHALL
         //# search for a version it supports in the list provided by the server.
-        let mut wanted = self.wanted.iter().copied();
-        wanted.find(|version| known.clone().any(|known| known == *version))
+        self.wanted.iter().copied().find(|version| is_known(*version))
     }
 
     /// Compares what the server says under the protection of the handshake with what happened.
@@ -175,8 +175,9 @@ impl ClientVersions {
         //# Negotiation packet and the server's Available Versions field is
         //# empty, the client MUST close the connection with a version
         //# negotiation error.
-        let known = information.available.iter().copied().chain([negotiated]);
-        if information.available.is_empty() || self.select(known) != Some(self.chosen) {
+        let available = &information.available;
+        let is_known = |version| version == negotiated || available.contains(&version);
+        if available.is_empty() || self.select(is_known) != Some(self.chosen) {
             return Err(error("the Version Negotiation packet was not the server's"));
         }
         Ok(())
@@ -455,7 +456,8 @@ impl Connection {
         //# A client that supports only this version of QUIC MUST abandon the current connection
         //# attempt if it receives a Version Negotiation packet, with the following two
         //# exceptions.
-        let Some(version) = client.versions.select(header.versions.clone()) else {
+        let is_known = |version| header.versions.clone().any(|known| known == version);
+        let Some(version) = client.versions.select(is_known) else {
             self.vanish(now, ConnectionError::VersionMismatch);
             return;
         };
@@ -493,7 +495,7 @@ impl Connection {
         let destination = first_destination_id(&mut self.random);
         self.version = version;
         self.discard_space(SpaceId::Initial);
-        self.undecryptable = Default::default();
+        self.undecryptable = Undecryptable::default();
         // It is of a session of the other version.
         self.reject_early_data(now);
         self.handshake.restart(session);

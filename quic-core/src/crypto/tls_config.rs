@@ -76,7 +76,7 @@ impl ServerConfigs {
             parameters,
             match version {
                 Version::V2 => &self.version_2,
-                _ => &self.version_1,
+                Version::V1Draft | Version::V1 | _ => &self.version_1,
             },
         )
     }
@@ -167,9 +167,9 @@ impl TlsServerConfig {
     /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
-        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
-            Arc::make_mut(config).key_log = Arc::clone(&key_log);
-        }
+        let ServerConfigs { version_1, version_2, .. } = &mut self.configs;
+        Arc::make_mut(version_1).key_log = Arc::clone(&key_log);
+        Arc::make_mut(version_2).key_log = key_log;
         self
     }
 }

@@ -543,7 +543,7 @@ fn runs_with_early_data_repeat() {
     let run = |seed| {
         let mut pair = visited(setup(seed).build());
         pair.to_server.loss = 0.1;
-        let (_, id) = start_with(&mut pair, &[7; 50_000]);
+        let (_, id) = start_with(&mut pair, &vec![7; 50_000]);
         wait_for(&mut pair, id);
         pair.trace.clone()
     };
@@ -566,12 +566,12 @@ fn early_data_keeps_to_the_remembered_limits_though_the_server_has_larger_ones()
     let client = pair.start();
     let id = pair.client.with(client, |connection| {
         let id = connection.open_stream(Direction::Unidirectional).unwrap();
-        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(5000));
+        assert_eq!(connection.send_stream(id).write(&vec![7; 20_000]), Ok(5000));
         id
     });
     pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
     pair.client.with(client, |connection| {
-        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(20_000));
+        assert_eq!(connection.send_stream(id).write(&vec![7; 20_000]), Ok(20_000));
     });
     assert!(!was_rejected(&pair, client));
 }
