@@ -39,7 +39,7 @@ pub struct Cubic {
     hystart: Option<Box<HyStart>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct State {
     window: Window,
     /// What the window should be larger by, below one byte.
@@ -50,7 +50,8 @@ struct State {
     plateau: f64,
     /// cwnd_prior, in bytes: the window before the last reduction.
     prior: f64,
-    epoch: Option<Epoch>,
+    /// Made when slow start is over.
+    epoch: Option<Box<Epoch>>,
 }
 
 /// A stage of congestion avoidance.
@@ -132,7 +133,7 @@ impl CongestionController for Cubic {
             return;
         }
         if !event.ecn {
-            self.before_event = Some(Box::new(self.state));
+            self.before_event = Some(Box::new(self.state.clone()));
         }
         self.hystart = None;
         self.state.reduce(now);
@@ -194,7 +195,8 @@ impl State {
         let window = to_float(self.window.bytes()) + self.fraction;
         let mtu = to_float(self.window.mtu());
         let plateau = self.plateau;
-        let epoch = self.epoch.get_or_insert_with(|| Epoch::begin(now, window, plateau, mtu));
+        let epoch =
+            self.epoch.get_or_insert_with(|| Epoch::begin(now, window, plateau, mtu).into());
         // One ACK frame never acknowledges more than a window.
         let share = (to_float(acked) / window).min(1.0);
         let alpha = if epoch.reno < self.prior { ALPHA } else { 1.0 };

@@ -34,10 +34,10 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 /// ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
-    mtu: u64,
+    mtu: u16,
     credit: u64,
     /// What is earned on top of `credit`, in billionths of a byte.
-    fraction: u64,
+    fraction: u32,
     /// Up to when credit was given; `None` before anything was sent.
     credited_until: Option<Instant>,
 }
@@ -45,12 +45,13 @@ pub(crate) struct Pacer {
 impl Pacer {
     /// For a new path with this maximum datagram size, in bytes.
     pub(crate) fn new(mtu: u16) -> Self {
-        let mtu = u64::from(mtu.max(MINIMUM_MTU));
-        Self { mtu, credit: mtu * INITIAL_BURST_PACKETS, fraction: 0, credited_until: None }
+        let mtu = mtu.max(MINIMUM_MTU);
+        let credit = u64::from(mtu) * INITIAL_BURST_PACKETS;
+        Self { mtu, credit, fraction: 0, credited_until: None }
     }
 
     pub(crate) fn on_mtu_changed(&mut self, mtu: u16) {
-        self.mtu = u64::from(mtu.max(MINIMUM_MTU));
+        self.mtu = mtu.max(MINIMUM_MTU);
     }
 
     /// Bytes per second that the controller asks for, or else a little more than its window each
@@ -105,7 +106,7 @@ impl Pacer {
         let capacity = self.capacity(rate);
         let room = capacity.saturating_sub(self.credit);
         let whole = u64::try_from(earned / NANOS_PER_SECOND).unwrap_or(u64::MAX);
-        let fraction = u64::try_from(earned % NANOS_PER_SECOND).unwrap_or(0);
+        let fraction = u32::try_from(earned % NANOS_PER_SECOND).unwrap_or(0);
         self.fraction = if whole < room { fraction } else { 0 };
         self.credit = self.credit.saturating_add(whole).min(capacity);
         self.credited_until = Some(since.max(now));
@@ -113,7 +114,7 @@ impl Pacer {
 
     /// The least that is worth sending, in bytes.
     fn burst(&self, rate: u64) -> u64 {
-        let least = self.mtu * MIN_BURST_PACKETS;
+        let least = u64::from(self.mtu) * MIN_BURST_PACKETS;
         in_time(u128::from(rate), BURST_TIME).clamp(least, MAX_BURST.max(least))
     }
 
@@ -123,7 +124,7 @@ impl Pacer {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
         //# Senders SHOULD limit bursts to the initial congestion window; see
         //# Section 7.2.
-        in_time(rate, CREDIT_TIME).max(burst).max(self.mtu * INITIAL_BURST_PACKETS)
+        in_time(rate, CREDIT_TIME).max(burst).max(u64::from(self.mtu) * INITIAL_BURST_PACKETS)
     }
 }
 

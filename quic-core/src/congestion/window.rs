@@ -10,15 +10,15 @@ pub(super) const MAX_WINDOW: u64 = 1 << 32;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     bytes: u64,
-    mtu: u64,
+    mtu: u16,
     /// Neither grown nor reduced yet.
     untouched: bool,
 }
 
 impl Window {
     pub(super) fn new(mtu: u16) -> Self {
-        let mtu = u64::from(mtu.max(MINIMUM_MTU));
-        Self { bytes: initial_window(mtu), mtu, untouched: true }
+        let mtu = mtu.max(MINIMUM_MTU);
+        Self { bytes: initial_window(mtu.into()), mtu, untouched: true }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -26,14 +26,14 @@ impl Window {
     }
 
     pub(super) fn mtu(&self) -> u64 {
-        self.mtu
+        self.mtu.into()
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
     //# The RECOMMENDED value is 2 * max_datagram_size.
     /// kMinimumWindow (RFC 9002 §7.2).
     pub(super) fn minimum(&self) -> u64 {
-        2 * self.mtu
+        2 * self.mtu()
     }
 
     pub(super) fn set(&mut self, bytes: u64) {
@@ -46,7 +46,7 @@ impl Window {
     }
 
     pub(super) fn set_mtu(&mut self, mtu: u16) {
-        self.mtu = u64::from(mtu.max(MINIMUM_MTU));
+        self.mtu = mtu.max(MINIMUM_MTU);
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
         //# If the maximum datagram size changes during the connection, the
         //# initial congestion window SHOULD be recalculated with the new size.
@@ -55,7 +55,7 @@ impl Window {
         //# handshake, the congestion window SHOULD be set to the new initial
         //# congestion window.
         if self.untouched {
-            self.bytes = initial_window(self.mtu);
+            self.bytes = initial_window(self.mtu());
         }
         self.bytes = self.bytes.clamp(self.minimum(), MAX_WINDOW);
     }
