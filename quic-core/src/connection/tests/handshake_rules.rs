@@ -338,38 +338,3 @@ fn an_acknowledgment_in_a_handshake_packet_shows_that_the_address_is_validated()
         assert_eq!(pair.client.peer.completed_address_validation, shows, "{space:?}");
     }
 }
-
-#[test]
-fn no_end_processes_1_rtt_packets_before_its_handshake_is_complete() {
-    let received = |connection: &Connection| connection.statistics().packets_received;
-    let mut pair = Pair::started();
-    let before = received(&pair.client);
-    let early = pair.server.forge(SpaceId::Application, PING);
-    deliver(&mut pair.client, pair.now, &early);
-    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
-    //= type=test
-    //# Endpoints in either role MUST NOT decrypt 1-RTT packets from their peer
-    //# prior to completing the handshake.
-    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
-    //= type=test
-    //# Even if it has 1-RTT secrets, a client MUST NOT process incoming 1-RTT
-    //# protected packets before the TLS handshake is complete.
-    assert_eq!(received(&pair.client), before);
-    pair.carry_to_client();
-    assert!(pair.client.space(SpaceId::Application).received.is_duplicate(0), "it was kept");
-
-    // The server has keys for 1-RTT packets before it has the client's Finished.
-    let before = received(&pair.server);
-    assert!(pair.server.keys.one_rtt.is_some() && !pair.server.handshake.is_complete());
-    let early = pair.client.forge(SpaceId::Application, PING);
-    deliver(&mut pair.server, pair.now, &early);
-    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
-    //= type=test
-    //# A server MUST NOT process incoming 1-RTT protected packets before the
-    //# TLS handshake is complete.
-    assert_eq!(received(&pair.server), before);
-    assert_eq!(pair.server.space(SpaceId::Application).received.largest(), None);
-    pair.carry_to_server();
-    assert!(pair.server.handshake.is_complete());
-    assert!(pair.server.space(SpaceId::Application).received.largest().is_some());
-}

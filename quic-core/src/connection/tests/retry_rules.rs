@@ -193,22 +193,3 @@ fn a_retry_ends_the_waiting() {
     deliver(&mut client, now, &retry);
     assert_eq!(client.recovery.pto_count(), 0);
 }
-
-#[test]
-fn a_client_discards_packets_of_another_version_than_its_own() {
-    let mut pair = Pair::started();
-    let flight = sent_by(&mut pair.server, pair.now);
-    for version in [2_u32, 0x6b33_43cf, 0xff00_001d, 0x0a0a_0a0a] {
-        let mut other = flight[0].clone();
-        other[1..5].copy_from_slice(&version.to_be_bytes());
-        deliver(&mut pair.client, pair.now, &other);
-    }
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
-    //= type=test
-    //# If a client receives a packet that uses a different version than it
-    //# initially selected, it MUST discard that packet.
-    let statistics = pair.client.statistics();
-    assert_eq!((statistics.packets_received, statistics.packets_discarded), (0, 4));
-    deliver(&mut pair.client, pair.now, &flight[0]);
-    assert!(pair.client.statistics().packets_received > 0);
-}
