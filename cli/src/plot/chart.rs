@@ -310,6 +310,17 @@ mod tests {
     }
 
     #[test]
+    fn legends_stay_between_the_title_and_the_edge() {
+        let picture = draw(&Trace::default());
+        let ends = picture.lines().filter(|line| line.contains("text-anchor=\"end\""));
+        let place = |line: &str| line.split('"').nth(1).unwrap().parse::<f64>().unwrap();
+        assert!(ends.clone().any(|line| line.contains(">packets lost<")));
+        assert!(ends.clone().all(|line| place(line) <= RIGHT));
+        let first = ends.clone().find(|line| line.contains(">congestion window<")).unwrap();
+        assert!(place(first) - width("congestion window") > LEFT + 200.0);
+    }
+
+    #[test]
     fn a_long_trace_makes_a_small_picture_with_all_that_was_seen() {
         let mut trace = Trace::of("<&>".into(), "client".into());
         trace.acked();

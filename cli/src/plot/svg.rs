@@ -138,3 +138,14 @@ fn path(points: &[(f64, f64)]) -> String {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::path;
+
+    #[test]
+    fn a_path_says_only_what_changes() {
+        let points = [(0.0, 0.0), (1.0, 0.0), (1.0, 2.0), (3.0, 4.0), (3.01, 4.0), (3.0, 5.0)];
+        assert_eq!(path(&points), "M0.0 0.0H1.0V2.0L3.0 4.0V5.0");
+    }
+}
