@@ -28,8 +28,9 @@ use crate::wire::{ConnectionId, Side};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
-    /// Initial packets cannot be protected without this suite (RFC 9001 §5.2).
-    #[error("the crypto provider lacks TLS13_AES_128_GCM_SHA256 with support for QUIC")]
+    /// Initial packets cannot be protected without this suite (RFC 9001 §5.2), which is neither in
+    /// the provider of the configuration nor in this crate's own.
+    #[error("no crypto provider has TLS13_AES_128_GCM_SHA256 with support for QUIC")]
     NoInitialCipherSuite,
     /// rustls does not accept it for QUIC: TLS 1.3 is off, or the certificate and key are no good.
     #[error("the TLS configuration is not fit for QUIC: {0}")]

@@ -106,6 +106,18 @@ fn more_early_data_than_the_first_flight_holds_goes_on_after_the_handshake() {
 }
 
 #[test]
+fn the_handshake_does_not_wait_because_early_data_used_up_the_first_burst() {
+    for make in [setup, rustls_setup] {
+        let mut pair = visited(make(1).build());
+        (pair.to_server.delay, pair.to_client.delay) = (millis(25), millis(25));
+        let (before, visits) = (pair.now(), pair.server.connected.len());
+        start_with(&mut pair, &vec![7; 400_000]);
+        pair.wait("complete", seconds(2), |pair| pair.server.connected.len() > visits);
+        assert_eq!(pair.now() - before, millis(75), "the client's last flight left at once");
+    }
+}
+
+#[test]
 fn a_first_connection_has_no_early_data() {
     for make in [setup, rustls_setup] {
         let mut pair = make(1).build();
