@@ -92,7 +92,7 @@ impl Connection {
     }
 
     /// A client that resumes a session may send at once, by what it remembers of the server.
-    pub(super) fn offer_early_data(&mut self) {
+    pub(super) fn offer_early_data(&mut self, now: Instant) {
         let session = self.handshake.session_mut();
         let remembered = session.remembered_parameters();
         // What cannot be read was never taken from a server.
@@ -101,7 +101,7 @@ impl Connection {
         let Some(keys) = session.early_keys() else { return };
         let limits = EarlyLimits::from(&remembered);
         self.early_data = Some(Box::new(EarlyData::new(EarlyDataStatus::Offered, keys, limits)));
-        self.apply_remembered(&remembered);
+        self.apply_remembered(now, &remembered);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
@@ -112,13 +112,12 @@ impl Connection {
     //# ack_delay_exponent, max_ack_delay, initial_source_connection_id,
     //# original_destination_connection_id, preferred_address,
     //# retry_source_connection_id, and stateless_reset_token.
-    pub(super) fn apply_remembered(&mut self, remembered: &TransportParameters) {
+    pub(super) fn apply_remembered(&mut self, now: Instant, remembered: &TransportParameters) {
         self.streams.set_peer_limits(remembered.into());
         self.set_peer_datagram_size(remembered);
-        // Unless it is in the way, the limit of this connection's server counts alone.
-        if remembered.max_udp_payload_size < self.paths.active().mtu.current().into() {
-            self.paths.set_peer_maximum(remembered.max_udp_payload_size);
-        }
+        self.set_peer_idle_timeout(now, remembered);
+        self.paths.set_peer_maximum(remembered.max_udp_payload_size);
+        self.peer.forbids_migration = remembered.disable_active_migration;
     }
 
     /// A server that took a ClientHello with early data opens the packets that come with it; one

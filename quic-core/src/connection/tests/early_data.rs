@@ -93,7 +93,7 @@ fn what_is_remembered_is_what_streams_need_and_nothing_of_the_last_connection_it
     //# used by the server that it is able to process.
     let mut client = client(NOW, TransportConfig::default());
     let (peer, id) = (format!("{:?}", client.peer), *client.remote_ids.active());
-    client.apply_remembered(&TransportParameters {
+    client.apply_remembered(NOW, &TransportParameters {
         ack_delay_exponent: 9,
         max_ack_delay: 99,
         initial_source_connection_id: Some(ConnectionId::new(&[9; 8]).unwrap()),
@@ -242,7 +242,7 @@ fn a_client_goes_by_the_new_parameters_of_the_server_after_the_handshake() {
         TransportConfig { max_ack_delay: Duration::from_millis(70), ..TransportConfig::default() },
     );
     pair.client.early_data = Some(offered(&pair));
-    pair.client.apply_remembered(&TransportParameters {
+    pair.client.apply_remembered(NOW, &TransportParameters {
         max_ack_delay: 5,
         ack_delay_exponent: 9,
         ..TransportParameters::default()
