@@ -177,6 +177,9 @@ impl Connection {
         if early.status != EarlyDataStatus::Offered {
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+        //# A client SHOULD stop sending 0-RTT data if it receives an
+        //# indication that 0-RTT data has been rejected.
         early.keys = None;
         early.reject(next);
         self.resend_all(SpaceId::Application);
@@ -192,6 +195,14 @@ impl Connection {
     }
 
     /// Whether Application packets are 0-RTT packets of a client now.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //# A server MUST NOT use 0-RTT keys to protect packets; it uses 1-RTT
+    //# keys to protect acknowledgments of 0-RTT packets.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //# Once a client has installed 1-RTT keys, it MUST NOT send any more
+    //# 0-RTT packets.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+    //# An acknowledgment for a 1-RTT packet MUST be carried in a 1-RTT packet.
     #[inline]
     pub(super) fn sends_early(&self) -> bool {
         self.keys.one_rtt.is_none() && self.has_early_keys() && self.side() == Side::Client
@@ -203,6 +214,9 @@ impl Connection {
     }
 
     /// Whether 0-RTT packets can be opened.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //# A client MUST NOT attempt to decrypt 0-RTT packets it receives and
+    //# instead MUST discard them.
     pub(super) fn opens_early(&self) -> bool {
         self.side() == Side::Server && self.has_early_keys()
     }
