@@ -56,6 +56,10 @@ fn early_versions(pair: &Pair, from: usize) -> Vec<u32> {
 
 #[test]
 fn the_largest_datagram_fits_a_0_rtt_packet() {
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-5
+    //= type=test
+    //# A PL MUST adjust the MPS indicated by DPLPMTUD to account for any additional overhead
+    //# introduced by the PL.
     for make in [setup, rustls_setup] {
         for length in [0, 8, 20] {
             let mut setup = make(1);
