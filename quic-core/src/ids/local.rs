@@ -23,10 +23,13 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct LocalIds {
     /// Bytes per ID; with 0, there is only the empty one.
     length: u8,
-    /// At most [`ACTIVE_CONNECTION_ID_LIMIT`], and as many again that are being replaced.
+    /// In the order of their sequence numbers; at most [`ACTIVE_CONNECTION_ID_LIMIT`], and as many
+    /// again that are being replaced.
     issued: SmallVec<[Issued; 1]>,
     /// How many the peer is willing to keep; 1 until it is known.
     limit: u8,
+    /// How many of the first ones issued the peer is asked to retire.
+    replaced: u8,
     next_sequence: u64,
     /// Largest sequence number that left in a frame.
     largest_sent: u64,
@@ -40,8 +43,6 @@ struct Issued {
     id: ConnectionId,
     /// Whether it has to be announced.
     pending: bool,
-    /// Whether the peer is asked to retire it.
-    replaced: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
     /// Whether the packet that moved the peer to the active path, or began the connection, came
@@ -57,18 +58,12 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued {
-            sequence: 0,
-            id: first,
-            pending: false,
-            replaced: false,
-            token: None,
-            current: true,
-        });
+        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, current: true });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
             limit: 1,
+            replaced: 0,
             next_sequence: 1,
             largest_sent: 0,
             registrations,
@@ -116,7 +111,7 @@ impl LocalIds {
         //# SHOULD provide new connection IDs before peers migrate; see
         //# Section 5.1.1.
         let most = usize::from(most.min(self.limit));
-        while self.issued.iter().filter(|issued| !issued.replaced).count() < most {
+        while self.issued.len().saturating_sub(self.replaced.into()) < most {
             let Some(id) = self.draw(&mut generate) else { return };
             let token = Some(reset_token(&id));
             self.add(id, token);
@@ -128,7 +123,7 @@ impl LocalIds {
     //# connection ID MUST increase by 1.
     fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
         let (sequence, pending) = (self.next_sequence, token.is_some());
-        self.issued.push(Issued { sequence, id, pending, replaced: false, token, current: false });
+        self.issued.push(Issued { sequence, id, pending, token, current: false });
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.registrations.push(Registration::AddId(id));
     }
@@ -168,17 +163,17 @@ impl LocalIds {
     //# before receiving RETIRE_CONNECTION_ID frames that retire all
     //# connection IDs indicated by the previous Retire Prior To value.
     pub(crate) fn replace_all(&mut self) -> bool {
-        let begins = self.issued.iter().all(|issued| !issued.replaced);
+        let begins = self.replaced == 0;
         if begins && self.length > 0 {
-            self.issued.iter_mut().for_each(|issued| issued.replaced = true);
+            self.replaced = u8::try_from(self.issued.len()).unwrap_or(u8::MAX);
         }
         begins
     }
 
     /// Below which sequence number the peer is asked to retire all IDs.
     fn retire_prior_to(&self) -> u64 {
-        let replaced = self.issued.iter().filter(|issued| issued.replaced);
-        replaced.map(|issued| issued.sequence.saturating_add(1)).max().unwrap_or(0)
+        let mut replaced = self.issued.iter().take(self.replaced.into());
+        replaced.next_back().map_or(0, |issued| issued.sequence.saturating_add(1))
     }
 
     /// An ID that is not in use.
@@ -252,6 +247,9 @@ impl LocalIds {
         //# The endpoint SHOULD continue to accept the previously
         //# issued connection IDs until they are retired by the peer.
         let retired = self.issued.remove(index);
+        if index < usize::from(self.replaced) {
+            self.replaced = self.replaced.saturating_sub(1);
+        }
         self.registrations.push(Registration::RemoveId(retired.id));
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod acknowledgments;
 mod costs;
 mod early_data;
+mod early_packets;
 mod extensions;
 mod frame_rules;
 mod frame_table;
