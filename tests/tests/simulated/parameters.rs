@@ -181,8 +181,7 @@ fn integers() -> Vec<(u64, Vec<u64>, Vec<u64>)> {
         (0x08, streams.0.clone(), streams.1.clone()),
         (0x09, streams.0, streams.1),
         (0x0a, vec![21, maximum], vec![0, 20]),
-        // Not below the min_ack_delay that is sent beside it.
-        (0x0b, vec![1 << 14, maximum], vec![25, (1 << 14) - 1]),
+        (0x0b, vec![1 << 14, maximum], vec![0, (1 << 14) - 1]),
         (0x0e, vec![0, 1], vec![2, maximum]),
     ]
 }
