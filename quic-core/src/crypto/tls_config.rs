@@ -277,6 +277,9 @@ impl TlsClientConfig {
     /// and it has no forward secrecy.
     #[must_use]
     pub fn offer_early_data(mut self, offer: bool) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+        //# A client therefore MUST NOT use 0-RTT for application data unless
+        //# specifically requested by the application that is in use.
         Arc::make_mut(&mut self.config).enable_early_data = offer;
         self
     }
