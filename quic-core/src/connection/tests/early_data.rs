@@ -326,7 +326,7 @@ fn only_clients_seal_with_0_rtt_keys_and_only_servers_open() {
     //# them.
     let mut pair = Pair::started();
     pair.client.early_data = Some(Box::new(offered(&pair)));
-    pair.server.early_data = Some(offered(&pair));
+    pair.server.early_data = Some(Box::new(offered(&pair)));
     pair.server.keys.one_rtt = None;
     assert!(pair.client.can_seal(SpaceId::Application) && pair.server.opens_early());
     assert!(!pair.server.can_seal(SpaceId::Application));
