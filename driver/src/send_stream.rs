@@ -154,7 +154,7 @@ impl SendStream {
     }
 
     /// Waits until the peer stopped the stream, and returns its code; or until it acknowledged
-    /// everything, the end included, and returns `None`. Cancel safe.
+    /// everything, the end included, or the reset, and returns `None`. Cancel safe.
     ///
     /// # Errors
     /// [`StoppedError::ConnectionLost`] if the connection ended before.

@@ -134,7 +134,7 @@ impl Connection {
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
-        connection.offer_early_data();
+        connection.offer_early_data(now);
         Ok(connection)
     }
 

@@ -28,8 +28,9 @@ use crate::wire::{ConnectionId, Side};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
-    /// Initial packets cannot be protected without this suite (RFC 9001 §5.2).
-    #[error("the crypto provider lacks TLS13_AES_128_GCM_SHA256 with support for QUIC")]
+    /// Initial packets cannot be protected without this suite (RFC 9001 §5.2), which is neither in
+    /// the provider of the configuration nor in this crate's own.
+    #[error("no crypto provider has TLS13_AES_128_GCM_SHA256 with support for QUIC")]
     NoInitialCipherSuite,
     /// rustls does not accept it for QUIC: TLS 1.3 is off, or the certificate and key are no good.
     #[error("the TLS configuration is not fit for QUIC: {0}")]
@@ -276,6 +277,9 @@ impl TlsClientConfig {
     /// and it has no forward secrecy.
     #[must_use]
     pub fn offer_early_data(mut self, offer: bool) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+        //# A client therefore MUST NOT use 0-RTT for application data unless
+        //# specifically requested by the application that is in use.
         Arc::make_mut(&mut self.config).enable_early_data = offer;
         self
     }

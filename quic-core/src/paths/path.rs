@@ -151,7 +151,7 @@ impl Path {
             let app_limited = self.delivery.as_ref().is_some_and(|rate| rate.is_app_limited());
             let sent = Sent { bytes, in_flight: self.in_flight, app_limited };
             self.congestion.on_sent(now, &sent);
-            self.pacer.on_sent(bytes);
+            self.pacer.on_sent(now, bytes);
             if self.is_window_limited() {
                 self.limited_at = Some(now);
             }
@@ -276,6 +276,12 @@ impl Path {
     pub(crate) fn set_peer_maximum(&mut self, maximum: u64) {
         let changed = self.mtu.set_peer_maximum(maximum);
         self.propagate_mtu(changed);
+    }
+
+    /// What is known of the MTU is what a new path has.
+    pub(super) fn forget_mtu(&mut self, config: &TransportConfig) {
+        self.mtu = MtuDiscovery::new(config.initial_mtu, config.max_mtu);
+        self.propagate_mtu(true);
     }
 
     fn propagate_mtu(&mut self, changed: bool) -> bool {

@@ -139,6 +139,24 @@ fn a_path_is_probed_before_the_client_moves_there_and_nothing_is_sent_twice() {
 }
 
 #[test]
+fn what_a_path_lost_counts_as_its_own_after_it_was_left() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    let path = second_path(&mut pair);
+    pair.dead.push(CLIENT);
+    let id = pair.client.send_all(client, Direction::Unidirectional, noise(10_000, 1));
+    pair.settle();
+    migrate(&mut pair, client, path).unwrap();
+    pair.wait("received", seconds(5), |pair| pair.server.is_finished(server, id));
+    let paths: Vec<_> = pair.client.with(client, |c| c.paths().collect());
+    let [new, old] = paths[..] else { panic!("{paths:?}") };
+    let all = pair.client.with(client, |c| c.statistics()).packets_lost;
+    assert!(new.is_active && all > 5);
+    assert_eq!((new.packets_lost, old.packets_lost), (0, all));
+}
+
+#[test]
 fn a_path_that_does_not_work_is_told_and_left() {
     let mut pair = Pair::new(1);
     let (client, _) = pair.connect();
@@ -375,6 +393,11 @@ fn a_nat_that_picks_the_port_of_a_reflector_does_not_end_the_connection() {
 
 #[test]
 fn a_spoofed_address_gets_no_more_than_three_times_what_came_from_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8
+    //= type=test
+    //# Therefore, after receiving packets from an address that is not yet validated, an
+    //# endpoint MUST limit the amount of data it sends to the unvalidated address to three
+    //# times the amount of data received from that address.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
     //= type=test
     //# An endpoint MAY send data to an unvalidated peer address, but it MUST

@@ -54,6 +54,16 @@ fn events(connection: &mut Connection) -> Vec<Event> {
 //= type=test
 //# All other frame types MUST only be sent in the application data packet
 //# number space.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# To assist applications in choosing a suitable data block size, the PL is
+//# RECOMMENDED to provide a primitive that returns the MPS derived from the
+//# PLPMTU to the higher layer using the PL.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-4.4
+//= type=test
+//# To determine the largest data block that can be sent, a PL SHOULD
+//# provide applications with a primitive that returns the MPS, derived
+//# from the current PLPMTU.
 #[test]
 fn datagrams_arrive_with_the_next_packet_and_are_reported() {
     let mut pair = Pair::confirmed();
