@@ -19,7 +19,8 @@ const BOTH: [u32; 2] = [QUIC_V1, QUIC_V2];
 fn send_largest(pair: &mut Pair, client: ConnectionHandle) -> usize {
     pair.client.with(client, |connection| {
         let mut datagrams = connection.datagrams();
-        let size = datagrams.maximum_size().expect("it is remembered that the server takes them");
+        // It is remembered that the server takes them.
+        let size = datagrams.maximum_size().unwrap();
         let data = Bytes::from(vec![7; size]);
         datagrams.send(OutgoingDatagram::new(data).reported_as(1)).unwrap();
         size
