@@ -146,7 +146,7 @@ impl SendStream {
         let reset = state.connection.send_stream(self.id).reset_at(code, reliable_size);
         reset.map_err(|error| match error {
             CoreResetAtError::Unsupported => ResetAtError::Unsupported,
-            _ => ResetAtError::ClosedStream,
+            CoreResetAtError::Closed | _ => ResetAtError::ClosedStream,
         })?;
         self.ended = true;
         self.connection.changed(state);
@@ -154,7 +154,7 @@ impl SendStream {
     }
 
     /// Waits until the peer stopped the stream, and returns its code; or until it acknowledged
-    /// everything, the end included, and returns `None`. Cancel safe.
+    /// everything, the end included, or the reset, and returns `None`. Cancel safe.
     ///
     /// # Errors
     /// [`StoppedError::ConnectionLost`] if the connection ended before.

@@ -83,7 +83,8 @@ pub enum StreamEvent {
     Readable(StreamId),
     /// A write that was blocked can go on.
     Writable(StreamId),
-    /// Everything written was acknowledged, and so was the end.
+    /// Everything written was acknowledged, and so was the end; or the stream's reset was, unless
+    /// the peer had [`Stopped`](Self::Stopped) it.
     Finished(StreamId),
     /// Everything written to all streams was acknowledged, and every end and reset, after
     /// [`notify_when_flushed`](crate::Connection::notify_when_flushed) asked for this.

@@ -234,6 +234,10 @@ fn compare(
         return Ok(());
     }
     let (in_use_length, wanted_length) = (in_use.connection_id_length, wanted.connection_id_length);
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //# An endpoint that uses this design MUST either use the same connection ID
+    //# length for all connections or encode the length of the connection ID
+    //# such that it can be recovered without state.
     if in_use_length != wanted_length {
         return Err(AddSocketError::ConnectionIdLengthMismatch {
             local,

@@ -168,6 +168,7 @@ async fn a_reset_reaches_the_reader_with_its_code() {
         let pair = Pair::new();
         let mut streams = pair.stream().await;
         streams.send.reset(VarInt::from_u32(42)).unwrap();
+        assert_eq!(streams.send.stopped().await, Ok(None), "the reset is acknowledged");
         let reset = ReadError::Reset(VarInt::from_u32(42));
         assert_eq!(streams.peer_recv.read(&mut [0; 8]).await, Err(reset.clone()));
         assert_eq!(streams.peer_recv.read(&mut [0; 8]).await, Err(reset));

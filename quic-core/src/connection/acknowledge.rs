@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::Connection;
 use super::handshake::Handshake;
 use super::recording::{Recording, numbered_in};
@@ -66,6 +68,14 @@ impl Owners<'_> {
     fn datagram(&mut self, act: impl FnOnce(&mut Datagrams)) {
         if let Some(datagrams) = &mut self.datagrams {
             act(datagrams);
+        }
+    }
+
+    /// A datagram will not arrive any more. A probe makes nothing of what it repeats lost, so that
+    /// this is not in the table.
+    fn on_datagram_lost(&mut self, frame: &SentFrame) {
+        if let SentFrame::Datagram { report } = *frame {
+            self.datagram(|it| it.on_lost(report));
         }
     }
 
@@ -156,6 +166,26 @@ impl Owners<'_> {
     }
 }
 
+/// Counts the packets that other paths than the active one lost, by their generations.
+#[derive(Default)]
+struct LostElsewhere {
+    by_path: SmallVec<[(u32, u64); 3]>,
+    /// The packet that was counted last: each of its frames is told.
+    last: Option<u64>,
+}
+
+impl LostElsewhere {
+    fn on_frame(&mut self, packet: &SentPacket) {
+        if self.last.replace(packet.number()) == Some(packet.number()) {
+            return;
+        }
+        match self.by_path.iter_mut().find(|(path, _)| *path == packet.path()) {
+            Some((_, packets)) => *packets = packets.saturating_add(1),
+            None => self.by_path.push((packet.path(), 1)),
+        }
+    }
+}
+
 impl Connection {
     /// An ACK frame on its way through the components.
     pub(super) fn handle_ack(
@@ -233,6 +263,7 @@ impl Connection {
         let path = self.paths.active();
         let thresholds = self.recovery.loss_thresholds(&path.rtt, path.generation);
         let mut largest_size = 0;
+        let mut elsewhere = LostElsewhere::default();
         let (sent, mut owners) = self.split(space);
         let largest_acked = sent.largest_acked();
         let mut outcome = sent.detect_lost(now, &thresholds, |packet, frame| {
@@ -242,6 +273,8 @@ impl Connection {
             }
             if packet.path() == thresholds.path {
                 owners.path.on_packet_lost(now, (space, packet.number()), is_mtu_probe);
+            } else {
+                elsewhere.on_frame(packet);
             }
             if owners.recording.is_some() {
                 let overtaken = packet.number().saturating_add(thresholds.packet_threshold);
@@ -250,16 +283,17 @@ impl Connection {
                 owners.record_lost(now, loss, frame);
             }
             owners.on_lost(frame);
-            // A probe makes nothing of what it repeats lost.
-            if let SentFrame::Datagram { report } = *frame {
-                owners.datagram(|it| it.on_lost(report));
-            }
+            owners.on_datagram_lost(frame);
         });
         // What arrived in between shows that congestion did not persist, in whatever space
         // (RFC 9002 §7.6.2).
         outcome.span = outcome
             .span
             .filter(|span| !self.spaces.iter().any(|space| space.sent.has_arrived_between(*span)));
+        for (generation, packets) in elsewhere.by_path {
+            let path = self.paths.by_generation(generation).map(|path| path.id);
+            self.counters.ledger().on_lost(path, packets);
+        }
         if outcome.packets > 0 {
             self.on_packets_lost(now, &outcome, largest_size);
         }
@@ -343,7 +377,10 @@ impl Connection {
     pub(super) fn resend_all(&mut self, space: SpaceId) {
         let generation = self.paths.active().generation;
         let (sent, mut owners) = self.split(space);
-        let given_up = sent.abandon(generation, |_, frame| owners.on_lost(frame));
+        let given_up = sent.abandon(generation, |_, frame| {
+            owners.on_lost(frame);
+            owners.on_datagram_lost(frame);
+        });
         self.paths.active_mut().on_discarded(given_up);
         self.paths.active_mut().on_space_discarded(SpaceId::Initial);
     }

@@ -65,6 +65,9 @@ impl Connection {
     }
 
     /// The most data that one datagram takes on the current path; `None` if the peer receives none.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-5
+    //# A PL MUST adjust the MPS indicated by DPLPMTUD to account for any
+    //# additional overhead introduced by the PL.
     fn maximum_datagram_size(&self) -> Option<usize> {
         let mut header = 1 + self.remote_ids.active().length() + LONGEST_NUMBER;
         if self.sends_early() {
@@ -149,6 +152,14 @@ impl DatagramChannel<'_> {
 
     /// The most bytes that a datagram may have now; `None` if the peer receives none, or has not
     /// said yet. It follows the path's MTU, so that it can grow and shrink.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //# To assist applications in choosing a suitable data block size, the PL is
+    //# RECOMMENDED to provide a primitive that returns the MPS derived from the
+    //# PLPMTU to the higher layer using the PL.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-4.4
+    //# To determine the largest data block that can be sent, a PL SHOULD
+    //# provide applications with a primitive that returns the MPS, derived
+    //# from the current PLPMTU.
     pub fn maximum_size(&self) -> Option<usize> {
         let queue = transport(&self.connection.role).datagram_send_bytes;
         self.connection.maximum_datagram_size().map(|maximum| maximum.min(queue))

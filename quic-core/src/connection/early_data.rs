@@ -92,7 +92,7 @@ impl Connection {
     }
 
     /// A client that resumes a session may send at once, by what it remembers of the server.
-    pub(super) fn offer_early_data(&mut self) {
+    pub(super) fn offer_early_data(&mut self, now: Instant) {
         let session = self.handshake.session_mut();
         let remembered = session.remembered_parameters();
         // What cannot be read was never taken from a server.
@@ -101,7 +101,7 @@ impl Connection {
         let Some(keys) = session.early_keys() else { return };
         let limits = EarlyLimits::from(&remembered);
         self.early_data = Some(Box::new(EarlyData::new(EarlyDataStatus::Offered, keys, limits)));
-        self.apply_remembered(&remembered);
+        self.apply_remembered(now, &remembered);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
@@ -112,13 +112,12 @@ impl Connection {
     //# ack_delay_exponent, max_ack_delay, initial_source_connection_id,
     //# original_destination_connection_id, preferred_address,
     //# retry_source_connection_id, and stateless_reset_token.
-    pub(super) fn apply_remembered(&mut self, remembered: &TransportParameters) {
+    pub(super) fn apply_remembered(&mut self, now: Instant, remembered: &TransportParameters) {
         self.streams.set_peer_limits(remembered.into());
         self.set_peer_datagram_size(remembered);
-        // Unless it is in the way, the limit of this connection's server counts alone.
-        if remembered.max_udp_payload_size < self.paths.active().mtu.current().into() {
-            self.paths.set_peer_maximum(remembered.max_udp_payload_size);
-        }
+        self.set_peer_idle_timeout(now, remembered);
+        self.paths.set_peer_maximum(remembered.max_udp_payload_size);
+        self.peer.forbids_migration = remembered.disable_active_migration;
     }
 
     /// A server that took a ClientHello with early data opens the packets that come with it; one
@@ -178,6 +177,9 @@ impl Connection {
         if early.status != EarlyDataStatus::Offered {
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+        //# A client SHOULD stop sending 0-RTT data if it receives an
+        //# indication that 0-RTT data has been rejected.
         early.keys = None;
         early.reject(next);
         self.resend_all(SpaceId::Application);
@@ -193,6 +195,14 @@ impl Connection {
     }
 
     /// Whether Application packets are 0-RTT packets of a client now.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //# A server MUST NOT use 0-RTT keys to protect packets; it uses 1-RTT
+    //# keys to protect acknowledgments of 0-RTT packets.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //# Once a client has installed 1-RTT keys, it MUST NOT send any more
+    //# 0-RTT packets.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+    //# An acknowledgment for a 1-RTT packet MUST be carried in a 1-RTT packet.
     #[inline]
     pub(super) fn sends_early(&self) -> bool {
         self.keys.one_rtt.is_none() && self.has_early_keys() && self.side() == Side::Client
@@ -204,6 +214,9 @@ impl Connection {
     }
 
     /// Whether 0-RTT packets can be opened.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //# A client MUST NOT attempt to decrypt 0-RTT packets it receives and
+    //# instead MUST discard them.
     pub(super) fn opens_early(&self) -> bool {
         self.side() == Side::Server && self.has_early_keys()
     }

@@ -171,6 +171,10 @@ impl Connection {
         frame: Stream<'_>,
     ) -> Result<(), TransportError> {
         let streams = self.streams.get();
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# A server SHOULD treat a violation of remembered limits
+        //# (Section 7.4.1) as a connection error of an appropriate type (for
+        //# instance, a FLOW_CONTROL_ERROR for exceeding stream data limits).
         streams.handle_stream(frame)?;
         if received.packet_type == PacketType::ZeroRtt {
             streams.on_early_data(frame.stream_id);

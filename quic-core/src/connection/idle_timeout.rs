@@ -47,17 +47,31 @@ impl IdleTimeout {
         }
     }
 
-    /// Takes the peer's max_idle_timeout into account; zero means that it has none. It counts from
-    /// now on, since the packet that told it has just come.
-    pub(super) fn set_peer_timeout(&mut self, now: Instant, timeout: Duration, pto: Duration) {
-        if !timeout.is_zero() {
-            self.duration = Some(self.duration.map_or(timeout, |own| own.min(timeout)));
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
-            //# Each endpoint advertises a max_idle_timeout, but the effective value
-            //# at an endpoint is computed as the minimum of the two advertised
-            //# values
-            self.restart(now, pto);
+    /// Takes the peer's max_idle_timeout into account, beside our own; zero means that it has none.
+    /// It counts from now on, since the packet that told it has just come.
+    pub(super) fn set_peer_timeout(
+        &mut self,
+        now: Instant,
+        (own, peer): (Option<Duration>, Duration),
+        pto: Duration,
+    ) {
+        let own = own.filter(|own| !own.is_zero());
+        let peer = Some(peer).filter(|peer| !peer.is_zero());
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.1
+        //# Each endpoint advertises a max_idle_timeout, but the effective value
+        //# at an endpoint is computed as the minimum of the two advertised
+        //# values
+        let duration = own.into_iter().chain(peer).min();
+        // What was remembered of the peer may have set another one.
+        let is_unchanged = mem::replace(&mut self.duration, duration) == duration;
+        if peer.is_none() && is_unchanged {
+            return;
         }
+        if duration.is_none() {
+            self.deadline.cancel();
+            self.keep_alive_deadline.cancel();
+        }
+        self.restart(now, pto);
     }
 
     pub(super) fn on_packet_received(&mut self, now: Instant, pto: Duration) {
@@ -176,13 +190,32 @@ mod tests {
         let mut timeout = IdleTimeout::new(Some(IDLE), None);
         let now = Instant::EPOCH;
         timeout.on_packet_received(now, PTO);
-        timeout.set_peer_timeout(now, Duration::ZERO, PTO);
+        let (ten, forty) = (Duration::from_secs(10), Duration::from_secs(40));
+        timeout.set_peer_timeout(now, (Some(IDLE), Duration::ZERO), PTO);
         assert_eq!(timeout.duration, Some(IDLE));
-        timeout.set_peer_timeout(now, Duration::from_secs(10), PTO);
-        assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
-        assert_eq!(timeout.deadline.get(), Some(now + Duration::from_secs(10)), "at once");
-        timeout.set_peer_timeout(now, Duration::from_secs(20), PTO);
-        assert_eq!(timeout.duration, Some(Duration::from_secs(10)));
+        timeout.set_peer_timeout(now, (Some(IDLE), ten), PTO);
+        assert_eq!(timeout.duration, Some(ten));
+        assert_eq!(timeout.deadline.get(), Some(now + ten), "at once");
+        timeout.set_peer_timeout(now, (Some(IDLE), forty), PTO);
+        assert_eq!(timeout.duration, Some(IDLE));
+    }
+
+    #[test]
+    fn what_was_remembered_of_the_peer_is_forgotten_when_it_says_another_thing() {
+        let now = Instant::EPOCH;
+        let ten = Duration::from_secs(10);
+        for (own, said, expected) in [
+            (Some(IDLE), Duration::ZERO, Some(IDLE)),
+            (Some(IDLE), Duration::from_secs(20), Some(Duration::from_secs(20))),
+            (None, Duration::ZERO, None),
+            (Some(Duration::ZERO), Duration::ZERO, None),
+        ] {
+            let mut timeout = IdleTimeout::new(own, None);
+            timeout.set_peer_timeout(now, (own, ten), PTO);
+            assert_eq!(timeout.deadline.get(), Some(now + ten));
+            timeout.set_peer_timeout(now, (own, said), PTO);
+            assert_eq!(timeout.deadline.get(), expected.map(|expected| now + expected));
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Connection;
+use super::datagrams::transport;
 use crate::config::TransportConfig;
 use crate::error::TransportError;
 use crate::ids::ACTIVE_CONNECTION_ID_LIMIT;
@@ -189,8 +190,7 @@ impl Connection {
         self.peer.ack_delay_exponent = parameters.ack_delay_exponent;
         self.peer.max_ack_delay = Duration::from_millis(parameters.max_ack_delay).into();
         self.set_peer_datagram_size(parameters);
-        let (idle, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
-        self.idle_timeout.set_peer_timeout(now, idle, pto);
+        self.set_peer_idle_timeout(now, parameters);
         self.paths.set_peer_ack_delay(self.peer.max_ack_delay.into());
         self.paths.set_peer_maximum(parameters.max_udp_payload_size);
         self.local_ids.set_peer_limit(parameters.active_connection_id_limit);
@@ -216,5 +216,12 @@ impl Connection {
         self.streams.set_peer_limits(parameters.into());
         self.start_ack_frequency(parameters);
         Ok(())
+    }
+
+    /// Takes the peer's max_idle_timeout, in place of the one that was remembered.
+    pub(super) fn set_peer_idle_timeout(&mut self, now: Instant, parameters: &TransportParameters) {
+        let own = transport(&self.role).max_idle_timeout;
+        let (peer, pto) = (Duration::from_millis(parameters.max_idle_timeout), self.pto());
+        self.idle_timeout.set_peer_timeout(now, (own, peer), pto);
     }
 }

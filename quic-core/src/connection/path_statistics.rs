@@ -43,7 +43,7 @@ pub struct PathStatistics {
     pub bytes_sent: u64,
     /// Bytes of UDP payload received.
     pub bytes_received: u64,
-    /// Packets declared lost while it was the path in use.
+    /// Packets that were sent on it and declared lost, in its time and after it.
     pub packets_lost: u64,
 }
 
@@ -109,6 +109,14 @@ impl Ledger {
             let counts = self.of(path);
             counts.datagrams_received += 1;
             counts.bytes_received += bytes;
+        }
+    }
+
+    /// Packets of a path besides the active one are lost; it need not be known any more.
+    pub(super) fn on_lost(&mut self, path: Option<u32>, packets: u64) {
+        self.elsewhere.packets_lost += packets;
+        if let Some(path) = path {
+            self.of(path).packets_lost += packets;
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::client_versions::ClientVersions;
 use super::handshake::Handshake;
 use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
@@ -16,7 +17,7 @@ use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
 use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
-use super::versions::{ClientVersions, client_parameters, encode_parameters, wire_version};
+use super::versions::{client_parameters, encode_parameters, wire_version};
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
@@ -133,7 +134,7 @@ impl Connection {
         if let Err(error) = connection.drive_handshake(now) {
             return Err(StartSessionError::Tls(error.to_string()));
         }
-        connection.offer_early_data();
+        connection.offer_early_data(now);
         Ok(connection)
     }
 

@@ -121,6 +121,11 @@ pub(super) fn seal_with(
         place.number_offset.checked_add(place.number_length).ok_or(SealError::Length)?;
     let (header, rest) = packet.split_at_mut_checked(payload_offset).ok_or(SealError::Length)?;
     let (payload, tag_room) = rest.split_last_chunk_mut::<TAG_LENGTH>().ok_or(SealError::Length)?;
+    // One pass over the payload and one mask of five bytes, whatever the number is and however long.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+    //# For the sending of packets, construction and protection of packet
+    //# payloads and packet numbers MUST be free from side channels that would
+    //# reveal the packet number or its encoded size.
     let tag = packet_key
         .encrypt_in_place(place.number, header, payload)
         .map_err(|_| SealError::Length)?;

@@ -25,6 +25,8 @@ use crate::error::{TransportError, TransportErrorCode};
 const UNEXPECTED_MESSAGE: u8 = 10;
 /// `internal_error` (RFC 8446 §6).
 const INTERNAL_ERROR: u8 = 80;
+/// `no_application_protocol` (RFC 7301 §3.2).
+const NO_APPLICATION_PROTOCOL: u8 = 120;
 /// Longest reason for closing, in bytes; the certificate errors of rustls can quote the peer.
 const MAXIMUM_REASON: usize = 256;
 
@@ -129,6 +131,11 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
     let config = configs.of(version, &parameters);
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7
     //# The cryptographic handshake MUST provide the following properties:
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+    //# A server MUST NOT use post-handshake client authentication (as defined
+    //# in Section 4.6.2 of [TLS13]) because the multiplexing offered by QUIC
+    //# prevents clients from correlating the certificate request with the
+    //# application-level event that triggered it (see [HTTP2-TLS13]).
     let server = ServerConnection::new(config, version, parameters);
     let mut connection =
         Connection::Server(server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?);
@@ -155,6 +162,11 @@ fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> 
         //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
         //# connection error of type 0x010a, equivalent to a fatal TLS alert of
         //# unexpected_message; see Section 4.8.
+        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# The server MUST treat the inability to select a compatible
+        //# application protocol as a connection error of type 0x0178
+        //# (no_application_protocol).
         None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
@@ -176,6 +188,16 @@ fn alert(code: u8, reason: impl Into<Cow<'static, str>>) -> TransportError {
         frame_type: None,
         reason: reason.into(),
     }
+}
+
+/// Whether the server selected a protocol that this end cannot use, since it was not offered for
+/// the version in use. TLS has another alert for this.
+//= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+//# Similarly, a client MUST treat the selection of an incompatible
+//# application protocol by a server as a connection error of type 0x0178.
+fn is_unoffered_protocol(error: &rustls::Error) -> bool {
+    let misbehaved = PeerMisbehaved::SelectedUnofferedApplicationProtocol;
+    *error == rustls::Error::PeerMisbehaved(misbehaved)
 }
 
 /// What QUIC forbids where TLS has another answer, or none.

@@ -77,7 +77,7 @@ impl ServerConfigs {
             parameters,
             match version {
                 Version::V2 => &self.version_2,
-                _ => &self.version_1,
+                Version::V1Draft | Version::V1 | _ => &self.version_1,
             },
         )
     }
@@ -168,9 +168,9 @@ impl TlsServerConfig {
     /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
-        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
-            Arc::make_mut(config).key_log = Arc::clone(&key_log);
-        }
+        let ServerConfigs { version_1, version_2, .. } = &mut self.configs;
+        Arc::make_mut(version_1).key_log = Arc::clone(&key_log);
+        Arc::make_mut(version_2).key_log = key_log;
         self
     }
 }
@@ -277,6 +277,9 @@ impl TlsClientConfig {
     /// and it has no forward secrecy.
     #[must_use]
     pub fn offer_early_data(mut self, offer: bool) -> Self {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+        //# A client therefore MUST NOT use 0-RTT for application data unless
+        //# specifically requested by the application that is in use.
         Arc::make_mut(&mut self.config).enable_early_data = offer;
         self
     }

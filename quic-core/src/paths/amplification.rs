@@ -24,6 +24,11 @@ impl Amplification {
     /// The payload of a datagram arrived, of `bytes` bytes.
     pub(crate) fn received(&mut self, bytes: u64) {
         if let Some(allowance) = &mut self.allowance {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-8
+            //# Therefore, after receiving packets from an address that is not yet
+            //# validated, an endpoint MUST limit the amount of data it sends to the
+            //# unvalidated address to three times the amount of data received from that
+            //# address.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
             //# Prior to validating the client address, servers MUST NOT send more than
             //# three times as many bytes as the number of bytes they have received.

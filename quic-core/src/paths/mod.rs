@@ -21,6 +21,7 @@ pub(crate) use path::{Path, PeerId};
 pub(crate) use permit::{Permit, Wish};
 pub(crate) use validation::Answer;
 
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,7 +145,7 @@ impl Paths {
 
     /// Whether the peer is to be given tokens for its new address, and has proved that; once.
     pub(crate) fn take_owed_tokens(&mut self) -> bool {
-        self.active.is_proved() && std::mem::take(&mut self.active.owes_tokens)
+        self.active.is_proved() && mem::take(&mut self.active.owes_tokens)
     }
 
     pub(crate) fn active(&self) -> &Path {
@@ -185,9 +186,15 @@ impl Paths {
         self.active.amplification.validate();
     }
 
-    /// Takes the peer's max_udp_payload_size, in bytes.
+    /// Takes the peer's max_udp_payload_size, in bytes; a larger one than what was remembered, for
+    /// 0-RTT, frees the path from that.
     pub(crate) fn set_peer_maximum(&mut self, maximum: u64) {
-        self.peer_maximum = maximum;
+        if maximum > mem::replace(&mut self.peer_maximum, maximum) {
+            self.active.forget_mtu(&self.config);
+            if self.is_handshake_confirmed {
+                self.active.mtu.enable();
+            }
+        }
         self.active.set_peer_maximum(maximum);
     }
 

@@ -278,6 +278,12 @@ impl Path {
         self.propagate_mtu(changed);
     }
 
+    /// What is known of the MTU is what a new path has.
+    pub(super) fn forget_mtu(&mut self, config: &TransportConfig) {
+        self.mtu = MtuDiscovery::new(config.initial_mtu, config.max_mtu);
+        self.propagate_mtu(true);
+    }
+
     fn propagate_mtu(&mut self, changed: bool) -> bool {
         if changed {
             self.congestion.on_mtu_changed(self.mtu.current());

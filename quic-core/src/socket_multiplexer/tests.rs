@@ -40,6 +40,11 @@ fn an_address_added_again_with_an_equal_configuration_is_the_same_socket() {
 
 #[test]
 fn an_address_added_again_with_another_configuration_is_refused_with_the_reason() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
+    //= type=test
+    //# An endpoint that uses this design MUST either use the same connection ID
+    //# length for all connections or encode the length of the connection ID
+    //# such that it can be recovered without state.
     let mut sockets = sockets();
     sockets.add_socket(local(1), config(|_| ())).unwrap();
     let mut again = |config| sockets.add_socket(local(1), config).unwrap_err();

@@ -76,6 +76,10 @@ impl Streams {
             //# again.
             stream.send.reset_pending = false;
             self.unacked_ends = self.unacked_ends.saturating_sub(1);
+            // Who was told that the peer stopped the stream knows how it ends.
+            if stream.send.stopped.is_none() {
+                self.events.push_back((key, StreamEvent::Finished(key.id)));
+            }
             self.settle(key);
         }
     }

@@ -19,11 +19,11 @@ fn tls(protocols: &[&[u8]]) -> NullTls {
 }
 
 /// Two ends that do early data, by the null TLS.
-fn setup(seed: u64) -> Setup {
+pub(super) fn setup(seed: u64) -> Setup {
     Setup::with_tls(seed, Arc::new(tls(&[b"a"])), Arc::new(tls(&[b"a"])))
 }
 
-fn rustls_setup(seed: u64) -> Setup {
+pub(super) fn rustls_setup(seed: u64) -> Setup {
     let (chain, key) = certificate();
     let server = TlsServerConfig::from_certificate(chain, key, &[b"test"]).unwrap();
     let client = TlsClientConfig::dangerous_without_verification(&[b"test"]).unwrap();
@@ -32,7 +32,7 @@ fn rustls_setup(seed: u64) -> Setup {
 }
 
 /// Connects once, for a ticket.
-fn visited(mut pair: Pair) -> Pair {
+pub(super) fn visited(mut pair: Pair) -> Pair {
     let (client, _) = pair.connect();
     pair.run_for(seconds(1));
     pair.client.close(client, 0, b"");
@@ -41,29 +41,29 @@ fn visited(mut pair: Pair) -> Pair {
 }
 
 /// Opens a connection and sends on it at once.
-fn start_with(pair: &mut Pair, bytes: &[u8]) -> (ConnectionHandle, StreamId) {
+pub(super) fn start_with(pair: &mut Pair, bytes: &[u8]) -> (ConnectionHandle, StreamId) {
     let client = pair.start();
     let id = pair.client.send_all(client, Direction::Unidirectional, bytes.to_vec());
     (client, id)
 }
 
-fn status(pair: &mut Pair, client: ConnectionHandle) -> Option<EarlyDataStatus> {
+pub(super) fn status(pair: &mut Pair, client: ConnectionHandle) -> Option<EarlyDataStatus> {
     pair.client.with(client, |connection| connection.early_data())
 }
 
-fn was_rejected(pair: &Pair, client: ConnectionHandle) -> bool {
+pub(super) fn was_rejected(pair: &Pair, client: ConnectionHandle) -> bool {
     let events = &pair.client.events;
     events.iter().any(|(_, handle, event)| *handle == client && *event == Event::EarlyDataRejected)
 }
 
 /// What every connection of the server got on its streams, in all.
-fn all_received(pair: &Pair) -> Vec<Vec<u8>> {
+pub(super) fn all_received(pair: &Pair) -> Vec<Vec<u8>> {
     let received = pair.server.application.received.values();
     received.filter(|received| received.length > 0).map(|got| got.bytes.clone()).collect()
 }
 
 /// Waits until the server has read all of a stream.
-fn wait_for(pair: &mut Pair, id: StreamId) {
+pub(super) fn wait_for(pair: &mut Pair, id: StreamId) {
     pair.wait("received", seconds(20), |pair| {
         pair.server
             .application
@@ -136,7 +136,7 @@ fn another_server(pair: &mut Pair, server: NullTls) {
 }
 
 /// A pair whose client has a ticket that allows early data, and whose server takes none any more.
-fn refusing(seed: u64) -> Pair {
+pub(super) fn refusing(seed: u64) -> Pair {
     let mut pair = visited(setup(seed).build());
     another_server(&mut pair, NullTls { early_data: false, ..tls(&[b"a"]) });
     pair
@@ -528,6 +528,12 @@ fn keys_of_early_data_are_gone_soon_after_the_handshake() {
 
 #[test]
 fn packets_of_early_data_have_a_type_of_their_own_until_there_are_other_keys() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //= type=test
+    //# Once a client has installed 1-RTT keys, it MUST NOT send any more 0-RTT packets.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+    //= type=test
+    //# An acknowledgment for a 1-RTT packet MUST be carried in a 1-RTT packet.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
     //= type=test
     //# A client MUST NOT send 0-RTT packets once it starts processing 1-RTT packets from the
@@ -555,7 +561,7 @@ fn runs_with_early_data_repeat() {
     let run = |seed| {
         let mut pair = visited(setup(seed).build());
         pair.to_server.loss = 0.1;
-        let (_, id) = start_with(&mut pair, &[7; 50_000]);
+        let (_, id) = start_with(&mut pair, &vec![7; 50_000]);
         wait_for(&mut pair, id);
         pair.trace.clone()
     };
@@ -578,12 +584,12 @@ fn early_data_keeps_to_the_remembered_limits_though_the_server_has_larger_ones()
     let client = pair.start();
     let id = pair.client.with(client, |connection| {
         let id = connection.open_stream(Direction::Unidirectional).unwrap();
-        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(5000));
+        assert_eq!(connection.send_stream(id).write(&vec![7; 20_000]), Ok(5000));
         id
     });
     pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
     pair.client.with(client, |connection| {
-        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(20_000));
+        assert_eq!(connection.send_stream(id).write(&vec![7; 20_000]), Ok(20_000));
     });
     assert!(!was_rejected(&pair, client));
 }

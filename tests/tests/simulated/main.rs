@@ -11,6 +11,7 @@
 mod closing;
 mod connection_ids;
 mod early_data;
+mod early_data_beside_others;
 mod ecn;
 mod handshake;
 mod keyring;

@@ -23,10 +23,11 @@ const PREFERRED: &str = "198.51.100.77:4433";
 fn told(pair: &mut Pair, side: Side) -> Vec<PathEvent> {
     let events = pair.end(side).events.iter();
     events
-        .filter_map(|(_, _, event)| match event {
-            Event::Path(event) => Some(*event),
-            _ => None,
-        })
+        .filter_map(
+            |(_, _, event)| {
+                if let Event::Path(event) = event { Some(*event) } else { None }
+            },
+        )
         .collect()
 }
 
@@ -135,6 +136,24 @@ fn a_path_is_probed_before_the_client_moves_there_and_nothing_is_sent_twice() {
     let all = pair.client.with(client, |c| c.statistics());
     assert!(statistics.bytes_sent > 1 << 20 && statistics.bytes_sent < all.bytes_sent - (1 << 18));
     assert!(statistics.bytes_received < all.bytes_received);
+}
+
+#[test]
+fn what_a_path_lost_counts_as_its_own_after_it_was_left() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(millis(300));
+    let path = second_path(&mut pair);
+    pair.dead.push(CLIENT);
+    let id = pair.client.send_all(client, Direction::Unidirectional, noise(10_000, 1));
+    pair.settle();
+    migrate(&mut pair, client, path).unwrap();
+    pair.wait("received", seconds(5), |pair| pair.server.is_finished(server, id));
+    let paths: Vec<_> = pair.client.with(client, |c| c.paths().collect());
+    let [new, old] = paths[..] else { panic!("{paths:?}") };
+    let all = pair.client.with(client, |c| c.statistics()).packets_lost;
+    assert!(new.is_active && all > 5);
+    assert_eq!((new.packets_lost, old.packets_lost), (0, all));
 }
 
 #[test]
@@ -374,6 +393,11 @@ fn a_nat_that_picks_the_port_of_a_reflector_does_not_end_the_connection() {
 
 #[test]
 fn a_spoofed_address_gets_no_more_than_three_times_what_came_from_it() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8
+    //= type=test
+    //# Therefore, after receiving packets from an address that is not yet validated, an
+    //# endpoint MUST limit the amount of data it sends to the unvalidated address to three
+    //# times the amount of data received from that address.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
     //= type=test
     //# An endpoint MAY send data to an unvalidated peer address, but it MUST
@@ -510,7 +534,7 @@ fn a_client_that_moves_without_end_runs_out_of_ids_and_not_of_the_connection() {
     assert!(refused > 10, "{refused} refused");
     pair.run_for(seconds(5));
     echo(&mut pair, client, 10_000, seconds(10));
-    assert!(pair.server.lost.get(&server).is_none());
+    assert!(!pair.server.lost.contains_key(&server));
 }
 
 /// A server that prefers another address, with a socket there if it `listens`.

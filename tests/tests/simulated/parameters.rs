@@ -93,6 +93,20 @@ fn set(id: u64, value: &[u8]) -> Edit {
     })
 }
 
+/// What goes with the max_ack_delay of the sender, and may not with another (min_ack_delay).
+const MAX_ACK_DELAY: u64 = 0x0b;
+const MIN_ACK_DELAY: u64 = 0xff04_de1b;
+
+fn set_integer(id: u64, value: u64) -> Edit {
+    let set = set(id, &varint(value));
+    Arc::new(move |list| {
+        if id == MAX_ACK_DELAY {
+            list.retain(|parameter| parameter.id != MIN_ACK_DELAY);
+        }
+        set(list);
+    })
+}
+
 fn without(id: u64) -> Edit {
     Arc::new(move |list| list.retain(|parameter| parameter.id != id))
 }
@@ -167,8 +181,7 @@ fn integers() -> Vec<(u64, Vec<u64>, Vec<u64>)> {
         (0x08, streams.0.clone(), streams.1.clone()),
         (0x09, streams.0, streams.1),
         (0x0a, vec![21, maximum], vec![0, 20]),
-        // Not below the min_ack_delay that is sent beside it.
-        (0x0b, vec![1 << 14, maximum], vec![25, (1 << 14) - 1]),
+        (0x0b, vec![1 << 14, maximum], vec![0, (1 << 14) - 1]),
         (0x0e, vec![0, 1], vec![2, maximum]),
     ]
 }
@@ -183,12 +196,19 @@ fn integers_out_of_range_are_refused_and_those_at_the_limits_taken() {
     for (id, wrong, right) in integers() {
         for sender in BOTH {
             for value in &wrong {
-                check_refused(sender, &set(id, &varint(*value)), &format!("{id:#x} = {value}"));
+                check_refused(sender, &set_integer(id, *value), &format!("{id:#x} = {value}"));
             }
             for value in &right {
-                check_taken(sender, &set(id, &varint(*value)));
+                check_taken(sender, &set_integer(id, *value));
             }
         }
+    }
+}
+
+#[test]
+fn a_max_ack_delay_below_the_min_ack_delay_is_refused() {
+    for sender in BOTH {
+        check_refused(sender, &set(MAX_ACK_DELAY, &varint(0)), "no max_ack_delay");
     }
 }
 

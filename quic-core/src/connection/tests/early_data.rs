@@ -17,10 +17,10 @@ use crate::wire::{ConnectionId, Direction, PacketType, Side, SpaceId};
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
 /// What a client has that offers early data, by keys that nobody else has.
-fn offered(pair: &Pair) -> Box<EarlyData> {
+fn offered(pair: &Pair) -> EarlyData {
     let keys = pair.client.crypto().initial_keys(1, &ConnectionId::EMPTY, Side::Client).unwrap();
     let limits = EarlyLimits::from(&TransportParameters::default());
-    Box::new(EarlyData::new(EarlyDataStatus::Offered, keys.local, limits))
+    EarlyData::new(EarlyDataStatus::Offered, keys.local, limits)
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn an_acknowledgment_of_rejected_early_data_is_a_violation() {
     for (below, expected) in [(2, Some(TransportErrorCode::PROTOCOL_VIOLATION)), (1, None)] {
         let mut pair = Pair::confirmed();
         // Packets 0 to 3, with numbers that are not left out.
-        pair.client.early_data = Some(offered(&pair));
+        pair.client.early_data = Some(Box::new(offered(&pair)));
         let next = pair.client.space(SpaceId::Application).sent.next_number();
         assert!(next > 0, "the client has sent something");
         pair.client.forge(SpaceId::Application, &[1]);
@@ -64,14 +64,7 @@ fn frames_that_no_client_sends_in_0_rtt_are_a_violation() {
     ];
     for (frame, permitted) in frames {
         let mut pair = Pair::started();
-        let received = Received {
-            now: pair.now,
-            at: pair.now,
-            packet_type: PacketType::ZeroRtt,
-            destination_id: ConnectionId::EMPTY,
-            source_id: None,
-            length: 100,
-        };
+        let received = early_packet(&pair);
         let result = pair.server.handle_frames(&received, frame);
         let code = result.err().map(|error| error.code);
         let expected = (!permitted).then_some(TransportErrorCode::PROTOCOL_VIOLATION);
@@ -93,15 +86,18 @@ fn what_is_remembered_is_what_streams_need_and_nothing_of_the_last_connection_it
     //# used by the server that it is able to process.
     let mut client = client(NOW, TransportConfig::default());
     let (peer, id) = (format!("{:?}", client.peer), *client.remote_ids.active());
-    client.apply_remembered(&TransportParameters {
-        ack_delay_exponent: 9,
-        max_ack_delay: 99,
-        initial_source_connection_id: Some(ConnectionId::new(&[9; 8]).unwrap()),
-        initial_max_streams_uni: 2,
-        initial_max_data: 10,
-        initial_max_stream_data_uni: 7,
-        ..TransportParameters::default()
-    });
+    client.apply_remembered(
+        NOW,
+        &TransportParameters {
+            ack_delay_exponent: 9,
+            max_ack_delay: 99,
+            initial_source_connection_id: Some(ConnectionId::new(&[9; 8]).unwrap()),
+            initial_max_streams_uni: 2,
+            initial_max_data: 10,
+            initial_max_stream_data_uni: 7,
+            ..TransportParameters::default()
+        },
+    );
     assert_eq!(format!("{:?}", client.peer), peer);
     assert_eq!(*client.remote_ids.active(), id);
     let [one, two] = [(); 2].map(|()| client.open_stream(Direction::Unidirectional).unwrap());
@@ -241,12 +237,15 @@ fn a_client_goes_by_the_new_parameters_of_the_server_after_the_handshake() {
         TransportConfig::default(),
         TransportConfig { max_ack_delay: Duration::from_millis(70), ..TransportConfig::default() },
     );
-    pair.client.early_data = Some(offered(&pair));
-    pair.client.apply_remembered(&TransportParameters {
-        max_ack_delay: 5,
-        ack_delay_exponent: 9,
-        ..TransportParameters::default()
-    });
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    pair.client.apply_remembered(
+        NOW,
+        &TransportParameters {
+            max_ack_delay: 5,
+            ack_delay_exponent: 9,
+            ..TransportParameters::default()
+        },
+    );
     pair.settle();
     assert_eq!(pair.client.early_data(), Some(EarlyDataStatus::Rejected));
     assert_eq!(Duration::from(pair.client.peer.max_ack_delay), Duration::from_millis(71));
@@ -264,8 +263,9 @@ fn handshake_data_out_of_order_is_kept_for_a_while() {
     for offset in (1..4096).step_by(819) {
         let mut frame = vec![0x06];
         frame.extend((u16::try_from(offset).unwrap() | 0x4000).to_be_bytes());
-        frame.extend((819_u16 | 0x4000).to_be_bytes());
-        frame.extend([7; 819]);
+        // 819 bytes, their count in two.
+        frame.extend((0x0333_u16 | 0x4000).to_be_bytes());
+        frame.extend([7; 0x0333]);
         pair.attack(Side::Client, SpaceId::Initial, &frame);
         assert_eq!(error_of(&pair.client), None, "at {offset}");
     }
@@ -280,4 +280,125 @@ fn a_client_hello_fills_its_datagram() {
     for datagram in sent_by(&mut client, NOW) {
         assert!(datagram.len() >= 1200);
     }
+}
+
+/// A 0-RTT packet as it comes to a server.
+fn early_packet(pair: &Pair) -> Received {
+    Received {
+        now: pair.now,
+        at: pair.now,
+        packet_type: PacketType::ZeroRtt,
+        destination_id: ConnectionId::EMPTY,
+        source_id: None,
+        length: 100,
+    }
+}
+
+#[test]
+fn early_data_beyond_the_limits_is_an_error_of_the_limit() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+    //= type=test
+    //# A server SHOULD treat a violation of remembered limits (Section 7.4.1) as a connection
+    //# error of an appropriate type (for instance, a FLOW_CONTROL_ERROR for exceeding stream
+    //# data limits).
+    let beyond = [0x0e, 2, 0xc0, 0, 1, 0, 0, 0, 0, 0, 1, 42];
+    let too_many = [0x0a, 0x80, 1, 0, 2, 1, 42];
+    for (frame, expected) in [
+        (&beyond[..], TransportErrorCode::FLOW_CONTROL_ERROR),
+        (&too_many, TransportErrorCode::STREAM_LIMIT_ERROR),
+    ] {
+        let mut pair = Pair::started();
+        let received = early_packet(&pair);
+        let error = pair.server.handle_frames(&received, frame).unwrap_err();
+        assert_eq!(error.code, expected);
+    }
+}
+
+#[test]
+fn only_clients_seal_with_0_rtt_keys_and_only_servers_open() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //= type=test
+    //# A server MUST NOT use 0-RTT keys to protect packets; it uses 1-RTT keys to protect
+    //# acknowledgments of 0-RTT packets.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //= type=test
+    //# A client MUST NOT attempt to decrypt 0-RTT packets it receives and instead MUST discard
+    //# them.
+    let mut pair = Pair::started();
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    pair.server.early_data = Some(Box::new(offered(&pair)));
+    pair.server.keys.one_rtt = None;
+    assert!(pair.client.can_seal(SpaceId::Application) && pair.server.opens_early());
+    assert!(!pair.server.can_seal(SpaceId::Application));
+    assert!(!pair.client.opens_early() && !pair.client.may_open_early());
+}
+
+/// What a server said that allows streams in 0-RTT.
+fn remembered() -> TransportParameters {
+    TransportParameters {
+        initial_max_streams_uni: 2,
+        initial_max_data: 10_000,
+        initial_max_stream_data_uni: 10_000,
+        ..TransportParameters::default()
+    }
+}
+
+#[test]
+fn early_data_that_is_sent_again_has_new_packet_numbers() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+    //= type=test
+    //# New packet numbers MUST be used for any new packets that are sent; as described in
+    //# Section 17.2.5.3, reusing packet numbers could compromise packet protection.
+    let mut pair = Pair::started();
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    pair.client.apply_remembered(pair.now, &remembered());
+    let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    pair.client.send_stream(id).write(&[7; 3000]).unwrap();
+    let next = |pair: &Pair| pair.client.space(SpaceId::Application).sent.next_number();
+    let first = sent_by(&mut pair.client, pair.now).len();
+    let before = next(&pair);
+    assert!(first > 2 && before > 2);
+    pair.client.resend_all(SpaceId::Application);
+    assert_eq!(next(&pair), before);
+    assert_eq!(sent_by(&mut pair.client, pair.now).len(), first, "all of it is sent again");
+    assert!(next(&pair) >= 2 * before);
+}
+
+#[test]
+fn what_is_remembered_of_the_path_and_the_timeout_holds_until_the_server_says_more() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# A client that attempts to send 0-RTT data MUST remember all other transport parameters
+    //# used by the server that it is able to process.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4.1
+    //= type=test
+    //# The client MUST use the server's new values in the handshake instead; if the server
+    //# does not provide new values, the default values are used.
+    let of_client = TransportConfig { initial_mtu: 1400, ..TransportConfig::default() };
+    let mut pair = Pair::started_with(of_client, TransportConfig::default());
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    let mtu = |pair: &Pair| pair.client.paths.active().mtu.current();
+    let half_of_idle = |pair: &Pair| pair.client.idle_timeout.deadline().unwrap();
+    assert_eq!(mtu(&pair), 1400);
+    let idle = Duration::from_secs(20);
+    pair.client.apply_remembered(
+        pair.now,
+        &TransportParameters {
+            max_udp_payload_size: 1250,
+            max_idle_timeout: 20_000,
+            disable_active_migration: true,
+            ..remembered()
+        },
+    );
+    assert_eq!(mtu(&pair), 1250);
+    assert!(pair.client.peer.forbids_migration);
+    assert_eq!(half_of_idle(&pair), pair.now + idle / 2);
+    pair.carry_to_client();
+    let heard = pair.now;
+    assert_eq!(pair.client.early_data(), Some(EarlyDataStatus::Rejected));
+    assert_eq!(mtu(&pair), 1400);
+    assert!(!pair.client.peer.forbids_migration);
+    assert_eq!(half_of_idle(&pair), heard + Duration::from_secs(15));
+    pair.settle();
+    assert!(mtu(&pair) > 1440, "the search goes on above what was remembered");
 }

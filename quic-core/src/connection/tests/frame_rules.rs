@@ -9,8 +9,11 @@ use super::pair::{deliver, one_sent_by, sent_by};
 use crate::config::{AckFrequencyConfig, TransportConfig};
 use crate::congestion::Rtt;
 use crate::error::ConnectionError;
+use crate::net::SocketId;
+use crate::packet::SentFrame;
 use crate::recovery::Recovery;
 use crate::streams::WriteError;
+use crate::transmit::TransmitBuffer;
 use crate::wire::header::{Header, parse};
 use crate::wire::{Direction, Side, SpaceId, VarInt};
 
@@ -41,10 +44,10 @@ fn a_datagram_has_one_packet_of_a_kind_and_one_destination() {
         for side in [Side::Server, Side::Client] {
             for datagram in sent_by(pair.end(side), now) {
                 let packets = long_packets(&datagram);
-                for (at, (kind, destination)) in packets.iter().enumerate() {
-                    assert!(packets[..at].iter().all(|(other, _)| other != kind));
-                    assert_eq!(*destination, packets[0].1);
-                }
+                let repeated =
+                    |at: usize| packets[..at].iter().any(|(kind, _)| *kind == packets[at].0);
+                assert!(!(0..packets.len()).any(repeated));
+                assert!(packets.iter().all(|(_, destination)| *destination == packets[0].1));
                 coalesced += usize::from(packets.len() > 1);
                 deliver(pair.end(!side), now, &datagram);
             }
@@ -210,4 +213,39 @@ fn a_probe_timeout_is_longer_than_the_delay_of_acknowledgments() {
     let mut rtt = Rtt::new(Duration::from_millis(1));
     rtt.update(crate::Instant::EPOCH, Duration::from_nanos(1), Duration::ZERO);
     assert!(Recovery::pto(&rtt, delay, SpaceId::Application) > delay);
+}
+
+#[test]
+fn probes_of_the_mtu_carry_no_data_and_need_no_credit() {
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# Probe loss recovery: It is RECOMMENDED to use probe packets that do not carry any user
+    //# data that would require retransmission if lost.
+    //= https://www.rfc-editor.org/rfc/rfc8899#section-3
+    //= type=test
+    //# Flow control SHOULD NOT apply to DPLPMTU when probe packets use a design that does not
+    //# carry user data to the remote application.
+    let of_server = TransportConfig {
+        receive_window: 1000,
+        stream_receive_window: 1000,
+        ..TransportConfig::default()
+    };
+    let mut pair = Pair::started_with(TransportConfig::default(), of_server);
+    while !pair.client.handshake.is_confirmed() {
+        assert!(pair.carry_to_client() > 0, "the handshake goes on");
+        if !pair.client.handshake.is_confirmed() {
+            pair.carry_to_server();
+        }
+    }
+    let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    assert_eq!(pair.client.send_stream(id).write(&[7; 5000]), Ok(1000));
+    assert_eq!(pair.client.send_stream(id).write(&[7; 5000]), Err(WriteError::Blocked));
+    let (mut memory, space) = ([0; 1500], SpaceId::Application);
+    let frames = pair.client.space_mut(space).sent.frames_mut().len();
+    let mut buffer = TransmitBuffer::new(&mut memory, 1);
+    let probe = pair.client.transmit_mtu_probe(pair.now, SocketId(0), &mut buffer).unwrap();
+    assert!(probe.length > 1200, "it is a probe");
+    let frames_after = pair.client.space_mut(space).sent.frames_mut();
+    assert_eq!(frames_after.len(), frames + 1);
+    assert_eq!(frames_after.back(), Some(&SentFrame::Ping));
 }

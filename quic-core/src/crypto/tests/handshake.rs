@@ -297,11 +297,66 @@ fn without_a_common_protocol_the_server_closes() {
     //# When using ALPN, endpoints MUST immediately close a connection (see Section 10.2 of
     //# [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error code 0x0178;
     //# see Section 4.8) if an application protocol is not negotiated.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+    //= type=test
+    //# The server MUST treat the inability to select a compatible application protocol as a
+    //# connection error of type 0x0178 (no_application_protocol).
     for offers in [&[&b"other"[..]][..], &[]] {
         let (mut client, mut server) =
             (End::client(&client(offers)), End::server(&server(&[b"h3"])));
         let error = run(&mut client, &mut server).unwrap_err();
         assert_eq!(error.code, TransportErrorCode::crypto(120));
+    }
+}
+
+#[test]
+fn a_client_closes_if_the_server_selects_what_was_not_offered() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+    //= type=test
+    //# Similarly, a client MUST treat the selection of an incompatible application protocol by
+    //# a server as a connection error of type 0x0178.
+    let (mut client, mut server) = (End::client(&client(&[b"h3"])), End::server(&server(&[b"h3"])));
+    let hello = client.write().remove(0);
+    let mut flights = server.read(&hello).unwrap();
+    assert_eq!(client.read(&flights[0]), Ok(Vec::new()));
+    let extensions = &mut flights[1].1;
+    let protocol = extensions.windows(3).position(|bytes| bytes == b"\x02h3").unwrap();
+    extensions[protocol + 2] = b'4';
+    let error = client.read(&flights[1]).unwrap_err();
+    assert_eq!(error.code, TransportErrorCode::crypto(120));
+}
+
+/// The types of handshake messages (RFC 8446 §4).
+fn message_types(mut bytes: &[u8]) -> Vec<u8> {
+    let mut types = Vec::new();
+    while let [kind, a, b, c, rest @ ..] = bytes {
+        types.push(*kind);
+        let length = u32::from_be_bytes([0, *a, *b, *c]);
+        bytes = &rest[usize::try_from(length).unwrap()..];
+    }
+    types
+}
+
+#[test]
+fn after_the_handshake_a_server_sends_tickets_and_asks_for_nothing() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
+    //= type=test
+    //# A server MUST NOT use post-handshake client authentication (as defined in Section 4.6.2
+    //# of [TLS13]) because the multiplexing offered by QUIC prevents clients from correlating
+    //# the certificate request with the application-level event that triggered it (see
+    //# [HTTP2-TLS13]).
+    let (mut client, mut server) = (End::client(&client(&[b"h3"])), End::server(&server(&[b"h3"])));
+    let mut to_client = server.read(&client.write().remove(0)).unwrap();
+    let finished: Vec<_> =
+        to_client.iter().flat_map(|flight| client.read(flight).unwrap()).collect();
+    to_client.clear();
+    for flight in &finished {
+        to_client.extend(server.read(flight).unwrap());
+    }
+    assert!(!to_client.is_empty());
+    for (level, bytes) in to_client {
+        assert_eq!(level, Level::OneRtt);
+        assert!(message_types(&bytes).iter().all(|kind| *kind == 4), "something but a ticket");
     }
 }
 

@@ -133,6 +133,11 @@ fn keys_from(name: CipherSuite, key: AeadKey, iv: &str, header: AeadKey) -> Dire
 
 #[test]
 fn the_clients_initial_is_as_in_a2() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
+    //= type=test
+    //# For the sending of packets, construction and protection of packet payloads and packet
+    //# numbers MUST be free from side channels that would reveal the packet number or its
+    //# encoded size.
     //= https://www.rfc-editor.org/rfc/rfc9001#section-5.2
     //= type=test
     //# The HKDF-Expand-Label function defined in TLS 1.3 MUST be used for
