@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Half of all round trips fail in some of these cases, so timeouts had better be short.
 const MULTICONNECT_INITIAL_RTT: Duration = Duration::from_millis(100);
 
+/// An end that waits for data sends only ACKs, which are not repeated. If all are lost, the other
+/// end's probes back off for longer than the idle timeout; a PING is repeated, with its ACK.
+const MULTICONNECT_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
 /// What a peer is wanted to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum TestCase {
@@ -74,6 +78,7 @@ impl TestCase {
         transport.handshake_timeout = PATIENCE;
         if self == Self::MultiConnect {
             transport.initial_rtt = MULTICONNECT_INITIAL_RTT;
+            transport.keep_alive_interval = Some(MULTICONNECT_KEEP_ALIVE);
         }
         if self == Self::ZeroRtt {
             // Probes of the path are 1-RTT packets, of which there shall be few.
