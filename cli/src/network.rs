@@ -229,7 +229,7 @@ fn logs_keys() -> bool {
     env::var_os("SSLKEYLOGFILE").is_some_and(|path| !path.is_empty())
 }
 
-/// The preferred cipher suite first; AES-128 is always there because Initial packets need it.
+/// The preferred cipher suite first; ChaCha20 alone if that is preferred.
 fn provider(preference: Preference) -> Arc<CryptoProvider> {
     let mut provider = quic_core::crypto::provider();
     let first = match preference {
@@ -237,8 +237,7 @@ fn provider(preference: Preference) -> Arc<CryptoProvider> {
         Preference::ChaCha20 => CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
     };
     if preference == Preference::ChaCha20 {
-        let initial = CipherSuite::TLS13_AES_128_GCM_SHA256;
-        provider.cipher_suites.retain(|suite| [first, initial].contains(&suite.suite()));
+        provider.cipher_suites.retain(|suite| suite.suite() == first);
     }
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != first);
     Arc::new(provider)

@@ -127,8 +127,8 @@ async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) 
 async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64, String> {
     let (root, wanted) = (root.to_owned(), path.to_owned());
     let opened = tokio::task::spawn_blocking(move || hq::open(&root, &wanted)).await;
-    let file = match opened {
-        Ok(Ok((file, _))) => file,
+    let (file, length) = match opened {
+        Ok(Ok(opened)) => opened,
         Ok(Err(refusal)) => {
             refuse(send, refusal);
             return Err(format!("refused: {}", Refusal::explain(refusal.code().into())));
@@ -151,6 +151,11 @@ async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64
         }
         let chunk = memory.split().freeze();
         send.write_chunk(chunk).await.map_err(|error| format!("broke off: {error}"))?;
+        // Another read would find nothing, and let the data leave without its FIN meanwhile. The
+        // system's own files have contents, though no length.
+        if length > 0 && total >= length {
+            break;
+        }
     }
     send.finish().map_err(|error| format!("broke off: {error}"))?;
     Ok(total)

@@ -161,6 +161,6 @@ fn translate(error: CoreError, state: &ConnectionState) -> SendDatagramError {
             let reason = state.connection.close_reason().cloned();
             SendDatagramError::ConnectionLost(reason.unwrap_or(ConnectionError::LocallyClosed))
         }
-        _ => SendDatagramError::Unsupported,
+        CoreError::Blocked | CoreError::Unsupported | _ => SendDatagramError::Unsupported,
     }
 }

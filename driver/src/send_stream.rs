@@ -146,7 +146,7 @@ impl SendStream {
         let reset = state.connection.send_stream(self.id).reset_at(code, reliable_size);
         reset.map_err(|error| match error {
             CoreResetAtError::Unsupported => ResetAtError::Unsupported,
-            _ => ResetAtError::ClosedStream,
+            CoreResetAtError::Closed | _ => ResetAtError::ClosedStream,
         })?;
         self.ended = true;
         self.connection.changed(state);

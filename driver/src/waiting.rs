@@ -163,7 +163,9 @@ impl Waiting {
         woken.extend(self.writers.drain().map(|(_, waker)| waker));
         if let Some(datagrams) = &mut self.datagrams {
             let DatagramWaiters { readers, senders, reports } = &mut **datagrams;
-            [readers, senders, reports].into_iter().for_each(|list| list.take(woken));
+            for list in [readers, senders, reports] {
+                list.take(woken);
+            }
         }
         // Tasks are woken in no particular order.
         self.stopped.drain().for_each(|(_, mut list)| list.take(woken));

@@ -150,9 +150,7 @@ impl Events<'_> {
                 self.for_both_keys(|side, events| {
                     events.event("quic:key_updated", |data| {
                         data.quoted("key_type", key_type(*packet_type, side));
-                        if let Some(phase) = phase {
-                            data.plain("key_phase", phase);
-                        }
+                        write_key_phase(data, *phase);
                         data.quoted("trigger", key_trigger(*trigger));
                     });
                 });
@@ -307,6 +305,12 @@ fn write_recovery_parameters(data: &mut Object<'_>, parameters: &RecoveryParamet
     data.plain("initial_congestion_window", parameters.congestion_window);
     let threshold = parameters.persistent_congestion_threshold;
     data.plain("persistent_congestion_threshold", threshold);
+}
+
+fn write_key_phase(data: &mut Object<'_>, phase: Option<u64>) {
+    if let Some(phase) = phase {
+        data.plain("key_phase", phase);
+    }
 }
 
 fn write_metrics(data: &mut Object<'_>, old: Option<&Metrics>, new: &Metrics) {

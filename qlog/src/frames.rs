@@ -6,6 +6,7 @@ use crate::errors;
 use crate::json::{Array, Object, plain};
 use crate::time::milliseconds;
 
+#[expect(clippy::too_many_lines, reason = "a table: one row for each frame")]
 pub(crate) fn write(out: &mut String, frame: &FrameRecord<'_>) {
     let mut object = Object::begin(out);
     object.quoted("frame_type", name(frame));

@@ -1,10 +1,10 @@
 //! QUIC as a pure state machine: bytes, time and randomness in; datagrams, events and deadlines
 //! out.
 //!
-//! Versions 1 and 2 of QUIC (RFC 9000, 9001, 9002, 9369), client and server, without sockets, clocks, threads,
-//! locks or a runtime: whoever calls decides when, where and with what time. Runs repeat exactly
-//! from the same seed. For applications on tokio there is `driver-tokio`; this crate is for those
-//! who bring an event loop of their own, and for simulations.
+//! Versions 1 and 2 of QUIC (RFC 9000, 9001, 9002, 9369), client and server, without sockets,
+//! clocks, threads, locks or a runtime: whoever calls decides when, where and with what time. Runs
+//! repeat exactly from the same seed. For applications on tokio there is `driver-tokio`; this crate
+//! is for those who bring an event loop of their own, and for simulations.
 //!
 //! # The five verbs
 //!

@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["wire"],
     &["error", "event", "recorder"],
     &["crypto", "congestion"],
-    &["config", "buffer", "packet"],
+    &["config", "buffer", "packet", "quic_lb"],
     COMPONENTS,
     &["connection"],
     &["server", "packet_handler_manager", "packet_handler_map"],
@@ -49,16 +49,20 @@ struct Source {
 }
 
 impl Source {
+    /// Where it is in the sources. What is above them has names of its own.
+    fn place(&self) -> &Path {
+        self.path.strip_prefix(root()).unwrap()
+    }
+
     /// The top-level module that the file belongs to.
     fn module(&self) -> String {
-        let path = self.path.strip_prefix(root()).unwrap();
-        let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+        let first = self.place().components().next().unwrap().as_os_str().to_str().unwrap();
         first.trim_end_matches(".rs").to_owned()
     }
 
     fn is_test(&self) -> bool {
         let name = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
-        self.path.iter().any(name)
+        self.place().iter().any(name)
     }
 
     /// The lines of code outside of tests and comments, with their numbers.
@@ -86,7 +90,8 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    assert!(sources.len() > 20, "the sources of the core are not where they were");
+    let code = sources.iter().filter(|source| !source.is_test());
+    assert!(code.count() > 20, "the sources of the core are not where they were");
     sources
 }
 

@@ -19,9 +19,8 @@ const GOODPUT_BINS: usize = 128;
 /// Most crosses of lost packets: further ones would hide each other.
 const LOSS_COLUMNS: f64 = 220.0;
 
-/// About the width of a letter of a label, and what a symbol of the legend takes.
-const LETTER: f64 = 6.6;
-const LEGEND_SPACE: f64 = 48.0;
+/// What a symbol of the legend takes, with the space before it.
+const LEGEND_SPACE: f64 = 52.0;
 
 /// Width of the columns of an outline.
 const OUTLINE: f64 = 2.0;
@@ -131,7 +130,9 @@ fn draw_goodput(picture: &mut Picture, trace: &Trace, time: Scale, place: (f64, 
         .flat_map(|bins| rates(bins, trace.end))
         .fold(0.0, |largest: f64, (_, _, rate)| largest.max(rate));
     let panel = Panel::new(time, Scale::new(Quantity::Rate, largest, 4.0, false), place);
-    let legend = [("received", RECEIVED), ("sent", SENT)];
+    let mut legend = vec![("received", RECEIVED), ("sent", SENT)];
+    legend.retain(|(_, stroke)| *stroke != RECEIVED || received.total() > 0.0);
+    legend.retain(|(_, stroke)| *stroke != SENT || sent.total() > 0.0);
     panel.frame(picture, "Goodput: stream data, each byte counted once", &legend);
     for (bins, stroke) in [(received, RECEIVED), (sent, SENT)] {
         let points: Vec<(f64, f64)> = rates(&bins, trace.end)
@@ -160,6 +161,16 @@ fn rates(bins: &Bins, end: f64) -> impl Iterator<Item = (f64, f64, f64)> {
         let length = if to - from < width / 2.0 { width } else { to - from };
         (from, to, amount * 8.0 / length * 1e3)
     })
+}
+
+/// About how wide a label is; nobody knows which font it will be in.
+fn width(label: &str) -> f64 {
+    let letter = |letter: char| match letter {
+        ' ' | 'f' | 'i' | 'j' | 'l' | 'r' | 't' => 4.2,
+        'm' | 'w' => 10.8,
+        _ => 7.1,
+    };
+    label.chars().map(letter).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "indices of bins are small")]
@@ -203,19 +214,17 @@ impl Panel {
 
     fn legend(&self, picture: &mut Picture, legend: &[(&str, Stroke)]) {
         let y = self.top - 16.0;
-        let width = |name: &str| index_float(name.chars().count()) * LETTER;
-        let total: f64 = legend.iter().map(|(name, _)| width(name) + LEGEND_SPACE).sum();
-        let mut left = RIGHT - total;
-        for (name, stroke) in legend {
-            left += LEGEND_SPACE;
+        let mut right = RIGHT;
+        for (name, stroke) in legend.iter().rev() {
+            picture.text((right, y + 4.0), Anchor::End, LABEL, name);
+            let left = right - width(name);
             if *stroke == LOSS {
                 picture.cross((left - 14.0, y), 3.5, *stroke);
             } else {
                 let stroke = Stroke { width: stroke.width.max(2.0), ..*stroke };
-                picture.line((left - 30.0, y), (left - 6.0, y), stroke);
+                picture.line((left - 32.0, y), (left - 8.0, y), stroke);
             }
-            picture.text((left, y + 4.0), Anchor::Start, LABEL, name);
-            left += width(name);
+            right = left - LEGEND_SPACE;
         }
     }
 

@@ -118,10 +118,19 @@ impl Picture {
 }
 
 fn path(points: &[(f64, f64)]) -> String {
-    let mut path = String::with_capacity(points.len() * 12);
-    for (index, (x, y)) in points.iter().enumerate() {
-        let command = if index == 0 { 'M' } else { 'L' };
-        let _: std::fmt::Result = write!(path, "{command}{x:.1} {y:.1}");
+    let mut path = String::with_capacity(points.len() * 8);
+    let mut before: Option<(String, String)> = None;
+    for (x, y) in points {
+        let at = (format!("{x:.1}"), format!("{y:.1}"));
+        let _: std::fmt::Result = match &before {
+            None => write!(path, "M{} {}", at.0, at.1),
+            Some(before) if *before == at => Ok(()),
+            // Most lines are those of values that stay until they change.
+            Some((x, _)) if *x == at.0 => write!(path, "V{}", at.1),
+            Some((_, y)) if *y == at.1 => write!(path, "H{}", at.0),
+            Some(_) => write!(path, "L{} {}", at.0, at.1),
+        };
+        before = Some(at);
     }
     path
 }

@@ -25,10 +25,13 @@ fn packet(sender: &mut AckFrequency, now: Instant, probe: bool) -> (Vec<Frame>, 
     let mut packet = PacketWriter::new(&mut payload, &mut ring);
     sender.write_frames(now, RTT, probe, &mut packet).unwrap();
     let length = packet.length();
-    let frames = Frames::new(&payload[..length]).filter_map(|frame| match frame.unwrap() {
-        AnyFrame::AckFrequency(frame) => Some(frame),
-        AnyFrame::ImmediateAck => None,
-        other => panic!("{other:?}"),
+    let frames = Frames::new(&payload[..length]).filter_map(|frame| {
+        let frame = frame.unwrap();
+        if let AnyFrame::AckFrequency(frame) = frame {
+            return Some(frame);
+        }
+        assert_eq!(frame, AnyFrame::ImmediateAck);
+        None
     });
     (frames.collect(), ring.into())
 }

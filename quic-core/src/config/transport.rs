@@ -10,6 +10,7 @@ use crate::wire::VarInt;
 
 /// Limits and timings of a connection. Start from [`Default`] and change fields.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent choices of the application")]
 #[non_exhaustive]
 pub struct TransportConfig {
     /// How long a connection may be idle (RFC 9000 §10.1); the smaller value of both ends counts.

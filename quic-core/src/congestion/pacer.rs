@@ -94,7 +94,9 @@ impl Pacer {
     }
 
     /// Takes note of `bytes` sent; whoever sends without asking shortens the next burst.
-    pub(crate) fn on_sent(&mut self, bytes: u64) {
+    pub(crate) fn on_sent(&mut self, now: Instant, bytes: u64) {
+        // Whoever pauses after a first burst earns credit by it, though nobody asked before.
+        self.credited_until.get_or_insert(now);
         self.credit = self.credit.saturating_sub(bytes);
     }
 

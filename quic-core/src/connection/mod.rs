@@ -6,6 +6,7 @@
 mod ack_frequency;
 mod acknowledge;
 mod api;
+mod client_versions;
 mod close;
 mod crypto_stream;
 mod datagrams;
@@ -66,9 +67,10 @@ use crate::instant::{Instant, Span};
 use crate::paths::Paths;
 use crate::recorder::Origin;
 use crate::recovery::Recovery;
-use crate::streams::StreamsSlot;
+use crate::streams::{Streams, StreamsSlot};
 use crate::wire::SpaceId;
 
+use self::client_versions::ClientVersions;
 use self::close::CloseReason;
 use self::early_data::EarlyData;
 use self::handshake::Handshake;
@@ -82,7 +84,6 @@ use self::skipped_numbers::SkippedNumbers;
 use self::space::{Keychain, PacketNumberSpace, SpaceSlot};
 use self::statistics::Counters;
 use self::undecryptable::Undecryptable;
-use self::versions::ClientVersions;
 use self::work_account::WorkAccount;
 
 /// One QUIC connection: a router between the components that do the work.
@@ -192,7 +193,7 @@ impl Connection {
         if !self.lifecycle.is_alive() {
             return None;
         }
-        let event = self.streams.used_mut().and_then(|streams| streams.poll_event());
+        let event = self.streams.used_mut().and_then(Streams::poll_event);
         event.map(Event::Stream).or_else(|| self.poll_datagram_event())
     }
 

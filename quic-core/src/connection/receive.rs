@@ -4,7 +4,6 @@ use super::Connection;
 use super::frames::Received;
 use super::migration::Judged;
 use super::seal::MINIMUM_DATAGRAM;
-use super::undecryptable::EarlyPacket;
 use super::work_account::COSTLY;
 use crate::crypto::{OpenError, Opened};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
@@ -21,29 +20,29 @@ const RESERVED_BITS_SHORT: u8 = 0x18;
 
 /// How a packet arrived.
 #[derive(Clone, Copy, Debug)]
-struct Arrival {
-    now: Instant,
+pub(super) struct Arrival {
+    pub(super) now: Instant,
     /// When it came: earlier than `now` if its keys came later.
-    at: Instant,
-    path: PathAddresses,
-    ecn: Option<EcnCodepoint>,
+    pub(super) at: Instant,
+    pub(super) path: PathAddresses,
+    pub(super) ecn: Option<EcnCodepoint>,
     /// Bytes of its datagram.
-    datagram_bytes: u64,
+    pub(super) datagram_bytes: u64,
     /// What the datagram ends in, if it is long enough for a stateless reset and this is its first
     /// packet.
-    reset_token: Option<StatelessResetToken>,
+    pub(super) reset_token: Option<StatelessResetToken>,
 }
 
 /// A protected packet, cut out of its datagram.
-struct Protected<'a> {
-    packet_type: PacketType,
+pub(super) struct Protected<'a> {
+    pub(super) packet_type: PacketType,
     destination_id: ConnectionId,
     /// Of a long header.
     source_id: Option<ConnectionId>,
     /// Of a long header, if it is not the one that the connection is in.
     other_version: Option<u32>,
     number_offset: usize,
-    bytes: &'a mut [u8],
+    pub(super) bytes: &'a mut [u8],
 }
 
 impl Connection {
@@ -107,7 +106,7 @@ impl Connection {
 
     /// Drops what cannot be read, unless it is the peer's way to say that it knows nothing of the
     /// connection any more.
-    fn discard_unreadable(&mut self, arrival: &Arrival, reason: DiscardReason) {
+    pub(super) fn discard_unreadable(&mut self, arrival: &Arrival, reason: DiscardReason) {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
         //# However, endpoints MUST treat any packet ending in a valid
         //# stateless reset token as a Stateless Reset, as other QUIC versions
@@ -125,7 +124,7 @@ impl Connection {
 
     /// Handles the first packet of `datagram`; returns its length, or `None` if the rest of the
     /// datagram cannot be used.
-    fn handle_next_packet(
+    pub(super) fn handle_next_packet(
         &mut self,
         arrival: Arrival,
         datagram: &mut [u8],
@@ -451,63 +450,6 @@ impl Connection {
         //# stateless reset token, the endpoint MUST enter the draining period and
         //# not send any further packets on this connection.
         self.drain(now, ConnectionError::Reset);
-    }
-
-    /// Whether packets of this type can be opened now.
-    fn can_open(&self, packet_type: PacketType) -> bool {
-        match packet_type {
-            PacketType::Initial => self.keys.initial.is_some(),
-            PacketType::Handshake => self.keys.handshake.is_some(),
-            PacketType::ZeroRtt => self.opens_early(),
-            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
-            //# Even if it has 1-RTT secrets, a client MUST NOT
-            //# process incoming 1-RTT protected packets before the TLS handshake is
-            //# complete.
-            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
-            //# Endpoints in either role MUST NOT decrypt 1-RTT packets from their peer
-            //# prior to completing the handshake.
-            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
-            //# A server MUST NOT process incoming 1-RTT protected packets before the
-            //# TLS handshake is complete.
-            PacketType::OneRtt => self.keys.one_rtt.is_some() && self.handshake.is_complete(),
-        }
-    }
-
-    /// Keeps a packet whose keys may still come.
-    fn keep_for_later(&mut self, arrival: Arrival, packet: &Protected<'_>) {
-        let packet_type = packet.packet_type;
-        let may_come = match packet_type {
-            PacketType::Handshake => !self.handshake.is_complete(),
-            PacketType::OneRtt => !self.handshake.is_complete(),
-            PacketType::ZeroRtt => self.may_open_early(),
-            PacketType::Initial => false,
-        };
-        if !may_come {
-            self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.4
-        //# While waiting for TLS processing to complete, an endpoint SHOULD buffer received
-        //# packets if they might be processed using keys that are not yet available.
-        } else if self.undecryptable.has_room(packet.bytes.len()) {
-            let Arrival { at, path, ecn, .. } = arrival;
-            let (packet_type, length) = (packet.packet_type, packet.bytes.len());
-            self.record(arrival.now, &Record::PacketBuffered { packet_type, length });
-            let bytes = Box::from(&*packet.bytes);
-            self.undecryptable.keep(EarlyPacket { at, packet_type, path, ecn, bytes });
-        } else {
-            self.discard(arrival.now, DiscardReason::BufferFull);
-        }
-    }
-
-    /// Handles the packets of this type that came before their keys.
-    pub(super) fn replay_undecryptable(&mut self, now: Instant, packet_type: PacketType) {
-        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(packet_type) {
-            if !self.lifecycle.is_alive() {
-                return;
-            }
-            let reset_token = StatelessResetToken::at_end_of(&bytes);
-            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
-            let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
-        }
     }
 }
 

@@ -162,6 +162,7 @@ impl std::fmt::Debug for Keychain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keychain")
             .field("initial", &self.initial.is_some())
+            .field("other_initial", &self.other_initial.is_some())
             .field("handshake", &self.handshake.is_some())
             .field("one_rtt", &self.one_rtt.is_some())
             .finish()

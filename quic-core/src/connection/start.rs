@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::client_versions::ClientVersions;
 use super::handshake::Handshake;
 use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
@@ -16,7 +17,7 @@ use super::skipped_numbers::SkippedNumbers;
 use super::space::{Keychain, SpaceSlot};
 use super::statistics::Counters;
 use super::undecryptable::Undecryptable;
-use super::versions::{ClientVersions, client_parameters, encode_parameters, wire_version};
+use super::versions::{client_parameters, encode_parameters, wire_version};
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, ServerConfig};

@@ -1,8 +1,12 @@
 //! The few packets that came before their keys (RFC 9000 §12.2, RFC 9001 §5.7).
 
+use super::Connection;
+use super::receive::{Arrival, Protected};
+use crate::error::DiscardReason;
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses};
-use crate::wire::PacketType;
+use crate::recorder::Record;
+use crate::wire::{PacketType, StatelessResetToken};
 
 /// Most packets kept.
 const MAXIMUM_PACKETS: usize = 8;
@@ -50,6 +54,65 @@ impl Undecryptable {
         self.bytes = kept.iter().map(|packet| packet.bytes.len()).sum();
         self.packets = kept;
         taken
+    }
+}
+
+impl Connection {
+    /// Whether packets of this type can be opened now.
+    pub(super) fn can_open(&self, packet_type: PacketType) -> bool {
+        match packet_type {
+            PacketType::Initial => self.keys.initial.is_some(),
+            PacketType::Handshake => self.keys.handshake.is_some(),
+            PacketType::ZeroRtt => self.opens_early(),
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# Even if it has 1-RTT secrets, a client MUST NOT
+            //# process incoming 1-RTT protected packets before the TLS handshake is
+            //# complete.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# Endpoints in either role MUST NOT decrypt 1-RTT packets from their peer
+            //# prior to completing the handshake.
+            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.7
+            //# A server MUST NOT process incoming 1-RTT protected packets before the
+            //# TLS handshake is complete.
+            PacketType::OneRtt => self.keys.one_rtt.is_some() && self.handshake.is_complete(),
+        }
+    }
+
+    /// Keeps a packet whose keys may still come.
+    pub(super) fn keep_for_later(&mut self, arrival: Arrival, packet: &Protected<'_>) {
+        let packet_type = packet.packet_type;
+        let may_come = match packet_type {
+            PacketType::Handshake => !self.handshake.is_complete(),
+            PacketType::OneRtt => !self.handshake.is_complete(),
+            PacketType::ZeroRtt => self.may_open_early(),
+            PacketType::Initial => false,
+        };
+        if !may_come {
+            self.discard_unreadable(&arrival, DiscardReason::KeysUnavailable);
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.4
+        //# While waiting for TLS processing to complete, an endpoint SHOULD buffer received
+        //# packets if they might be processed using keys that are not yet available.
+        } else if self.undecryptable.has_room(packet.bytes.len()) {
+            let Arrival { at, path, ecn, .. } = arrival;
+            let (packet_type, length) = (packet.packet_type, packet.bytes.len());
+            self.record(arrival.now, &Record::PacketBuffered { packet_type, length });
+            let bytes = Box::from(&*packet.bytes);
+            self.undecryptable.keep(EarlyPacket { at, packet_type, path, ecn, bytes });
+        } else {
+            self.discard(arrival.now, DiscardReason::BufferFull);
+        }
+    }
+
+    /// Handles the packets of this type that came before their keys.
+    pub(super) fn replay_undecryptable(&mut self, now: Instant, packet_type: PacketType) {
+        for EarlyPacket { at, path, ecn, mut bytes, .. } in self.undecryptable.take(packet_type) {
+            if !self.lifecycle.is_alive() {
+                return;
+            }
+            let reset_token = StatelessResetToken::at_end_of(&bytes);
+            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
+            let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
+        }
     }
 }
 

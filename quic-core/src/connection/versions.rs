@@ -7,10 +7,12 @@
 
 use rustls::quic::Keys;
 
+use super::client_versions::{ClientVersions, MAXIMUM_VERSIONS};
 use super::parameters::local_parameters;
 use super::start::first_destination_id;
+use super::undecryptable::Undecryptable;
 use super::{Connection, Role};
-use crate::config::{ClientConfig, QUIC_V1, TransportConfig, are_compatible};
+use crate::config::{QUIC_V1, TransportConfig};
 use crate::crypto::{OpenError, Opened, SeededRandom, StartSessionError};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
@@ -23,28 +25,9 @@ use crate::wire::transport_parameters::{
 };
 use crate::wire::{ConnectionId, Side, SpaceId};
 
-/// Most versions that a client wants, and that are sent of a server's.
-const MAXIMUM_VERSIONS: usize = 16;
 /// Longest value of a reserved transport parameter, in bytes. Both ends hold it as long as the
 /// handshake takes.
 const MAXIMUM_GREASE: usize = 3;
-
-//= https://www.rfc-editor.org/rfc/rfc9368#section-8
-//# Note that implementations that wish to use version negotiation to negotiate versions other
-//# than QUIC version 1 MUST implement the version negotiation mechanism defined in this
-//# document.
-/// What a client knows of versions.
-#[derive(Debug)]
-pub(super) struct ClientVersions {
-    /// That of the first flight.
-    chosen: u32,
-    /// All that the connection may be in in the end, most wanted first.
-    wanted: Vec<u32>,
-    /// A Version Negotiation packet was acted on.
-    reacted: bool,
-    /// The server's answer has shown which one it goes on in.
-    settled: bool,
-}
 
 /// Initial keys of a version other than the one that is sent.
 pub(super) struct OtherInitial {
@@ -60,126 +43,6 @@ impl OtherInitial {
         largest_received: Option<u64>,
     ) -> Result<Opened<'a>, OpenError> {
         crate::crypto::open(&self.keys.remote, packet, number_offset, largest_received)
-    }
-}
-
-impl ClientVersions {
-    pub(super) fn new(config: &ClientConfig) -> Self {
-        let chosen = config.version;
-        let own = [chosen];
-        let mut wanted = Vec::new();
-        for version in config.versions.iter().chain(&own) {
-            let is_real = *version != 0 && !is_reserved_version(*version);
-            if is_real && !wanted.contains(version) && wanted.len() < MAXIMUM_VERSIONS {
-                wanted.push(*version);
-            }
-        }
-        Self { chosen, wanted, reacted: false, settled: false }
-    }
-
-    /// All that the first flight is compatible with, most wanted first.
-    fn offered(&self) -> Vec<u32> {
-        let compatible = |version: &u32| are_compatible(self.chosen, *version);
-        let mut offered: Vec<u32> = self.wanted.iter().copied().filter(compatible).collect();
-        //= https://www.rfc-editor.org/rfc/rfc9368#section-3
-        //# Note that the
-        //# version in the Chosen Version field MUST be included in this list
-        //# to allow the client to communicate the Chosen Version's
-        //# preference.
-        if !offered.contains(&self.chosen) {
-            offered.push(self.chosen);
-        }
-        offered
-    }
-
-    fn offers(&self, version: u32) -> bool {
-        version == self.chosen
-            || (self.wanted.contains(&version) && are_compatible(self.chosen, version))
-    }
-
-    /// What is selected when a server says that it knows these.
-    fn select(&self, known: impl Iterator<Item = u32> + Clone) -> Option<u32> {
-        //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
-        //# Upon receiving the Version Negotiation packet, the client SHALL
-        //# search for a version it supports in the list provided by the server.
-        let mut wanted = self.wanted.iter().copied();
-        wanted.find(|version| known.clone().any(|known| known == *version))
-    }
-
-    /// Compares what the server says under the protection of the handshake with what happened.
-    fn check(
-        &self,
-        negotiated: u32,
-        information: Option<&VersionInformation>,
-    ) -> Result<(), TransportError> {
-        let error = TransportError::version_negotiation;
-        let Some(information) = information else {
-            //= https://www.rfc-editor.org/rfc/rfc9368#section-8
-            //# Because QUIC version 1 was the only QUIC version that was published
-            //# on the IETF Standards Track before this document, it is handled
-            //# specially as follows: if a client is starting a QUIC version 1
-            //# connection in response to a received Version Negotiation packet and
-            //# the version_information transport parameter is missing from the
-            //# server's transport parameters, then the client SHALL proceed as if
-            //# the server's transport parameters contained a version_information
-            //# transport parameter with a Chosen Version set to 0x00000001 and an
-            //# Available Version list containing exactly one version set to
-            //# 0x00000001.
-            let only_version_1 = VersionInformation { chosen: QUIC_V1, available: vec![QUIC_V1] };
-            return match (self.reacted, self.chosen, negotiated == self.chosen) {
-                (true, QUIC_V1, _) => self.check(negotiated, Some(&only_version_1)),
-                (false, _, true) => Ok(()),
-                //= https://www.rfc-editor.org/rfc/rfc9368#section-4
-                //# Clients MUST NOT complete the handshake if they are
-                //# reacting to a Version Negotiation packet and the Version Information
-                //# is missing, but MAY do so otherwise.
-                //= https://www.rfc-editor.org/rfc/rfc9368#section-4
-                //# If a client has reacted to a Version Negotiation packet and
-                //# the server's Version Information was missing, the client MUST close
-                //# the connection with a version negotiation error.
-                _ => Err(error("version_information is missing after the version changed")),
-            };
-        };
-        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
-        //# If a client receives Version Information where the server's Chosen
-        //# Version was not sent by the client as part of its Available Versions,
-        //# the client MUST close the connection with a version negotiation
-        //# error.
-        if !self.offers(information.chosen) {
-            return Err(error("the server chose a version that was not offered"));
-        }
-        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
-        //# In
-        //# particular, since the client can be made aware of the
-        //# Negotiated Version by the QUIC long header version during compatible
-        //# version negotiation (see Section 2.3), clients MUST validate that the
-        //# server's Chosen Version is equal to the Negotiated Version; if they
-        //# do not match, the client MUST close the connection with a version
-        //# negotiation error.
-        if information.chosen != negotiated {
-            return Err(error("the server chose another version than that of its packets"));
-        }
-        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
-        //# If the client received and acted on a Version Negotiation packet, the
-        //# client MUST validate the server's Available Versions field.
-        //= https://www.rfc-editor.org/rfc/rfc8999#section-7
-        //# An endpoint MUST authenticate the semantic content of a Version Negotiation packet
-        //# if it attempts a different QUIC version as a result.
-        if !self.reacted {
-            return Ok(());
-        }
-        //= https://www.rfc-editor.org/rfc/rfc9368#section-4
-        //# If the client would have selected a different
-        //# version, the client MUST close the connection with a version
-        //# negotiation error.  In particular, if the client reacted to a Version
-        //# Negotiation packet and the server's Available Versions field is
-        //# empty, the client MUST close the connection with a version
-        //# negotiation error.
-        let known = information.available.iter().copied().chain([negotiated]);
-        if information.available.is_empty() || self.select(known) != Some(self.chosen) {
-            return Err(error("the Version Negotiation packet was not the server's"));
-        }
-        Ok(())
     }
 }
 
@@ -455,7 +318,8 @@ impl Connection {
         //# A client that supports only this version of QUIC MUST abandon the current connection
         //# attempt if it receives a Version Negotiation packet, with the following two
         //# exceptions.
-        let Some(version) = client.versions.select(header.versions.clone()) else {
+        let is_known = |version| header.versions.clone().any(|known| known == version);
+        let Some(version) = client.versions.select(is_known) else {
             self.vanish(now, ConnectionError::VersionMismatch);
             return;
         };
@@ -493,7 +357,7 @@ impl Connection {
         let destination = first_destination_id(&mut self.random);
         self.version = version;
         self.discard_space(SpaceId::Initial);
-        self.undecryptable = Default::default();
+        self.undecryptable = Undecryptable::default();
         // It is of a session of the other version.
         self.reject_early_data(now);
         self.handshake.restart(session);

@@ -4,6 +4,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::quic::{Keys, Suite, Version};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
+use super::compact_keys::default_provider;
 use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, Side};
 
@@ -16,8 +17,14 @@ pub(super) fn tls_version(version: u32) -> Option<Version> {
     }
 }
 
-/// The suite that Initial packets are protected with: AES-128-GCM with SHA-256.
+/// The suite that Initial packets are protected with: AES-128-GCM with SHA-256. It is the one of
+/// `provider`, or this crate's own if the provider permits others only: what protects Initial
+/// packets need not be on offer for all that follows.
 pub(super) fn initial_suite(provider: &CryptoProvider) -> Option<Suite> {
+    suite_of(provider).or_else(|| suite_of(&default_provider()))
+}
+
+fn suite_of(provider: &CryptoProvider) -> Option<Suite> {
     let suites = provider.cipher_suites.iter().filter_map(SupportedCipherSuite::tls13);
     let mut suites =
         suites.filter(|suite| suite.common.suite == CipherSuite::TLS13_AES_128_GCM_SHA256);

@@ -197,7 +197,7 @@ impl TlsServerBuilder {
     }
 
     /// Permits these cipher suites only, most wanted first, whatever clients want most.
-    /// `TLS13_AES_128_GCM_SHA256` has to be one of them, since Initial packets need it.
+    /// Initial packets are protected by `TLS13_AES_128_GCM_SHA256` all the same (RFC 9001 §5.2).
     #[must_use]
     pub fn cipher_suites(mut self, suites: &[CipherSuite]) -> Self {
         self.own_order = true;
@@ -336,8 +336,8 @@ impl TlsClientBuilder {
         self
     }
 
-    /// Offers these cipher suites only, most wanted first. `TLS13_AES_128_GCM_SHA256` has to be one
-    /// of them, since Initial packets need it.
+    /// Offers these cipher suites only, most wanted first. Initial packets are protected by
+    /// `TLS13_AES_128_GCM_SHA256` all the same (RFC 9001 §5.2).
     #[must_use]
     pub fn cipher_suites(mut self, suites: &[CipherSuite]) -> Self {
         self.choices.keep_cipher_suites(suites);

@@ -28,8 +28,9 @@ use crate::wire::{ConnectionId, Side};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsConfigError {
-    /// Initial packets cannot be protected without this suite (RFC 9001 §5.2).
-    #[error("the crypto provider lacks TLS13_AES_128_GCM_SHA256 with support for QUIC")]
+    /// Initial packets cannot be protected without this suite (RFC 9001 §5.2), which is neither in
+    /// the provider of the configuration nor in this crate's own.
+    #[error("no crypto provider has TLS13_AES_128_GCM_SHA256 with support for QUIC")]
     NoInitialCipherSuite,
     /// rustls does not accept it for QUIC: TLS 1.3 is off, or the certificate and key are no good.
     #[error("the TLS configuration is not fit for QUIC: {0}")]
@@ -76,7 +77,7 @@ impl ServerConfigs {
             parameters,
             match version {
                 Version::V2 => &self.version_2,
-                _ => &self.version_1,
+                Version::V1Draft | Version::V1 | _ => &self.version_1,
             },
         )
     }
@@ -167,9 +168,9 @@ impl TlsServerConfig {
     /// environment variable `SSLKEYLOGFILE` names, as Wireshark reads them.
     #[must_use]
     pub fn key_log(mut self, key_log: Arc<dyn KeyLog>) -> Self {
-        for config in [&mut self.configs.version_1, &mut self.configs.version_2] {
-            Arc::make_mut(config).key_log = Arc::clone(&key_log);
-        }
+        let ServerConfigs { version_1, version_2, .. } = &mut self.configs;
+        Arc::make_mut(version_1).key_log = Arc::clone(&key_log);
+        Arc::make_mut(version_2).key_log = key_log;
         self
     }
 }

@@ -41,17 +41,15 @@ impl ReceiveQueue {
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        let oldest = self.queue.pop_front();
-        match &oldest {
-            Some(oldest) => self.bytes = self.bytes.saturating_sub(oldest.len()),
-            None => {
-                self.announced = false;
-                if self.queue.capacity() > MAX_KEPT_ENTRIES {
-                    self.queue = VecDeque::new();
-                }
+        let Some(oldest) = self.queue.pop_front() else {
+            self.announced = false;
+            if self.queue.capacity() > MAX_KEPT_ENTRIES {
+                self.queue = VecDeque::new();
             }
-        }
-        oldest
+            return None;
+        };
+        self.bytes = self.bytes.saturating_sub(oldest.len());
+        Some(oldest)
     }
 
     /// Whether to announce that there is something to read: once until a read finds nothing.

@@ -37,10 +37,13 @@ fn packet_at(
     assert_eq!(written.is_err(), datagrams.has_frames(), "full if something is left");
     let length = packet.length();
     payload.truncate(length);
-    let data = Frames::new(&payload).filter_map(|frame| match frame.unwrap() {
-        Frame::Datagram(frame) => Some(frame.data.to_vec()),
-        Frame::Padding => None,
-        other => panic!("{other:?}"),
+    let data = Frames::new(&payload).filter_map(|frame| {
+        let frame = frame.unwrap();
+        if let Frame::Datagram(frame) = frame {
+            return Some(frame.data.to_vec());
+        }
+        assert_eq!(frame, Frame::Padding);
+        None
     });
     let data = data.collect();
     (data, payload)

@@ -285,7 +285,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize) {
         if let Some(handle) = self.book.outboxes.last(socket) {
             self.with_connection(now, handle, |connection| {
-                connection.handle_too_large(now, length)
+                connection.handle_too_large(now, length);
             });
         }
     }

@@ -32,17 +32,17 @@ impl EcnValidation {
         Self { state, tested: 0, lost: 0, newest_was_marked: false }
     }
 
-    pub(crate) fn state(&self) -> EcnState {
+    pub(crate) fn state(self) -> EcnState {
         self.state
     }
 
     /// Whether packets are to be marked ECT(0).
     #[inline]
-    pub(crate) fn marks(&self) -> bool {
+    pub(crate) fn marks(self) -> bool {
         matches!(self.state, EcnState::Testing | EcnState::Capable)
     }
 
-    fn is_judged(&self) -> bool {
+    fn is_judged(self) -> bool {
         !matches!(self.state, EcnState::Off | EcnState::Failed)
     }
 
@@ -162,10 +162,11 @@ impl EcnFeedback {
         //# ECN validation also fails if the sum of the increase in ECT(0) and
         //# ECN-CE counts is less than the number of newly acknowledged packets
         //# that were originally sent with an ECT(0) marking.
-        match missing(ect0.saturating_add(ce), here, all) {
-            Verdict::Nothing if here > 0 => Verdict::Valid { ce: ce > 0 },
-            verdict => verdict,
+        let verdict = missing(ect0.saturating_add(ce), here, all);
+        if verdict == Verdict::Nothing && here > 0 {
+            return Verdict::Valid { ce: ce > 0 };
         }
+        verdict
     }
 }
 

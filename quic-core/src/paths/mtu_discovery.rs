@@ -29,6 +29,7 @@ const BLACK_HOLE_LOSSES: u8 = 3;
 
 /// Searches for the largest datagram that the path carries. Sizes are bytes of UDP payload.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 pub(crate) struct MtuDiscovery {
     /// Known to be carried.
     current: u16,
@@ -140,16 +141,20 @@ impl MtuDiscovery {
         if self.trying <= self.current {
             self.start_over();
             let Some(size) = self.candidate() else {
-                self.searching = false;
-                if self.current < self.bound {
-                    self.raise.set_after(now, RAISE_INTERVAL);
-                }
+                self.end_search(now);
                 return None;
             };
             self.trying = self.within(size, room)?;
         }
         self.in_flight = u64::from(self.trying) <= room;
         self.in_flight.then_some(self.trying)
+    }
+
+    fn end_search(&mut self, now: Instant) {
+        self.searching = false;
+        if self.current < self.bound {
+            self.raise.set_after(now, RAISE_INTERVAL);
+        }
     }
 
     /// The ceiling first, where most paths carry it; then halfway between what is carried and what

@@ -151,7 +151,7 @@ impl Path {
             let app_limited = self.delivery.as_ref().is_some_and(|rate| rate.is_app_limited());
             let sent = Sent { bytes, in_flight: self.in_flight, app_limited };
             self.congestion.on_sent(now, &sent);
-            self.pacer.on_sent(bytes);
+            self.pacer.on_sent(now, bytes);
             if self.is_window_limited() {
                 self.limited_at = Some(now);
             }

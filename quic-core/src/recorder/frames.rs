@@ -132,6 +132,7 @@ impl Iterator for AckedRanges<'_> {
 }
 
 /// What is told of `frame`, which takes `length` bytes of its packet.
+#[expect(clippy::too_many_lines, reason = "a table: one row for each frame")]
 pub(super) fn record<'a>(frame: &Frame<'a>, length: usize, ack_exponent: u8) -> FrameRecord<'a> {
     match frame {
         Frame::Padding => FrameRecord::Padding { length },

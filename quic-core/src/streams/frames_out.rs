@@ -224,16 +224,16 @@ fn write_reset(
         Some(promise) if send.state() != SendState::ResetSent => {
             let reliable_size = promise.reliable_size;
             let frame = ResetStreamAt { stream_id, error_code, final_size, reliable_size };
-            let sent = SentFrame::ResetStreamAt { id: stream_id, reliable_size };
-            packet.write(sent, |writer| frame.encode(writer))?;
+            let record = SentFrame::ResetStreamAt { id: stream_id, reliable_size };
+            packet.write(record, |writer| frame.encode(writer))?;
             // Like FIN, it says where the stream ends.
             send.go(SendTransition::SendFin);
             Ok(())
         }
         _ => {
             let frame = ResetStream { stream_id, error_code, final_size };
-            let sent = SentFrame::ResetStream { id: stream_id };
-            packet.write(sent, |writer| frame.encode(writer))
+            let record = SentFrame::ResetStream { id: stream_id };
+            packet.write(record, |writer| frame.encode(writer))
         }
     }
 }

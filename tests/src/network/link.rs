@@ -163,9 +163,10 @@ impl LinkState {
             return [None; 2];
         }
         let waiting = self.waiting(link, now);
-        let Some(passed) = link.marks.pass(*mark, waiting, &mut self.random_marks) else {
+        let passed = link.marks.pass(*mark, waiting, &mut self.random_marks);
+        if link.marks.stop(*mark) {
             return [None; 2];
-        };
+        }
         *mark = passed;
         let Some(left) = self.leave(link, now, payload.len() as u64) else { return [None; 2] };
         if flip && let Some(byte) = payload.get_mut((bit / 8) as usize) {

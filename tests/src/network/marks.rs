@@ -22,28 +22,28 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// The mark that a datagram has at the other end; the link drops it if there is none at all.
-    /// `waiting` counts the bytes that are to leave before it.
+    /// Whether the link drops a datagram because of its mark.
+    pub(super) fn stop(&self, mark: Option<EcnCodepoint>) -> bool {
+        self.drop_marked && mark.is_some()
+    }
+
+    /// The mark that a datagram has at the other end. `waiting` counts the bytes that are to leave
+    /// before it.
     pub(super) fn pass(
         &self,
         mark: Option<EcnCodepoint>,
         waiting: u64,
         random: &mut Random,
-    ) -> Option<Option<EcnCodepoint>> {
+    ) -> Option<EcnCodepoint> {
         let chosen = random.chance(self.congestion);
-        if self.drop_marked && mark.is_some() {
+        if self.bleach {
             return None;
         }
-        if self.bleach {
-            return Some(None);
-        }
         if self.force.is_some() {
-            return Some(self.force);
+            return self.force;
         }
         let congested = chosen || self.congestion_above.is_some_and(|above| waiting >= above);
-        Some(mark.map(|mark| {
-            let mark = self.rewrite.unwrap_or(mark);
-            if congested { EcnCodepoint::Ce } else { mark }
-        }))
+        let mark = self.rewrite.filter(|_| mark.is_some()).or(mark)?;
+        Some(if congested { EcnCodepoint::Ce } else { mark })
     }
 }

@@ -91,7 +91,8 @@ impl Bottleneck {
     fn setup(&self, seed: u64) -> Setup {
         let mut setup = Setup::new(seed);
         let rate = self.bytes_per_second();
-        let product = (rate as f64 * self.round_trip.as_secs_f64()) as u64;
+        let nanos = u128::from(rate) * self.round_trip.as_nanos();
+        let product = u64::try_from(nanos / 1_000_000_000).unwrap();
         let delay = self.round_trip / 2;
         setup.to_client = Link { delay, ..Link::default() };
         setup.to_server = Link {

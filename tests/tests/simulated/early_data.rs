@@ -106,6 +106,18 @@ fn more_early_data_than_the_first_flight_holds_goes_on_after_the_handshake() {
 }
 
 #[test]
+fn the_handshake_does_not_wait_because_early_data_used_up_the_first_burst() {
+    for make in [setup, rustls_setup] {
+        let mut pair = visited(make(1).build());
+        (pair.to_server.delay, pair.to_client.delay) = (millis(25), millis(25));
+        let (before, visits) = (pair.now(), pair.server.connected.len());
+        start_with(&mut pair, &vec![7; 400_000]);
+        pair.wait("complete", seconds(2), |pair| pair.server.connected.len() > visits);
+        assert_eq!(pair.now() - before, millis(75), "the client's last flight left at once");
+    }
+}
+
+#[test]
 fn a_first_connection_has_no_early_data() {
     for make in [setup, rustls_setup] {
         let mut pair = make(1).build();
@@ -549,7 +561,7 @@ fn runs_with_early_data_repeat() {
     let run = |seed| {
         let mut pair = visited(setup(seed).build());
         pair.to_server.loss = 0.1;
-        let (_, id) = start_with(&mut pair, &[7; 50_000]);
+        let (_, id) = start_with(&mut pair, &vec![7; 50_000]);
         wait_for(&mut pair, id);
         pair.trace.clone()
     };
@@ -572,12 +584,12 @@ fn early_data_keeps_to_the_remembered_limits_though_the_server_has_larger_ones()
     let client = pair.start();
     let id = pair.client.with(client, |connection| {
         let id = connection.open_stream(Direction::Unidirectional).unwrap();
-        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(5000));
+        assert_eq!(connection.send_stream(id).write(&vec![7; 20_000]), Ok(5000));
         id
     });
     pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
     pair.client.with(client, |connection| {
-        assert_eq!(connection.send_stream(id).write(&[7; 20_000]), Ok(20_000));
+        assert_eq!(connection.send_stream(id).write(&vec![7; 20_000]), Ok(20_000));
     });
     assert!(!was_rejected(&pair, client));
 }

@@ -135,7 +135,7 @@ fn an_outage_is_not_taken_for_a_path_that_drops_marks() {
     let handles = pair.connect();
     pair.server.application.echo = true;
     let sent = noise(1 << 20, 1);
-    let id = pair.client.send_all(handles.0, Direction::Bidirectional, sent.clone());
+    let id = pair.client.send_all(handles.0, Direction::Bidirectional, sent);
     pair.run_for(millis(300));
     (pair.to_server.cut, pair.to_client.cut) = (true, true);
     pair.run_for(seconds(2));

@@ -23,10 +23,11 @@ const PREFERRED: &str = "198.51.100.77:4433";
 fn told(pair: &mut Pair, side: Side) -> Vec<PathEvent> {
     let events = pair.end(side).events.iter();
     events
-        .filter_map(|(_, _, event)| match event {
-            Event::Path(event) => Some(*event),
-            _ => None,
-        })
+        .filter_map(
+            |(_, _, event)| {
+                if let Event::Path(event) = event { Some(*event) } else { None }
+            },
+        )
         .collect()
 }
 
@@ -533,7 +534,7 @@ fn a_client_that_moves_without_end_runs_out_of_ids_and_not_of_the_connection() {
     assert!(refused > 10, "{refused} refused");
     pair.run_for(seconds(5));
     echo(&mut pair, client, 10_000, seconds(10));
-    assert!(pair.server.lost.get(&server).is_none());
+    assert!(!pair.server.lost.contains_key(&server));
 }
 
 /// A server that prefers another address, with a socket there if it `listens`.

@@ -54,10 +54,8 @@ fn check_version(
 #[track_caller]
 fn failure(pair: &mut Pair, client: ConnectionHandle) -> TransportErrorCode {
     pair.wait("lost", seconds(20), |pair| pair.client.lost.contains_key(&client));
-    match &pair.client.lost[&client] {
-        ConnectionError::TransportError(error) => error.code,
-        other => close_code(other),
-    }
+    let lost = &pair.client.lost[&client];
+    if let ConnectionError::TransportError(error) = lost { error.code } else { close_code(lost) }
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn rtt(sample: Duration) -> Rtt {
 fn emptied(rate: u64) -> Pacer {
     let mut pacer = Pacer::new(1200);
     let budget = pacer.budget(Instant::EPOCH, rate);
-    pacer.on_sent(budget);
+    pacer.on_sent(Instant::EPOCH, budget);
     pacer
 }
 
@@ -33,7 +33,7 @@ fn sent_until(end: Instant, rate: u64, late: Duration) -> u64 {
             assert!(next > now);
             now = next + late;
         } else {
-            pacer.on_sent(budget);
+            pacer.on_sent(now, budget);
             sent += budget;
         }
     }
@@ -48,8 +48,17 @@ fn the_first_ten_packets_are_free() {
     //# Section 7.2.
     let mut pacer = Pacer::new(1200);
     assert_eq!(pacer.budget(micros(77), 1), 12_000);
-    pacer.on_sent(12_000);
+    pacer.on_sent(micros(77), 12_000);
     assert_eq!(pacer.budget(micros(77), 1), 0);
+}
+
+#[test]
+fn a_pause_after_a_first_burst_without_a_rate_earns_as_any_other() {
+    let rate = 240_000;
+    let mut pacer = Pacer::new(1200);
+    pacer.on_sent(micros(0), 6_000);
+    pacer.on_sent(micros(10), 6_000);
+    assert_eq!(pacer.budget(micros(40_000), rate), 9_600);
 }
 
 #[test]
@@ -100,7 +109,7 @@ fn a_short_round_trip_is_not_paced() {
     let mut pacer = Pacer::new(1200);
     for step in 0..100 {
         assert!(pacer.budget(micros(step), rate) >= 1 << 20);
-        pacer.on_sent(1 << 20);
+        pacer.on_sent(micros(step), 1 << 20);
     }
 }
 
@@ -128,7 +137,7 @@ proptest! {
         let mut pacer = Pacer::new(mtu);
         for time in times {
             pacer.budget(Instant::from_nanos(time), rate);
-            pacer.on_sent(bytes);
+            pacer.on_sent(Instant::from_nanos(time), bytes);
             pacer.next_send_time(rate);
         }
         let rate = Pacer::rate(&Cubic::new(mtu), &rtt(Duration::from_nanos(sample)));

@@ -68,7 +68,7 @@ fn acknowledgments_go_in_the_space_of_what_they_acknowledge() {
 fn a_delay_counts_in_full_until_the_handshake_is_confirmed() {
     let pair = Pair::started();
     let delay = pair.client.peer_ack_delay(SpaceId::Application, 60_000);
-    assert_eq!(delay, Duration::from_micros(60_000 << 3));
+    assert_eq!(delay, Duration::from_millis(60 << 3));
     let pair = Pair::confirmed();
     let delay = pair.client.peer_ack_delay(SpaceId::Application, 60_000);
     assert_eq!(delay, Duration::from(pair.client.peer.max_ack_delay));

@@ -195,7 +195,7 @@ fn datagrams_and_streams_share_by_priority_and_neither_starves_the_other() {
         let mut pair = Pair::confirmed();
         let longest = pair.client.datagrams().maximum_size().unwrap();
         let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
-        pair.client.send_stream(id).write(&[7; 100_000]).unwrap();
+        pair.client.send_stream(id).write(&vec![7; 100_000]).unwrap();
         for _ in 0..50 {
             let datagram = datagram(&vec![7; longest]).with_priority(priority);
             pair.client.datagrams().send(datagram).unwrap();
@@ -301,7 +301,7 @@ fn asking() -> TransportConfig {
 fn transfer(pair: &mut Pair) -> u64 {
     let before = pair.server.statistics().packets_sent;
     let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
-    assert_eq!(pair.client.send_stream(id).write(&[7; 200_000]), Ok(200_000));
+    assert_eq!(pair.client.send_stream(id).write(&vec![7; 200_000]), Ok(200_000));
     pair.client.send_stream(id).finish().unwrap();
     for _ in 0..2000 {
         // One by one, so that nothing is acknowledged as a batch.

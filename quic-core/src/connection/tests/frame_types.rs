@@ -130,7 +130,7 @@ fn outcome(pair: &mut Pair, victim: Side, packet: PacketType, row: &Row) -> Cell
     let space = match packet {
         PacketType::Initial => SpaceId::Initial,
         PacketType::Handshake => SpaceId::Handshake,
-        _ => SpaceId::Application,
+        PacketType::ZeroRtt | PacketType::OneRtt => SpaceId::Application,
     };
     let frames = [&[0; 20], *frame].concat();
     let mut datagram = pair.end(!victim).forge_with(space, &frames, 0, |_| {});
@@ -188,7 +188,7 @@ fn outcome_in_0_rtt(server: &mut Connection, row: &Row) -> Cell {
 }
 
 /// A client drops a 0-RTT packet, whatever is in it.
-fn outcome_of_0_rtt_at_a_client(pair: &mut Pair, frame: &[u8]) -> Cell {
+fn dropped_0_rtt(pair: &mut Pair, frame: &[u8]) -> Cell {
     let mut datagram = pair.server.forge(SpaceId::Initial, frame);
     // The type bits of a long header: 0-RTT.
     datagram[0] = datagram[0] & 0xcf | 0x10;
@@ -210,9 +210,7 @@ fn check(rows: &[Row], config: &TransportConfig) {
                 let mut pair = pair_for(victim, packet, config);
                 let found = match (packet, victim) {
                     (PacketType::ZeroRtt, Side::Server) => outcome_in_0_rtt(&mut pair.server, row),
-                    (PacketType::ZeroRtt, Side::Client) => {
-                        outcome_of_0_rtt_at_a_client(&mut pair, frame)
-                    }
+                    (PacketType::ZeroRtt, Side::Client) => dropped_0_rtt(&mut pair, frame),
                     _ => outcome(&mut pair, victim, packet, row),
                 };
                 assert_eq!(found, *expected, "{name} in {packet:?} at the {victim:?}");

@@ -1,226 +1,20 @@
-//! Rules of the handshake: keys, Retry, limits, and what nobody may bring about by guessing.
+//! Rules of the handshake: keys, limits, and what nobody may bring about by guessing.
 
-use std::collections::VecDeque;
-use std::mem;
 use std::time::Duration;
 
 use super::Pair;
-use super::pair::{DELAY, client, deliver, error_of, one_sent_by, sent_by};
-use crate::config::TransportConfig;
+use super::pair::{DELAY, deliver, error_of, one_sent_by, sent_by};
 use crate::connection::Connection;
-use crate::connection::parameters::{HandshakeIds, check, local_parameters};
-use crate::crypto::retry_tag;
-use crate::error::{ConnectionError, TransportErrorCode};
-use crate::instant::Instant;
+use crate::error::TransportErrorCode;
 use crate::net::SocketId;
-use crate::packet::{PacketWriter, SentFrame};
 use crate::transmit::TransmitBuffer;
-use crate::wire::frame::NewConnectionId;
-use crate::wire::header::{
-    Header, LongHeader, LongType, RetryParts, parse, write_retry_without_tag,
-    write_version_negotiation,
-};
-use crate::wire::transport_parameters::{PreferredAddress, TransportParameters, encode};
-use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken, Writer};
+use crate::wire::header::{Header, LongHeader, LongType, parse};
+use crate::wire::{ConnectionId, Side, SpaceId};
 
 const PING: &[u8] = &[0x01];
-const NOW: Instant = Instant::from_nanos(1_000_000_000);
 
 fn id(byte: u8) -> ConnectionId {
     ConnectionId::new(&[byte; 8]).unwrap()
-}
-
-/// The Retry of a server that calls itself `source_id`.
-fn retry(connection: &Connection, source_id: ConnectionId, token: &[u8]) -> Vec<u8> {
-    let mut memory = [0; 1500];
-    let mut writer = Writer::new(&mut memory);
-    let destination_id = connection.ids_seen.local_source;
-    let parts = RetryParts { version: 1, destination_id, source_id, token };
-    write_retry_without_tag(&mut writer, &parts, 0).unwrap();
-    let mut packet = writer.written().to_vec();
-    let tag = retry_tag(1, &connection.ids_seen.original_destination, &packet).unwrap();
-    packet.extend(tag);
-    packet
-}
-
-/// Destination connection ID and token of the Initial at the start of a datagram.
-fn initial(datagram: &[u8]) -> (ConnectionId, Vec<u8>) {
-    match parse(datagram, 8) {
-        Ok(Header::Long(LongHeader { destination_id, token, .. })) => {
-            (destination_id, token.to_vec())
-        }
-        other => panic!("no Initial: {other:?}"),
-    }
-}
-
-#[test]
-fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
-    //= type=test
-    //# A client MUST change the Destination Connection ID it uses for sending packets in
-    //# response to only the first received Initial or Retry packet.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
-    //= type=test
-    //# A client MUST discard a Retry packet that contains a Source Connection ID field that is
-    //# identical to the Destination Connection ID field of its Initial packet.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
-    //= type=test
-    //# The client MUST use the value from the Source Connection ID field of the Retry packet in
-    //# the Destination Connection ID field of subsequent packets that it sends.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
-    //= type=test
-    //# A client MUST accept and process at most one Retry packet for each connection attempt.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
-    //= type=test
-    //# After the client has received and processed an Initial or Retry packet from the server,
-    //# it MUST discard any subsequent Retry packets that it receives.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
-    //= type=test
-    //# Clients MUST discard Retry packets that have a Retry Integrity Tag that cannot be
-    //# validated; see Section 5.8 of [QUIC-TLS].
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
-    //= type=test
-    //# The client MUST NOT change the Source Connection ID because the server could include the
-    //# connection ID as part of its token validation logic; see Section 8.1.4.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.3
-    //= type=test
-    //# A client MUST NOT reset the packet number for any packet number space after processing a
-    //# Retry packet.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
-    //= type=test
-    //# Clients MUST ensure that UDP datagrams containing Initial packets have
-    //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.2
-    //= type=test
-    //# This token MUST be repeated by the client in all Initial packets it
-    //# sends for that connection after it receives the Retry packet.
-    let mut client = client(NOW, TransportConfig::default());
-    let first = sent_by(&mut client, NOW);
-    assert_eq!(initial(&first[0]).1, []);
-    let mut forged = retry(&client, id(5), b"token");
-    *forged.last_mut().unwrap() ^= 1;
-    deliver(&mut client, NOW, &forged);
-    assert_eq!(sent_by(&mut client, NOW).len(), 0, "a forged Retry changes nothing");
-    let same = retry(&client, client.ids_seen.original_destination, b"token");
-    deliver(&mut client, NOW, &same);
-    assert_eq!(sent_by(&mut client, NOW).len(), 0, "a Retry has to bring a new ID");
-    let own = mem::replace(&mut client.ids_seen.local_source, id(9));
-    let astray = retry(&client, id(5), b"token");
-    client.ids_seen.local_source = own;
-    deliver(&mut client, NOW, &astray);
-    assert_eq!(sent_by(&mut client, NOW).len(), 0, "a Retry is for whoever asked");
-    let numbers = client.space(SpaceId::Initial).sent.next_number();
-    let good = retry(&client, id(5), b"token");
-    deliver(&mut client, NOW, &good);
-    assert_eq!(client.statistics().bytes_in_flight, 0, "nothing waits for an acknowledgment");
-    let again = sent_by(&mut client, NOW);
-    assert_eq!(again.len(), first.len());
-    assert!(again.iter().all(|datagram| initial(datagram) == (id(5), b"token".to_vec())));
-    assert!(again.iter().all(|datagram| datagram.len() >= 1200));
-    let source = |datagram: &Vec<u8>| match parse(datagram, 8) {
-        Ok(Header::Long(header)) => header.source_id,
-        other => panic!("no Initial: {other:?}"),
-    };
-    assert!(again.iter().all(|datagram| source(datagram) == source(&first[0])));
-    assert_eq!(client.space(SpaceId::Initial).sent.next_number(), 2 * numbers);
-    let other = retry(&client, id(6), b"other");
-    deliver(&mut client, NOW, &other);
-    let later = client.poll_timeout().unwrap();
-    client.handle_timeout(later);
-    let probe = one_sent_by(&mut client, later).unwrap();
-    assert_eq!(initial(&probe), (id(5), b"token".to_vec()), "in every later Initial");
-}
-
-#[test]
-fn a_client_believes_no_retry_and_no_version_negotiation_after_a_packet_of_the_server() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
-    //= type=test
-    //# A client MUST discard any Version Negotiation packet if it has received and successfully
-    //# processed any other packet, including an earlier Version Negotiation packet.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.2
-    //= type=test
-    //# After the client has received and processed an Initial or Retry packet from the server,
-    //# it MUST discard any subsequent Retry packets that it receives.
-    let mut pair = Pair::started();
-    let ping = pair.server.forge(SpaceId::Initial, PING);
-    deliver(&mut pair.client, pair.now, &ping);
-    let _ack = sent_by(&mut pair.client, pair.now);
-    let late = retry(&pair.client, id(5), b"token");
-    deliver(&mut pair.client, pair.now, &late);
-    assert_eq!(pair.client.token(), []);
-    let mut memory = [0; 100];
-    let mut writer = Writer::new(&mut memory);
-    let (to, from) = (pair.client.ids_seen.local_source, pair.client.ids_seen.original_destination);
-    write_version_negotiation(&mut writer, 0, to.as_slice(), from.as_slice(), &[9]).unwrap();
-    let negotiation = writer.written().to_vec();
-    deliver(&mut pair.client, pair.now, &negotiation);
-    assert!(!pair.client.is_over());
-}
-
-#[test]
-fn a_client_ends_on_version_negotiation_unless_its_version_is_listed() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-6.2
-    //= type=test
-    //# A client MUST discard a Version Negotiation packet that lists the QUIC version selected
-    //# by the client.
-    for (versions, ends) in [(&[9, 1][..], false), (&[9], true)] {
-        let mut client = client(NOW, TransportConfig::default());
-        let _first = sent_by(&mut client, NOW);
-        let mut memory = [0; 100];
-        let mut writer = Writer::new(&mut memory);
-        let (to, from) = (client.ids_seen.local_source, client.ids_seen.original_destination);
-        write_version_negotiation(&mut writer, 0, to.as_slice(), from.as_slice(), versions)
-            .unwrap();
-        let negotiation = writer.written().to_vec();
-        deliver(&mut client, NOW, &negotiation);
-        let reason = client.close_reason();
-        assert_eq!(reason, ends.then_some(&ConnectionError::VersionMismatch));
-        assert_eq!(sent_by(&mut client, NOW), Vec::<Vec<u8>>::new());
-    }
-}
-
-#[test]
-fn a_transport_parameter_tells_a_retry_that_the_server_did_not_send() {
-    let mut pair = Pair::started();
-    // The client would believe that somebody on the way sent a Retry.
-    pair.client.ids_seen.retry_source = Some(id(7));
-    pair.carry_to_client();
-    assert_eq!(error_of(&pair.client), Some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
-}
-
-#[test]
-fn both_ends_compare_connection_ids_with_transport_parameters() {
-    //= https://www.rfc-editor.org/rfc/rfc9001#section-7
-    //= type=test
-    //# Implementations SHOULD use caution in relying on any data that is
-    //# contained in Initial packets that is not otherwise authenticated.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
-    //= type=test
-    //# The values provided by a peer for these transport parameters MUST match the values
-    //# that an endpoint used in the Destination and Source Connection ID fields of Initial
-    //# packets that it sent (and received, for servers).
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
-    //= type=test
-    //# Endpoints MUST validate that received transport parameters match received connection
-    //# ID values.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.3
-    //= type=test
-    //# An endpoint MUST treat the following as a connection error of type
-    //# TRANSPORT_PARAMETER_ERROR or PROTOCOL_VIOLATION:
-    for victim in [Side::Client, Side::Server] {
-        let mut pair = Pair::started();
-        match victim {
-            Side::Client => pair.client.ids_seen.original_destination = id(7),
-            Side::Server => {
-                // The server checked its half already; the client is told of another ID.
-                pair.client.ids_seen.peer_initial_source = None;
-                pair.server.ids_seen.local_source = id(7);
-            }
-        }
-        pair.carry_to_client();
-        let found = error_of(&pair.client);
-        assert_eq!(found, Some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR), "{victim:?}");
-    }
 }
 
 #[test]
@@ -431,59 +225,6 @@ fn every_handshake_survives_the_loss_of_any_single_datagram() {
     }
 }
 
-fn preferred(id: ConnectionId) -> TransportParameters {
-    let ipv4 = Some("192.0.2.1:443".parse().unwrap());
-    let reset_token = StatelessResetToken::new([7; 16]);
-    let preferred_address = Some(PreferredAddress { ipv4, ipv6: None, id, reset_token });
-    TransportParameters { preferred_address, ..TransportParameters::default() }
-}
-
-#[test]
-fn the_connection_id_of_a_preferred_address_is_the_second_one_and_is_given_back() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
-    //= type=test
-    //# If the preferred_address transport
-    //# parameter is sent, the sequence number of the supplied connection ID
-    //# is 1.
-    let mut client = client(NOW, TransportConfig::default());
-    client.take_peer_parameters(NOW, &preferred(id(5))).unwrap();
-    assert_eq!(client.remote_ids.next_unused(), Some(&id(5)));
-    let reset_token = StatelessResetToken::new([8; 16]);
-    let mut frame = NewConnectionId { sequence: 1, retire_prior_to: 0, id: id(6), reset_token };
-    assert!(client.remote_ids.handle_new_connection_id(&frame).is_err(), "1 is taken");
-    (frame.sequence, frame.retire_prior_to) = (2, 2);
-    client.remote_ids.handle_new_connection_id(&frame).unwrap();
-    let (mut memory, mut ring) = ([0; 100], VecDeque::new());
-    client.remote_ids.write_frames(&mut PacketWriter::new(&mut memory, &mut ring)).unwrap();
-    let retired = |sequence| SentFrame::RetireConnectionId { sequence };
-    assert_eq!(ring, [retired(1), retired(0)]);
-}
-
-#[test]
-fn a_server_with_an_empty_connection_id_has_no_preferred_address() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
-    //= type=test
-    //# A server that chooses a zero-length
-    //# connection ID MUST NOT provide a preferred address.
-    for (source, fits) in [(ConnectionId::EMPTY, false), (id(2), true)] {
-        let ids = HandshakeIds {
-            local_source: id(1),
-            original_destination: id(3),
-            peer_initial_source: Some(source),
-            retry_source: None,
-        };
-        let mut bytes = Vec::new();
-        let parameters = TransportParameters {
-            initial_source_connection_id: Some(source),
-            original_destination_connection_id: Some(id(3)),
-            ..preferred(id(5))
-        };
-        encode(&parameters, &mut bytes);
-        let found = check(&bytes, Side::Server, &ids).map_err(|error| error.code).err();
-        assert_eq!(found, (!fits).then_some(TransportErrorCode::TRANSPORT_PARAMETER_ERROR));
-    }
-}
-
 #[test]
 fn handshake_data_above_a_gap_of_a_level_that_tls_leaves_is_an_error() {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
@@ -539,34 +280,6 @@ fn no_initial_packet_follows_the_first_handshake_packet_in_the_same_batch() {
 }
 
 #[test]
-fn times_are_announced_in_whole_milliseconds_that_they_do_not_exceed() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
-    //= type=test
-    //# This value SHOULD include the receiver's expected delays in alarms
-    //# firing.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
-    //= type=test
-    //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
-    //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
-    //# within its advertised max_ack_delay, with the following exception.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
-    //= type=test
-    //# This value SHOULD include the
-    //# receiver's expected delays in alarms firing.
-    for (micros, announced) in [(0, 0), (1, 1), (1000, 1), (1500, 2), (25_000, 25)] {
-        let duration = Duration::from_micros(micros);
-        let config = TransportConfig {
-            max_ack_delay: duration,
-            max_idle_timeout: Some(duration),
-            ..TransportConfig::default()
-        };
-        let parameters = local_parameters(&config, id(1));
-        assert_eq!(parameters.max_ack_delay, announced + 1, "a timer may be late");
-        assert_eq!(parameters.max_idle_timeout, announced);
-    }
-}
-
-#[test]
 fn the_time_that_packets_wait_for_their_keys_is_no_time_of_the_path() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
     //= type=test
@@ -606,16 +319,6 @@ fn the_time_that_packets_wait_for_their_keys_is_no_time_of_the_path() {
 }
 
 #[test]
-fn no_datagram_is_longer_than_the_peer_says_it_takes() {
-    let mut client = client(NOW, TransportConfig { max_mtu: 1452, ..TransportConfig::default() });
-    let parameters = TransportParameters { max_udp_payload_size: 1300, ..preferred(id(5)) };
-    client.take_peer_parameters(NOW, &parameters).unwrap();
-    let mtu = &mut client.paths.active_mut().mtu;
-    mtu.enable();
-    assert!(mtu.current() <= 1300 && mtu.poll_probe(NOW, u64::MAX).is_none_or(|size| size <= 1300));
-}
-
-#[test]
 fn a_server_that_may_send_nothing_waits_without_probing() {
     let mut pair = Pair::started();
     let _lost = sent_by(&mut pair.server, pair.now);
@@ -634,19 +337,4 @@ fn an_acknowledgment_in_a_handshake_packet_shows_that_the_address_is_validated()
         pair.attack(Side::Client, space, &[0x02, 0, 0, 0, 0]);
         assert_eq!(pair.client.peer.completed_address_validation, shows, "{space:?}");
     }
-}
-
-#[test]
-fn a_retry_ends_the_waiting() {
-    let mut client = client(NOW, TransportConfig::default());
-    let mut now = NOW;
-    for _ in 0..2 {
-        let _lost = sent_by(&mut client, now);
-        now = client.recovery.deadline().unwrap();
-        client.handle_timeout(now);
-    }
-    assert_eq!(client.recovery.pto_count(), 2);
-    let retry = retry(&client, id(5), b"token");
-    deliver(&mut client, now, &retry);
-    assert_eq!(client.recovery.pto_count(), 0);
 }

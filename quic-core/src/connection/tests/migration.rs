@@ -29,10 +29,11 @@ fn answers(pair: &mut Pair, datagram: &[u8]) -> Vec<[u8; 8]> {
     let opened = keys.open(pair.now, &mut datagram, 9, largest).unwrap();
     let frames = Frames::new(opened.payload).map(Result::unwrap);
     frames
-        .filter_map(|frame| match frame {
-            Frame::PathResponse(response) => Some(response.0),
-            _ => None,
-        })
+        .filter_map(
+            |frame| {
+                if let Frame::PathResponse(response) = frame { Some(response.0) } else { None }
+            },
+        )
         .collect()
 }
 

@@ -11,6 +11,8 @@ mod frame_types;
 mod handshake_rules;
 mod migration;
 mod pair;
+mod parameter_rules;
+mod retry_rules;
 mod rules;
 mod version_rules;
 

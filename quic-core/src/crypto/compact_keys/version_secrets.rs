@@ -51,7 +51,7 @@ impl VersionSecrets {
         let details = self.suite.details()?;
         for secret in [&mut self.client, &mut self.server] {
             let expander = details.plain.hkdf_provider.expander_for_okm(secret);
-            let label = Label::new(self.version, b"ku", expander.hash_len())?;
+            let label = HkdfLabel::new(self.version, b"ku", expander.hash_len())?;
             *secret = expander.expand_block(&label.info());
         }
         Some(())
@@ -95,32 +95,32 @@ impl VersionSecrets {
         name: &'static [u8],
     ) -> Option<Zeroizing<[u8; N]>> {
         let expander = details.plain.hkdf_provider.expander_for_okm(secret);
-        expand(&*expander, &Label::new(self.version, name, N)?)
+        expand(&*expander, &HkdfLabel::new(self.version, name, N)?)
     }
 }
 
 fn expand<const N: usize>(
     expander: &dyn HkdfExpander,
-    label: &Label,
+    label: &HkdfLabel,
 ) -> Option<Zeroizing<[u8; N]>> {
     let mut bytes = Zeroizing::new([0; N]);
     expander.expand_slice(&label.info(), &mut *bytes).ok()?;
     Some(bytes)
 }
 
-/// What HKDF-Expand-Label expands with (RFC 8446 §7.1).
-struct Label {
+/// What HKDF-Expand-HkdfLabel expands with (RFC 8446 §7.1).
+struct HkdfLabel {
     length: [u8; 2],
     label_length: [u8; 1],
     prefix: &'static [u8],
     name: &'static [u8],
 }
 
-impl Label {
+impl HkdfLabel {
     fn new(version: Version, name: &'static [u8], length: usize) -> Option<Self> {
         let prefix: &[u8] = match version {
             Version::V2 => b"tls13 quicv2 ",
-            _ => b"tls13 quic ",
+            Version::V1Draft | Version::V1 | _ => b"tls13 quic ",
         };
         let label_length = u8::try_from(prefix.len() + name.len()).ok()?;
         let length = u16::try_from(length).ok()?.to_be_bytes();

@@ -1,4 +1,5 @@
 //! Sessions that are resumed, with early data, and messages that QUIC does not allow TLS.
+#![expect(clippy::disallowed_types, reason = "what keeps sessions is shared by configurations")]
 
 use std::sync::{Arc, Mutex};
 

@@ -223,13 +223,15 @@ fn a_client_whose_key_share_does_not_suit_is_asked_again() {
 }
 
 #[test]
-fn a_configuration_that_cannot_protect_initial_packets_is_refused() {
+fn initial_packets_are_protected_whatever_is_permitted_later() {
     let mut provider = CryptoProvider::clone(&default_provider());
     provider
         .cipher_suites
         .retain(|suite| suite.suite() == CipherSuite::TLS13_CHACHA20_POLY1305_SHA256);
-    let error = server_with(provider).unwrap_err();
-    assert_eq!(error, TlsConfigError::NoInitialCipherSuite);
+    let (client, server) = complete(&client(&[b"h3"]), &server_with(provider).unwrap());
+    assert!(!client.session.is_handshaking() && !server.session.is_handshaking());
+    let chosen = server.session.handshake_data().unwrap().cipher_suite;
+    assert_eq!(chosen, Some(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::instant::Instant;
 
 /// A packet that was just written.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 pub(crate) struct NewPacket {
     pub(crate) time_sent: Instant,
     /// Bytes of the UDP payload that the packet takes.
@@ -24,6 +25,7 @@ pub(crate) struct NewPacket {
 
 /// What is remembered of a packet until its fate is known.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own name")]
 pub(crate) struct SentPacket {
     pub(super) number: u64,
     pub(super) time_sent: Instant,

@@ -5,7 +5,7 @@ use super::*;
 /// A stream of the client, with `written` bytes of which `sent` are in packets that were dropped.
 fn written(client: &mut Streams, sent: usize, written: usize) -> (StreamId, Vec<Packet>) {
     let id = client.open(UNI).unwrap();
-    let bytes: Vec<u8> = (0..written).map(|at| at as u8).collect();
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(written).collect();
     client.send_stream(id).write(&bytes[..sent]).unwrap();
     let mut packets = Vec::new();
     while let Some(packet) = packet_of(client, Instant::EPOCH + RTT, 1200) {
@@ -50,7 +50,8 @@ fn the_beginning_arrives_whatever_is_lost_and_then_the_reset() {
         exchange(&mut client, &mut server);
         assert_eq!(accept(&mut server), id);
         let (data, end) = read_all(&mut server, id);
-        let expected: Vec<u8> = (0..reliable).map(|at| at as u8).collect();
+        let length = usize::try_from(reliable).unwrap();
+        let expected: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
         assert_eq!(end, Err(ReadError::Reset(code(9))));
         assert_eq!(data, expected, "{sent} {all} {reliable}");
         exchange(&mut client, &mut server);

@@ -299,10 +299,7 @@ impl Frame<'_> {
     /// Bytes of a datagram's data, which are news to the application whatever came before.
     #[inline]
     pub(crate) fn datagram_bytes(&self) -> u64 {
-        match self {
-            Self::Datagram(frame) => frame.data.len() as u64,
-            _ => 0,
-        }
+        if let Self::Datagram(frame) = self { frame.data.len() as u64 } else { 0 }
     }
 
     /// Whether its packet has to be acknowledged (RFC 9002 §2).

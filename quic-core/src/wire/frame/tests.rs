@@ -34,6 +34,9 @@ fn frames_of(numbers: [u64; 3], data: &[u8], eight: [u8; 8], id: ConnectionId) -
     let direction =
         if third & 1 == 0 { Direction::Bidirectional } else { Direction::Unidirectional };
     let streams = third >> 2;
+    let close = |frame_type| {
+        Frame::ConnectionClose(ConnectionClose { error_code: first, frame_type, reason: data })
+    };
     let mut frames = vec![
         Frame::Padding,
         Frame::Ping,
@@ -50,16 +53,8 @@ fn frames_of(numbers: [u64; 3], data: &[u8], eight: [u8; 8], id: ConnectionId) -
         Frame::RetireConnectionId(RetireConnectionId { sequence: first }),
         Frame::PathChallenge(PathChallenge(eight)),
         Frame::PathResponse(PathResponse(eight)),
-        Frame::ConnectionClose(ConnectionClose {
-            error_code: first,
-            frame_type: Some(FrameType(second)),
-            reason: data,
-        }),
-        Frame::ConnectionClose(ConnectionClose {
-            error_code: first,
-            frame_type: None,
-            reason: data,
-        }),
+        close(Some(FrameType(second))),
+        close(None),
         Frame::HandshakeDone,
         Frame::ImmediateAck,
         Frame::ResetStreamAt(ResetStreamAt {

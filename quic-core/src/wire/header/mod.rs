@@ -155,7 +155,7 @@ pub(crate) fn invariant_header(datagram: &[u8]) -> Option<InvariantHeader<'_>> {
 /// version that nobody knows is dressed as version 1.
 #[inline]
 fn type_shift(version: u32) -> u8 {
-    if version == VERSION_2 { 1 } else { 0 }
+    u8::from(version == VERSION_2)
 }
 
 /// The bits in the first byte for a type as version 1 numbers it.

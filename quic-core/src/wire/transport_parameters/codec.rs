@@ -141,6 +141,7 @@ pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, 
     Ok(parameters)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table: one row for each parameter")]
 fn decode_one(
     parameters: &mut TransportParameters,
     parameter: Parameter,

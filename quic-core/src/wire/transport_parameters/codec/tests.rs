@@ -19,7 +19,10 @@ fn encoded(parameters: &TransportParameters) -> Vec<u8> {
 
 /// One parameter with an identifier below 2^14 and a length below 64.
 fn parameter(id: u16, value: &[u8]) -> Vec<u8> {
-    let id = if id < 64 { vec![id as u8] } else { (id | 0x4000).to_be_bytes().to_vec() };
+    let id = match u8::try_from(id) {
+        Ok(id @ ..64) => vec![id],
+        _ => (id | 0x4000).to_be_bytes().to_vec(),
+    };
     [&id[..], &[u8::try_from(value.len()).unwrap()], value].concat()
 }
 
