@@ -360,7 +360,7 @@ fn another_host_starts_from_nothing_and_is_validated() {
 }
 
 #[test]
-fn what_one_path_carries_is_not_known_of_another_host() {
+fn each_path_has_an_mtu_of_its_own() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
     //= type=test
     //# QUIC implementations that implement any kind of PMTU discovery
