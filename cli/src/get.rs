@@ -82,10 +82,10 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
         }
         Ok(())
     };
+    let stopped = network::stop_signal()?;
     let done = tokio::select! {
         done = all => done,
-        stopped = network::stop_signal() => {
-            stopped?;
+        () = stopped => {
             // The transfers were given up just now; the server has to hear of it.
             time::sleep(GOODBYE).await;
             Err(Failure::transfer("interrupted; nothing unfinished was kept"))

@@ -373,18 +373,26 @@ pub(crate) async fn shut_down(endpoint: &Endpoint) {
 /// How long connections may take to end when a server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Waits until the process is asked to stop.
-pub(crate) async fn stop_signal() -> Result<(), Failure> {
+/// From now on, whoever asks the process to stop ends this future instead.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let failure = |error: io::Error| Failure::local(format!("cannot wait for signals: {error}"));
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failure)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failure)?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(failure),
-            _ = terminate.recv() => Ok(()),
-        }
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(failure)
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(failure)?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
 }

@@ -38,13 +38,14 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let logs = Logs::new(options.qlog.as_deref(), None, Side::Server)?;
     let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
     let address = network::local_address(&endpoint)?;
+    let stopped = network::stop_signal()?;
     output.result(
         &json!({ "listening": address, "directory": options.directory }),
         &format!("serving {} on {address}", options.directory.display()),
     );
     tokio::select! {
         () = accept(&endpoint, root, output) => {}
-        stopped = network::stop_signal() => stopped?,
+        () = stopped => {}
     }
     network::shut_down(&endpoint).await;
     logs.finish()

@@ -42,9 +42,10 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
     network::block_on_one_core(async {
         let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
         let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
+        let stopped = network::stop_signal()?;
         tokio::select! {
             () = serve::accept(&endpoint, root, output) => {}
-            stopped = network::stop_signal() => stopped?,
+            () = stopped => {}
         }
         drop(endpoint);
         logs.finish()

@@ -22,10 +22,11 @@ async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result
     let socket = network::bound_socket(options.listen, options.tuning.sockbuf)?;
     let endpoint = network::server_endpoint(config, socket, None)?;
     let address = network::local_address(&endpoint)?;
+    let stopped = network::stop_signal()?;
     output.result(&json!({ "listening": address }), &format!("listening on {address}"));
     tokio::select! {
         () = accept(&endpoint) => {}
-        stopped = network::stop_signal() => stopped?,
+        () = stopped => {}
     }
     network::shut_down(&endpoint).await;
     Ok(())
