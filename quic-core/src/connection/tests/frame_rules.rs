@@ -65,10 +65,14 @@ fn a_datagram_has_one_packet_of_a_kind_and_one_destination() {
 fn coalesced_packets_are_acknowledged_each_in_its_space() {
     let mut pair = Pair::started();
     let flight = sent_by(&mut pair.server, pair.now);
-    assert_eq!(long_packets(&flight[0]).len(), 2);
-    deliver(&mut pair.client, pair.now, &flight[0]);
+    // A long ServerHello takes more than one datagram.
+    let both = flight.iter().position(|datagram| long_packets(datagram).len() == 2).unwrap();
+    for datagram in &flight[..=both] {
+        deliver(&mut pair.client, pair.now, datagram);
+    }
     for space in [SpaceId::Initial, SpaceId::Handshake] {
-        assert_eq!(pair.client.space(space).received.largest(), Some(0));
+        let largest = pair.client.space(space).received.largest();
+        assert_eq!(largest, Some(if space == SpaceId::Initial { both as u64 } else { 0 }));
         assert!(pair.client.space(space).received.has_unacked());
     }
 }
