@@ -22,6 +22,7 @@ mod parameters;
 mod paths;
 #[cfg(feature = "post-quantum")]
 mod post_quantum;
+mod preferred_address;
 mod qlog;
 mod quic_bit;
 mod random;
@@ -30,6 +31,7 @@ mod replay;
 mod throughput;
 mod tokens;
 mod transfer;
+mod version_information;
 mod versions;
 
 use std::time::Duration;
