@@ -66,7 +66,7 @@ pub use runtime::{AsyncSocket, Timer};
 pub use send_stream::SendStream;
 pub use session_cache::SessionCache;
 pub use socket::{
-    Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
+    Arrivals, Outgoing, Socket, SocketStatistics, Train, UdpOffload, Warning, enlarge_buffers,
 };
 #[cfg(feature = "tracing")]
 pub use tracing_recorder::TracingRecorder;
