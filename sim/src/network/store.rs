@@ -81,4 +81,10 @@ impl Store {
     pub(super) fn len(&self) -> usize {
         self.packets.len() - self.free.len()
     }
+
+    /// Datagrams that there have been at a time.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.packets.len()
+    }
 }
