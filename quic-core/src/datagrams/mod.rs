@@ -128,16 +128,13 @@ pub(crate) struct Datagrams {
 }
 
 /// The most bytes of data in one DATAGRAM frame in a packet with `room` bytes of payload, for a
-/// peer that receives frames of up to `peer_limit` bytes.
+/// peer that receives frames of up to `peer_limit` bytes; `None` if it receives none.
 ///
 /// A few bytes near the peer's limit are left out, so that no frame is too long for having a
 /// Length field.
 pub(crate) fn maximum_size(room: usize, peer_limit: u16) -> Option<usize> {
     let limit = usize::from(peer_limit);
-    if limit == 0 {
-        return None;
-    }
-    let by_peer = limit.saturating_sub(OVERHEAD + varint_length(limit as u64));
+    let by_peer = limit.checked_sub(OVERHEAD + varint_length(limit as u64))?;
     Some(room.saturating_sub(OVERHEAD).min(by_peer))
 }
 
@@ -254,7 +251,8 @@ impl Datagrams {
         }
     }
 
-    /// Writes datagrams of at most `maximum_size` bytes as long as they fit.
+    /// Writes datagrams of at most `maximum_size` bytes as long as they fit; `None` if the peer
+    /// receives none any more, as after 0-RTT that it did not take.
     ///
     /// # Errors
     /// [`Full`] if the next one does not.
@@ -265,7 +263,7 @@ impl Datagrams {
     pub(crate) fn write_frames(
         &mut self,
         now: Instant,
-        maximum_size: usize,
+        maximum_size: Option<usize>,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
         while let Some((next, report)) = self.outgoing.next(now, maximum_size) {

@@ -92,12 +92,12 @@ impl SendQueue {
     pub(super) fn next(
         &self,
         now: Instant,
-        maximum_size: usize,
+        maximum_size: Option<usize>,
     ) -> Option<(Next<'_>, Option<u64>)> {
         let front = self.queue.front()?;
         let next = if front.expires.is_some_and(|expires| expires <= now) {
             Next::Expired
-        } else if front.data.len() > maximum_size {
+        } else if maximum_size.is_none_or(|maximum| front.data.len() > maximum) {
             Next::TooLarge
         } else {
             Next::Send(&front.data)

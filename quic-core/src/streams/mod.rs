@@ -429,7 +429,6 @@ impl Streams {
             send.reset_code = code;
         }
         self.credit.on_freed(send.buffer.unacked_bytes());
-        let was_early = self.backlog.is_some();
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
@@ -442,9 +441,7 @@ impl Streams {
         send.reset_pending = true;
         send.blocked.on_raised();
         send.waiting = false;
-        if was_early {
-            self.empty_backlog_of(key);
-        }
+        self.empty_backlog_of(key);
         self.sync_queues(key);
         self.wake_writers();
         true
