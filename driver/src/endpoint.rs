@@ -12,7 +12,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, EndpointConfig, Multiplexer as _,
+    ClientConfig, Connect, ConnectionHandle, EndpointConfig,
     PacketHandlerManager as _, PathAddresses, ServerConfig, SocketId, VarInt,
 };
 
