@@ -106,7 +106,7 @@ impl Streams {
             stream.recv.credit_pending = false;
             stream.send.blocked.on_raised();
             self.sync_queues(key);
-            self.blocked_writers.retain(|other| *other != key);
+            self.blocked_writers.remove(&mut self.store, key);
             self.events.retain(|(other, _)| *other != key);
             self.store.remove(key);
         }
