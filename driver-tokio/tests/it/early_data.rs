@@ -117,6 +117,7 @@ async fn streams_of_rejected_early_data_fail_if_it_is_not_sent_again() {
             new.set_priority(5).unwrap();
             assert_eq!((send.priority(), new.priority()), (Ok(0), Ok(5)));
             dropped.reset_at(VarInt::from_u32(1), 0).unwrap();
+            assert_eq!(send.reset_at(VarInt::from_u32(7), 0), Ok(()));
             drop((send, recv, dropped));
             new.write_all(b"new").await.unwrap();
             new.finish().unwrap();
