@@ -8,6 +8,7 @@ mod keyed_hash;
 mod keyring;
 mod one_rtt_keys;
 mod packet_protection;
+mod post_handshake;
 mod random;
 mod resumption;
 mod retry_tag;

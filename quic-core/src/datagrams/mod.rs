@@ -280,6 +280,19 @@ impl Datagrams {
         Ok(())
     }
 
+    /// When [`handle_timeout`](Self::handle_timeout) is next due: something that waits expires.
+    #[inline]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.outgoing.next_expiry()
+    }
+
+    /// Drops what has expired, also where nothing can be sent for long: it takes the room of
+    /// others, and the application wants to hear of it.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let reports = &mut self.reports;
+        self.outgoing.expire(now, |id| add_report(reports, id, DatagramOutcome::Expired));
+    }
+
     /// The packet with a datagram was acknowledged.
     pub(crate) fn on_acked(&mut self, report: Option<u64>) {
         self.report(report, DatagramOutcome::Acknowledged);
@@ -300,12 +313,16 @@ impl Datagrams {
     }
 
     fn report(&mut self, id: Option<u64>, outcome: DatagramOutcome) {
-        let Some(id) = id else { return };
-        if self.reports.len() >= MAX_REPORTS {
-            self.reports.pop_front();
-        }
-        self.reports.push_back(DatagramReport { id, outcome });
+        add_report(&mut self.reports, id, outcome);
     }
+}
+
+fn add_report(reports: &mut VecDeque<DatagramReport>, id: Option<u64>, outcome: DatagramOutcome) {
+    let Some(id) = id else { return };
+    if reports.len() >= MAX_REPORTS {
+        reports.pop_front();
+    }
+    reports.push_back(DatagramReport { id, outcome });
 }
 
 fn write(data: &[u8], report: Option<u64>, packet: &mut PacketWriter<'_>) -> Result<(), Full> {

@@ -243,3 +243,30 @@ fn a_peer_that_receives_no_datagrams_any_more_gets_not_even_empty_ones() {
     assert_eq!(packet.length(), 0);
     assert_eq!(reports(&mut datagrams), [(1, DatagramOutcome::TooLarge); 2]);
 }
+
+#[test]
+fn what_expires_leaves_when_its_time_comes_though_nothing_can_be_sent() {
+    let mut datagrams = small();
+    let at = |nanos| NOW + Duration::from_nanos(nanos);
+    datagrams.send(datagram(b"12345").expiring(at(2)).reported_as(1), false).unwrap();
+    datagrams.send(datagram(b"6").with_priority(1), false).unwrap();
+    datagrams.send(datagram(b"789").expiring(at(1)).reported_as(2), false).unwrap();
+    assert_eq!(datagrams.deadline(), Some(at(1)));
+    assert_eq!(datagrams.send(datagram(b"10"), false), Err(SendDatagramError::Blocked));
+    datagrams.handle_timeout(NOW);
+    assert_eq!(datagrams.deadline(), Some(at(1)));
+    assert_eq!(datagrams.poll_event(), None);
+    datagrams.handle_timeout(at(1));
+    assert_eq!(datagrams.deadline(), Some(at(2)));
+    datagrams.handle_timeout(at(3));
+    assert_eq!(datagrams.deadline(), None);
+    let events: Vec<_> = std::iter::from_fn(|| datagrams.poll_event()).collect();
+    assert_eq!(events, [DatagramEvent::Writable, DatagramEvent::Reported]);
+    let expired = DatagramOutcome::Expired;
+    assert_eq!(reports(&mut datagrams), [(2, expired), (1, expired)]);
+    assert_eq!(packet(&mut datagrams, 100).0, [b"6"]);
+    // What was sent in time leaves no deadline behind.
+    datagrams.send(datagram(b"a").expiring(at(9)), false).unwrap();
+    assert_eq!(packet(&mut datagrams, 100).0, [b"a"]);
+    assert_eq!(datagrams.deadline(), None);
+}
