@@ -13,8 +13,8 @@ use std::task::Poll;
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, EndpointConfig,
-    PacketHandlerManager as _, PathAddresses, ServerConfig, SocketId, VarInt,
+    ClientConfig, Connect, ConnectionHandle, EndpointConfig, PacketHandlerManager as _,
+    PathAddresses, ServerConfig, SocketId, VarInt,
 };
 
 use crate::bell::{Bell, User};
