@@ -164,8 +164,7 @@ impl Stage {
         let connecting = self.connect();
         let endpoint = self.server.0.clone();
         let accept = async { endpoint.accept().await.unwrap().await.unwrap() };
-        let (server, client) =
-            self.drive(async { (accept.await, connecting.await.unwrap()) });
+        let (server, client) = self.drive(async { (accept.await, connecting.await.unwrap()) });
         self.settle();
         (client, server)
     }
