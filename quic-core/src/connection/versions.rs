@@ -217,7 +217,8 @@ impl Connection {
                     "the chosen version is not that of the packets",
                 ));
             }
-            // What is resumed, and 0-RTT packets, are of the original version (RFC 9369 §4.1, §5).
+            // RFC 9369 §4.1 would let it move. But the tickets that it got then would be for
+            // another version than it begins in (§5): its next connection could resume nothing.
             if !resumes {
                 chosen = server.config.versions.choose(self.version, &information.available);
             }

@@ -2,6 +2,7 @@
 
 use super::Streams;
 use super::recv::RecvState;
+use super::row::Kind;
 use super::send::{Fin, SendState, SendTransition};
 use super::store::Key;
 use crate::event::StreamEvent;
@@ -27,7 +28,7 @@ impl Streams {
             send.fin = Fin::Acked;
         }
         let delivered = send.is_delivered();
-        let unscheduled = stream.queued.data && !send.has_data_frame();
+        let unscheduled = stream.places.is_in(Kind::Data) && !send.has_data_frame();
         if freed > 0 {
             self.wake_writers();
         }

@@ -26,6 +26,7 @@ mod preferred_address;
 mod qlog;
 mod quic_bit;
 mod random;
+mod receive_budget;
 mod recording;
 mod replay;
 mod throughput;

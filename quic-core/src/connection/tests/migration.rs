@@ -151,13 +151,13 @@ fn tokens_for_a_new_address_follow_its_validation() {
     //# address validation tokens (Section 8) to the client.
     for (from, expected) in [(ELSEWHERE, 1), ("192.0.2.1:7777", 0)] {
         let mut pair = Pair::confirmed();
-        pair.client.take_new_tokens(|_, _| ());
+        pair.client.take_new_tokens(|_, _, _| ());
         pair.client.ping();
         talk_from(&mut pair, from);
         assert_eq!(pair.server.path().remote, path(from).remote);
         assert!(pair.server.paths.active().is_proved());
         let mut tokens = 0;
-        pair.client.take_new_tokens(|_, _| tokens += 1);
+        pair.client.take_new_tokens(|_, _, _| tokens += 1);
         // Another port is no other address to a token.
         assert_eq!(tokens, expected, "{from}");
     }

@@ -163,7 +163,7 @@ fn every_challenge_of_a_packet_is_answered() {
 fn a_token_that_leaves_no_room_for_a_client_hello_is_not_kept() {
     for (length, kept) in [(512_u64, true), (513, false)] {
         let mut pair = Pair::confirmed();
-        pair.client.take_new_tokens(|_, _| ());
+        pair.client.take_new_tokens(|_, _, _| ());
         let mut frame = vec![0; 1000];
         let mut writer = Writer::new(&mut frame);
         writer.varint(FrameType::NEW_TOKEN.0).unwrap();
@@ -171,7 +171,7 @@ fn a_token_that_leaves_no_room_for_a_client_hello_is_not_kept() {
         let end = writer.length();
         pair.attack(Side::Client, SpaceId::Application, &frame[..end]);
         let mut tokens = 0;
-        pair.client.take_new_tokens(|_, _| tokens += 1);
+        pair.client.take_new_tokens(|_, _, _| tokens += 1);
         assert_eq!(tokens, usize::from(kept));
     }
 }
