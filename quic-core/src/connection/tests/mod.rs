@@ -14,6 +14,7 @@ mod pair;
 mod parameter_rules;
 mod retry_rules;
 mod rules;
+mod sending;
 mod version_rules;
 
 use pair::Pair;
