@@ -269,6 +269,7 @@ impl Paths {
             self.active.swap_estimates(&mut path);
         } else {
             self.active.mtu.forget_probe();
+            self.active.ecn.forget_test();
         }
         self.active.role = Role::Other;
         // Both of them have what the new one had.

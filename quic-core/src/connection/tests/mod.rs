@@ -9,6 +9,7 @@ mod frame_rules;
 mod frame_table;
 mod frame_types;
 mod handshake_rules;
+mod hostile_paths;
 mod migration;
 mod pair;
 mod parameter_rules;
