@@ -53,8 +53,10 @@ fn no_server_but_one_on_this_machine_sends_its_clients_to_this_machine() {
     ]);
 }
 
+type Address = Option<&'static str>;
+
 /// Whom a client is connected to, what it is told, and what it chooses.
-fn check(table: &[(&str, Option<&str>, Option<&str>, Option<&str>)]) {
+fn check(table: &[(&str, Address, Address, Address)]) {
     for (current, v4, v6, expected) in table {
         let chosen = choose(&told(*v4, *v6), current.parse().unwrap());
         let expected = expected.map(|address| address.parse().unwrap());

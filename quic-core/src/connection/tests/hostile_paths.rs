@@ -132,11 +132,11 @@ impl Attack {
             else {
                 panic!("a packet of the server's that cannot be read");
             };
-            for frame in Frames::new(opened.payload) {
-                if let (Ok(Frame::PathChallenge(challenge)), true) = (frame, answers) {
-                    self.challenges.push(challenge.0);
-                }
-            }
+            let challenges = Frames::new(opened.payload).filter_map(|frame| match frame {
+                Ok(Frame::PathChallenge(challenge)) => Some(challenge.0),
+                _ => None,
+            });
+            self.challenges.extend(challenges.filter(|_| answers));
         }
     }
 

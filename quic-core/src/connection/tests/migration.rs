@@ -1,6 +1,6 @@
 //! The rules of paths and of IDs on them, datagram by datagram (RFC 9000 §8.2, §9).
 
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Sender, channel};
 
 use super::pair::*;
 use crate::connection::{MigrationError, Role};
@@ -261,26 +261,25 @@ fn the_preferred_address_is_probed_as_soon_as_there_is_an_id_for_it() {
 #[test]
 fn recorders_are_told_the_id_that_a_packet_off_the_active_path_carries() {
     let mut pair = Pair::confirmed();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let recorder = SentIds(Arc::clone(&told));
-    pair.server.set_recorder(pair.now, Some(Box::new(recorder)));
+    let (recorder, told) = channel();
+    pair.server.set_recorder(pair.now, Some(Box::new(SentIds(recorder))));
     let datagram = pair.client.forge_with(SpaceId::Application, &challenge(1), 1200, |_| {});
     deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
     let id = pair.server.paths.others().next().unwrap().id;
     let id = *pair.server.remote_ids.of_path(id).unwrap();
     let (to, _) = next_of_server(&mut pair).unwrap();
     assert_eq!(to.remote, path(ELSEWHERE).remote);
-    assert_eq!(*told.lock().unwrap(), [id]);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [id]);
 }
 
 /// Notes the connection IDs of packets that are sent.
 #[derive(Debug)]
-struct SentIds(Arc<Mutex<Vec<ConnectionId>>>);
+struct SentIds(Sender<ConnectionId>);
 
 impl ConnectionRecorder for SentIds {
     fn record(&mut self, _: Instant, record: &Record<'_>) {
         if let Record::PacketSent(packet) = record {
-            self.0.lock().unwrap().push(packet.header.destination_id);
+            self.0.send(packet.header.destination_id).unwrap();
         }
     }
 }
