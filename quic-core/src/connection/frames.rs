@@ -137,6 +137,7 @@ impl Connection {
             Frame::NewConnectionId(frame) => {
                 self.remote_ids.handle_new_connection_id(&frame)?;
                 self.refresh_path_ids();
+                self.seek_preferred_address(received.now);
                 Ok(())
             }
             Frame::RetireConnectionId(frame) => {

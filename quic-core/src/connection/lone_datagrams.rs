@@ -72,10 +72,15 @@ impl Connection {
         let generation = self.paths.active().generation;
         // A probe takes no room in the window any more. Whatever else it was is found to be lost
         // like anything else.
-        let withdrawn =
-            self.space_mut(SpaceId::Application).sent.withdraw_mtu_probe(size, generation);
+        let space = SpaceId::Application;
+        let sent = &mut self.space_mut(space).sent;
+        let withdrawn = sent.withdraw_mtu_probe(size, generation);
+        let newest = sent.next_number().saturating_sub(1);
         let path = self.paths.active_mut();
         path.on_discarded(withdrawn);
+        if withdrawn > 0 {
+            path.on_packet_lost(now, (space, newest), true);
+        }
         path.on_size_refused(size);
         self.after_input(now);
     }

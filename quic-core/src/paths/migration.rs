@@ -13,7 +13,7 @@ use crate::wire::Side;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) path: PathAddresses,
-    /// Bytes of the datagram; only those of its first packet, 0 for the others.
+    /// Bytes of its datagram, of which it is the last packet; 0 if they were counted before.
     pub(crate) datagram_bytes: u64,
     /// It has the highest packet number so far.
     pub(crate) is_newest: bool,
@@ -267,6 +267,9 @@ impl Paths {
         //# is its port number.
         if active.remote.ip() == previous.remote.ip() && local(active) == local(previous) {
             self.active.swap_estimates(&mut path);
+        } else {
+            self.active.mtu.forget_probe();
+            self.active.ecn.forget_test();
         }
         self.active.role = Role::Other;
         // Both of them have what the new one had.
@@ -288,7 +291,7 @@ impl Paths {
             return;
         };
         self.active.validation.cancel();
-        self.is_at_preferred = false;
+        self.is_at_preferred &= local(&failed.addresses) == local(&self.active.addresses);
         self.news.push(PathNews::Failed { addresses: failed.addresses });
         self.news.push(PathNews::Forgotten { path: failed.id });
     }

@@ -628,6 +628,43 @@ fn a_path_without_an_id_is_silent() {
 }
 
 #[test]
+fn the_search_for_the_mtu_goes_on_after_a_return_whatever_became_of_the_last_probe() {
+    let mut paths = confirmed_server();
+    let probe = paths.active_mut().mtu.poll_probe(at(0), u64::MAX);
+    assert!(probe.is_some());
+    // The path is the same one: the probe's fate will be told.
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_PORT), 1), PathChange::Moved);
+    assert_eq!(paths.active_mut().mtu.poll_probe(at(0), u64::MAX), None);
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 2), PathChange::Moved);
+    // Its fate is no news to another path, and this one hears of nothing.
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_PORT), 3), PathChange::Moved);
+    assert_eq!(paths.active_mut().mtu.poll_probe(at(0), u64::MAX), probe);
+}
+
+#[test]
+fn a_move_at_the_preferred_address_that_fails_does_not_lead_back_to_the_other_one() {
+    let (old, preferred) = ("198.51.100.1", "198.51.100.77");
+    let to = |local: &str, remote| {
+        let path = PathAddresses { local_ip: Some(local.parse().unwrap()), ..from(remote) };
+        Arrival { path, datagram_bytes: 1200, ..arrival(remote) }
+    };
+    let mut paths = confirmed_server();
+    receive(&mut paths, at(0), &to(old, HOME), 1);
+    assert_eq!(receive(&mut paths, at(0), &to(preferred, HOME), 1), PathChange::Unchanged);
+    let answer = challenge(paths.off_path(SOCKET).unwrap(), true);
+    paths.handle_response(at(1), answer, &mut random());
+    assert!(paths.is_left_behind(&to(old, HOME).path));
+    assert_eq!(receive(&mut paths, at(1), &to(preferred, OTHER_PORT), 2), PathChange::Moved);
+    let mut outcome = PathTimeout::Nothing;
+    while outcome == PathTimeout::Nothing {
+        let deadline = paths.deadline().expect("the move fails at last");
+        outcome = time_out(&mut paths, deadline);
+    }
+    assert_eq!(paths.active().addresses, to(preferred, HOME).path);
+    assert!(paths.is_left_behind(&to(old, HOME).path));
+}
+
+#[test]
 fn paths_of_a_socket_that_is_gone_are_forgotten() {
     let mut client = new(Side::Client, true);
     client.on_handshake_confirmed();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Pair;
-use super::pair::{client, deliver, error_of, sent_by};
-use crate::config::TransportConfig;
+use super::pair::{client, deliver, error_of, sampled, sent_by};
+use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::connection::early_data::{EarlyData, EarlyDataStatus};
 use crate::connection::frames::Received;
 use crate::connection::parameters::{HandshakeIds, check};
@@ -365,6 +365,23 @@ fn early_data_that_is_sent_again_has_new_packet_numbers() {
     assert_eq!(next(&pair), before);
     assert_eq!(sent_by(&mut pair.client, pair.now).len(), first, "all of it is sent again");
     assert!(next(&pair) >= 2 * before);
+}
+
+#[test]
+fn early_data_that_is_given_up_is_given_up_by_the_delivery_rate_too() {
+    let of_client =
+        TransportConfig { congestion: CongestionAlgorithm::Bbr, ..TransportConfig::default() };
+    let mut pair = Pair::started_with(of_client, TransportConfig::default());
+    let of_the_handshake = sampled(&pair.client);
+    assert!(of_the_handshake > 0);
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    pair.client.apply_remembered(pair.now, &remembered());
+    let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    pair.client.send_stream(id).write(&[7; 3000]).unwrap();
+    let _lost = sent_by(&mut pair.client, pair.now);
+    assert!(sampled(&pair.client) > of_the_handshake);
+    pair.client.resend_all(SpaceId::Application);
+    assert_eq!(sampled(&pair.client), of_the_handshake);
 }
 
 #[test]
