@@ -188,6 +188,12 @@ impl DeliverySampler {
         *space.of_mut(&mut self.records) = VecDeque::new();
     }
 
+    /// Packets that are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.records.iter().map(VecDeque::len).sum()
+    }
+
     /// Takes a packet out of those in flight; `None` if it is not one of them.
     fn settle(&mut self, space: SpaceId, number: u64) -> Option<Record> {
         let ring = space.of_mut(&mut self.records);

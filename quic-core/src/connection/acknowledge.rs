@@ -382,7 +382,7 @@ impl Connection {
             owners.on_datagram_lost(frame);
         });
         self.paths.active_mut().on_discarded(given_up);
-        self.paths.active_mut().on_space_discarded(SpaceId::Initial);
+        self.paths.active_mut().on_space_discarded(space);
     }
 
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).

@@ -72,10 +72,13 @@ impl Connection {
         let generation = self.paths.active().generation;
         // A probe takes no room in the window any more. Whatever else it was is found to be lost
         // like anything else.
-        let withdrawn =
-            self.space_mut(SpaceId::Application).sent.withdraw_mtu_probe(size, generation);
+        let space = SpaceId::Application;
+        let withdrawn = self.space_mut(space).sent.withdraw_mtu_probe(size, generation);
         let path = self.paths.active_mut();
-        path.on_discarded(withdrawn);
+        if let Some(number) = withdrawn {
+            path.on_discarded(size.into());
+            path.on_packet_lost(now, (space, number), true);
+        }
         path.on_size_refused(size);
         self.after_input(now);
     }
