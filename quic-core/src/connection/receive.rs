@@ -171,7 +171,7 @@ impl Connection {
                 return None;
             }
             Header::VersionNegotiation(header) => {
-                self.handle_version_negotiation(arrival.now, &header);
+                self.handle_version_negotiation(arrival.now, &header, datagram.len());
                 return None;
             }
             Header::UnknownVersion(_) => {

@@ -14,7 +14,9 @@ pub(crate) use long::{
 };
 pub(crate) use retry::{RetryHeader, RetryParts, write_retry_without_tag};
 pub(crate) use short::{ShortHeader, ShortHeaderParts, write_short_header};
-pub(crate) use version_negotiation::{VersionNegotiationHeader, write_version_negotiation};
+pub(crate) use version_negotiation::{
+    VersionNegotiationHeader, Versions, write_version_negotiation,
+};
 
 use super::{ConnectionId, Full, PacketNumberLength, Reader, Truncated, Writer};
 
