@@ -161,7 +161,7 @@ impl SentPackets {
 
     /// Bytes in flight that were sent on the path with this generation.
     pub(crate) fn in_flight_on(&self, path: u32) -> u64 {
-        if self.packets.back().is_some_and(|newest| newest.path == path) {
+        if self.newest_path() == Some(path) {
             return self.in_flight;
         }
         let elsewhere = self.rare.as_ref().map_or(Some(0), |rare| rare.elsewhere.on(path));
@@ -176,6 +176,11 @@ impl SentPackets {
             .filter(|packet| packet.path == path)
             .map(|packet| u64::from(packet.size))
             .sum()
+    }
+
+    /// Generation of the path that the newest packet was sent on, if any is remembered.
+    pub(crate) fn newest_path(&self) -> Option<u32> {
+        self.packets.back().map(|newest| newest.path)
     }
 
     pub(crate) fn has_ack_eliciting_in_flight(&self) -> bool {
@@ -324,7 +329,7 @@ impl SentPackets {
 
     /// Counts for `path` from now on, and keeps the count of the path before.
     fn follow_path(&mut self, path: u32) {
-        let Some(before) = self.packets.back().map(|newest| newest.path) else { return };
+        let Some(before) = self.newest_path() else { return };
         if before != path {
             let counted = self.in_flight_on(path);
             let elsewhere = &mut self.rare.get_or_insert_default().elsewhere;
@@ -338,7 +343,7 @@ impl SentPackets {
     fn leave_flight(&mut self, packet: &SentPacket) {
         if packet.in_flight {
             let bytes = u64::from(packet.size);
-            if self.packets.back().is_none_or(|newest| newest.path == packet.path) {
+            if self.newest_path().is_none_or(|newest| newest == packet.path) {
                 self.in_flight = self.in_flight.saturating_sub(bytes);
             } else if let Some(rare) = &mut self.rare {
                 rare.elsewhere.remove(packet.path, bytes);
