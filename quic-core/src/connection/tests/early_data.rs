@@ -293,6 +293,7 @@ fn early_packet(pair: &Pair) -> Received {
         packet_type: PacketType::ZeroRtt,
         destination_id: ConnectionId::EMPTY,
         source_id: None,
+        other_version: None,
         length: 100,
     }
 }

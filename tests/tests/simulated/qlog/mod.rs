@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
-use quic_core::{AddressValidation, Direction, Side, Subject};
+use quic_core::{AddressValidation, Direction, QUIC_V1, QUIC_V2, Side, Subject};
 use quic_qlog::Memory;
 use quic_tests::network::{Pair, Setup};
 use serde_json::Value;
@@ -133,10 +133,10 @@ fn every_event_and_field_is_as_the_draft_defines_it() {
     }
 }
 
-/// The packets of this type that the client is said to have received.
-fn received_by_client(logs: &[(Subject, String)], packet_type: &str) -> Vec<Value> {
-    let of_client = logs.iter().filter(|(subject, _)| subject.side == Side::Client);
-    let events = of_client.flat_map(|(_, log)| records(log));
+/// The packets of this type that the ends with this role are said to have received.
+fn received(logs: &[(Subject, String)], by: Side, packet_type: &str) -> Vec<Value> {
+    let of_side = logs.iter().filter(|(subject, _)| subject.side == by);
+    let events = of_side.flat_map(|(_, log)| records(log));
     let of_type = |event: &Value| {
         event["name"] == "quic:packet_received"
             && event["data"]["header"]["packet_type"] == packet_type
@@ -155,18 +155,34 @@ fn what_a_server_answers_before_there_is_a_connection_is_in_the_log_of_the_clien
     drop(pair);
     let logs = memory.logs();
     check(&logs);
-    let [negotiation] = &*received_by_client(&logs, "version_negotiation") else { panic!() };
+    let [negotiation] = &*received(&logs, Side::Client, "version_negotiation") else { panic!() };
     let supported: Vec<_> = negotiation["supported_versions"].as_array().unwrap().iter().collect();
     for version in ["00000001", "6b3343cf"] {
         assert!(supported.iter().any(|known| *known == version), "{supported:?}");
     }
     assert_eq!(negotiation["header"]["version"], "00000000");
     // What follows is sent anew, to an ID that is made up anew.
-    let [retry] = &*received_by_client(&logs, "retry") else { panic!() };
+    let [retry] = &*received(&logs, Side::Client, "retry") else { panic!() };
     assert_eq!(retry["header"]["token"]["type"], "retry");
     assert!(retry["header"]["token"]["raw"]["length"].as_u64() > Some(0));
     assert_eq!(retry["header"]["dcid"], negotiation["header"]["dcid"]);
     assert_ne!(retry["header"]["scid"], negotiation["header"]["scid"]);
+}
+
+#[test]
+fn a_packet_has_the_version_that_it_came_in_even_if_the_server_is_in_another() {
+    let mut setup = versions::setup(4, QUIC_V1, &[QUIC_V2, QUIC_V1], &versions::BOTH);
+    // What the server answers is lost, so that the client says it once more.
+    setup.to_client.drops.extend([0, 1]);
+    let (memory, mut pair) = recorded(setup);
+    let (client, server) = pair.connect();
+    assert_eq!(pair.server.with(server, |c| c.version()), QUIC_V2);
+    pair.client.close(client, 0, b"");
+    pair.run_for(seconds(1));
+    drop(pair);
+    let initials = received(&memory.logs(), Side::Server, "initial");
+    let versions: Vec<_> = initials.iter().map(|packet| &packet["header"]["version"]).collect();
+    assert!(versions.len() > 1 && versions[..2] == ["00000001"; 2], "{versions:?}");
 }
 
 #[test]
