@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use crate::pump::Pump;
 use crate::shared::{self, ConnectionRef, SharedConnection};
 use crate::socket::{SocketCounters, SocketStatistics, Warning};
 use crate::sockets::Sockets;
+use crate::sync::{Mutex, MutexGuard};
 use crate::waiting::{Ticket, WaitList};
 
 pub use options::EndpointOptions;
