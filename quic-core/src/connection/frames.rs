@@ -24,6 +24,8 @@ pub(super) struct Received {
     pub(super) destination_id: ConnectionId,
     /// The connection ID that a long header says to answer to.
     pub(super) source_id: Option<ConnectionId>,
+    /// Of a long header, if it is not the version that the connection was in.
+    pub(super) other_version: Option<u32>,
     /// Bytes of the protected packet.
     pub(super) length: usize,
 }

@@ -171,7 +171,7 @@ impl Connection {
                 return None;
             }
             Header::VersionNegotiation(header) => {
-                self.handle_version_negotiation(arrival.now, &header);
+                self.handle_version_negotiation(arrival.now, &header, datagram.len());
                 return None;
             }
             Header::UnknownVersion(_) => {
@@ -251,6 +251,7 @@ impl Connection {
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
+            other_version: packet.other_version,
             length: packet.bytes.len(),
         };
         let space = received.space();

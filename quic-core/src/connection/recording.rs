@@ -374,7 +374,7 @@ impl Connection {
         let mut header =
             PacketHeader::new(packet_type, opened.number, destination_id, opened.first_byte);
         header.source_id = source_id;
-        header.version = source_id.map(|_| self.version);
+        header.version = source_id.map(|_| received.other_version.unwrap_or(self.version));
         let payload = Payload::new(opened.payload, self.peer.ack_delay_exponent);
         let mut record = PacketRecord::new(header, received.length, payload);
         record.trigger = (received.at < now).then_some(PacketTrigger::KeysAvailable);

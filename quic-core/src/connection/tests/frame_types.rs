@@ -172,6 +172,7 @@ fn outcome_in_0_rtt(server: &mut Connection, row: &Row) -> Cell {
         length: 0,
         destination_id: ConnectionId::EMPTY,
         source_id: None,
+        other_version: None,
     };
     match server.handle_frames(&received, frame) {
         Err(error) => {

@@ -134,7 +134,7 @@ pub(super) fn deliver(connection: &mut Connection, now: Instant, datagram: &[u8]
 
 /// Packets by which a connection still measures how fast its path delivers.
 pub(super) fn sampled(connection: &Connection) -> usize {
-    format!("{:?}", connection.paths.active()).matches("Record {").count()
+    connection.paths.active().sampled_packets()
 }
 
 /// How a connection ended, if this end found an error.

@@ -16,9 +16,7 @@ pub use long::{
 pub use retry::RETRY_TAG_LENGTH;
 pub use retry::{RetryHeader, RetryParts, write_retry_without_tag};
 pub use short::{ShortHeader, ShortHeaderParts, write_short_header};
-#[cfg(feature = "wire")]
-pub use version_negotiation::Versions;
-pub use version_negotiation::{VersionNegotiationHeader, write_version_negotiation};
+pub use version_negotiation::{VersionNegotiationHeader, Versions, write_version_negotiation};
 
 use super::{ConnectionId, Full, PacketNumberLength, Reader, Truncated, Writer};
 
