@@ -93,10 +93,10 @@ impl Paths {
         if self.active.is_proved() {
             self.active.validation.cancel();
         }
+        let interval = self.interval(&previous);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
         //# In response to an apparent migration, endpoints MUST validate the
         //# previously active path using a PATH_CHALLENGE frame.
-        let interval = self.interval(&previous);
         previous.validation.start(now, interval, random);
         self.others.push(previous);
     }
@@ -284,6 +284,10 @@ impl Paths {
     pub(super) fn revert(&mut self) {
         let validated = self.others.iter().rposition(|path| path.is_proved());
         let Some(failed) = validated.and_then(|index| self.activate(index)) else {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+            //# If an endpoint has no state about the last validated peer address, it
+            //# MUST close the connection silently by discarding all connection
+            //# state.
             self.news.push(PathNews::NoPath);
             return;
         };

@@ -266,13 +266,13 @@ impl Paths {
         frame: PathResponse,
         random: &mut SeededRandom,
     ) {
+        let mut validated = None;
+        let delay = self.peer_ack_delay();
         // On which path the answer came does not matter.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
         //# This requirement MUST NOT be enforced by the endpoint
         //# that initiates path validation, as that would enable an attack on
         //# migration; see Section 9.3.3.
-        let mut validated = None;
-        let delay = self.peer_ack_delay();
         for path in self.all_mut() {
             match path.validation.handle_response(frame) {
                 Answer::Unknown => continue,

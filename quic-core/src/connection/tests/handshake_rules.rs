@@ -152,6 +152,9 @@ fn packets_that_are_not_authentic_change_nothing_but_counters() {
     assert_eq!((pair.client.poll_timeout(), *pair.client.remote_ids.active()), before);
     assert_eq!(pair.client.statistics().packets_discarded, 1);
     assert_eq!(sent_by(&mut pair.client, pair.now), Vec::<Vec<u8>>::new());
+    datagram[end - 1] ^= 1;
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert_eq!(sent_by(&mut pair.client, pair.now).len(), 1, "what is authentic is acknowledged");
 }
 
 #[test]

@@ -381,6 +381,11 @@ fn limits_that_are_not_larger_than_before_mean_nothing() {
     client.handle_max_streams(frame::MaxStreams { direction: UNI, maximum: 1 }).unwrap();
     assert_eq!(client.send_stream(id).write(&[0; 100]), Ok(100));
     assert!(client.open(UNI).is_ok());
+    let maximum = client.credit.maximum;
+    for (allowed, expected) in [(maximum + 5, maximum + 5), (maximum + 4, maximum + 5)] {
+        client.handle_max_data(allowed).unwrap();
+        assert_eq!(client.credit.maximum, expected);
+    }
 }
 
 #[test]
