@@ -1,12 +1,13 @@
 //! The application's handle of an endpoint: a socket and its connections.
 
+mod options;
 mod state;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use quic_core::{
 };
 
 use crate::bell::{Bell, User};
+use crate::chance;
 use crate::connection::Connecting;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
@@ -25,7 +27,10 @@ use crate::pump::Pump;
 use crate::shared::{self, ConnectionRef, SharedConnection};
 use crate::socket::{SocketCounters, SocketStatistics, Warning};
 use crate::sockets::Sockets;
+use crate::sync::{Mutex, MutexGuard};
 use crate::waiting::{Ticket, WaitList};
+
+pub use options::EndpointOptions;
 
 /// A UDP socket with any number of QUIC connections, incoming and outgoing. Clones are handles of
 /// the same endpoint.
@@ -92,23 +97,20 @@ enum Lifecycle {
 impl Endpoint {
     /// An endpoint for a socket that is bound to `local`, and the pump that a loop has to run.
     ///
-    /// Applications use the constructors of the driver for their runtime instead. `warnings` are
-    /// kept for [`warnings`](Self::warnings).
+    /// Applications use the constructors of the driver for their runtime instead.
     ///
     /// # Errors
     /// If the system has no randomness to give, or the configuration cannot be used.
-    pub fn new(
-        config: EndpointConfig,
-        server: Option<ServerConfig>,
-        local: SocketAddr,
-        warnings: Vec<Warning>,
-    ) -> io::Result<(Self, Pump)> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    pub fn new(local: SocketAddr, options: EndpointOptions) -> io::Result<(Self, Pump)> {
+        let EndpointOptions { config, server, warnings, clock, seed } = options;
+        let seed = match seed {
+            Some(seed) => seed,
+            None => chance::seed()?,
+        };
         let config = Arc::new(config);
         let seed = SeededRandom::from_seed(seed);
         let (multiplexer, socket) = manager::multiplexer(Arc::clone(&config), local, seed)?;
-        let bell = Arc::new(Bell::new());
+        let bell = Arc::new(Bell::new(clock));
         let state = EndpointState {
             multiplexer,
             socket,

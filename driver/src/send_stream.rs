@@ -135,11 +135,11 @@ impl SendStream {
     /// than what was written means all of that. Called again, it can only promise less.
     ///
     /// # Errors
-    /// See [`ResetAtError`]. It is no error if the peer stopped the stream or the connection is
-    /// over.
+    /// See [`ResetAtError`]. It is no error if the peer stopped the stream, the connection is over,
+    /// or the stream was given up with 0-RTT.
     pub fn reset_at(&mut self, code: VarInt, reliable_size: u64) -> Result<(), ResetAtError> {
         let mut state = self.connection.lock();
-        if state.over.is_some() {
+        if state.over.is_some() || self.is_gone(&state) {
             self.ended = true;
             return Ok(());
         }

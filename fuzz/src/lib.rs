@@ -12,15 +12,24 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
+    ("client_parameters", fuzzing::client_parameters),
+    ("congestion", fuzzing::congestion),
+    ("flow_control", fuzzing::flow_control),
+    ("frame_sequence", fuzzing::frame_sequence),
     ("frames", fuzzing::frames),
+    ("loss_detection", fuzzing::loss_detection),
+    ("new_token", fuzzing::new_token),
     ("packet_header", fuzzing::packet_header),
     ("packet_number", fuzzing::packet_number),
     ("range_set", fuzzing::range_set),
     ("reassembler", fuzzing::reassembler),
+    ("received_packets", fuzzing::received_packets),
+    ("retry_token", fuzzing::retry_token),
     ("send_buffer", fuzzing::send_buffer),
+    ("server_parameters", fuzzing::server_parameters),
+    ("stateless_reset", fuzzing::stateless_reset),
     ("streams_frames", fuzzing::streams_frames),
-    ("tokens", fuzzing::tokens),
-    ("transport_parameters", fuzzing::transport_parameters),
+    ("timers", fuzzing::timers),
     ("varint", fuzzing::varint),
 ];
 

@@ -37,5 +37,8 @@ impl Deadline {
 
 /// The earliest of several deadlines.
 pub(crate) fn earliest<const N: usize>(deadlines: [Option<Instant>; N]) -> Option<Instant> {
-    deadlines.into_iter().flatten().min()
+    deadlines.into_iter().fold(None, |first, at| match (first, at) {
+        (Some(first), Some(at)) => Some(if at < first { at } else { first }),
+        (first, at) => first.or(at),
+    })
 }

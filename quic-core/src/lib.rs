@@ -120,6 +120,11 @@ mod instant;
 mod net;
 mod transmit;
 
+#[cfg(feature = "wire")]
+#[expect(clippy::missing_errors_doc, reason = "the errors are types that say when they come")]
+pub mod wire;
+#[cfg(not(feature = "wire"))]
+#[expect(unreachable_pub, unnameable_types, reason = "public under the feature `wire`")]
 mod wire;
 
 mod error;

@@ -1,5 +1,4 @@
 //! What the tests of the workspace share.
 #![forbid(unsafe_code)]
 
-pub mod network;
-pub mod null_tls;
+pub use quic_sim::{null_tls, pair as network};

@@ -1,4 +1,4 @@
-use driver_tokio::{EarlyDataOutcome, Endpoint, ReadError, WriteError};
+use driver_tokio::{EarlyDataOutcome, Endpoint, ReadError, VarInt, WriteError};
 
 use crate::support::{Pair, any_port, soon};
 
@@ -114,6 +114,7 @@ async fn streams_of_rejected_early_data_fail_if_it_is_not_sent_again() {
             assert_eq!(new.id(), send.id());
             let mut alone = client.open_uni().await.unwrap();
             assert_eq!(alone.id(), dropped.id());
+            assert_eq!(send.reset_at(VarInt::from_u32(7), 0), Ok(()));
             drop((send, recv, dropped));
             new.write_all(b"new").await.unwrap();
             new.finish().unwrap();

@@ -189,7 +189,9 @@ impl Connection {
             return Some(event);
         }
         // These are rare: no memory is kept for them.
-        self.events = VecDeque::new();
+        if self.events.capacity() > 0 {
+            self.events = VecDeque::new();
+        }
         if !self.lifecycle.is_alive() {
             return None;
         }

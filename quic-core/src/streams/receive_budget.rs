@@ -81,7 +81,7 @@ impl Allowance {
     fn has_business(&self, budget: &ReceiveBudget) -> bool {
         self.wish > 0
             || self.usable < self.granted
-            || (self.granted > budget.share() && budget.is_scarce())
+            || (self.granted > 0 && budget.is_scarce() && self.granted > budget.share())
     }
 }
 

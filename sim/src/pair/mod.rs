@@ -14,6 +14,7 @@
 
 mod application;
 mod endpoint;
+#[cfg(feature = "qlog")]
 mod failure_logs;
 mod link;
 mod marks;
@@ -43,6 +44,7 @@ pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 pub use trace::{Sent, Trace};
 
 use endpoint::Outgoing;
+#[cfg(feature = "qlog")]
 use failure_logs::FailureLogs;
 use link::LinkState;
 use setup::START;
@@ -103,6 +105,7 @@ pub struct Pair {
     millisecond: u64,
     steps: u32,
     /// After the ends, whose last words it waits for.
+    #[cfg(feature = "qlog")]
     #[expect(dead_code, reason = "it acts when it is dropped")]
     logs: FailureLogs,
 }
@@ -128,8 +131,9 @@ impl Pair {
         Setup::with_rustls(seed).build()
     }
 
-    fn from_setup(mut setup: Setup) -> Self {
-        let logs = FailureLogs::of(&mut setup);
+    fn from_setup(setup: Setup) -> Self {
+        #[cfg(feature = "qlog")]
+        let (setup, logs) = FailureLogs::of(setup);
         let mut random = Random::new(setup.seed, 0);
         let client = Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
         let mut server = Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
@@ -154,6 +158,7 @@ impl Pair {
             long: [None, None],
             millisecond: 0,
             steps: 0,
+            #[cfg(feature = "qlog")]
             logs,
             setup,
         }

@@ -15,16 +15,16 @@ pub(super) struct FailureLogs(Option<(PathBuf, Memory)>);
 
 impl FailureLogs {
     /// Has both ends recorded, if it is wanted, besides those who record already.
-    pub(super) fn of(setup: &mut Setup) -> Self {
+    pub(super) fn of(mut setup: Setup) -> (Setup, Self) {
         let Some(folder) = env::var_os("QLOGDIR").filter(|folder| !folder.is_empty()) else {
-            return Self(None);
+            return (setup, Self(None));
         };
         let memory = Memory::default();
         for end in [&mut setup.client_endpoint, &mut setup.server_endpoint] {
             let both = |own: SharedRecorder| own.and(memory.recorder());
             end.recorder = Some(end.recorder.take().map_or_else(|| memory.recorder(), both));
         }
-        Self(Some((folder.into(), memory)))
+        (setup, Self(Some((folder.into(), memory))))
     }
 }
 

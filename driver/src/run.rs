@@ -1,29 +1,33 @@
 //! The loop.
 
+use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
-use driver::{Arrived, Progress, Pump, SocketId};
-use tokio::time::Sleep;
+use quic_core::{Instant, SocketId};
 
-use crate::socket::{NewSockets, TokioSocket};
+use crate::pump::{Arrived, Progress, Pump};
+use crate::running::NewSockets;
+use crate::runtime::{AsyncSocket, Timer};
 
-/// Runs an endpoint until the application holds nothing of it any more.
+/// Runs an endpoint until the application holds nothing of it any more: a future for the runtime
+/// to spawn. Dropped before it is complete, everything that waits on the endpoint and its
+/// connections fails, and peers do not hear of it.
 ///
-/// Spawned unconstrained: tokio's budget would report a socket or timer that is ready as not ready.
-/// Instead, each poll does a bounded number of turns and then lets other tasks run.
-pub(crate) struct Run {
+/// Each poll does a bounded number of turns and then lets other tasks run. So a runtime must not
+/// have a budget of its own that reports a socket or timer that is ready as not ready.
+#[must_use = "nothing happens on the endpoint unless its loop is spawned"]
+pub struct Run<S, T> {
     /// Nearly always one.
-    sockets: Vec<(SocketId, TokioSocket)>,
-    new_sockets: Arc<NewSockets>,
+    sockets: Vec<(SocketId, S)>,
+    new_sockets: Arc<NewSockets<S>>,
     pump: Pump,
     /// Whether tasks of the application were woken and none has acted yet.
     expectant: bool,
-    timer: Pin<Box<Sleep>>,
+    timer: T,
     /// What the timer was set to and has not fired at yet.
     armed: Option<Instant>,
 }
@@ -39,16 +43,10 @@ enum Turn {
     Awaited,
 }
 
-impl Run {
-    pub(crate) fn new(new_sockets: Arc<NewSockets>, pump: Pump, timer: Sleep) -> Self {
-        let mut run = Self {
-            sockets: Vec::new(),
-            new_sockets,
-            pump,
-            expectant: false,
-            timer: Box::pin(timer),
-            armed: None,
-        };
+impl<S: AsyncSocket, T: Timer> Run<S, T> {
+    pub(crate) fn new(new_sockets: Arc<NewSockets<S>>, pump: Pump, timer: T) -> Self {
+        let mut run =
+            Self { sockets: Vec::new(), new_sockets, pump, expectant: false, timer, armed: None };
         run.take_sockets();
         run
     }
@@ -80,7 +78,7 @@ impl Run {
         turn
     }
 
-    fn turn_of(pump: &mut Pump, id: SocketId, socket: &TokioSocket, cx: &mut Context<'_>) -> Turn {
+    fn turn_of(pump: &mut Pump, id: SocketId, socket: &S, cx: &mut Context<'_>) -> Turn {
         let mut turn = Turn::Idle;
         for _ in 0..BATCHES_SENT {
             match pump.send(pump.now(), id, socket) {
@@ -116,13 +114,12 @@ impl Run {
     /// once, which is cheaper than to set it anew for every packet.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
-            let timeout = self.pump.poll_timeout().and_then(|timeout| self.pump.to_std(timeout));
-            let Some(timeout) = timeout else { return false };
+            let Some(timeout) = self.pump.poll_timeout() else { return false };
             if self.armed.is_none_or(|armed| timeout < armed) {
-                self.timer.as_mut().reset(timeout.into());
+                self.timer.reset(timeout);
                 self.armed = Some(timeout);
             }
-            if self.timer.as_mut().poll(cx).is_pending() {
+            if self.timer.poll_fired(cx).is_pending() {
                 return false;
             }
             if self.armed.take().is_some_and(|armed| armed >= timeout) {
@@ -132,7 +129,16 @@ impl Run {
     }
 }
 
-impl Future for Run {
+// No field is ever pinned.
+impl<S, T> Unpin for Run<S, T> {}
+
+impl<S, T> fmt::Debug for Run<S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("pump", &self.pump).finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncSocket, T: Timer> Future for Run<S, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -175,3 +181,6 @@ const TURNS: usize = 16;
 const BATCHES_SENT: usize = 8;
 /// Batches received in one turn, before something is sent.
 const BATCHES_RECEIVED: usize = 8;
+
+#[cfg(test)]
+mod tests;
