@@ -125,6 +125,9 @@ impl Paths {
         // What worked a while ago may not do so any more.
         path.is_unproved = true;
         path.role = if moves { Role::Candidate } else { Role::Probe };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+        //# A client MUST NOT send non-probing frames to a preferred address
+        //# prior to validating that address; see Section 8.
         path.validation.start(now, interval, random);
     }
 
@@ -185,9 +188,6 @@ impl Paths {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# A client that migrates to a preferred address MUST validate the
             //# address it chooses before migrating; see Section 21.5.3.
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
-            //# A client MUST NOT send non-probing frames to a preferred address
-            //# prior to validating that address; see Section 8.
             (Role::Candidate, Side::Client) => self.move_to(now, index),
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# The server MUST send non-probing packets from its original address

@@ -333,6 +333,12 @@ fn credit_follows_when_the_peer_runs_short_after_the_last_read() {
 
 #[test]
 fn what_is_read_after_the_peer_ran_out_gives_it_credit_at_once() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.2
+    //= type=test
+    //# Therefore, a receiver MUST NOT wait for a
+    //# STREAM_DATA_BLOCKED or DATA_BLOCKED frame before sending a
+    //# MAX_STREAM_DATA or MAX_DATA frame; doing so could result in the
+    //# sender being blocked for the rest of the connection.
     let config = TransportConfig {
         receive_window: 1000,
         stream_receive_window: 1 << 20,
