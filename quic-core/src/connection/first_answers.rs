@@ -55,10 +55,6 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
         //# A client SHOULD attempt
         //# to resend data in 0-RTT packets after it sends a new Initial packet.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
-        //# New packet numbers MUST be used for any new packets that are sent;
-        //# as described in Section 17.2.5.3, reusing packet numbers could
-        //# compromise packet protection.
         if self.sends_early() {
             self.resend_all(SpaceId::Application);
         }

@@ -116,9 +116,6 @@ impl Connection {
     }
 
     /// Nobody answers there: the connection stays where it is.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
-    //# If path validation fails, the client MUST continue sending all future
-    //# packets to the server's original IP address.
     pub(super) fn on_preferred_failed(&mut self, remote: SocketAddr) {
         if let Role::Client(client) = &mut self.role
             && client.preferred == Preferred::Probed(remote)

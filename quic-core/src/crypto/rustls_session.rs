@@ -164,6 +164,14 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
 fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> {
     connection.read_hs(data).map_err(|error| match violation(&error) {
         Some(reason) => TransportError::protocol_violation(reason),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
+        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# The server MUST treat the inability to select a compatible
+        //# application protocol as a connection error of type 0x0178
+        //# (no_application_protocol).
         //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
         //# As QUIC provides alternative mechanisms for connection termination
         //# and the TLS connection is only closed if an error is encountered, a
@@ -173,18 +181,10 @@ fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> 
         //# When using ALPN, endpoints MUST immediately close a connection (see Section
         //# 10.2 of [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error
         //# code 0x0178; see Section 4.8) if an application protocol is not negotiated.
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
-        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
-        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
         //= https://www.rfc-editor.org/rfc/rfc9001#section-6
         //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
         //# connection error of type 0x010a, equivalent to a fatal TLS alert of
         //# unexpected_message; see Section 4.8.
-        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
-        //# The server MUST treat the inability to select a compatible
-        //# application protocol as a connection error of type 0x0178
-        //# (no_application_protocol).
         None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }

@@ -387,6 +387,24 @@ fn another_port_keeps_what_is_estimated() {
 }
 
 #[test]
+fn a_path_is_validated_no_faster_than_it_is_probed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //= type=test
+    //# This timer SHOULD be set as described in Section 6.2.1 of [QUIC-RECOVERY] and MUST NOT
+    //# be more aggressive.
+    let mut paths = confirmed_server();
+    let active = paths.active_mut();
+    active.rtt.update(at(0), Duration::from_millis(40), Duration::ZERO);
+    let delay = Duration::from_millis(25);
+    assert_eq!(active.validation_interval(delay), active.rtt.pto_base() + delay);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+//= type=test
+//# To protect the connection from failing due to such a spurious
+//# migration, an endpoint MUST revert to using the last validated peer
+//# address when validation of a new peer address fails.
+#[test]
 fn a_move_that_fails_is_undone() {
     for other in [OTHER_HOST, OTHER_PORT] {
         let mut paths = confirmed_server();

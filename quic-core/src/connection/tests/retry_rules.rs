@@ -89,6 +89,7 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     //# sends for that connection after it receives the Retry packet.
     let mut client = client(NOW, TransportConfig::default());
     let first = sent_by(&mut client, NOW);
+    assert!(first.iter().all(|datagram| datagram.len() >= 1200));
     assert_eq!(initial(&first[0]).1, []);
     let mut forged = retry(&client, id(5), b"token");
     *forged.last_mut().unwrap() ^= 1;

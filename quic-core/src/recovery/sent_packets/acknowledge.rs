@@ -182,6 +182,9 @@ impl AckOutcome {
         //# To avoid generating multiple RTT samples for a single packet, an ACK
         //# frame SHOULD NOT be used to update RTT estimates if it does not newly
         //# acknowledge the largest acknowledged packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+        //# Packets sent on the old path MUST NOT contribute to congestion
+        //# control or RTT estimation for the new path.
         (largest.number == largest_of_frame && largest.path == path)
             .then(|| now - largest.time_sent)
     }
