@@ -25,7 +25,8 @@ pub use obstacle::Obstacle;
 pub use packet::{Packet, PacketKind};
 pub use payload::{Payload, made_id, made_token, varint};
 pub use peer::{
-    Beginning, Edit, ID_LENGTH, Peer, Role, Seen, SeenClose, SeenPacket, Stage, TargetId, random_bytes,
+    Beginning, Edit, ID_LENGTH, Peer, Role, Seen, SeenClose, SeenPacket, Stage, TargetId,
+    random_bytes,
 };
 pub use reaction::{Outcome, Permission, Reaction, Verdict};
 pub use script::{PATIENCE, Script, Step};

@@ -3,10 +3,12 @@
 mod attack;
 mod judge;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quic_core::Instant;
 use quic_core::crypto::SeededRandom;
+use quic_core::wire::transport_parameters::TransportParameters;
 use quic_core::wire::{Side, SpaceId};
 
 use crate::network::Network;
@@ -44,6 +46,10 @@ pub struct Script<'a> {
     traffic: Traffic,
     /// The traffic when the attack began.
     mark: Traffic,
+    /// Bytes that came to each of our sockets.
+    received_at: BTreeMap<usize, u64>,
+    /// What the server said of limits on the connection before.
+    last_limits: Option<TransportParameters>,
     /// Bytes of the last datagram that was sent.
     last_sent: usize,
     /// Added to the number of every socket.
@@ -60,7 +66,18 @@ impl<'a> Script<'a> {
     pub(crate) fn new(network: &'a mut dyn Network, role: Role, seed: [u8; 32]) -> Self {
         let (traffic, mark) = <(Traffic, Traffic)>::default();
         let random = SeededRandom::from_seed(seed);
-        Self { network, role, random, peer: None, traffic, mark, last_sent: 0, socket_offset: 0 }
+        Self {
+            network,
+            role,
+            random,
+            peer: None,
+            traffic,
+            mark,
+            received_at: BTreeMap::new(),
+            last_limits: None,
+            last_sent: 0,
+            socket_offset: 0,
+        }
     }
 
     /// An honest beginning, to be changed.
@@ -113,6 +130,21 @@ impl<'a> Script<'a> {
     /// Datagrams that the target sent since [`mark`](Self::mark).
     pub fn datagrams_since_mark(&self) -> u64 {
         self.traffic.datagrams_received - self.mark.datagrams_received
+    }
+
+    /// Bytes that came to one of our sockets.
+    pub fn traffic_at(&self, socket: usize) -> u64 {
+        self.received_at.get(&socket).copied().unwrap_or_default()
+    }
+
+    /// What the server said on the connection before this one.
+    pub fn last_limits(&self) -> Option<&TransportParameters> {
+        self.last_limits.as_ref()
+    }
+
+    /// Sends from another socket from now on, as if our address had changed.
+    pub fn move_to(&mut self, socket: usize) {
+        self.socket_offset = socket;
     }
 
     /// Sends a datagram as it is.
@@ -178,11 +210,33 @@ impl<'a> Script<'a> {
         let Some((socket, datagram)) = self.network.receive(wait) else { return false };
         self.traffic.received += datagram.len() as u64;
         self.traffic.datagrams_received += 1;
+        *self.received_at.entry(socket).or_default() += datagram.len() as u64;
         if let (Some(peer), Some(socket)) = (&mut self.peer, socket.checked_sub(self.socket_offset))
         {
             peer.receive(socket, &datagram);
         }
         true
+    }
+
+    /// The next datagram of the target, before there is a peer to take it.
+    ///
+    /// # Errors
+    /// If none comes.
+    pub fn take_raw(&mut self) -> Step<Vec<u8>> {
+        let none = || Obstacle::not_set_up("the target sent nothing");
+        let (_, datagram) = self.network.receive(PATIENCE).ok_or_else(none)?;
+        Ok(datagram)
+    }
+
+    /// Lets time pass; what comes meanwhile is taken without an answer.
+    pub fn pause(&mut self, time: Duration) {
+        let start = self.now();
+        loop {
+            let left = time.saturating_sub(self.now().saturating_duration_since(start));
+            if left.is_zero() || !self.take(left) {
+                return;
+            }
+        }
     }
 
     /// Answers the target like an honest end for so long.
@@ -337,6 +391,7 @@ impl<'a> Script<'a> {
     pub fn resume(&mut self, change: impl FnOnce(&mut Beginning)) -> Step {
         self.connect()?;
         self.wait_until(Duration::from_secs(1), |peer| peer.tickets() > 0)?;
+        self.last_limits = self.peer()?.target_parameters();
         let goodbye = Payload::new().numbers(&[0x1c, 0, 0, 0]);
         self.send(goodbye)?;
         let mut beginning = self.beginning();

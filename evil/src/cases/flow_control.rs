@@ -6,20 +6,84 @@ const LIMITS: &str = "RFC 9000 §4.1";
 const OLD: &str = "RFC 9000 §13.3";
 
 pub(super) const CASES: &[Case] = &[
-    server("flow_control/beyond a stream's limit, bidirectional", LIMITS, Steps(|s| on_stream(s, false, |id, limit| Payload::new().stream(id, limit, b"x", false))), flow_control(0x0e)),
-    server("flow_control/beyond a stream's limit, unidirectional", LIMITS, Steps(|s| on_stream(s, true, |id, limit| Payload::new().stream(id, limit, b"x", false))), flow_control(0x0e)),
-    server("flow_control/empty end beyond a stream's limit", LIMITS, Steps(|s| on_stream(s, true, |id, limit| Payload::new().stream(id, limit + 1, b"", true))), flow_control(0x0f)),
-    server("flow_control/reset beyond a stream's limit", LIMITS, Steps(|s| on_stream(s, true, |id, limit| Payload::new().numbers(&[0x04, id, 0, limit + 1]))), flow_control(0x04)),
-    server("flow_control/the last byte within a stream's limit", LIMITS, Steps(|s| on_stream(s, true, |id, limit| Payload::new().stream(id, limit - 1, b"x", true))), Ignored),
-    server("flow_control/beyond the connection's limit with data", LIMITS, Steps(|s| on_connection(s, |id, limit| Payload::new().stream(id, limit - 1, b"x", false))), Reaction::close_in(Code::FLOW_CONTROL_ERROR, 0x0e)),
-    server("flow_control/beyond the connection's limit with resets", LIMITS, Steps(|s| on_connection(s, |id, limit| Payload::new().numbers(&[0x04, id, 0, limit]))), flow_control(0x04)),
+    server(
+        "flow_control/beyond a stream's limit, bidirectional",
+        LIMITS,
+        Steps(|s| on_stream(s, false, |id, limit| Payload::new().stream(id, limit, b"x", false))),
+        flow_control(0x0e),
+    ),
+    server(
+        "flow_control/beyond a stream's limit, unidirectional",
+        LIMITS,
+        Steps(|s| on_stream(s, true, |id, limit| Payload::new().stream(id, limit, b"x", false))),
+        flow_control(0x0e),
+    ),
+    server(
+        "flow_control/empty end beyond a stream's limit",
+        LIMITS,
+        Steps(|s| on_stream(s, true, |id, limit| Payload::new().stream(id, limit + 1, b"", true))),
+        flow_control(0x0f),
+    ),
+    server(
+        "flow_control/reset beyond a stream's limit",
+        LIMITS,
+        Steps(|s| {
+            on_stream(s, true, |id, limit| Payload::new().numbers(&[0x04, id, 0, limit + 1]))
+        }),
+        flow_control(0x04),
+    ),
+    server(
+        "flow_control/the last byte within a stream's limit",
+        LIMITS,
+        Steps(|s| on_stream(s, true, |id, limit| Payload::new().stream(id, limit - 1, b"x", true))),
+        Ignored,
+    ),
+    server(
+        "flow_control/beyond the connection's limit with data",
+        LIMITS,
+        Steps(|s| on_connection(s, |id, limit| Payload::new().stream(id, limit - 1, b"x", false))),
+        Reaction::close_in(Code::FLOW_CONTROL_ERROR, 0x0e),
+    ),
+    server(
+        "flow_control/beyond the connection's limit with resets",
+        LIMITS,
+        Steps(|s| on_connection(s, |id, limit| Payload::new().numbers(&[0x04, id, 0, limit]))),
+        flow_control(0x04),
+    ),
     server("flow_control/less credit than before", OLD, Steps(less_credit), Ignored),
     server("flow_control/all the credit there is", "RFC 9000 §19.9", Steps(all_credit), Ignored),
-    server("flow_control/blocked at limits that never were", "RFC 9000 §19.12", Frames(&[0x14, 0, 0x14, 63, 0x16, 0, 0x17, 63, 0x15, 2, 7]), Ignored),
-    client("flow_control/beyond a stream's limit, to a client", LIMITS, Steps(|s| on_stream(s, false, |id, limit| Payload::new().stream(id, limit, b"x", false))), flow_control(0x0e)),
-    client("flow_control/reset beyond a stream's limit, to a client", LIMITS, Steps(|s| on_stream(s, true, |id, limit| Payload::new().numbers(&[0x04, id, 0, limit + 1]))), flow_control(0x04)),
-    client("flow_control/beyond the connection's limit, to a client", LIMITS, Steps(|s| on_connection(s, |id, limit| Payload::new().stream(id, limit - 1, b"x", false))), flow_control(0x0e)),
-    client("flow_control/the answer beyond its limit", LIMITS, Steps(answer_beyond), flow_control(0x0e)),
+    server(
+        "flow_control/blocked at limits that never were",
+        "RFC 9000 §19.12",
+        Frames(&[0x14, 0, 0x14, 63, 0x16, 0, 0x17, 63, 0x15, 2, 7]),
+        Ignored,
+    ),
+    client(
+        "flow_control/beyond a stream's limit, to a client",
+        LIMITS,
+        Steps(|s| on_stream(s, false, |id, limit| Payload::new().stream(id, limit, b"x", false))),
+        flow_control(0x0e),
+    ),
+    client(
+        "flow_control/reset beyond a stream's limit, to a client",
+        LIMITS,
+        Steps(|s| {
+            on_stream(s, true, |id, limit| Payload::new().numbers(&[0x04, id, 0, limit + 1]))
+        }),
+        flow_control(0x04),
+    ),
+    client(
+        "flow_control/beyond the connection's limit, to a client",
+        LIMITS,
+        Steps(|s| on_connection(s, |id, limit| Payload::new().stream(id, limit - 1, b"x", false))),
+        flow_control(0x0e),
+    ),
+    client(
+        "flow_control/the answer beyond its limit",
+        LIMITS,
+        Steps(answer_beyond),
+        flow_control(0x0e),
+    ),
     client("flow_control/less credit than before, to a client", OLD, Steps(less_credit), Ignored),
 ];
 

@@ -29,40 +29,200 @@ const BUFFER_AFTERWARDS: Reaction = Reaction::OneOf(
 );
 
 pub(super) const CASES: &[Case] = &[
-    server("handshake/KeyUpdate in 1-RTT", "RFC 9001 §6", Steps(|s| after(s, KEY_UPDATE)), UNEXPECTED_MESSAGE),
-    server("handshake/KeyUpdate in Handshake", "RFC 9001 §6", Steps(|s| in_handshake(s, KEY_UPDATE)), UNEXPECTED_MESSAGE),
-    server("handshake/EndOfEarlyData in Handshake", "RFC 9001 §8.3", Steps(|s| in_handshake(s, END_OF_EARLY_DATA)), UNEXPECTED_MESSAGE),
-    server("handshake/EndOfEarlyData in 1-RTT", "RFC 9001 §8.3", Steps(|s| after(s, END_OF_EARLY_DATA)), UNEXPECTED_MESSAGE),
-    server("handshake/CertificateRequest from a client", "RFC 9001 §4.4", Steps(|s| after(s, CERTIFICATE_REQUEST)), Reaction::OneOf(&[UNEXPECTED_MESSAGE, VIOLATION], Permission("An unexpected message is an alert (RFC 8446 §6.2); RFC 9001 §4.4 asks clients alone for PROTOCOL_VIOLATION."))),
-    server("handshake/other application protocol", "RFC 9001 §8.1", Parameters(|b| offer(b, &[b"no such protocol"])), NO_APPLICATION_PROTOCOL),
-    server("handshake/no application protocol", "RFC 9001 §8.1", Parameters(|b| offer(b, &[])), NO_APPLICATION_PROTOCOL),
-    server("handshake/legacy_session_id", "RFC 9001 §8.4", Parameters(|b| b.edit = Some((SpaceId::Initial, add_session_id))), VIOLATION),
-    server("handshake/TLS 1.2 alone", "RFC 9001 §4.2", Parameters(|b| b.edit = Some((SpaceId::Initial, offer_tls_1_2))), PROTOCOL_VERSION),
-    server("handshake/not a ClientHello", "RFC 8446 §4", Parameters(|b| b.edit = Some((SpaceId::Initial, |hello| set_first(hello, 2)))), UNEXPECTED_MESSAGE),
-    server("handshake/Finished that is not right", "RFC 8446 §4.4.4", Parameters(|b| b.edit = Some((SpaceId::Handshake, spoil_last))), DECRYPT_ERROR),
-    server("handshake/more in Initial than the ClientHello", "RFC 9001 §4.1.3", Parameters(|b| b.edit = Some((SpaceId::Initial, add_message))), VIOLATION),
-    server("handshake/CRYPTO far ahead in Initial", "RFC 9000 §7.5", FramesIn(PacketKind::Initial, b"\x06\x80\x10\x00\x00\x01x"), BUFFER),
-    server("handshake/CRYPTO far ahead in Handshake", "RFC 9000 §7.5", FramesIn(PacketKind::Handshake, b"\x06\x80\x10\x00\x00\x01x"), BUFFER),
-    server("handshake/CRYPTO far ahead in 1-RTT", "RFC 9000 §7.5", Frames(b"\x06\x80\x10\x00\x00\x01x"), BUFFER_AFTERWARDS),
-    server("handshake/ClientHello byte by byte, last one first", "RFC 9000 §19.6", Steps(hello_in_pieces), Ignored),
-    server("handshake/ClientHello in pieces that overlap", "RFC 9000 §19.6", Steps(hello_that_overlaps), Ignored),
+    server(
+        "handshake/KeyUpdate in 1-RTT",
+        "RFC 9001 §6",
+        Steps(|s| after(s, KEY_UPDATE)),
+        UNEXPECTED_MESSAGE,
+    ),
+    server(
+        "handshake/KeyUpdate in Handshake",
+        "RFC 9001 §6",
+        Steps(|s| in_handshake(s, KEY_UPDATE)),
+        UNEXPECTED_MESSAGE,
+    ),
+    server(
+        "handshake/EndOfEarlyData in Handshake",
+        "RFC 9001 §8.3",
+        Steps(|s| in_handshake(s, END_OF_EARLY_DATA)),
+        UNEXPECTED_MESSAGE,
+    ),
+    server(
+        "handshake/EndOfEarlyData in 1-RTT",
+        "RFC 9001 §8.3",
+        Steps(|s| after(s, END_OF_EARLY_DATA)),
+        UNEXPECTED_MESSAGE,
+    ),
+    server(
+        "handshake/CertificateRequest from a client",
+        "RFC 9001 §4.4",
+        Steps(|s| after(s, CERTIFICATE_REQUEST)),
+        Reaction::OneOf(
+            &[UNEXPECTED_MESSAGE, VIOLATION],
+            Permission(
+                "An unexpected message is an alert (RFC 8446 §6.2); RFC 9001 §4.4 asks clients alone for PROTOCOL_VIOLATION.",
+            ),
+        ),
+    ),
+    server(
+        "handshake/other application protocol",
+        "RFC 9001 §8.1",
+        Parameters(|b| offer(b, &[b"no such protocol"])),
+        NO_APPLICATION_PROTOCOL,
+    ),
+    server(
+        "handshake/no application protocol",
+        "RFC 9001 §8.1",
+        Parameters(|b| offer(b, &[])),
+        NO_APPLICATION_PROTOCOL,
+    ),
+    server(
+        "handshake/legacy_session_id",
+        "RFC 9001 §8.4",
+        Parameters(|b| b.edit = Some((SpaceId::Initial, add_session_id))),
+        VIOLATION,
+    ),
+    server(
+        "handshake/TLS 1.2 alone",
+        "RFC 9001 §4.2",
+        Parameters(|b| b.edit = Some((SpaceId::Initial, offer_tls_1_2))),
+        PROTOCOL_VERSION,
+    ),
+    server(
+        "handshake/not a ClientHello",
+        "RFC 8446 §4",
+        Parameters(|b| b.edit = Some((SpaceId::Initial, other_message))),
+        UNEXPECTED_MESSAGE,
+    ),
+    server(
+        "handshake/Finished that is not right",
+        "RFC 8446 §4.4.4",
+        Parameters(|b| b.edit = Some((SpaceId::Handshake, spoil_last))),
+        DECRYPT_ERROR,
+    ),
+    server(
+        "handshake/more in Initial than the ClientHello",
+        "RFC 9001 §4.1.3",
+        Parameters(|b| b.edit = Some((SpaceId::Initial, add_message))),
+        VIOLATION,
+    ),
+    server(
+        "handshake/CRYPTO far ahead in Initial",
+        "RFC 9000 §7.5",
+        FramesIn(PacketKind::Initial, b"\x06\x80\x10\x00\x00\x01x"),
+        BUFFER,
+    ),
+    server(
+        "handshake/CRYPTO far ahead in Handshake",
+        "RFC 9000 §7.5",
+        FramesIn(PacketKind::Handshake, b"\x06\x80\x10\x00\x00\x01x"),
+        BUFFER,
+    ),
+    server(
+        "handshake/CRYPTO far ahead in 1-RTT",
+        "RFC 9000 §7.5",
+        Frames(b"\x06\x80\x10\x00\x00\x01x"),
+        BUFFER_AFTERWARDS,
+    ),
+    server(
+        "handshake/ClientHello byte by byte, last one first",
+        "RFC 9000 §19.6",
+        Steps(hello_in_pieces),
+        Ignored,
+    ),
+    server(
+        "handshake/ClientHello in pieces that overlap",
+        "RFC 9000 §19.6",
+        Steps(hello_that_overlaps),
+        Ignored,
+    ),
     server("handshake/CRYPTO without data", "RFC 9000 §19.6", Steps(empty_crypto), Ignored),
     server("handshake/ClientHello again and again", "RFC 9000 §13.3", Steps(hello_again), Ignored),
     server("handshake/Initial of another source", "RFC 9000 §7.2", Steps(other_source), Ignored),
-    server("handshake/1-RTT before the handshake is complete", "RFC 9001 §5.7", Steps(early_one_rtt), Ignored),
+    server(
+        "handshake/1-RTT before the handshake is complete",
+        "RFC 9001 §5.7",
+        Steps(early_one_rtt),
+        Ignored,
+    ),
     server("handshake/Initial after Handshake", "RFC 9001 §4.9.1", Steps(late_initial), Ignored),
-    server("handshake/closed by the client in Initial", "RFC 9000 §10.2.3", Steps(closed_in_initial), Reaction::Bounded { bytes: 1500 }),
-    client("handshake/KeyUpdate in 1-RTT, to a client", "RFC 9001 §6", Steps(|s| after(s, KEY_UPDATE)), UNEXPECTED_MESSAGE),
-    client("handshake/CertificateRequest after the handshake", "RFC 9001 §4.4", Steps(|s| after(s, CERTIFICATE_REQUEST)), VIOLATION),
-    client("handshake/ticket for one byte of early data", "RFC 9001 §4.6.1", Steps(|s| after(s, TICKET_FOR_ONE_BYTE)), VIOLATION),
-    client("handshake/no application protocol, to a client", "RFC 9001 §8.1", Parameters(|b| select(b, &[])), NO_APPLICATION_PROTOCOL),
-    client("handshake/server's Finished that is not right", "RFC 8446 §4.4.4", Parameters(|b| b.edit = Some((SpaceId::Handshake, spoil_last))), DECRYPT_ERROR),
-    client("handshake/not a ServerHello", "RFC 8446 §4", Parameters(|b| b.edit = Some((SpaceId::Initial, |hello| set_first(hello, 1)))), UNEXPECTED_MESSAGE),
-    client("handshake/more in Initial than the ServerHello", "RFC 9001 §4.1.3", Parameters(|b| b.edit = Some((SpaceId::Initial, add_message))), VIOLATION),
-    client("handshake/CRYPTO far ahead, to a client", "RFC 9000 §7.5", FramesIn(PacketKind::Handshake, b"\x06\x80\x10\x00\x00\x01x"), BUFFER),
-    client("handshake/Initial of another source, to a client", "RFC 9000 §7.2", Steps(other_source_to_client), Ignored),
-    client("handshake/Initial with a token, to a client", "RFC 9000 §17.2.2", Steps(token_to_client), Reaction::OneOf(&[VIOLATION, Ignored], Permission("clients that receive an Initial packet with a non-zero Token Length field MUST either discard the packet or generate a connection error of type PROTOCOL_VIOLATION."))),
-    client("handshake/closed by the server in Initial", "RFC 9000 §10.2.3", Steps(closed_in_initial_to_client), Silence),
+    server(
+        "handshake/closed by the client in Initial",
+        "RFC 9000 §10.2.3",
+        Steps(closed_in_initial),
+        Reaction::Bounded { bytes: 1500 },
+    ),
+    client(
+        "handshake/KeyUpdate in 1-RTT, to a client",
+        "RFC 9001 §6",
+        Steps(|s| after(s, KEY_UPDATE)),
+        UNEXPECTED_MESSAGE,
+    ),
+    client(
+        "handshake/CertificateRequest after the handshake",
+        "RFC 9001 §4.4",
+        Steps(|s| after(s, CERTIFICATE_REQUEST)),
+        VIOLATION,
+    ),
+    client(
+        "handshake/ticket for one byte of early data",
+        "RFC 9001 §4.6.1",
+        Steps(|s| after(s, TICKET_FOR_ONE_BYTE)),
+        VIOLATION,
+    ),
+    client(
+        "handshake/no application protocol, to a client",
+        "RFC 9001 §8.1",
+        Parameters(|b| b.edit = Some((SpaceId::Handshake, select_nothing))),
+        NO_APPLICATION_PROTOCOL,
+    ),
+    client(
+        "handshake/server's Finished that is not right",
+        "RFC 8446 §4.4.4",
+        Parameters(|b| b.edit = Some((SpaceId::Handshake, spoil_last))),
+        DECRYPT_ERROR,
+    ),
+    client(
+        "handshake/not a ServerHello",
+        "RFC 8446 §4",
+        Parameters(|b| b.edit = Some((SpaceId::Initial, other_message))),
+        UNEXPECTED_MESSAGE,
+    ),
+    client(
+        "handshake/more in Initial than the ServerHello",
+        "RFC 9001 §4.1.3",
+        Parameters(|b| b.edit = Some((SpaceId::Initial, add_message))),
+        VIOLATION,
+    ),
+    client(
+        "handshake/CRYPTO far ahead, to a client",
+        "RFC 9000 §7.5",
+        FramesIn(PacketKind::Handshake, b"\x06\x80\x10\x00\x00\x01x"),
+        BUFFER,
+    ),
+    client(
+        "handshake/Initial of another source, to a client",
+        "RFC 9000 §7.2",
+        Steps(other_source_to_client),
+        Ignored,
+    ),
+    client(
+        "handshake/Initial with a token, to a client",
+        "RFC 9000 §17.2.2",
+        Steps(token_to_client),
+        Reaction::OneOf(
+            &[VIOLATION, Ignored],
+            Permission(
+                "clients that receive an Initial packet with a non-zero Token Length field MUST either discard the packet or generate a connection error of type PROTOCOL_VIOLATION.",
+            ),
+        ),
+    ),
+    client(
+        "handshake/closed by the server in Initial",
+        "RFC 9000 §10.2.3",
+        Steps(closed_in_initial_to_client),
+        Silence,
+    ),
 ];
 
 /// Sends a TLS message when the handshake is confirmed, behind what TLS wrote there.
@@ -86,18 +246,28 @@ fn offer(beginning: &mut Beginning, protocols: &[&[u8]]) {
     }
 }
 
-fn select(beginning: &mut Beginning, protocols: &[&[u8]]) {
-    if let Role::Server(config) = &mut beginning.role {
-        let mut other = rustls::ServerConfig::clone(config);
-        other.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        *config = std::sync::Arc::new(other);
+/// Takes the application protocol out of EncryptedExtensions, which come first.
+fn select_nothing(flight: &mut Vec<u8>) {
+    const PROTOCOL: [u8; 2] = [0x00, 0x10];
+    let Some(at) = flight.windows(2).position(|bytes| bytes == PROTOCOL) else { return };
+    let Some(length) = flight.get(at + 3).map(|length| usize::from(*length)) else { return };
+    let removed = 4 + length;
+    flight.drain(at..at + removed);
+    // The lengths of the message and of all extensions, which are short.
+    for at in [2, 4] {
+        if let Some(bytes) = flight.get_mut(at..at + 2)
+            && let Ok(pair) = <[u8; 2]>::try_from(&*bytes)
+        {
+            let less = usize::from(u16::from_be_bytes(pair)).saturating_sub(removed);
+            bytes.copy_from_slice(&u16::try_from(less).unwrap_or(0).to_be_bytes());
+        }
     }
 }
 
-fn set_first(message: &mut [u8], kind: u8) {
-    if let Some(first) = message.first_mut() {
-        *first = kind;
-    }
+/// A message that never comes first.
+fn other_message(message: &mut Vec<u8>) {
+    message.clear();
+    message.extend_from_slice(KEY_UPDATE);
 }
 
 fn spoil_last(message: &mut Vec<u8>) {
@@ -181,7 +351,8 @@ fn other_source(script: &mut Script<'_>) -> Step {
     script.until(beginning, Stage::Handshake)?;
     let source = Some(script.random(8));
     let number = script.send_packet(Packet { source, ..Packet::initial(Payload::ping()) })?;
-    script.wait_until(Duration::from_millis(300), |peer| peer.is_acked(SpaceId::Initial, number))?;
+    script
+        .wait_until(Duration::from_millis(300), |peer| peer.is_acked(SpaceId::Initial, number))?;
     let acked = script.peer()?.is_acked(SpaceId::Initial, number);
     script.demand(!acked, "an Initial of another source connection ID was acknowledged")
 }
@@ -210,7 +381,9 @@ fn early_one_rtt(script: &mut Script<'_>) -> Step {
 fn late_initial(script: &mut Script<'_>) -> Step {
     script.connect()?;
     // What was legal in Initial packets and what never was.
-    for payload in [Payload::ping(), Payload::new().raw(&[0x1c, 0, 0, 0]), Payload::new().raw(&[0x2f])] {
+    for payload in
+        [Payload::ping(), Payload::new().raw(&[0x1c, 0, 0, 0]), Payload::new().raw(&[0x2f])]
+    {
         script.send_packet(Packet::initial(payload))?;
     }
     Ok(())

@@ -364,6 +364,13 @@ impl Peer {
         }
     }
 
+    /// Sends with this generation of 1-RTT keys from now on.
+    pub fn set_generation(&mut self, generation: usize) {
+        if let Some(keys) = &mut self.one_rtt {
+            keys.generation = generation;
+        }
+    }
+
     /// The generation of 1-RTT keys that we send with, and the newest that the target sends with.
     pub fn generations(&self) -> (usize, usize) {
         let keys = self.one_rtt.as_ref();
@@ -386,7 +393,10 @@ impl Peer {
 
 impl fmt::Debug for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peer").field("side", &self.side).field("stage", &self.stage()).finish_non_exhaustive()
+        f.debug_struct("Peer")
+            .field("side", &self.side)
+            .field("stage", &self.stage())
+            .finish_non_exhaustive()
     }
 }
 

@@ -46,11 +46,8 @@ impl Script<'_> {
             Reaction::OneOf(reactions, _) => {
                 let (ends, others): (Vec<Reaction>, Vec<Reaction>) =
                     reactions.iter().partition(|one| matches!(one, Reaction::Close { .. }));
-                let ended = if ends.is_empty() {
-                    (String::new(), false)
-                } else {
-                    self.judge_close(&ends)?
-                };
+                let ended =
+                    if ends.is_empty() { (String::new(), false) } else { self.judge_close(&ends)? };
                 match others.first() {
                     Some(other) if !ended.1 && !self.is_closed() => self.judge(*other),
                     _ => Ok(ended),
@@ -64,7 +61,11 @@ impl Script<'_> {
             return Err(Obstacle::not_set_up("no connection began"));
         }
         self.wait_until(PATIENCE, |peer| peer.close().is_some())?;
-        let Some(close) = self.peer()?.close().cloned() else {
+        let peer = self.peer()?;
+        let Some(close) = peer.close().cloned() else {
+            if let Some(error) = peer.tls_error() {
+                return Err(Obstacle::not_set_up(format!("our own TLS says: {error}")));
+            }
             return Ok((self.activity(), false));
         };
         let right = permitted.iter().any(|reaction| is_close(&close, *reaction));

@@ -49,7 +49,26 @@ macro_rules! topics {
     };
 }
 
-topics!(flow_control, frames, handshake, packets, parameters, streams);
+topics!(
+    acks,
+    closing,
+    datagrams,
+    extensions,
+    floods,
+    flow_control,
+    frames,
+    handshake,
+    headers,
+    ids,
+    keys,
+    packets,
+    parameters,
+    paths,
+    streams,
+    tokens,
+    versions,
+    zero_rtt
+);
 
 #[test]
 fn every_case_has_a_name_of_its_own_and_a_topic_that_is_run() {
