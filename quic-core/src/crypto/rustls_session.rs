@@ -24,6 +24,8 @@ use crate::error::{TransportError, TransportErrorCode};
 
 /// `unexpected_message` (RFC 8446 §6).
 const UNEXPECTED_MESSAGE: u8 = 10;
+/// `missing_extension` (RFC 8446 §6).
+const MISSING_EXTENSION: u8 = 109;
 /// `internal_error` (RFC 8446 §6).
 const INTERNAL_ERROR: u8 = 80;
 /// `no_application_protocol` (RFC 7301 §3.2).
@@ -158,6 +160,17 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
     let mut connection =
         Connection::Server(server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?);
     read(&mut connection, &input)?;
+    // TLS takes the extension by its number in drafts, too.
+    let offered = read_offer(&input).unwrap_or_default().parameters;
+    if connection.quic_transport_parameters().is_some_and(|taken| taken != offered) {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.2
+        //# Endpoints MUST send the quic_transport_parameters extension;
+        //# endpoints that receive ClientHello or EncryptedExtensions messages
+        //# without the quic_transport_parameters extension MUST close the
+        //# connection with an error of type 0x016d (equivalent to a fatal TLS
+        //# missing_extension alert, see Section 4.8).
+        return Err(alert(MISSING_EXTENSION, "no transport parameters but those of drafts"));
+    }
     Ok(connection)
 }
 
@@ -244,6 +257,14 @@ fn violation(error: &rustls::Error) -> Option<&'static str> {
         && *got_type == HandshakeType::CertificateRequest
     {
         return Some(CERTIFICATE_REQUESTED);
+    }
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //# When TLS provides keys for a higher encryption level, if there is data
+    //# from a previous encryption level that TLS has not consumed, this MUST be
+    //# treated as a connection error of type PROTOCOL_VIOLATION.
+    let pending = PeerMisbehaved::KeyEpochWithPendingFragment;
+    if *error == rustls::Error::PeerMisbehaved(pending) {
+        return Some("handshake data goes on where the keys change");
     }
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
     //# A client MUST treat receipt of a NewSessionTicket that contains
