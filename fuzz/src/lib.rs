@@ -5,6 +5,13 @@
 //! from in `corpus/<name>/`. On stable, `cargo test -p fuzz` replays all of them; on nightly,
 //! `cargo fuzz run --features libfuzzer <name>` looks for more.
 
+pub mod attack;
+pub mod input;
+pub mod open_tls;
+pub mod reference;
+
+mod connections;
+
 use quic_core::fuzzing;
 
 /// A target: its name and its function.
@@ -14,6 +21,9 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("client_parameters", fuzzing::client_parameters),
     ("congestion", fuzzing::congestion),
+    ("connection_frames_1rtt", connections::frames_1rtt),
+    ("connection_frames_handshake", connections::frames_handshake),
+    ("evil_server", connections::evil_server),
     ("flow_control", fuzzing::flow_control),
     ("frame_sequence", fuzzing::frame_sequence),
     ("frames", fuzzing::frames),
