@@ -1,6 +1,7 @@
 //! Replays every target on stable: its corpus, then random inputs.
 //!
-//! A failure prints the seed of its input; `QUIC_SEED=<seed>` runs that input alone.
+//! A failure prints the seed of its input; `QUIC_SEED=<seed>` runs that input alone, and
+//! `QUIC_SEEDS=<number>` runs more or fewer than usual.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
@@ -9,7 +10,19 @@ use std::path::{Path, PathBuf};
 use fuzz::{TARGETS, Target};
 
 /// Random inputs per target.
-const INPUTS: u64 = 10_000;
+const INPUTS: u64 = 5_000;
+/// Random inputs for each of those that simulate whole connections.
+const SIMULATIONS: u64 = 400;
+/// Those targets.
+const SIMULATED: &[&str] = &[
+    "coalesced",
+    "connection_frames_1rtt",
+    "connection_frames_handshake",
+    "endpoint_datagrams",
+    "evil_server",
+    "retry_packet",
+    "version_negotiation",
+];
 /// In bytes.
 const MAXIMUM_INPUT_LENGTH: u64 = 512;
 
@@ -106,14 +119,16 @@ fn every_target_survives_its_corpus() {
 
 #[test]
 fn every_target_survives_random_inputs() {
-    let seeds = match std::env::var("QUIC_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..INPUTS).collect(),
-    };
+    let variable = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
     for (target, run) in targets() {
+        let usual = if SIMULATED.contains(target) { SIMULATIONS } else { INPUTS };
+        let seeds = match variable("QUIC_SEED") {
+            Some(seed) => seed..seed + 1,
+            None => 0..variable("QUIC_SEEDS").unwrap_or(usual),
+        };
         let corpus = corpus(target);
-        for seed in &seeds {
-            let input = Random(*seed).input(&corpus);
+        for seed in seeds {
+            let input = Random(seed).input(&corpus);
             let _culprit = Culprit { target, input: format!("QUIC_SEED={seed}") };
             run(&input);
         }
