@@ -181,7 +181,7 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
 #[test]
 fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
     let mut pair = Setup::new(1).build();
-    pair.client.interface_mtu = 1199;
+    pair.network.host(quic_core::Side::Client.into()).interface_mtu = 1199;
     let began = pair.now();
     let client = pair.start();
     assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
@@ -190,7 +190,7 @@ fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
     let mut pair = Setup::new(2).build();
     let (client, server) = pair.connect();
     pair.run_for(seconds(1));
-    pair.client.interface_mtu = 1199;
+    pair.network.host(quic_core::Side::Client.into()).interface_mtu = 1199;
     let sent = pair.network.trace.sent.len();
     pair.client.send_all(client, Direction::Unidirectional, noise(100_000, 1));
     assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
