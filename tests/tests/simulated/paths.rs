@@ -151,7 +151,7 @@ fn the_largest_datagrams_that_there_are_can_be_used() {
 #[test]
 fn the_search_ends_at_once_at_what_the_interface_carries() {
     let mut pair = Setup::new(1).transport(|transport| transport.max_mtu = 65_527).build();
-    for side in [quic_core::Side::Client, quic_core::Side::Server] {
+    for side in [Side::Client, Side::Server] {
         pair.network.host(side.into()).interface_mtu = 1472;
     }
     let (client, server) = pair.connect();
@@ -164,7 +164,7 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
     }
     assert_eq!(pair.client.with(client, |c| c.statistics().bytes_in_flight), 0);
     // It changes, as when another one takes over.
-    for side in [quic_core::Side::Client, quic_core::Side::Server] {
+    for side in [Side::Client, Side::Server] {
         pair.network.host(side.into()).interface_mtu = 1300;
     }
     echo(&mut pair, client, 1 << 20, seconds(5));
@@ -181,7 +181,7 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
 #[test]
 fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
     let mut pair = Setup::new(1).build();
-    pair.network.host(quic_core::Side::Client.into()).interface_mtu = 1199;
+    pair.network.host(Side::Client.into()).interface_mtu = 1199;
     let began = pair.now();
     let client = pair.start();
     assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
@@ -190,7 +190,7 @@ fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
     let mut pair = Setup::new(2).build();
     let (client, server) = pair.connect();
     pair.run_for(seconds(1));
-    pair.network.host(quic_core::Side::Client.into()).interface_mtu = 1199;
+    pair.network.host(Side::Client.into()).interface_mtu = 1199;
     let sent = pair.network.trace.sent.len();
     pair.client.send_all(client, Direction::Unidirectional, noise(100_000, 1));
     assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
