@@ -3,6 +3,7 @@
 
 pub mod frames;
 pub mod packets;
+pub mod parameters;
 
 use std::collections::{BTreeMap, BTreeSet};
 
