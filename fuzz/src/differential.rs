@@ -16,6 +16,7 @@
 //!   out. A preferred address of which one half is zero is none here. There, a
 //!   max_udp_payload_size above that of any datagram is an error, and so are connection IDs that
 //!   are shorter than any of its own.
+#![expect(clippy::wildcard_enum_match_arm, reason = "test code")]
 
 use quic_core::wire::frame::{Frame, Frames};
 use quic_core::wire::header::{Header, HeaderError, LongType, VERSION_1, parse};

@@ -42,7 +42,7 @@ fn source(which: u8) -> SocketAddr {
 /// The bytes of a datagram: any, or one that was seen before and is changed here and there.
 fn datagram(input: &mut Input<'_>, seen: &[Vec<u8>]) -> Vec<u8> {
     let kind = input.byte();
-    let mut bytes = if kind & 3 == 0 || seen.is_empty() {
+    let mut bytes = if kind.trailing_zeros() >= 2 || seen.is_empty() {
         let mut bytes = input.prefixed(MAXIMUM_DATAGRAM).to_vec();
         if kind & 4 != 0 {
             bytes.resize(bytes.len().max(1200), 0);
@@ -216,7 +216,9 @@ pub(crate) fn version_negotiation(input: &[u8]) {
     let mut input = Input::new(input);
     let (mut pair, client) = started(Setup::new(1));
     let (ours, first_version) = (ids_of(&pair.first_from(Side::Client)), QUIC_V1);
-    let Some((destination, source)) = ours else { unreachable!("the client starts with an Initial") };
+    let Some((destination, source)) = ours else {
+        unreachable!("the client starts with an Initial")
+    };
     for _ in 0..8 {
         if input.is_empty() {
             break;

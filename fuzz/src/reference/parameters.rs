@@ -41,7 +41,7 @@ fn is_allowed(id: u64, value: &[u8]) -> bool {
             Some(length @ 1..=20) => value.len() == 41 + usize::from(*length),
             _ => false,
         },
-        0x11 => value.len() >= 4 && value.len() % 4 == 0,
+        0x11 => value.len() >= 4 && value.len().is_multiple_of(4),
         _ => true,
     }
 }

@@ -159,7 +159,7 @@ impl Run {
         if space != SpaceId::Application {
             return;
         }
-        if input.byte() & 7 == 0 {
+        if input.byte().is_multiple_of(8) {
             self.packets.acknowledge_now();
             return;
         }
