@@ -151,6 +151,7 @@ fn no_secret_and_no_data_is_written() {
 #[test]
 fn a_simulated_handshake_is_written_as_it_was_written_before() {
     let (memory, mut pair) = recorded(Setup::new(1));
+    pair.network.coalesce = 0.0;
     let (client, _) = pair.connect();
     echo(&mut pair, client, 2000, seconds(5));
     pair.client.close(client, 0, b"done");

@@ -15,9 +15,13 @@ use quic_core::{
 };
 
 use super::application::Application;
+use super::outbox::{Departed, Departure};
+use crate::network::{HostId, Network, PortId, SocketError};
 
 /// Bytes that a batch may have.
 const BATCH: usize = 64 * 1024;
+/// Calls of a socket that fail one after the other, after which it is left alone for a while.
+const MAX_FAILURES: u32 = 16;
 
 /// What happens to attempts to connect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,35 +36,35 @@ pub enum Incoming {
     Wait,
 }
 
-/// A datagram that leaves.
+/// A socket as the network knows it.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) ecn: Option<EcnCodepoint>,
-    pub(super) payload: Vec<u8>,
+struct Port {
+    port: PortId,
+    /// What it had no room for.
+    blocked: Option<Departure<Vec<u8>>>,
 }
 
 /// One end.
 #[derive(Debug)]
 pub struct Endpoint {
+    /// The host that it is on.
+    pub host: HostId,
     /// What is tested.
     pub sockets: SocketMultiplexer<PacketHandlerMap>,
     /// Its first socket.
     pub socket: SocketId,
-    /// Further sockets, and their addresses as others see them.
+    /// Further sockets, and their addresses.
     pub more: Vec<(SocketId, SocketAddr)>,
+    /// All sockets in the network.
+    ports: Vec<Port>,
     config: Arc<EndpointConfig>,
-    /// Its address as others see it. When it changes, a NAT on the way changed its mind.
-    pub address: SocketAddr,
+    address: SocketAddr,
     /// The time here.
     pub now: Instant,
     /// How much the clock goes back for every datagram that arrives.
     pub goes_back: Duration,
     /// Datagrams that are taken at a time.
     pub maximum_segments: usize,
-    /// Largest UDP payload that its interface carries, in bytes.
-    pub interface_mtu: usize,
     /// Whether the socket reports the local address of what it receives.
     pub reports_local_ip: bool,
     /// What happens to attempts to connect.
@@ -77,27 +81,41 @@ pub struct Endpoint {
     pub application: Application,
     /// Bytes of datagrams that came.
     pub bytes_received: u64,
-    /// Bytes of datagrams that left.
+    /// Bytes of datagrams that left, or were refused.
     pub bytes_sent: u64,
+    /// Datagrams that the sockets did not take, although they had room.
+    pub refused: u64,
+    /// Calls to receive that failed, but for those that found nothing.
+    pub receive_errors: u64,
+    /// The first and the last datagram with a long header that were sent.
+    long: Option<[Vec<u8>; 2]>,
     buffer: Vec<u8>,
+    inbox: Vec<u8>,
 }
 
 impl Endpoint {
-    /// An end at `address`.
-    pub fn new(address: SocketAddr, config: EndpointConfig, seed: [u8; 32], now: Instant) -> Self {
+    /// An end at `address`. Its sockets are bound when it is settled for the first time.
+    pub(crate) fn new(
+        host: HostId,
+        address: SocketAddr,
+        config: EndpointConfig,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Self {
         let mut sockets = SocketMultiplexer::with_random(SeededRandom::from_seed(seed));
         let config = Arc::new(config);
         let socket = sockets.add_socket(address, Arc::clone(&config)).unwrap();
         Self {
+            host,
             sockets,
             socket,
             more: Vec::new(),
+            ports: Vec::new(),
             config,
             address,
             now,
             goes_back: Duration::ZERO,
             maximum_segments: 10,
-            interface_mtu: 65_527,
             reports_local_ip: true,
             incoming: Incoming::Accept,
             attempts: Vec::new(),
@@ -107,11 +125,20 @@ impl Endpoint {
             application: Application::default(),
             bytes_received: 0,
             bytes_sent: 0,
+            refused: 0,
+            receive_errors: 0,
+            long: None,
             buffer: vec![0; BATCH],
+            inbox: Vec::new(),
         }
     }
 
-    /// Adds a socket.
+    /// The address of its first socket, as it is bound.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Adds a socket, which is bound in the network at the next step.
     pub fn add_socket(&mut self, address: SocketAddr) -> SocketId {
         let socket = self.sockets.add_socket(address, Arc::clone(&self.config)).unwrap();
         self.more.push((socket, address));
@@ -241,7 +268,47 @@ impl Endpoint {
         });
     }
 
-    pub(super) fn handle_datagram(
+    /// Binds sockets that are not bound yet.
+    pub(super) fn attach(&mut self, network: &mut Network) {
+        for (_, address) in self.all_sockets().skip(self.ports.len()).collect::<Vec<_>>() {
+            let port = network.bind(self.host, address).expect("the address is free");
+            self.ports.push(Port { port, blocked: None });
+        }
+    }
+
+    /// Closes the sockets.
+    pub(crate) fn detach(&mut self, network: &mut Network) {
+        self.ports.drain(..).for_each(|port| network.close(port.port));
+    }
+
+    /// What the network calls its sockets, the first one first.
+    pub fn ports(&self) -> impl Iterator<Item = PortId> {
+        self.ports.iter().map(|port| port.port)
+    }
+
+    /// Takes all that a socket has.
+    pub(super) fn receive(&mut self, network: &mut Network, port: PortId) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let mut failures = 0;
+        while failures < MAX_FAILURES {
+            match network.receive(port, &mut inbox) {
+                Ok(arrival) => {
+                    failures = 0;
+                    let way = (arrival.from, arrival.to);
+                    self.handle_datagram(way, arrival.ecn, &mut inbox, arrival.segment_length);
+                }
+                Err(SocketError::WouldBlock) => break,
+                Err(_) => {
+                    failures += 1;
+                    self.receive_errors += 1;
+                }
+            }
+        }
+        self.inbox = inbox;
+    }
+
+    /// Takes a datagram, or a train, that came from and goes to these addresses.
+    pub fn handle_datagram(
         &mut self,
         (from, to): (SocketAddr, SocketAddr),
         ecn: Option<EcnCodepoint>,
@@ -309,43 +376,67 @@ impl Endpoint {
         }
     }
 
-    /// Takes the next batch of datagrams apart; returns whether there was one.
-    pub(super) fn poll_transmit(&mut self, out: &mut Vec<Outgoing>) -> bool {
+    /// Sends the next batch of each socket; returns whether there was one.
+    pub(super) fn transmit(&mut self, network: &mut Network) -> bool {
         let mut any = false;
         for index in 0..=self.more.len() {
-            let Some((socket, from)) = self.all_sockets().nth(index) else { break };
-            any |= self.poll_transmit_on(socket, from, out);
+            let Some((socket, _)) = self.all_sockets().nth(index) else { break };
+            any |= self.transmit_on(index, socket, network);
         }
         any
     }
 
-    fn poll_transmit_on(
-        &mut self,
-        socket: SocketId,
-        from: SocketAddr,
-        out: &mut Vec<Outgoing>,
-    ) -> bool {
+    fn transmit_on(&mut self, index: usize, socket: SocketId, network: &mut Network) -> bool {
+        let Port { port, blocked } = &mut self.ports[index];
+        if !network.is_writable(*port) {
+            return false;
+        }
+        if let Some(Departure { to, ecn, payload, segment }) = blocked.take() {
+            let departure = Departure { to, ecn, payload: &*payload, segment };
+            let departed = departure.send(network, *port);
+            self.note_departed(index, socket, departed);
+            return true;
+        }
+        let port = *port;
         let mut buffer = TransmitBuffer::new(&mut self.buffer, self.maximum_segments);
         let Some(transmit) = self.sockets.poll_transmit(self.now, socket, &mut buffer) else {
             return false;
         };
         assert!(transmit.length > 0, "an empty batch");
         assert_eq!(transmit.path.socket, socket, "a batch of another socket");
-        let batch = self.buffer.get(..transmit.length).expect("a batch fits its buffer");
+        let payload = self.buffer.get(..transmit.length).expect("a batch fits its buffer");
         let segment = transmit.segment_length.unwrap_or(transmit.length);
         assert!(segment > 0 && segment <= transmit.length, "segments of {segment} bytes");
-        assert!(batch.len().div_ceil(segment) <= self.maximum_segments, "too many segments");
+        assert!(payload.len().div_ceil(segment) <= self.maximum_segments, "too many segments");
         self.bytes_sent += transmit.length as u64;
-        if segment > self.interface_mtu {
-            self.sockets.handle_too_large(self.now, self.socket, segment);
-            return true;
+        for datagram in payload.chunks(segment).filter(|it| it[0] & 0x80 != 0 && it.len() >= 5) {
+            let [_, last] = self.long.get_or_insert_with(|| [datagram.to_vec(), Vec::new()]);
+            last.clear();
+            last.extend_from_slice(datagram);
         }
-        out.extend(batch.chunks(segment).map(|payload| Outgoing {
-            from,
-            to: transmit.path.remote,
-            ecn: transmit.ecn,
-            payload: payload.to_vec(),
-        }));
+        let departure = Departure { to: transmit.path.remote, ecn: transmit.ecn, payload, segment };
+        let departed = departure.send(network, port);
+        self.note_departed(index, socket, departed);
         true
+    }
+
+    fn note_departed(&mut self, index: usize, socket: SocketId, departed: Departed) {
+        self.ports[index].blocked = departed.blocked;
+        self.refused += departed.refused;
+        if let Some(length) = departed.too_large {
+            self.sockets.handle_too_large(self.now, socket, length);
+        }
+    }
+
+    /// The first datagram with a long header that it sent.
+    pub fn first_long(&self) -> Vec<u8> {
+        let [first, _] = self.long.as_ref().expect("a datagram was sent");
+        first.clone()
+    }
+
+    /// The last datagram with a long header that it sent.
+    pub fn last_long(&self) -> Vec<u8> {
+        let [_, last] = self.long.as_ref().expect("a datagram was sent");
+        last.clone()
     }
 }
