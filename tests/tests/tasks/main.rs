@@ -1,6 +1,15 @@
 //! Promises of the async handles, kept in virtual time: whatever the order of what happens, whatever
 //! is given up, and whatever the network does, everything comes to an end, and nothing is left.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![expect(
+    clippy::excessive_nesting,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::panic,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    reason = "test code"
+)]
 
 mod back_pressure;
 mod cancellation;
