@@ -1,13 +1,14 @@
 //! How handles tell the loop that there is something to do.
 
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use quic_core::{ConnectionHandle, Instant};
 
 use crate::clock::Clock;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
 /// Shared by the loop and everything that the application holds of an endpoint.
 ///

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use quic_core::{ConnectionError, EarlyDataStatus, Side};
 
 use crate::shared::{ConnectionRef, ConnectionState, Place, wake};
+use crate::sync::MutexGuard;
 use crate::waiting::Topic;
 
 /// What has become of 0-RTT: a future of the [`EarlyDataOutcome`], with that of the handshake.

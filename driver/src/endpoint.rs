@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, EndpointConfig, Multiplexer as _,
-    PacketHandlerManager as _, PathAddresses, ServerConfig, SocketId, VarInt,
+    ClientConfig, Connect, ConnectionHandle, EndpointConfig, PacketHandlerManager as _,
+    PathAddresses, ServerConfig, SocketId, VarInt,
 };
 
 use crate::bell::{Bell, User};
@@ -27,6 +27,7 @@ use crate::pump::Pump;
 use crate::shared::{self, ConnectionRef, SharedConnection};
 use crate::socket::{SocketCounters, SocketStatistics, Warning};
 use crate::sockets::Sockets;
+use crate::sync::{Mutex, MutexGuard};
 use crate::waiting::{Ticket, WaitList};
 
 pub use options::EndpointOptions;
@@ -54,7 +55,6 @@ struct EndpointRef {
 pub(crate) struct EndpointInner {
     pub(crate) bell: Arc<Bell>,
     pub(crate) counters: SocketCounters,
-    config: Arc<EndpointConfig>,
     warnings: Vec<Warning>,
     state: Mutex<EndpointState>,
 }
@@ -63,6 +63,8 @@ pub(crate) struct EndpointInner {
 #[derive(Debug)]
 pub(crate) struct EndpointState {
     pub(crate) multiplexer: Multiplexer,
+    /// What all sockets have in common.
+    config: Arc<EndpointConfig>,
     /// The socket that new connections go over.
     pub(crate) socket: SocketId,
     /// What that one is bound to.
@@ -112,6 +114,7 @@ impl Endpoint {
         let bell = Arc::new(Bell::new(clock));
         let state = EndpointState {
             multiplexer,
+            config,
             socket,
             local,
             sockets: Sockets::new(socket),
@@ -128,7 +131,6 @@ impl Endpoint {
         let inner = Arc::new(EndpointInner {
             bell: Arc::clone(&bell),
             counters: SocketCounters::default(),
-            config,
             warnings,
             state: Mutex::new(state),
         });
@@ -163,10 +165,7 @@ impl Endpoint {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] if anything else differs.
     pub fn reconfigure(&self, config: EndpointConfig) -> io::Result<()> {
-        let mut state = self.lock();
-        let socket = state.socket;
-        let changed = state.multiplexer.reconfigure(socket, Arc::new(config));
-        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+        self.lock().reconfigure(Arc::new(config))
     }
 
     /// Connects to the server at `address`, whose certificate has to be for `server_name`, with
@@ -286,7 +285,7 @@ impl Endpoint {
         let now = self.inner().bell.now();
         let mut changed = Vec::new();
         let mut state = self.lock();
-        let socket = state.add_socket(local, &self.inner().config)?;
+        let socket = state.add_socket(local)?;
         state.sockets.use_until_idle(socket);
         (state.socket, state.local) = (socket, local);
         state.move_connections(now, true, &mut changed);
@@ -305,8 +304,10 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn add_socket_at(&self, local: SocketAddr) -> io::Result<SocketId> {
-        let socket = self.lock().add_socket(local, &self.inner().config)?;
-        self.lock().sockets.keep(socket);
+        let mut state = self.lock();
+        let socket = state.add_socket(local)?;
+        state.sockets.keep(socket);
+        drop(state);
         self.inner().bell.ring();
         Ok(socket)
     }

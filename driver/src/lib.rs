@@ -15,6 +15,8 @@
 //! [`Connecting`], [`Connection`], [`SendStream`], [`RecvStream`].
 #![forbid(unsafe_code)]
 
+mod sync;
+
 mod bell;
 mod chance;
 mod clock;

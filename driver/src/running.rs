@@ -4,13 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use quic_core::SocketId;
 
 use crate::endpoint::{Endpoint, EndpointOptions};
 use crate::run::Run;
 use crate::runtime::{AsyncSocket, Timer};
+use crate::sync::{Mutex, MutexGuard};
 
 /// An [`Endpoint`] and the way on which its loop gets more sockets. Clones are handles of the same
 /// endpoint.

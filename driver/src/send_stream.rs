@@ -193,7 +193,7 @@ impl SendStream {
         Ok(())
     }
 
-    /// The priority.
+    /// The priority; 0 if the stream was given up with 0-RTT.
     ///
     /// # Errors
     /// [`ClosedStream`] if the stream was finished or reset.
@@ -201,7 +201,11 @@ impl SendStream {
         if self.ended {
             return Err(ClosedStream);
         }
-        Ok(self.connection.lock().connection.send_stream(self.id).priority())
+        let mut state = self.connection.lock();
+        if self.is_gone(&state) {
+            return Ok(0);
+        }
+        Ok(state.connection.send_stream(self.id).priority())
     }
 
     /// The stream's ID.

@@ -120,6 +120,11 @@ mod instant;
 mod net;
 mod transmit;
 
+#[cfg(feature = "wire")]
+#[expect(clippy::missing_errors_doc, reason = "the errors are types that say when they come")]
+pub mod wire;
+#[cfg(not(feature = "wire"))]
+#[expect(unreachable_pub, unnameable_types, reason = "public under the feature `wire`")]
 mod wire;
 
 mod error;
@@ -180,7 +185,7 @@ pub use recorder::{
     AckedRanges, CongestionState, ConnectionRecorder, ConnectionState, Datagrams, EcnTotals,
     FrameRecord, KeyTrigger, LossTrigger, Metrics, Origin, PacketHeader, PacketLoss, PacketRecord,
     PacketTrigger, ParameterValue, Parameters, PathRecord, Payload, Record, Recorder,
-    RecoveryParameters, SharedRecorder, Subject, Timer,
+    RecoveryParameters, RetryRecord, SharedRecorder, Subject, Timer, VersionNegotiationRecord,
 };
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;

@@ -7,9 +7,19 @@ mod initial;
 mod keyed_hash;
 mod keyring;
 mod one_rtt_keys;
+#[cfg(feature = "wire")]
+#[expect(clippy::missing_errors_doc, reason = "the errors are types that say when they come")]
+pub mod packet_protection;
+#[cfg(not(feature = "wire"))]
+#[expect(unreachable_pub, unnameable_types, reason = "public under the feature `wire`")]
 mod packet_protection;
+mod post_handshake;
 mod random;
 mod resumption;
+#[cfg(feature = "wire")]
+pub mod retry_tag;
+#[cfg(not(feature = "wire"))]
+#[expect(unreachable_pub, reason = "public under the feature `wire`")]
 mod retry_tag;
 mod rustls_session;
 mod secret_capture;

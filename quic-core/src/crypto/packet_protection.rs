@@ -1,4 +1,7 @@
 //! Takes the protection off packets and puts it on, in place (RFC 9001 §5.3, §5.4).
+//!
+//! Public under the feature `wire`, for tools that build packets by hand; no promise of stability
+//! before 1.0.
 
 use rustls::quic::{DirectionalKeys, HeaderProtectionKey, PacketKey};
 
@@ -6,27 +9,27 @@ use crate::error::TransportError;
 use crate::wire::{PacketNumberLength, expand_packet_number};
 
 /// Length of the AEAD tag at the end of every packet; the same for all suites of TLS 1.3 in use.
-pub(crate) const TAG_LENGTH: usize = 16;
+pub const TAG_LENGTH: usize = 16;
 /// Where the sample for header protection starts, after the start of the packet number: the
 /// number is taken to be as long as it can be (RFC 9001 §5.4.2).
-pub(crate) const SAMPLE_OFFSET: usize = 4;
+pub const SAMPLE_OFFSET: usize = 4;
 
 /// An authentic packet without its protection.
 #[derive(Debug, Eq, PartialEq)]
-pub(crate) struct Opened<'a> {
+pub struct Opened<'a> {
     /// The full packet number.
-    pub(crate) number: u64,
+    pub number: u64,
     /// The first byte without protection. Its reserved bits are to be checked only now, after
     /// authentication (RFC 9001 §9.5).
-    pub(crate) first_byte: u8,
+    pub first_byte: u8,
     /// The frames.
-    pub(crate) payload: &'a [u8],
+    pub payload: &'a [u8],
 }
 
 /// A packet cannot be opened. Its bytes are garbage afterwards: who looks for a stateless reset
 /// token at the end of a datagram has to read it before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// It was not made with these keys, or changed on the way. Anyone can cause this: drop it.
     NotAuthentic,
     /// It is too short to be a protected packet: drop it.
@@ -39,7 +42,7 @@ pub(crate) enum OpenError {
 
 impl OpenError {
     /// The error to close the connection with; `None` if the packet is only dropped.
-    pub(crate) fn transport_error(self) -> Option<TransportError> {
+    pub fn transport_error(self) -> Option<TransportError> {
         match self {
             Self::NotAuthentic | Self::TooShort => None,
             Self::LimitReached => {
@@ -52,7 +55,7 @@ impl OpenError {
 
 /// A packet cannot be sealed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum SealError {
+pub enum SealError {
     /// The packet has no room for a sample and a tag, or is too long for the AEAD.
     Length,
     /// The keys protected as many packets as they may (RFC 9001 §6.6): close.
@@ -74,7 +77,7 @@ impl From<SealError> for TransportError {
 
 /// Opens a packet with a long header. `packet` holds exactly this packet; its packet number
 /// starts at `number_offset`.
-pub(crate) fn open<'a>(
+pub fn open<'a>(
     keys: &DirectionalKeys,
     packet: &'a mut [u8],
     number_offset: usize,
@@ -92,7 +95,7 @@ pub(crate) fn open<'a>(
 /// Protects a packet. `packet` is header, payload and [`TAG_LENGTH`] bytes of room; it has to be
 /// at least [`SAMPLE_OFFSET`] + [`TAG_LENGTH`] bytes longer than `number_offset`. The number's
 /// low `number_length` bytes, which the first byte tells too, are in place.
-pub(crate) fn seal(
+pub fn seal(
     keys: &DirectionalKeys,
     packet: &mut [u8],
     number_offset: usize,

@@ -1,5 +1,8 @@
 //! The integrity tag of Retry packets: it proves that the sender saw the client's Initial
 //! (RFC 9001 §5.8).
+//!
+//! Public under the feature `wire`, for tools that build packets by hand; no promise of stability
+//! before 1.0.
 
 use smallvec::SmallVec;
 
@@ -17,7 +20,7 @@ const NONCE_2: [u8; 12] = [0xd8, 0x69, 0x69, 0xbc, 0x2d, 0x7c, 0x6d, 0x99, 0x90,
 
 /// The tag for a Retry packet, given without its last 16 bytes; `None` if the version is not
 /// supported.
-pub(crate) fn retry_tag(
+pub fn retry_tag(
     version: u32,
     original_destination_id: &ConnectionId,
     retry_packet_without_tag: &[u8],
@@ -38,7 +41,7 @@ pub(crate) fn retry_tag(
 }
 
 /// Whether a whole Retry packet answers an Initial that was sent to `original_destination_id`.
-pub(crate) fn is_retry_authentic(
+pub fn is_retry_authentic(
     version: u32,
     original_destination_id: &ConnectionId,
     packet: &[u8],

@@ -2,19 +2,22 @@
 
 /// A packet number space (RFC 9000 §12.3).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum SpaceId {
+pub enum SpaceId {
+    /// Initial packets.
     Initial = 0,
+    /// Handshake packets.
     Handshake = 1,
     /// 0-RTT and 1-RTT packets.
     Application = 2,
 }
 
 impl SpaceId {
-    pub(crate) const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
+    /// The spaces in the order of the handshake.
+    pub const ALL: [Self; 3] = [Self::Initial, Self::Handshake, Self::Application];
 
     /// This space's one of three, which are in the order of [`ALL`](Self::ALL).
     #[inline]
-    pub(crate) fn of<T>(self, [initial, handshake, application]: &[T; 3]) -> &T {
+    pub fn of<T>(self, [initial, handshake, application]: &[T; 3]) -> &T {
         match self {
             Self::Initial => initial,
             Self::Handshake => handshake,
@@ -24,7 +27,7 @@ impl SpaceId {
 
     /// Like [`of`](Self::of), to be changed.
     #[inline]
-    pub(crate) fn of_mut<T>(self, [initial, handshake, application]: &mut [T; 3]) -> &mut T {
+    pub fn of_mut<T>(self, [initial, handshake, application]: &mut [T; 3]) -> &mut T {
         match self {
             Self::Initial => initial,
             Self::Handshake => handshake,
@@ -38,11 +41,11 @@ const MAXIMUM_NUMBER: u64 = (1 << 62) - 1;
 
 /// How many bytes of a packet number travel in a header: 1 to 4.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct PacketNumberLength(u8);
+pub struct PacketNumberLength(u8);
 
 impl PacketNumberLength {
     /// Enough bytes for the peer to recover `number` (RFC 9000 §17.1, Appendix A.2).
-    pub(crate) fn for_number(number: u64, largest_acked: Option<u64>) -> Self {
+    pub fn for_number(number: u64, largest_acked: Option<u64>) -> Self {
         let unacked = match largest_acked {
             Some(acked) => number.saturating_sub(acked),
             //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
@@ -70,24 +73,25 @@ impl PacketNumberLength {
 
     /// The length that the two low bits of an unprotected first byte give.
     #[inline]
-    pub(crate) fn from_first_byte(first: u8) -> Self {
+    pub fn from_first_byte(first: u8) -> Self {
         Self((first & 0b11) + 1)
     }
 
     /// The two low bits of the first byte.
-    pub(crate) fn bits(self) -> u8 {
+    pub fn bits(self) -> u8 {
         self.0 - 1
     }
 
+    /// How many bytes: 1 to 4.
     #[inline]
-    pub(crate) fn bytes(self) -> usize {
+    pub fn bytes(self) -> usize {
         usize::from(self.0)
     }
 }
 
 /// The full packet number of which `truncated` are the low `length` bytes (RFC 9000 Appendix A.3):
 /// of all that end so, the one nearest to the number after `largest_received`. Always below 2^62.
-pub(crate) fn expand_packet_number(
+pub fn expand_packet_number(
     largest_received: Option<u64>,
     truncated: u32,
     length: PacketNumberLength,

@@ -9,13 +9,13 @@ use smallvec::SmallVec;
 /// Most sets hold one range, which needs no heap. Who fills a set from the network bounds
 /// the number of ranges (see [`len`](Self::len), [`pop_first`](Self::pop_first)).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct RangeSet {
+pub struct RangeSet {
     ranges: SmallVec<[Range<u64>; 1]>,
 }
 
 impl RangeSet {
     /// Adds `range`; returns how many of its numbers were not in the set before.
-    pub(crate) fn insert(&mut self, range: Range<u64>) -> u64 {
+    pub fn insert(&mut self, range: Range<u64>) -> u64 {
         if range.is_empty() {
             return 0;
         }
@@ -48,7 +48,7 @@ impl RangeSet {
     }
 
     /// Takes `range` out of the set; numbers that are not in it are ignored.
-    pub(crate) fn remove(&mut self, range: Range<u64>) {
+    pub fn remove(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
         }
@@ -65,40 +65,43 @@ impl RangeSet {
         self.ranges.insert_many(from, kept);
     }
 
+    /// Whether the number is in the set.
     #[inline]
-    pub(crate) fn contains(&self, number: u64) -> bool {
+    pub fn contains(&self, number: u64) -> bool {
         let at = self.ranges.partition_point(|range| range.end <= number);
         self.ranges.get(at).is_some_and(|range| range.start <= number)
     }
 
     /// The ranges in ascending order.
-    pub(crate) fn iter(
+    pub fn iter(
         &self,
     ) -> impl DoubleEndedIterator<Item = Range<u64>> + ExactSizeIterator + Clone + '_ {
         self.ranges.iter().cloned()
     }
 
-    pub(crate) fn first(&self) -> Option<Range<u64>> {
+    /// The lowest range.
+    pub fn first(&self) -> Option<Range<u64>> {
         self.ranges.first().cloned()
     }
 
     /// The first number from `from` on that is not in the set.
-    pub(crate) fn first_missing(&self, from: u64) -> u64 {
+    pub fn first_missing(&self, from: u64) -> u64 {
         let at = self.ranges.partition_point(|range| range.end <= from);
         self.ranges.get(at).filter(|range| range.start <= from).map_or(from, |range| range.end)
     }
 
     /// Takes the lowest range out of the set.
-    pub(crate) fn pop_first(&mut self) -> Option<Range<u64>> {
+    pub fn pop_first(&mut self) -> Option<Range<u64>> {
         (!self.ranges.is_empty()).then(|| self.ranges.remove(0))
     }
 
     /// Number of ranges.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.ranges.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether no number is in the set.
+    pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 }

@@ -6,63 +6,75 @@ mod version_information;
 
 use std::net::{SocketAddrV4, SocketAddrV6};
 
-pub(crate) use codec::{decode, encode, encode_reserved, encode_version_information};
-pub(crate) use early_limits::EarlyLimits;
-pub(crate) use version_information::VersionInformation;
+#[cfg(feature = "wire")]
+pub use codec::ParametersError;
+pub use codec::{decode, encode, encode_reserved, encode_version_information};
+pub use early_limits::EarlyLimits;
+pub use version_information::VersionInformation;
 
 use super::{ConnectionId, StatelessResetToken};
 
 /// What an endpoint tells its peer in the handshake. Defaults are what an absent parameter means.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct TransportParameters {
+pub struct TransportParameters {
     /// Server only.
-    pub(crate) original_destination_connection_id: Option<ConnectionId>,
+    pub original_destination_connection_id: Option<ConnectionId>,
     /// In milliseconds; 0 means no idle timeout.
-    pub(crate) max_idle_timeout: u64,
+    pub max_idle_timeout: u64,
     /// Server only.
-    pub(crate) stateless_reset_token: Option<StatelessResetToken>,
+    pub stateless_reset_token: Option<StatelessResetToken>,
     /// In bytes; at least 1,200.
-    pub(crate) max_udp_payload_size: u64,
-    pub(crate) initial_max_data: u64,
-    pub(crate) initial_max_stream_data_bidi_local: u64,
-    pub(crate) initial_max_stream_data_bidi_remote: u64,
-    pub(crate) initial_max_stream_data_uni: u64,
+    pub max_udp_payload_size: u64,
+    /// In bytes.
+    pub initial_max_data: u64,
+    /// In bytes; for bidirectional streams that the sender of the parameters opens.
+    pub initial_max_stream_data_bidi_local: u64,
+    /// In bytes; for bidirectional streams that the receiver of the parameters opens.
+    pub initial_max_stream_data_bidi_remote: u64,
+    /// In bytes; for unidirectional streams that the receiver of the parameters opens.
+    pub initial_max_stream_data_uni: u64,
     /// At most 2^60.
-    pub(crate) initial_max_streams_bidi: u64,
+    pub initial_max_streams_bidi: u64,
     /// At most 2^60.
-    pub(crate) initial_max_streams_uni: u64,
+    pub initial_max_streams_uni: u64,
     /// At most 20.
-    pub(crate) ack_delay_exponent: u8,
+    pub ack_delay_exponent: u8,
     /// In milliseconds; below 2^14.
-    pub(crate) max_ack_delay: u64,
-    pub(crate) disable_active_migration: bool,
+    pub max_ack_delay: u64,
+    /// The address of the sender is not to be left, but for its preferred one.
+    pub disable_active_migration: bool,
     /// Server only.
-    pub(crate) preferred_address: Option<PreferredAddress>,
+    pub preferred_address: Option<PreferredAddress>,
     /// At least 2.
-    pub(crate) active_connection_id_limit: u64,
-    pub(crate) initial_source_connection_id: Option<ConnectionId>,
+    pub active_connection_id_limit: u64,
+    /// The Source Connection ID of the sender's first Initial (RFC 9000 §7.3).
+    pub initial_source_connection_id: Option<ConnectionId>,
     /// Server only.
-    pub(crate) retry_source_connection_id: Option<ConnectionId>,
+    pub retry_source_connection_id: Option<ConnectionId>,
     /// RFC 9221: longest DATAGRAM frame that is received, in bytes; 0: none are.
-    pub(crate) max_datagram_frame_size: u64,
+    pub max_datagram_frame_size: u64,
     /// draft-ietf-quic-ack-frequency: in microseconds, at most `max_ack_delay`; `None` where
     /// ACK_FREQUENCY is not understood.
-    pub(crate) min_ack_delay: Option<u64>,
+    pub min_ack_delay: Option<u64>,
     /// draft-ietf-quic-reliable-stream-reset: whether RESET_STREAM_AT is understood.
-    pub(crate) reset_stream_at: bool,
+    pub reset_stream_at: bool,
     /// RFC 9368 §3.
-    pub(crate) version_information: Option<VersionInformation>,
+    pub version_information: Option<VersionInformation>,
     /// The QUIC Bit of packets to the sender may have any value (RFC 9287).
-    pub(crate) grease_quic_bit: bool,
+    pub grease_quic_bit: bool,
 }
 
 /// Where a server would rather be talked to (RFC 9000 §9.6, §18.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct PreferredAddress {
-    pub(crate) ipv4: Option<SocketAddrV4>,
-    pub(crate) ipv6: Option<SocketAddrV6>,
-    pub(crate) id: ConnectionId,
-    pub(crate) reset_token: StatelessResetToken,
+pub struct PreferredAddress {
+    /// `None` stands for all zeros.
+    pub ipv4: Option<SocketAddrV4>,
+    /// `None` stands for all zeros.
+    pub ipv6: Option<SocketAddrV6>,
+    /// The connection ID with sequence number 1; never empty.
+    pub id: ConnectionId,
+    /// For stateless resets of this ID (RFC 9000 §10.3).
+    pub reset_token: StatelessResetToken,
 }
 
 impl Default for TransportParameters {

@@ -72,7 +72,7 @@ impl fmt::Display for VarInt {
 pub struct VarIntBoundsExceeded;
 
 /// Bytes that the shortest encoding of `value` takes: 1, 2, 4 or 8.
-pub(crate) const fn varint_length(value: u64) -> usize {
+pub const fn varint_length(value: u64) -> usize {
     match value {
         0..0x40 => 1,
         0x40..0x4000 => 2,

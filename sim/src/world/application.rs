@@ -97,6 +97,11 @@ impl Application {
         self.write(connection, (handle, id));
     }
 
+    /// Writes nothing more of what it was to write.
+    pub fn stop_sending(&mut self) {
+        self.outgoing.clear();
+    }
+
     /// Whether everything was written.
     pub fn is_done_writing(&self) -> bool {
         self.outgoing.is_empty()

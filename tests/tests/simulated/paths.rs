@@ -1,8 +1,10 @@
 //! Paths change (RFC 9000 §9, §14).
 
-use quic_core::Direction;
+use quic_core::{Direction, Side, TransportErrorCode};
 use quic_tests::network::{Pair, Setup};
 
+use super::handshake::close_code;
+use super::versions::failure;
 use super::{echo, millis, noise, seconds, slow};
 
 #[test]
@@ -168,6 +170,36 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
     echo(&mut pair, client, 1 << 20, seconds(5));
     let mtu = pair.client.with(client, |c| c.statistics().mtu);
     assert!((1281..=1300).contains(&mtu), "{mtu} at an interface of 1300");
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# If a QUIC endpoint determines that the PMTU between any pair of local and remote IP
+//# addresses cannot support the smallest allowed maximum datagram size of 1200 bytes, it MUST
+//# immediately cease sending QUIC packets, except for those in PMTU probes or those containing
+//# CONNECTION_CLOSE frames, on the affected path.
+#[test]
+fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
+    let mut pair = Setup::new(1).build();
+    pair.client.interface_mtu = 1199;
+    let began = pair.now();
+    let client = pair.start();
+    assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
+    assert_eq!(pair.now(), began);
+    // It becomes so, while there is more to send than the path was known to carry.
+    let mut pair = Setup::new(2).build();
+    let (client, server) = pair.connect();
+    pair.run_for(seconds(1));
+    pair.client.interface_mtu = 1199;
+    let sent = pair.trace.sent.len();
+    pair.client.send_all(client, Direction::Unidirectional, noise(100_000, 1));
+    assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
+    pair.wait("told", seconds(1), |pair| !pair.server.lost.is_empty());
+    assert_eq!(close_code(&pair.server.lost[&server]), TransportErrorCode::NO_VIABLE_PATH);
+    pair.run_for(seconds(1));
+    let by_client = pair.trace.sent.iter().skip(sent).filter(|sent| sent.by == Side::Client);
+    let lengths: Vec<_> = by_client.map(|sent| sent.length).collect();
+    assert!(lengths.iter().all(|length| *length < 100), "nothing but the end: {lengths:?}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn slow_start_that_overruns_a_long_fast_link_does_not_end_the_connection() {
         pair.run_for(seconds(3));
         let lost = pair.client.with(client, |c| c.statistics()).packets_lost;
         assert!(pair.server.lost.is_empty() && pair.client.lost.is_empty());
-        assert!(lost > 1000, "{lost} packets of {rate}");
+        assert!(lost > 500, "{lost} packets of {rate}");
         assert!(pair.server.bytes_read(server) > rate);
     }
 }

@@ -7,11 +7,13 @@ use crate::wire::{Full, RangeSet, Reader, Writer, varint_length};
 
 /// Acknowledges packets. The ranges stay encoded; they were checked when the frame was decoded.
 #[derive(Clone, Debug)]
-pub(crate) struct Ack<'a> {
-    pub(crate) largest: u64,
+pub struct Ack<'a> {
+    /// The largest packet number acknowledged.
+    pub largest: u64,
     /// As encoded: still to be scaled by the peer's ack_delay_exponent.
-    pub(crate) encoded_delay: u64,
-    pub(crate) ecn: Option<EcnCounts>,
+    pub encoded_delay: u64,
+    /// The counts of an ACK_ECN frame; `None` in one of type ACK.
+    pub ecn: Option<EcnCounts>,
     first_range: u64,
     /// Gap and ACK Range Length pairs.
     ranges: &'a [u8],
@@ -19,10 +21,13 @@ pub(crate) struct Ack<'a> {
 
 /// Packets received with each ECN mark, in total (RFC 9000 §19.3.2).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct EcnCounts {
-    pub(crate) ect0: u64,
-    pub(crate) ect1: u64,
-    pub(crate) ce: u64,
+pub struct EcnCounts {
+    /// Packets marked ECT(0).
+    pub ect0: u64,
+    /// Packets marked ECT(1).
+    pub ect1: u64,
+    /// Packets marked ECN-CE.
+    pub ce: u64,
 }
 
 impl<'a> Ack<'a> {
@@ -60,9 +65,31 @@ impl<'a> Ack<'a> {
         Ok(Self { largest, encoded_delay, ecn, first_range, ranges })
     }
 
+    /// An ACK of the range from `first_range` below `largest` on, and of as many of the encoded
+    /// ranges behind it as are whole and not below packet 0; `None` if the first one is.
+    #[cfg(feature = "arbitrary")]
+    pub(in crate::wire) fn with_ranges(
+        (largest, first_range): (u64, u64),
+        encoded_delay: u64,
+        ecn: Option<EcnCounts>,
+        ranges: &'a [u8],
+    ) -> Option<Self> {
+        let mut smallest = largest.checked_sub(first_range)?;
+        let mut reader = Reader::new(ranges);
+        let mut taken = 0;
+        while let (Ok(gap), Ok(length)) = (reader.varint(), reader.varint()) {
+            let next = smallest.checked_sub(gap + 2).and_then(|next| next.checked_sub(length));
+            let Some(next) = next else { break };
+            smallest = next;
+            taken = ranges.len() - reader.remaining();
+        }
+        let ranges = ranges.get(..taken).unwrap_or_default();
+        Some(Self { largest, encoded_delay, ecn, first_range, ranges })
+    }
+
     /// The acknowledged packet numbers, highest range first.
     #[inline]
-    pub(crate) fn ranges(&self) -> AckRanges<'a> {
+    pub fn ranges(&self) -> AckRanges<'a> {
         let smallest = self.largest.saturating_sub(self.first_range);
         AckRanges { next: Some(smallest..=self.largest), reader: Reader::new(self.ranges) }
     }
@@ -80,7 +107,7 @@ impl Eq for Ack<'_> {}
 
 /// Iterates over the packet numbers in an ACK frame, highest range first.
 #[derive(Clone, Debug)]
-pub(crate) struct AckRanges<'a> {
+pub struct AckRanges<'a> {
     next: Option<RangeInclusive<u64>>,
     reader: Reader<'a>,
 }
@@ -110,7 +137,7 @@ impl Iterator for AckRanges<'_> {
 ///
 /// # Errors
 /// [`Full`] if not even the newest range fits, or there is none.
-pub(crate) fn write_ack(
+pub fn write_ack(
     writer: &mut Writer<'_>,
     received: &RangeSet,
     encoded_delay: u64,

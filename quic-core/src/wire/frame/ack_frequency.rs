@@ -5,14 +5,15 @@ use crate::wire::{Full, Reader, Writer};
 
 /// Asks the receiver to acknowledge differently.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct AckFrequency {
-    pub(crate) sequence: u64,
+pub struct AckFrequency {
+    /// Frames with a number below that of an earlier one say nothing.
+    pub sequence: u64,
     /// Ack-eliciting packets that may come without an acknowledgment.
-    pub(crate) threshold: u64,
+    pub threshold: u64,
     /// In microseconds.
-    pub(crate) max_ack_delay: u64,
+    pub max_ack_delay: u64,
     /// Reordering before an immediate acknowledgment, in packets; 0: none for reordering.
-    pub(crate) reordering_threshold: u64,
+    pub reordering_threshold: u64,
 }
 
 impl AckFrequency {
@@ -25,7 +26,8 @@ impl AckFrequency {
         })
     }
 
-    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::ACK_FREQUENCY.0)?;
         writer.varint(self.sequence)?;
         writer.varint(self.threshold)?;

@@ -5,12 +5,13 @@ use crate::wire::{Full, Reader, Writer, varint_length};
 
 /// Ends the connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ConnectionClose<'a> {
-    pub(crate) error_code: u64,
+pub struct ConnectionClose<'a> {
+    /// A transport error code (RFC 9000 §20.1), or one of the application.
+    pub error_code: u64,
     /// The frame that caused a transport error (0 if unknown); `None`: the application closed.
-    pub(crate) frame_type: Option<FrameType>,
+    pub frame_type: Option<FrameType>,
     /// For people; any bytes.
-    pub(crate) reason: &'a [u8],
+    pub reason: &'a [u8],
 }
 
 impl<'a> ConnectionClose<'a> {
@@ -23,7 +24,8 @@ impl<'a> ConnectionClose<'a> {
         Ok(Self { error_code, frame_type, reason: reader.prefixed_bytes()? })
     }
 
-    pub(crate) fn frame_type(&self) -> FrameType {
+    /// The type that tells the two kinds apart.
+    pub fn frame_type(&self) -> FrameType {
         match self.frame_type {
             Some(_) => FrameType::CONNECTION_CLOSE,
             None => FrameType::APPLICATION_CLOSE,
@@ -31,7 +33,7 @@ impl<'a> ConnectionClose<'a> {
     }
 
     /// Writes the frame, with as much of the reason as fits.
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(self.frame_type().0)?;
         writer.varint(self.error_code)?;
         if let Some(FrameType(cause)) = self.frame_type {

@@ -5,11 +5,15 @@ use crate::wire::{ConnectionId, Full, Reader, StatelessResetToken, Writer};
 
 /// Gives the receiver another connection ID to use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct NewConnectionId {
-    pub(crate) sequence: u64,
-    pub(crate) retire_prior_to: u64,
-    pub(crate) id: ConnectionId,
-    pub(crate) reset_token: StatelessResetToken,
+pub struct NewConnectionId {
+    /// Which of the sender's connection IDs it is.
+    pub sequence: u64,
+    /// All with a sequence number below it are to be retired; at most `sequence`.
+    pub retire_prior_to: u64,
+    /// 1 to 20 bytes.
+    pub id: ConnectionId,
+    /// For stateless resets of this ID (RFC 9000 §10.3).
+    pub reset_token: StatelessResetToken,
 }
 
 impl NewConnectionId {
@@ -38,7 +42,8 @@ impl NewConnectionId {
         Ok(Self { sequence, retire_prior_to, id, reset_token })
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::NEW_CONNECTION_ID.0)?;
         writer.varint(self.sequence)?;
         writer.varint(self.retire_prior_to)?;
@@ -50,8 +55,9 @@ impl NewConnectionId {
 
 /// Gives a connection ID of the receiver's back to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct RetireConnectionId {
-    pub(crate) sequence: u64,
+pub struct RetireConnectionId {
+    /// Which of the sender's connection IDs it is.
+    pub sequence: u64,
 }
 
 impl RetireConnectionId {
@@ -59,7 +65,8 @@ impl RetireConnectionId {
         Ok(Self { sequence: reader.varint()? })
     }
 
-    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::RETIRE_CONNECTION_ID.0)?;
         writer.varint(self.sequence)
     }

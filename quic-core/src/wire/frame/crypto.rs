@@ -1,17 +1,19 @@
 //! CRYPTO (RFC 9000 §19.6).
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(test, feature = "fuzzing", feature = "wire"))]
 use super::FrameType;
 use super::Malformed;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(test, feature = "fuzzing", feature = "wire"))]
 use crate::wire::{Full, Writer};
 use crate::wire::{Reader, VarInt};
 
 /// Handshake bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Crypto<'a> {
-    pub(crate) offset: u64,
-    pub(crate) data: &'a [u8],
+pub struct Crypto<'a> {
+    /// Where the data starts in the handshake bytes of its packet number space.
+    pub offset: u64,
+    /// The bytes; they end below 2^62.
+    pub data: &'a [u8],
 }
 
 impl<'a> Crypto<'a> {
@@ -27,8 +29,9 @@ impl<'a> Crypto<'a> {
         Ok(Self { offset, data })
     }
 
-    #[cfg(any(test, feature = "fuzzing"))]
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    #[cfg(any(test, feature = "fuzzing", feature = "wire"))]
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::CRYPTO.0)?;
         writer.varint(self.offset)?;
         writer.prefixed_bytes(self.data)

@@ -5,11 +5,12 @@ use crate::wire::{Full, Reader, Writer};
 
 /// Application data that is sent once.
 #[derive(Clone, Copy, Debug, Eq)]
-pub(crate) struct Datagram<'a> {
-    pub(crate) data: &'a [u8],
+pub struct Datagram<'a> {
+    /// All of the datagram.
+    pub data: &'a [u8],
     /// Bytes that the Length field takes; 0 if there is none, and the data reaches the packet's
     /// end.
-    pub(crate) length_bytes: usize,
+    pub length_bytes: usize,
 }
 
 /// How its length was written is no part of what it says.
@@ -30,22 +31,19 @@ impl<'a> Datagram<'a> {
         Ok(Self { data, length_bytes })
     }
 
-    pub(crate) fn frame_type(&self) -> FrameType {
+    /// Whether the frame has a length.
+    pub fn frame_type(&self) -> FrameType {
         if self.length_bytes == 0 { FrameType::DATAGRAM } else { FrameType::DATAGRAM_WITH_LENGTH }
     }
 
     /// Bytes of the whole frame, as it travelled.
-    pub(crate) fn size(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         1 + self.length_bytes as u64 + self.data.len() as u64
     }
 }
 
 /// Writes a DATAGRAM frame; without `with_length`, it has to be the last of its packet.
-pub(crate) fn write_datagram(
-    writer: &mut Writer<'_>,
-    data: &[u8],
-    with_length: bool,
-) -> Result<(), Full> {
+pub fn write_datagram(writer: &mut Writer<'_>, data: &[u8], with_length: bool) -> Result<(), Full> {
     if with_length {
         writer.varint(FrameType::DATAGRAM_WITH_LENGTH.0)?;
         writer.varint(data.len() as u64)?;

@@ -8,7 +8,7 @@ use crate::wire::{Full, RangeSet, Writer};
 
 impl Frame<'_> {
     /// Writes the frame in its shortest encoding; STREAM with a length, PADDING as one byte.
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         match self {
             Self::Padding | Self::Ping | Self::HandshakeDone | Self::ImmediateAck => {
                 writer.varint(self.frame_type().0)

@@ -5,10 +5,11 @@ use crate::wire::{Direction, Full, Reader, StreamId, Writer};
 
 /// Raises the limit on the data of one stream (RFC 9000 §19.10).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct MaxStreamData {
-    pub(crate) stream_id: StreamId,
+pub struct MaxStreamData {
+    /// The stream that is limited.
+    pub stream_id: StreamId,
     /// The new limit on the stream's length, in bytes.
-    pub(crate) maximum: u64,
+    pub maximum: u64,
 }
 
 impl MaxStreamData {
@@ -16,7 +17,8 @@ impl MaxStreamData {
         Ok(Self { stream_id: reader.stream_id()?, maximum: reader.varint()? })
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::MAX_STREAM_DATA.0)?;
         writer.varint(self.stream_id.value())?;
         writer.varint(self.maximum)
@@ -25,10 +27,11 @@ impl MaxStreamData {
 
 /// The sender has more for a stream than its limit allows (RFC 9000 §19.13).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct StreamDataBlocked {
-    pub(crate) stream_id: StreamId,
+pub struct StreamDataBlocked {
+    /// The stream that is limited.
+    pub stream_id: StreamId,
     /// The limit at which it is blocked, in bytes.
-    pub(crate) limit: u64,
+    pub limit: u64,
 }
 
 impl StreamDataBlocked {
@@ -36,7 +39,8 @@ impl StreamDataBlocked {
         Ok(Self { stream_id: reader.stream_id()?, limit: reader.varint()? })
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::STREAM_DATA_BLOCKED.0)?;
         writer.varint(self.stream_id.value())?;
         writer.varint(self.limit)
@@ -45,10 +49,11 @@ impl StreamDataBlocked {
 
 /// Raises the number of streams that may be opened in all (RFC 9000 §19.11).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct MaxStreams {
-    pub(crate) direction: Direction,
+pub struct MaxStreams {
+    /// Which streams it is about.
+    pub direction: Direction,
     /// At most 2^60.
-    pub(crate) maximum: u64,
+    pub maximum: u64,
 }
 
 impl MaxStreams {
@@ -67,7 +72,8 @@ impl MaxStreams {
         }
     }
 
-    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(self.frame_type().0)?;
         writer.varint(self.maximum)
     }
@@ -75,10 +81,11 @@ impl MaxStreams {
 
 /// The sender wants to open more streams than it may (RFC 9000 §19.14).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct StreamsBlocked {
-    pub(crate) direction: Direction,
+pub struct StreamsBlocked {
+    /// Which streams it is about.
+    pub direction: Direction,
     /// The limit at which it is blocked; at most 2^60.
-    pub(crate) limit: u64,
+    pub limit: u64,
 }
 
 impl StreamsBlocked {
@@ -97,7 +104,8 @@ impl StreamsBlocked {
         }
     }
 
-    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(self.frame_type().0)?;
         writer.varint(self.limit)
     }

@@ -13,104 +13,153 @@ mod permitted;
 mod stream;
 mod token;
 
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(test, feature = "fuzzing", feature = "wire"))]
 mod encode;
 
-pub(crate) use ack::{Ack, AckRanges, EcnCounts, write_ack};
-pub(crate) use ack_frequency::AckFrequency;
-pub(crate) use close::ConnectionClose;
-pub(crate) use connection_ids::{NewConnectionId, RetireConnectionId};
-pub(crate) use crypto::Crypto;
-pub(crate) use datagram::{Datagram, write_datagram};
-pub(crate) use flow_control::{MaxStreamData, MaxStreams, StreamDataBlocked, StreamsBlocked};
-pub(crate) use path::{PathChallenge, PathResponse};
+pub use ack::{Ack, AckRanges, EcnCounts, write_ack};
+pub use ack_frequency::AckFrequency;
+pub use close::ConnectionClose;
+pub use connection_ids::{NewConnectionId, RetireConnectionId};
+pub use crypto::Crypto;
+pub use datagram::{Datagram, write_datagram};
+pub use flow_control::{MaxStreamData, MaxStreams, StreamDataBlocked, StreamsBlocked};
+pub use path::{PathChallenge, PathResponse};
 pub use permitted::PacketType;
-pub(crate) use stream::{
+pub use stream::{
     ResetStream, ResetStreamAt, StopSending, Stream, StreamHeader, StreamLength, stream_overhead,
 };
-pub(crate) use token::NewToken;
+pub use token::NewToken;
 
 use super::{Full, Reader, Truncated, Writer};
 
 /// The type of a frame as it travels (RFC 9000 §12.4, Table 3).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct FrameType(pub(crate) u64);
+pub struct FrameType(pub u64);
 
 impl FrameType {
-    pub(crate) const PADDING: Self = Self(0x00);
-    pub(crate) const PING: Self = Self(0x01);
-    pub(crate) const ACK: Self = Self(0x02);
-    pub(crate) const ACK_ECN: Self = Self(0x03);
-    pub(crate) const RESET_STREAM: Self = Self(0x04);
-    pub(crate) const STOP_SENDING: Self = Self(0x05);
-    pub(crate) const CRYPTO: Self = Self(0x06);
-    pub(crate) const NEW_TOKEN: Self = Self(0x07);
+    /// RFC 9000 §19.1.
+    pub const PADDING: Self = Self(0x00);
+    /// RFC 9000 §19.2.
+    pub const PING: Self = Self(0x01);
+    /// RFC 9000 §19.3; without ECN counts.
+    pub const ACK: Self = Self(0x02);
+    /// RFC 9000 §19.3; with ECN counts.
+    pub const ACK_ECN: Self = Self(0x03);
+    /// RFC 9000 §19.4.
+    pub const RESET_STREAM: Self = Self(0x04);
+    /// RFC 9000 §19.5.
+    pub const STOP_SENDING: Self = Self(0x05);
+    /// RFC 9000 §19.6.
+    pub const CRYPTO: Self = Self(0x06);
+    /// RFC 9000 §19.7.
+    pub const NEW_TOKEN: Self = Self(0x07);
     /// The first of eight; the low bits say OFF (0x04), LEN (0x02) and FIN (0x01).
-    pub(crate) const STREAM: Self = Self(0x08);
-    pub(crate) const MAX_DATA: Self = Self(0x10);
-    pub(crate) const MAX_STREAM_DATA: Self = Self(0x11);
-    pub(crate) const MAX_STREAMS_BIDI: Self = Self(0x12);
-    pub(crate) const MAX_STREAMS_UNI: Self = Self(0x13);
-    pub(crate) const DATA_BLOCKED: Self = Self(0x14);
-    pub(crate) const STREAM_DATA_BLOCKED: Self = Self(0x15);
-    pub(crate) const STREAMS_BLOCKED_BIDI: Self = Self(0x16);
-    pub(crate) const STREAMS_BLOCKED_UNI: Self = Self(0x17);
-    pub(crate) const NEW_CONNECTION_ID: Self = Self(0x18);
-    pub(crate) const RETIRE_CONNECTION_ID: Self = Self(0x19);
-    pub(crate) const PATH_CHALLENGE: Self = Self(0x1a);
-    pub(crate) const PATH_RESPONSE: Self = Self(0x1b);
-    pub(crate) const CONNECTION_CLOSE: Self = Self(0x1c);
-    pub(crate) const APPLICATION_CLOSE: Self = Self(0x1d);
-    pub(crate) const HANDSHAKE_DONE: Self = Self(0x1e);
+    pub const STREAM: Self = Self(0x08);
+    /// RFC 9000 §19.9.
+    pub const MAX_DATA: Self = Self(0x10);
+    /// RFC 9000 §19.10.
+    pub const MAX_STREAM_DATA: Self = Self(0x11);
+    /// RFC 9000 §19.11; for bidirectional streams.
+    pub const MAX_STREAMS_BIDI: Self = Self(0x12);
+    /// RFC 9000 §19.11; for unidirectional streams.
+    pub const MAX_STREAMS_UNI: Self = Self(0x13);
+    /// RFC 9000 §19.12.
+    pub const DATA_BLOCKED: Self = Self(0x14);
+    /// RFC 9000 §19.13.
+    pub const STREAM_DATA_BLOCKED: Self = Self(0x15);
+    /// RFC 9000 §19.14; for bidirectional streams.
+    pub const STREAMS_BLOCKED_BIDI: Self = Self(0x16);
+    /// RFC 9000 §19.14; for unidirectional streams.
+    pub const STREAMS_BLOCKED_UNI: Self = Self(0x17);
+    /// RFC 9000 §19.15.
+    pub const NEW_CONNECTION_ID: Self = Self(0x18);
+    /// RFC 9000 §19.16.
+    pub const RETIRE_CONNECTION_ID: Self = Self(0x19);
+    /// RFC 9000 §19.17.
+    pub const PATH_CHALLENGE: Self = Self(0x1a);
+    /// RFC 9000 §19.18.
+    pub const PATH_RESPONSE: Self = Self(0x1b);
+    /// RFC 9000 §19.19; from the transport.
+    pub const CONNECTION_CLOSE: Self = Self(0x1c);
+    /// RFC 9000 §19.19; from the application.
+    pub const APPLICATION_CLOSE: Self = Self(0x1d);
+    /// RFC 9000 §19.20.
+    pub const HANDSHAKE_DONE: Self = Self(0x1e);
     /// draft-ietf-quic-ack-frequency.
-    pub(crate) const IMMEDIATE_ACK: Self = Self(0x1f);
+    pub const IMMEDIATE_ACK: Self = Self(0x1f);
     /// draft-ietf-quic-reliable-stream-reset.
-    pub(crate) const RESET_STREAM_AT: Self = Self(0x24);
+    pub const RESET_STREAM_AT: Self = Self(0x24);
     /// RFC 9221; runs to the end of the packet.
-    pub(crate) const DATAGRAM: Self = Self(0x30);
+    pub const DATAGRAM: Self = Self(0x30);
     /// RFC 9221; with a length.
-    pub(crate) const DATAGRAM_WITH_LENGTH: Self = Self(0x31);
+    pub const DATAGRAM_WITH_LENGTH: Self = Self(0x31);
     /// draft-ietf-quic-ack-frequency.
-    pub(crate) const ACK_FREQUENCY: Self = Self(0xaf);
+    pub const ACK_FREQUENCY: Self = Self(0xaf);
 }
 
 /// A frame, borrowing its data from the packet.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Frame<'a> {
+pub enum Frame<'a> {
     /// A run of PADDING frames.
     Padding,
+    /// Makes the receiver acknowledge (RFC 9000 §19.2).
     Ping,
+    /// ACK, with or without ECN counts (RFC 9000 §19.3).
     Ack(Ack<'a>),
+    /// RESET_STREAM (RFC 9000 §19.4).
     ResetStream(ResetStream),
+    /// STOP_SENDING (RFC 9000 §19.5).
     StopSending(StopSending),
+    /// CRYPTO (RFC 9000 §19.6).
     Crypto(Crypto<'a>),
+    /// NEW_TOKEN (RFC 9000 §19.7).
     NewToken(NewToken<'a>),
+    /// STREAM of any of the eight types (RFC 9000 §19.8).
     Stream(Stream<'a>),
     /// The new limit on the data of the connection, in bytes (RFC 9000 §19.9).
     MaxData(u64),
+    /// MAX_STREAM_DATA (RFC 9000 §19.10).
     MaxStreamData(MaxStreamData),
+    /// MAX_STREAMS of either direction (RFC 9000 §19.11).
     MaxStreams(MaxStreams),
     /// The limit at which the sender is blocked, in bytes (RFC 9000 §19.12).
     DataBlocked(u64),
+    /// STREAM_DATA_BLOCKED (RFC 9000 §19.13).
     StreamDataBlocked(StreamDataBlocked),
+    /// STREAMS_BLOCKED of either direction (RFC 9000 §19.14).
     StreamsBlocked(StreamsBlocked),
+    /// NEW_CONNECTION_ID (RFC 9000 §19.15).
     NewConnectionId(NewConnectionId),
+    /// RETIRE_CONNECTION_ID (RFC 9000 §19.16).
     RetireConnectionId(RetireConnectionId),
+    /// PATH_CHALLENGE (RFC 9000 §19.17).
     PathChallenge(PathChallenge),
+    /// PATH_RESPONSE (RFC 9000 §19.18).
     PathResponse(PathResponse),
+    /// CONNECTION_CLOSE of either kind (RFC 9000 §19.19).
     ConnectionClose(ConnectionClose<'a>),
+    /// The server confirms the handshake (RFC 9000 §19.20).
     HandshakeDone,
+    /// IMMEDIATE_ACK (draft-ietf-quic-ack-frequency §5).
     ImmediateAck,
+    /// RESET_STREAM_AT (draft-ietf-quic-reliable-stream-reset §4).
     ResetStreamAt(ResetStreamAt),
+    /// DATAGRAM of either type (RFC 9221 §4).
     Datagram(Datagram<'a>),
+    /// ACK_FREQUENCY (draft-ietf-quic-ack-frequency §4).
     AckFrequency(AckFrequency),
 }
 
 /// Why the bytes are no frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum FrameError {
+pub enum FrameError {
     /// A field has a value that the frame may not have, or the frame is cut off.
-    Malformed { frame_type: FrameType, reason: &'static str },
+    Malformed {
+        /// The frame's type.
+        frame_type: FrameType,
+        /// For people.
+        reason: &'static str,
+    },
     /// The type is not in its shortest encoding (RFC 9000 §12.4).
     OverlongType(FrameType),
     /// No frame of this type is known.
@@ -128,23 +177,24 @@ impl From<Truncated> for Malformed {
 
 /// Iterates over the frames of a packet; ends after the first error.
 #[derive(Clone, Debug)]
-pub(crate) struct Frames<'a> {
+pub struct Frames<'a> {
     reader: Reader<'a>,
 }
 
 impl<'a> Frames<'a> {
-    pub(crate) fn new(payload: &'a [u8]) -> Self {
+    /// The frames in `payload`, from the first on.
+    pub fn new(payload: &'a [u8]) -> Self {
         Self { reader: Reader::new(payload) }
     }
 
     /// Bytes of the frames to come.
-    pub(crate) fn remaining(&self) -> usize {
+    pub fn remaining(&self) -> usize {
         self.reader.remaining()
     }
 
     /// The type of the next frame as it travels, if it is known; 0 behind the last one.
     #[inline]
-    pub(crate) fn next_type(&self) -> FrameType {
+    pub fn next_type(&self) -> FrameType {
         match self.reader.rest().first() {
             Some(first @ 0..0x40) => FrameType(u64::from(*first)),
             Some(_) => self.next_long_type(),
@@ -229,6 +279,9 @@ fn body<'a>(reader: &mut Reader<'a>, ty: FrameType) -> Result<Frame<'a>, Malform
 }
 
 /// Takes a whole run of PADDING at once.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+//# A receiver is REQUIRED to be able to
+//# distinguish an in-band data block from any added padding.
 fn skip_padding(reader: &mut Reader<'_>) {
     // Sixteen at a time: a datagram is often padded with a thousand.
     let (chunks, _) = reader.rest().as_chunks::<16>();
@@ -254,7 +307,8 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 impl Frame<'_> {
-    pub(crate) fn frame_type(&self) -> FrameType {
+    /// The type; for STREAM the first of its eight.
+    pub fn frame_type(&self) -> FrameType {
         match self {
             Self::Padding => FrameType::PADDING,
             Self::Ping => FrameType::PING,
@@ -286,7 +340,7 @@ impl Frame<'_> {
 
     /// Whether it may be sent on a path that is only being probed (RFC 9000 §9.1).
     #[inline]
-    pub(crate) fn is_probing(&self) -> bool {
+    pub fn is_probing(&self) -> bool {
         matches!(
             self,
             Self::Padding
@@ -298,22 +352,18 @@ impl Frame<'_> {
 
     /// Bytes of a datagram's data, which are news to the application whatever came before.
     #[inline]
-    pub(crate) fn datagram_bytes(&self) -> u64 {
+    pub fn datagram_bytes(&self) -> u64 {
         if let Self::Datagram(frame) = self { frame.data.len() as u64 } else { 0 }
     }
 
     /// Whether its packet has to be acknowledged (RFC 9002 §2).
-    pub(crate) fn is_ack_eliciting(&self) -> bool {
+    pub fn is_ack_eliciting(&self) -> bool {
         !matches!(self, Self::Padding | Self::Ack(_) | Self::ConnectionClose(_))
     }
 }
 
 /// Writes a frame that is nothing but its type and one integer: MAX_DATA, DATA_BLOCKED.
-pub(crate) fn write_limit(
-    writer: &mut Writer<'_>,
-    frame_type: FrameType,
-    limit: u64,
-) -> Result<(), Full> {
+pub fn write_limit(writer: &mut Writer<'_>, frame_type: FrameType, limit: u64) -> Result<(), Full> {
     writer.varint(frame_type.0)?;
     writer.varint(limit)
 }

@@ -5,14 +5,15 @@ use crate::wire::{Full, Reader, Writer};
 
 /// Asks the peer to echo unpredictable bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct PathChallenge(pub(crate) [u8; 8]);
+pub struct PathChallenge(pub [u8; 8]);
 
 impl PathChallenge {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self(reader.array()?))
     }
 
-    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::PATH_CHALLENGE.0)?;
         writer.bytes(&self.0)
     }
@@ -20,14 +21,15 @@ impl PathChallenge {
 
 /// Echoes the bytes of a PATH_CHALLENGE.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct PathResponse(pub(crate) [u8; 8]);
+pub struct PathResponse(pub [u8; 8]);
 
 impl PathResponse {
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(Self(reader.array()?))
     }
 
-    pub(crate) fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::PATH_RESPONSE.0)?;
         writer.bytes(&self.0)
     }

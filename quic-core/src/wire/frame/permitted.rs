@@ -22,7 +22,7 @@ impl FrameType {
     /// 0-RTT packets are allowed less than in Table 3: RFC 9000 §12.5 lists frames that no client
     /// can have reason to send there. Frames of unknown type are permitted nowhere.
     #[inline]
-    pub(crate) fn is_permitted_in(self, packet: PacketType) -> bool {
+    pub fn is_permitted_in(self, packet: PacketType) -> bool {
         match packet {
             PacketType::OneRtt => {
                 self.0 <= Self::HANDSHAKE_DONE.0

@@ -10,13 +10,19 @@ const OFF: u64 = 0x04;
 
 /// Data of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::struct_field_names, reason = "RFC 9000 §19.8 names the field so")]
-pub(crate) struct Stream<'a> {
-    pub(crate) stream_id: StreamId,
-    pub(crate) offset: u64,
+#[cfg_attr(
+    not(feature = "wire"),
+    expect(clippy::struct_field_names, reason = "RFC 9000 §19.8 names the field so")
+)]
+pub struct Stream<'a> {
+    /// The stream that it is about.
+    pub stream_id: StreamId,
+    /// Where the data starts in the stream.
+    pub offset: u64,
     /// Whether the data ends the stream.
-    pub(crate) fin: bool,
-    pub(crate) data: &'a [u8],
+    pub fin: bool,
+    /// The bytes; they end below 2^62.
+    pub data: &'a [u8],
 }
 
 impl<'a> Stream<'a> {
@@ -41,7 +47,7 @@ impl<'a> Stream<'a> {
 
 /// How a STREAM frame's length travels.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum StreamLength {
+pub enum StreamLength {
     /// In a field of its own, so that other frames can follow.
     Explicit,
     /// Not at all: the frame is the last of its packet.
@@ -49,7 +55,7 @@ pub(crate) enum StreamLength {
 }
 
 /// Bytes that a STREAM frame takes beside its data, for up to `data` bytes of it.
-pub(crate) fn stream_overhead(id: StreamId, offset: u64, data: u64, length: StreamLength) -> usize {
+pub fn stream_overhead(id: StreamId, offset: u64, data: u64, length: StreamLength) -> usize {
     let offset_length = if offset == 0 { 0 } else { varint_length(offset) };
     let length_length = match length {
         StreamLength::Explicit => varint_length(data),
@@ -60,16 +66,22 @@ pub(crate) fn stream_overhead(id: StreamId, offset: u64, data: u64, length: Stre
 
 /// What comes before the data of a STREAM frame of `data` bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StreamHeader {
-    pub(crate) stream_id: StreamId,
-    pub(crate) offset: u64,
-    pub(crate) data_length: u64,
-    pub(crate) fin: bool,
-    pub(crate) length: StreamLength,
+pub struct StreamHeader {
+    /// The stream that it is about.
+    pub stream_id: StreamId,
+    /// Where the data starts in the stream.
+    pub offset: u64,
+    /// Bytes of data that follow.
+    pub data_length: u64,
+    /// Whether the stream ends behind the data.
+    pub fin: bool,
+    /// Whether the Length field is there.
+    pub length: StreamLength,
 }
 
 impl StreamHeader {
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         let off = if self.offset == 0 { 0 } else { OFF };
         let len = if self.length == StreamLength::Explicit { LEN } else { 0 };
         let fin = if self.fin { FIN } else { 0 };
@@ -87,10 +99,13 @@ impl StreamHeader {
 
 /// The sender gives up the sending part of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ResetStream {
-    pub(crate) stream_id: StreamId,
-    pub(crate) error_code: VarInt,
-    pub(crate) final_size: u64,
+pub struct ResetStream {
+    /// The stream that it is about.
+    pub stream_id: StreamId,
+    /// A code of the application.
+    pub error_code: VarInt,
+    /// The length of the stream, in bytes.
+    pub final_size: u64,
 }
 
 impl ResetStream {
@@ -103,7 +118,8 @@ impl ResetStream {
         })
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::RESET_STREAM.0)?;
         writer.varint(self.stream_id.value())?;
         writer.varint(self.error_code.into_inner())?;
@@ -113,12 +129,15 @@ impl ResetStream {
 
 /// The sender gives up the sending part of a stream, but for its beginning.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ResetStreamAt {
-    pub(crate) stream_id: StreamId,
-    pub(crate) error_code: VarInt,
-    pub(crate) final_size: u64,
+pub struct ResetStreamAt {
+    /// The stream that it is about.
+    pub stream_id: StreamId,
+    /// A code of the application.
+    pub error_code: VarInt,
+    /// The length of the stream, in bytes.
+    pub final_size: u64,
     /// Bytes that are delivered all the same; at most `final_size`.
-    pub(crate) reliable_size: u64,
+    pub reliable_size: u64,
 }
 
 impl ResetStreamAt {
@@ -139,7 +158,8 @@ impl ResetStreamAt {
         Ok(frame)
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::RESET_STREAM_AT.0)?;
         writer.varint(self.stream_id.value())?;
         writer.varint(self.error_code.into_inner())?;
@@ -150,9 +170,11 @@ impl ResetStreamAt {
 
 /// The receiver will not read any more.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct StopSending {
-    pub(crate) stream_id: StreamId,
-    pub(crate) error_code: VarInt,
+pub struct StopSending {
+    /// The stream that it is about.
+    pub stream_id: StreamId,
+    /// A code of the application.
+    pub error_code: VarInt,
 }
 
 impl StopSending {
@@ -164,7 +186,8 @@ impl StopSending {
         })
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::STOP_SENDING.0)?;
         writer.varint(self.stream_id.value())?;
         writer.varint(self.error_code.into_inner())

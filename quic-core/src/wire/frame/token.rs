@@ -5,7 +5,7 @@ use crate::wire::{Full, Reader, Writer};
 
 /// A token for the client's next connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct NewToken<'a>(pub(crate) &'a [u8]);
+pub struct NewToken<'a>(pub &'a [u8]);
 
 impl<'a> NewToken<'a> {
     pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
@@ -21,7 +21,8 @@ impl<'a> NewToken<'a> {
         Ok(Self(token))
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    /// Writes the frame.
+    pub fn encode(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.varint(FrameType::NEW_TOKEN.0)?;
         writer.prefixed_bytes(self.0)
     }

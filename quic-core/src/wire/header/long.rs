@@ -9,9 +9,12 @@ use crate::wire::{ConnectionId, Full, PacketNumberLength, Reader, Writer};
 /// The long header types of packets with a packet number, as version 1 numbers them (RFC 9000
 /// §17.2, Table 5).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum LongType {
+pub enum LongType {
+    /// Initial (RFC 9000 §17.2.2).
     Initial = 0b00,
+    /// 0-RTT (RFC 9000 §17.2.3).
     ZeroRtt = 0b01,
+    /// Handshake (RFC 9000 §17.2.4).
     Handshake = 0b10,
 }
 
@@ -34,18 +37,22 @@ impl LongType {
 
 /// The header of an Initial, 0-RTT or Handshake packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct LongHeader<'a> {
-    pub(crate) ty: LongType,
-    pub(crate) version: u32,
-    pub(crate) destination_id: ConnectionId,
-    pub(crate) source_id: ConnectionId,
+pub struct LongHeader<'a> {
+    /// The packet's type.
+    pub ty: LongType,
+    /// The version of QUIC; not 0.
+    pub version: u32,
+    /// The receiver's connection ID, or what a client chose at random.
+    pub destination_id: ConnectionId,
+    /// The sender's connection ID.
+    pub source_id: ConnectionId,
     /// Empty in all packets but Initials, and in many of these.
-    pub(crate) token: &'a [u8],
+    pub token: &'a [u8],
     /// Where the packet number is, in bytes from the start of the packet.
-    pub(crate) number_offset: usize,
+    pub number_offset: usize,
     /// Bytes of the whole packet: the next packet of the datagram begins there. At least
     /// `number_offset`, at most the length of the datagram.
-    pub(crate) packet_length: usize,
+    pub packet_length: usize,
 }
 
 /// Reads what follows the invariants in a packet at the start of `datagram_length` bytes.
@@ -77,21 +84,25 @@ pub(super) fn parse<'a>(
 
 /// What to write into a long header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct LongHeaderParts<'a> {
-    pub(crate) ty: LongType,
-    pub(crate) version: u32,
-    pub(crate) destination_id: ConnectionId,
-    pub(crate) source_id: ConnectionId,
+pub struct LongHeaderParts<'a> {
+    /// The packet's type.
+    pub ty: LongType,
+    /// The version of QUIC; not 0.
+    pub version: u32,
+    /// The receiver's connection ID, or what a client chose at random.
+    pub destination_id: ConnectionId,
+    /// The sender's connection ID.
+    pub source_id: ConnectionId,
     /// For Initials; ignored in other packets, which have no token.
-    pub(crate) token: &'a [u8],
+    pub token: &'a [u8],
 }
 
 /// A Length field of two bytes that [`patch_length`] fills in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
-pub(crate) struct LengthField {
+pub struct LengthField {
     /// Where the field is, in bytes from the start of the writer's memory.
-    pub(crate) offset: usize,
+    pub offset: usize,
 }
 
 /// The longest packet that [`patch_length`] can describe, in bytes after the Length field.
@@ -100,7 +111,7 @@ const MAXIMUM_LENGTH: usize = (1 << 14) - 1;
 /// Writes a long header up to and with the truncated packet number; whole or not at all.
 ///
 /// The Length field stays 0 until it is patched, when the length of the payload is known.
-pub(crate) fn write_long_header(
+pub fn write_long_header(
     writer: &mut Writer<'_>,
     parts: &LongHeaderParts<'_>,
     number: u64,
@@ -132,7 +143,7 @@ pub(crate) fn write_long_header(
 /// `packet` begins where the memory of the writer began that wrote the field. Nothing happens if
 /// the field is not within `packet`, or the length has no encoding in two bytes (from 2^14 up);
 /// the caller has to prevent both.
-pub(crate) fn patch_length(
+pub fn patch_length(
     packet: &mut [u8],
     field: LengthField,
     payload_and_tag_and_number_length: usize,

@@ -9,19 +9,21 @@ mod version_negotiation;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use long::{
+pub use long::{
     LengthField, LongHeader, LongHeaderParts, LongType, patch_length, write_long_header,
 };
-pub(crate) use retry::{RetryHeader, RetryParts, write_retry_without_tag};
-pub(crate) use short::{ShortHeader, ShortHeaderParts, write_short_header};
-pub(crate) use version_negotiation::{VersionNegotiationHeader, write_version_negotiation};
+#[cfg(feature = "wire")]
+pub use retry::RETRY_TAG_LENGTH;
+pub use retry::{RetryHeader, RetryParts, write_retry_without_tag};
+pub use short::{ShortHeader, ShortHeaderParts, write_short_header};
+pub use version_negotiation::{VersionNegotiationHeader, Versions, write_version_negotiation};
 
 use super::{ConnectionId, Full, PacketNumberLength, Reader, Truncated, Writer};
 
 /// The version field of QUIC version 1 (RFC 9000 §15).
-pub(crate) const VERSION_1: u32 = 1;
+pub const VERSION_1: u32 = 1;
 /// The version field of QUIC version 2 (RFC 9369 §3.1).
-pub(crate) const VERSION_2: u32 = 0x6b33_43cf;
+pub const VERSION_2: u32 = 0x6b33_43cf;
 
 /// The version field that makes a packet a Version Negotiation packet (RFC 8999 §6).
 const VERSION_NEGOTIATION: u32 = 0;
@@ -30,16 +32,18 @@ const VERSION_NEGOTIATION: u32 = 0;
 const LONG_FORM: u8 = 0x80;
 /// The QUIC Bit: set in the first byte of every packet (RFC 9000 §17.2, §17.3.1), unless its
 /// receiver said that it does without (RFC 9287).
-pub(crate) const FIXED_BIT: u8 = 0x40;
+pub const FIXED_BIT: u8 = 0x40;
 
 /// The header of the first packet in a datagram.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Header<'a> {
+pub enum Header<'a> {
     /// Initial, 0-RTT or Handshake of version 1 or 2.
     Long(LongHeader<'a>),
     /// 1-RTT, which is the same in versions 1 and 2; short headers carry no version.
     Short(ShortHeader),
+    /// Retry of version 1 or 2.
     Retry(RetryHeader<'a>),
+    /// Version Negotiation, which all versions share.
     VersionNegotiation(VersionNegotiationHeader<'a>),
     /// A long header of another version, of which only the invariants can be read.
     UnknownVersion(InvariantHeader<'a>),
@@ -47,17 +51,18 @@ pub(crate) enum Header<'a> {
 
 /// What every version of QUIC has in a long header (RFC 8999 §5.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct InvariantHeader<'a> {
-    pub(crate) version: u32,
+pub struct InvariantHeader<'a> {
+    /// 0 in Version Negotiation packets.
+    pub version: u32,
     /// Up to 255 bytes.
-    pub(crate) destination_id: &'a [u8],
+    pub destination_id: &'a [u8],
     /// Up to 255 bytes.
-    pub(crate) source_id: &'a [u8],
+    pub source_id: &'a [u8],
 }
 
 /// Why the bytes are no packet. The datagram, or what is left of it, is to be dropped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum HeaderError {
+pub enum HeaderError {
     /// A connection ID of version 1 or 2 has more than 20 bytes (RFC 9000 §17.2).
     ConnectionIdTooLong,
     /// A Retry packet without a token (RFC 9000 §17.2.5.2).
@@ -94,13 +99,10 @@ impl<'a> InvariantHeader<'a> {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
         //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop
         //# the packet.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
-        //# In QUIC version 1, this value MUST NOT exceed 20 bytes.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
-        //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop
-        //# the packet.
-        let id = |bytes| ConnectionId::new(bytes).ok_or(HeaderError::ConnectionIdTooLong);
-        Ok((id(self.destination_id)?, id(self.source_id)?))
+        match (ConnectionId::new(self.destination_id), ConnectionId::new(self.source_id)) {
+            (Some(destination_id), Some(source_id)) => Ok((destination_id, source_id)),
+            _ => Err(HeaderError::ConnectionIdTooLong),
+        }
     }
 }
 
@@ -111,7 +113,7 @@ impl<'a> InvariantHeader<'a> {
 /// header protection hides is read, and it is not checked that the packet is long enough for the
 /// sample that removing it takes (RFC 9001 §5.4.2).
 #[inline]
-pub(crate) fn parse(datagram: &[u8], local_id_length: usize) -> Result<Header<'_>, HeaderError> {
+pub fn parse(datagram: &[u8], local_id_length: usize) -> Result<Header<'_>, HeaderError> {
     let first = *datagram.first().ok_or(HeaderError::Truncated)?;
     if first & LONG_FORM == 0 {
         return short::parse(first, datagram, local_id_length).map(Header::Short);
@@ -123,6 +125,9 @@ fn parse_long(first: u8, datagram: &[u8]) -> Result<Header<'_>, HeaderError> {
     let mut reader = Reader::new(datagram.get(1..).unwrap_or_default());
     let invariant = InvariantHeader::read(&mut reader)?;
     match invariant.version {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
+        //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving
+        //# a Version Negotiation packet.
         VERSION_NEGOTIATION => {
             return version_negotiation::parse(&invariant, &reader).map(Header::VersionNegotiation);
         }
@@ -137,12 +142,12 @@ fn parse_long(first: u8, datagram: &[u8]) -> Result<Header<'_>, HeaderError> {
 
 /// Whether the QUIC Bit of the packet at the start of `datagram` is set (RFC 9287 §3).
 #[inline]
-pub(crate) fn has_fixed_bit(datagram: &[u8]) -> bool {
+pub fn has_fixed_bit(datagram: &[u8]) -> bool {
     datagram.first().is_some_and(|first| first & FIXED_BIT != 0)
 }
 
 /// What every version has in a long header; `None` if `datagram` has a short one, or is cut off.
-pub(crate) fn invariant_header(datagram: &[u8]) -> Option<InvariantHeader<'_>> {
+pub fn invariant_header(datagram: &[u8]) -> Option<InvariantHeader<'_>> {
     let (first, rest) = datagram.split_first()?;
     let is_long = first & LONG_FORM != 0;
     InvariantHeader::read(&mut Reader::new(rest)).ok().filter(|_| is_long)
@@ -166,12 +171,12 @@ fn type_bits(version: u32, ty: u8) -> u8 {
 
 /// Whether the version is of the form 0x?a?a?a?a, which exercises version negotiation and is none
 /// that anyone speaks (RFC 9000 §15).
-pub(crate) fn is_reserved_version(version: u32) -> bool {
+pub fn is_reserved_version(version: u32) -> bool {
     version & 0x0f0f_0f0f == 0x0a0a_0a0a
 }
 
 /// The reserved version that these bits choose (RFC 9000 §15).
-pub(crate) fn reserved_version(bits: u32) -> u32 {
+pub fn reserved_version(bits: u32) -> u32 {
     bits & 0xf0f0_f0f0 | 0x0a0a_0a0a
 }
 
@@ -180,7 +185,7 @@ pub(crate) fn reserved_version(bits: u32) -> u32 {
 /// `None` if there is none, or if it is longer than any that this endpoint issues: such a packet
 /// can only be of another version, and [`parse`] tells.
 #[inline]
-pub(crate) fn destination_id(datagram: &[u8], local_id_length: usize) -> Option<ConnectionId> {
+pub fn destination_id(datagram: &[u8], local_id_length: usize) -> Option<ConnectionId> {
     let (first, rest) = datagram.split_first()?;
     let id = if first & LONG_FORM == 0 {
         rest.get(..local_id_length)?
@@ -193,8 +198,8 @@ pub(crate) fn destination_id(datagram: &[u8], local_id_length: usize) -> Option<
 }
 
 /// The truncated packet number in the 1 to 4 `bytes` of its unprotected field.
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn read_truncated_number(bytes: &[u8]) -> u32 {
+#[cfg(any(test, feature = "fuzzing", feature = "wire"))]
+pub fn read_truncated_number(bytes: &[u8]) -> u32 {
     debug_assert!((1..=4).contains(&bytes.len()), "a packet number field has 1 to 4 bytes");
     bytes.iter().take(4).fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }

@@ -6,21 +6,24 @@ use super::{
 use crate::wire::{ConnectionId, Full, Reader, Writer};
 
 /// Bytes of the Retry Integrity Tag, which ends the packet (RFC 9001 §5.8).
-pub(crate) const RETRY_TAG_LENGTH: usize = 16;
+pub const RETRY_TAG_LENGTH: usize = 16;
 
 /// The type of a Retry packet, as version 1 numbers it (RFC 9000 §17.2, Table 5).
 const RETRY: u8 = 0b11;
 
 /// A Retry packet. It is all of its datagram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct RetryHeader<'a> {
-    pub(crate) version: u32,
-    pub(crate) destination_id: ConnectionId,
-    pub(crate) source_id: ConnectionId,
+pub struct RetryHeader<'a> {
+    /// The version of QUIC; not 0.
+    pub version: u32,
+    /// What the client has as its own.
+    pub destination_id: ConnectionId,
+    /// What the client is to send to from now on.
+    pub source_id: ConnectionId,
     /// Never empty.
-    pub(crate) token: &'a [u8],
+    pub token: &'a [u8],
     /// Covers everything before it (RFC 9001 §5.8).
-    pub(crate) tag: [u8; RETRY_TAG_LENGTH],
+    pub tag: [u8; RETRY_TAG_LENGTH],
 }
 
 pub(super) fn parse<'a>(
@@ -44,17 +47,21 @@ pub(super) fn parse<'a>(
 
 /// What to write into a Retry packet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RetryParts<'a> {
-    pub(crate) version: u32,
-    pub(crate) destination_id: ConnectionId,
-    pub(crate) source_id: ConnectionId,
-    pub(crate) token: &'a [u8],
+pub struct RetryParts<'a> {
+    /// The version of QUIC; not 0.
+    pub version: u32,
+    /// What the client has as its own.
+    pub destination_id: ConnectionId,
+    /// What the client is to send to from now on.
+    pub source_id: ConnectionId,
+    /// What the client is to bring along.
+    pub token: &'a [u8],
 }
 
 /// Writes a Retry packet but for its integrity tag; whole or not at all.
 ///
 /// The low four bits of `random_bits` fill the unused bits of the first byte.
-pub(crate) fn write_retry_without_tag(
+pub fn write_retry_without_tag(
     writer: &mut Writer<'_>,
     parts: &RetryParts<'_>,
     random_bits: u8,

@@ -8,12 +8,13 @@ const KEY_PHASE_BIT: u8 = 0x04;
 
 /// The header of a 1-RTT packet. The packet runs to the end of the datagram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ShortHeader {
-    pub(crate) destination_id: ConnectionId,
+pub struct ShortHeader {
+    /// The receiver's connection ID.
+    pub destination_id: ConnectionId,
     /// Where the packet number is, in bytes from the start of the packet.
-    pub(crate) number_offset: usize,
+    pub number_offset: usize,
     /// The latency spin bit (RFC 9000 §17.4).
-    pub(crate) spin: bool,
+    pub spin: bool,
 }
 
 #[inline]
@@ -34,17 +35,18 @@ pub(super) fn parse(
 
 /// What to write into a short header.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ShortHeaderParts {
-    pub(crate) destination_id: ConnectionId,
+pub struct ShortHeaderParts {
+    /// The receiver's connection ID.
+    pub destination_id: ConnectionId,
     /// The latency spin bit (RFC 9000 §17.4).
-    pub(crate) spin: bool,
+    pub spin: bool,
     /// Which keys protect the packet (RFC 9001 §6).
-    pub(crate) key_phase: bool,
+    pub key_phase: bool,
 }
 
 /// Writes a short header up to and with the truncated packet number; whole or not at all.
 #[inline]
-pub(crate) fn write_short_header(
+pub fn write_short_header(
     writer: &mut Writer<'_>,
     parts: &ShortHeaderParts,
     number: u64,

@@ -8,18 +8,18 @@ use crate::wire::{Full, Reader, Writer};
 
 /// A Version Negotiation packet. It is all of its datagram.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct VersionNegotiationHeader<'a> {
+pub struct VersionNegotiationHeader<'a> {
     /// Up to 255 bytes.
-    pub(crate) destination_id: &'a [u8],
+    pub destination_id: &'a [u8],
     /// Up to 255 bytes.
-    pub(crate) source_id: &'a [u8],
+    pub source_id: &'a [u8],
     /// At least one.
-    pub(crate) versions: Versions<'a>,
+    pub versions: Versions<'a>,
 }
 
 /// The versions that a server supports, by its own account; iterate over it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Versions<'a>(&'a [u8]);
+pub struct Versions<'a>(&'a [u8]);
 
 impl Iterator for Versions<'_> {
     type Item = u32;
@@ -56,7 +56,7 @@ pub(super) fn parse<'a>(
 /// The IDs have up to 255 bytes. `random_first_byte` fills the unused bits of the first byte but
 /// one: 0x40 is set, so that the packet looks like QUIC to those who multiplex protocols
 /// (RFC 9000 §17.2.1).
-pub(crate) fn write_version_negotiation(
+pub fn write_version_negotiation(
     writer: &mut Writer<'_>,
     random_first_byte: u8,
     destination_id: &[u8],

@@ -10,7 +10,7 @@ use crate::wire::{
 
 /// Why the bytes are no transport parameters that `sender` may send.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ParametersError(pub(crate) &'static str);
+pub struct ParametersError(pub &'static str);
 
 impl From<Truncated> for ParametersError {
     fn from(_: Truncated) -> Self {
@@ -99,7 +99,7 @@ impl Parameter {
 ///
 /// Unknown parameters are ignored. That connection IDs are present and authentic
 /// (RFC 9000 §7.3) is for the caller to check.
-pub(crate) fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, ParametersError> {
+pub fn decode(bytes: &[u8], sender: Side) -> Result<TransportParameters, ParametersError> {
     let mut reader = Reader::new(bytes);
     let mut parameters = TransportParameters::default();
     let mut seen = 0;
@@ -192,6 +192,9 @@ fn decode_one(
         }
         Parameter::ActiveConnectionIdLimit => {
             parameters.active_connection_id_limit =
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+                //# The value of the active_connection_id_limit parameter MUST be at least
+                //# 2.
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
                 //# An endpoint that receives a value less than 2 MUST close the connection
                 //# with an error of type TRANSPORT_PARAMETER_ERROR.
@@ -317,7 +320,7 @@ fn read_preferred_address(reader: &mut Reader<'_>) -> Result<Option<PreferredAdd
 //= https://www.rfc-editor.org/rfc/rfc9000#section-7.4
 //# An endpoint MUST NOT send a parameter more than once in a given transport parameters
 //# extension.
-pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
+pub fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
     let id = |id: &Option<ConnectionId>, parameter: Parameter, out: &mut Vec<u8>| {
         if let Some(id) = id {
             put(out, parameter, id.as_slice());
@@ -363,7 +366,7 @@ pub(crate) fn encode(parameters: &TransportParameters, out: &mut Vec<u8>) {
 }
 
 /// Appends this parameter alone.
-pub(crate) fn encode_version_information(information: &VersionInformation, out: &mut Vec<u8>) {
+pub fn encode_version_information(information: &VersionInformation, out: &mut Vec<u8>) {
     let mut value = Vec::with_capacity(32);
     information.encode(&mut value);
     put(out, Parameter::VersionInformation, &value);
@@ -371,7 +374,7 @@ pub(crate) fn encode_version_information(information: &VersionInformation, out: 
 
 /// Appends a parameter whose identifier is reserved, the one that `number` chooses, so that nobody
 /// comes to rely on there being none but known ones (RFC 9000 §18.1).
-pub(crate) fn encode_reserved(number: u8, value: &[u8], out: &mut Vec<u8>) {
+pub fn encode_reserved(number: u8, value: &[u8], out: &mut Vec<u8>) {
     put_varint(out, 31 * u64::from(number) + 27);
     put_varint(out, value.len() as u64);
     out.extend_from_slice(value);

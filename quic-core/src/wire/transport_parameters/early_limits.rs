@@ -8,24 +8,24 @@ const LIMITS: usize = 9;
 
 /// The values of a server that the client may use up before it hears of new ones.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct EarlyLimits([u64; LIMITS]);
+pub struct EarlyLimits([u64; LIMITS]);
 
 impl EarlyLimits {
     /// Length of the encoding, in bytes.
-    pub(crate) const LENGTH: usize = LIMITS * 8;
+    pub const LENGTH: usize = LIMITS * 8;
 
     /// Whether none of the limits is smaller than it was `before`.
-    pub(crate) fn covers(&self, before: &Self) -> bool {
+    pub fn covers(&self, before: &Self) -> bool {
         self.0.iter().zip(&before.0).all(|(now, before)| now >= before)
     }
 
     /// The limits as bytes, to keep them with a ticket.
-    pub(crate) fn encode(&self) -> impl Iterator<Item = u8> + '_ {
+    pub fn encode(&self) -> impl Iterator<Item = u8> + '_ {
         self.0.iter().flat_map(|limit| limit.to_be_bytes())
     }
 
     /// What [`encode`](Self::encode) made.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Truncated> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(bytes);
         let mut limits = [0; LIMITS];
         for limit in &mut limits {

@@ -5,12 +5,12 @@ use crate::wire::{Reader, Side};
 
 /// What the parameter version_information holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct VersionInformation {
+pub struct VersionInformation {
     /// The version that the sender chose for the connection.
-    pub(crate) chosen: u32,
+    pub chosen: u32,
     /// From a client, all that its first flight is compatible with, most wanted first; from a
     /// server, all that its deployment supports. Reserved ones may be among them.
-    pub(crate) available: Vec<u32>,
+    pub available: Vec<u32>,
 }
 
 impl VersionInformation {
