@@ -48,10 +48,15 @@ impl Script<'_> {
                     reactions.iter().partition(|one| matches!(one, Reaction::Close { .. }));
                 let ended =
                     if ends.is_empty() { (String::new(), false) } else { self.judge_close(&ends)? };
-                match others.first() {
-                    Some(other) if !ended.1 && !self.is_closed() => self.judge(*other),
-                    _ => Ok(ended),
+                let by_close = !ends.is_empty() && self.is_closed();
+                let mut judged = ended;
+                for other in others {
+                    if judged.1 || by_close {
+                        break;
+                    }
+                    judged = self.judge(other)?;
                 }
+                Ok(judged)
             }
         }
     }
