@@ -1,6 +1,6 @@
 //! Datagrams, packet headers and packet numbers (RFC 9000 §12, §14.1, §17).
 
-use super::short::*;
+use super::prelude::*;
 use crate::tls::initial_keys;
 
 const RESERVED: &str = "RFC 9000 §17.2";

@@ -1,6 +1,6 @@
 //! Paths and moves between them (RFC 9000 §8.2, §9).
 
-use super::short::*;
+use super::prelude::*;
 
 const RESPONSE: &str = "RFC 9000 §8.2.2";
 const MOVE: &str = "RFC 9000 §9.3";

@@ -1,6 +1,6 @@
 //! Early data (RFC 9000 §7.4.1, §17.2.3, RFC 9001 §4.6, §9.2).
 
-use super::short::*;
+use super::prelude::*;
 
 const EARLY: &str = "RFC 9000 §17.2.3";
 

@@ -126,7 +126,7 @@ impl Script<'_> {
     }
 
     fn judge_version_negotiation(&mut self) -> Step<Judgment> {
-        self.listen(SILENCE)?;
+        self.pause(SILENCE);
         let peer = self.peer()?;
         let (original, local) = (peer.original_id().to_vec(), peer.local_id().to_vec());
         let sent = peer.sent_version();
@@ -163,7 +163,7 @@ impl Script<'_> {
     }
 
     fn judge_reset(&mut self) -> Step<Judgment> {
-        self.listen(SILENCE)?;
+        self.pause(SILENCE);
         let last_sent = self.last_sent;
         let reset = self.peer()?.seen().iter().rev().find_map(|seen| match seen {
             Seen::StatelessReset { length } => Some((*length, true)),
