@@ -3,15 +3,13 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Deref;
-use std::sync::Arc;
 
-use driver::{EndpointConfig, ServerConfig, SocketId, UdpOffload, enlarge_buffers};
+use driver::{Clock, EndpointConfig, EndpointOptions, RunningEndpoint, ServerConfig};
 use tokio::task::unconstrained;
-use tokio::time::{Instant, sleep_until};
 
-use crate::run::Run;
 use crate::runtime;
-use crate::socket::{NewSockets, TokioSocket};
+use crate::socket::TokioSocket;
+use crate::timer::TokioTimer;
 
 /// A UDP socket with any number of QUIC connections, run by tokio. Clones are handles of the same
 /// endpoint; see [`driver::Endpoint`] for what it can do.
@@ -21,8 +19,7 @@ use crate::socket::{NewSockets, TokioSocket};
 /// caught and becomes an error as well, but the program's panic hook hears of it.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    inner: driver::Endpoint,
-    sockets: Arc<NewSockets>,
+    inner: RunningEndpoint<TokioSocket>,
 }
 
 impl Endpoint {
@@ -52,34 +49,28 @@ impl Endpoint {
         socket: UdpSocket,
     ) -> io::Result<Self> {
         let tokio = runtime::current()?;
-        let offload = UdpOffload::new(&socket)?;
-        let warnings = enlarge_buffers(&socket, &offload);
-        let local = socket.local_addr()?;
-        let socket = runtime::with("enable_io", || TokioSocket::new(socket, offload))??;
-        let timer = runtime::with("enable_time", || sleep_until(Instant::now()))?;
-        let (inner, pump) = driver::Endpoint::new(config, server, local, warnings)?;
-        let sockets = Arc::new(NewSockets::default());
-        if let Some(id) = pump.first_socket() {
-            sockets.push(id, socket);
-        }
-        tokio.spawn(unconstrained(Run::new(Arc::clone(&sockets), pump, timer)));
-        Ok(Self { inner, sockets })
+        let (socket, warnings) = TokioSocket::new(socket)?;
+        let clock = Clock::system();
+        let timer = TokioTimer::new(clock.clone())?;
+        let options = EndpointOptions::new(config)
+            .with_server(server)
+            .with_warnings(warnings)
+            .with_clock(clock);
+        let (inner, run) = RunningEndpoint::new(socket, timer, options)?;
+        // Tokio's budget would report a socket or timer that is ready as not ready.
+        tokio.spawn(unconstrained(run));
+        Ok(Self { inner })
     }
 
-    /// Goes over to another socket, as when the network has changed: new connections are opened on
-    /// it, and every connection that was opened here moves to it (RFC 9000 §9.2), at once or as
-    /// soon as its handshake is confirmed; their streams go on. Connections that were accepted stay
-    /// on the old socket, since servers do not move, and new ones are accepted on both. The old
-    /// socket is closed once no connection needs it.
-    ///
-    /// A socket with the address of the old one takes its place. Connections over IPv4 do not move
-    /// to sockets of IPv6, nor the other way round; neither do those whose server forbids it.
+    /// Goes over to another socket, as when the network has changed; see
+    /// [`RunningEndpoint::rebind`].
     ///
     /// # Errors
     /// If the socket cannot be used, the endpoint was closed, or there is no tokio runtime with
     /// I/O.
     pub fn rebind(&self, socket: UdpSocket) -> io::Result<()> {
-        self.take(socket, driver::Endpoint::rebind_to)
+        let (socket, _) = TokioSocket::new(socket)?;
+        self.inner.rebind(socket)
     }
 
     /// Accepts connections on another socket as well, for as long as the endpoint lives: as that of
@@ -89,26 +80,8 @@ impl Endpoint {
     /// If the socket cannot be used, the endpoint was closed, or there is no tokio runtime with
     /// I/O.
     pub fn add_socket(&self, socket: UdpSocket) -> io::Result<()> {
-        self.take(socket, driver::Endpoint::add_socket_at)
-    }
-
-    fn take(
-        &self,
-        socket: UdpSocket,
-        name: impl FnOnce(&driver::Endpoint, SocketAddr) -> io::Result<SocketId>,
-    ) -> io::Result<()> {
-        let offload = UdpOffload::new(&socket)?;
-        let _warnings: Vec<driver::Warning> = enlarge_buffers(&socket, &offload);
-        let local = socket.local_addr()?;
-        runtime::current()?;
-        let socket = runtime::with("enable_io", || TokioSocket::new(socket, offload))??;
-        // The loop must not see the name before the socket.
-        let mut sockets = self.sockets.lock();
-        let id = name(&self.inner, local)?;
-        sockets.push((id, socket));
-        drop(sockets);
-        self.inner.wake();
-        Ok(())
+        let (socket, _) = TokioSocket::new(socket)?;
+        self.inner.add_socket(socket)
     }
 }
 

@@ -58,9 +58,9 @@
 #![forbid(unsafe_code)]
 
 mod endpoint;
-mod run;
 mod runtime;
 mod socket;
+mod timer;
 
 pub use driver::*;
 pub use endpoint::Endpoint;

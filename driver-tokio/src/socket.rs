@@ -1,13 +1,15 @@
 //! The socket, and when it is ready.
 
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use driver::{Arrivals, Outgoing, Socket, SocketId, UdpOffload};
+use driver::{Arrivals, AsyncSocket, Outgoing, Socket, UdpOffload, Warning, enlarge_buffers};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+
+use crate::runtime;
 
 /// A UDP socket on tokio.
 #[derive(Debug)]
@@ -16,33 +18,29 @@ pub(crate) struct TokioSocket {
     offload: UdpOffload,
 }
 
-/// Sockets that the application brought and the loop has not taken yet.
-#[derive(Debug, Default)]
-pub(crate) struct NewSockets(Mutex<Vec<(SocketId, TokioSocket)>>);
-
-impl NewSockets {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<(SocketId, TokioSocket)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn push(&self, id: SocketId, socket: TokioSocket) {
-        self.lock().push((id, socket));
+impl TokioSocket {
+    /// A socket of the runtime that this is called in, and what is not as good about it as it
+    /// could be.
+    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<(Self, Vec<Warning>)> {
+        runtime::current()?;
+        let offload = UdpOffload::new(&socket)?;
+        let warnings = enlarge_buffers(&socket, &offload);
+        let socket = runtime::with("enable_io", || UdpSocket::from_std(socket))??;
+        Ok((Self { socket, offload }, warnings))
     }
 }
 
-impl TokioSocket {
-    pub(crate) fn new(socket: std::net::UdpSocket, offload: UdpOffload) -> io::Result<Self> {
-        Ok(Self { socket: UdpSocket::from_std(socket)?, offload })
-    }
-
-    /// Ready when there may be something to receive; then, asking again does not wait.
-    pub(crate) fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()> {
+impl AsyncSocket for TokioSocket {
+    fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.socket.poll_recv_ready(cx).map(|_| ())
     }
 
-    /// Ready when there may be room to send. Asked only after there was none.
-    pub(crate) fn poll_sendable(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_sendable(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.socket.poll_send_ready(cx).map(|_| ())
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
     }
 }
 

@@ -1,14 +1,14 @@
 //! How handles tell the loop that there is something to do.
 
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant as StdInstant;
 
 use quic_core::{ConnectionHandle, Instant};
 
 use crate::clock::Clock;
+use crate::sync::{AtomicUsize, Mutex, MutexGuard};
 
 /// Shared by the loop and everything that the application holds of an endpoint.
 ///
@@ -30,18 +30,13 @@ struct Inner {
 }
 
 impl Bell {
-    pub(crate) fn new() -> Self {
-        Self { clock: Clock::new(), inner: Mutex::default(), users: AtomicUsize::new(0) }
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { clock, inner: Mutex::default(), users: AtomicUsize::new(0) }
     }
 
     /// Reads the clock.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
-    }
-
-    /// The same point in time on the clock of `std`; `None` if that cannot hold it.
-    pub(crate) fn to_std(&self, instant: Instant) -> Option<StdInstant> {
-        self.clock.to_std(instant)
     }
 
     /// Wakes the loop.

@@ -1,22 +1,78 @@
 //! The clock of an endpoint.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use quic_core::Instant;
 
-/// Counts from 1970, and never goes back: it looks at the calendar once, when it is made.
-///
-/// So a token's age can be told by whoever has its key, in another process or after a restart.
-/// Who sets the calendar back in between makes tokens of the future, which are not believed.
+/// What an endpoint reads the time from. Clones show the same time.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System(SystemClock),
+    Given(Arc<dyn TimeSource>),
+}
+
+/// A clock of the caller's own, as for tests in virtual time.
+pub trait TimeSource: fmt::Debug + Send + Sync {
+    /// The time now. It may jump in both directions: endpoints take a time that goes back as one
+    /// that stands still.
+    ///
+    /// Called with locks of the endpoint held, so that it must not use the endpoint.
+    fn now(&self) -> Instant;
+}
+
+impl Clock {
+    /// The clock of the system. It counts from 1970, and never goes back: it looks at the calendar
+    /// once, when it is made.
+    ///
+    /// So a token's age can be told by whoever has its key, in another process or after a restart.
+    /// Who sets the calendar back in between makes tokens of the future, which are not believed.
+    pub fn system() -> Self {
+        Self(Source::System(SystemClock::new()))
+    }
+
+    /// A clock that shows what `source` says.
+    pub fn of(source: Arc<dyn TimeSource>) -> Self {
+        Self(Source::Given(source))
+    }
+
+    /// Reads the clock.
+    pub fn now(&self) -> Instant {
+        match &self.0 {
+            Source::System(clock) => clock.now(),
+            Source::Given(source) => source.now(),
+        }
+    }
+
+    /// The same point in time on the clock of `std`, for timers; `None` if that cannot hold it, or
+    /// this clock is not the system's.
+    pub fn to_std(&self, instant: Instant) -> Option<StdInstant> {
+        match &self.0 {
+            Source::System(clock) => clock.to_std(instant),
+            Source::Given(_) => None,
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
+struct SystemClock {
     made: StdInstant,
     /// What this clock showed then.
     shown: Instant,
 }
 
-impl Clock {
-    pub(crate) fn new() -> Self {
+impl SystemClock {
+    fn new() -> Self {
         Self::made_at(SystemTime::now())
     }
 
@@ -26,12 +82,11 @@ impl Clock {
         Self { made: StdInstant::now(), shown: Instant::EPOCH + since_1970 }
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    fn now(&self) -> Instant {
         self.shown + self.made.elapsed()
     }
 
-    /// The same point in time on the clock of `std`; `None` if that cannot hold it.
-    pub(crate) fn to_std(self, instant: Instant) -> Option<StdInstant> {
+    fn to_std(self, instant: Instant) -> Option<StdInstant> {
         let since: Duration = instant.saturating_duration_since(self.shown);
         self.made.checked_add(since)
     }

@@ -1,22 +1,24 @@
 //! The application's handle of an endpoint: a socket and its connections.
 
+mod options;
 mod state;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, EndpointConfig, Multiplexer as _,
-    PacketHandlerManager as _, PathAddresses, ServerConfig, SocketId, VarInt,
+    ClientConfig, Connect, ConnectionHandle, EndpointConfig, PacketHandlerManager as _,
+    PathAddresses, ServerConfig, SocketId, VarInt,
 };
 
 use crate::bell::{Bell, User};
+use crate::chance;
 use crate::connection::Connecting;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
@@ -25,7 +27,10 @@ use crate::pump::Pump;
 use crate::shared::{self, ConnectionRef, SharedConnection};
 use crate::socket::{SocketCounters, SocketStatistics, Warning};
 use crate::sockets::Sockets;
+use crate::sync::{Mutex, MutexGuard};
 use crate::waiting::{Ticket, WaitList};
+
+pub use options::EndpointOptions;
 
 /// A UDP socket with any number of QUIC connections, incoming and outgoing. Clones are handles of
 /// the same endpoint.
@@ -50,7 +55,6 @@ struct EndpointRef {
 pub(crate) struct EndpointInner {
     pub(crate) bell: Arc<Bell>,
     pub(crate) counters: SocketCounters,
-    config: Arc<EndpointConfig>,
     warnings: Vec<Warning>,
     state: Mutex<EndpointState>,
 }
@@ -59,6 +63,8 @@ pub(crate) struct EndpointInner {
 #[derive(Debug)]
 pub(crate) struct EndpointState {
     pub(crate) multiplexer: Multiplexer,
+    /// What all sockets have in common.
+    config: Arc<EndpointConfig>,
     /// The socket that new connections go over.
     pub(crate) socket: SocketId,
     /// What that one is bound to.
@@ -92,25 +98,23 @@ enum Lifecycle {
 impl Endpoint {
     /// An endpoint for a socket that is bound to `local`, and the pump that a loop has to run.
     ///
-    /// Applications use the constructors of the driver for their runtime instead. `warnings` are
-    /// kept for [`warnings`](Self::warnings).
+    /// Applications use the constructors of the driver for their runtime instead.
     ///
     /// # Errors
     /// If the system has no randomness to give, or the configuration cannot be used.
-    pub fn new(
-        config: EndpointConfig,
-        server: Option<ServerConfig>,
-        local: SocketAddr,
-        warnings: Vec<Warning>,
-    ) -> io::Result<(Self, Pump)> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    pub fn new(local: SocketAddr, options: EndpointOptions) -> io::Result<(Self, Pump)> {
+        let EndpointOptions { config, server, warnings, clock, seed } = options;
+        let seed = match seed {
+            Some(seed) => seed,
+            None => chance::seed()?,
+        };
         let config = Arc::new(config);
         let seed = SeededRandom::from_seed(seed);
         let (multiplexer, socket) = manager::multiplexer(Arc::clone(&config), local, seed)?;
-        let bell = Arc::new(Bell::new());
+        let bell = Arc::new(Bell::new(clock));
         let state = EndpointState {
             multiplexer,
+            config,
             socket,
             local,
             sockets: Sockets::new(socket),
@@ -127,7 +131,6 @@ impl Endpoint {
         let inner = Arc::new(EndpointInner {
             bell: Arc::clone(&bell),
             counters: SocketCounters::default(),
-            config,
             warnings,
             state: Mutex::new(state),
         });
@@ -162,10 +165,7 @@ impl Endpoint {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] if anything else differs.
     pub fn reconfigure(&self, config: EndpointConfig) -> io::Result<()> {
-        let mut state = self.lock();
-        let socket = state.socket;
-        let changed = state.multiplexer.reconfigure(socket, Arc::new(config));
-        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+        self.lock().reconfigure(Arc::new(config))
     }
 
     /// Connects to the server at `address`, whose certificate has to be for `server_name`, with
@@ -285,7 +285,7 @@ impl Endpoint {
         let now = self.inner().bell.now();
         let mut changed = Vec::new();
         let mut state = self.lock();
-        let socket = state.add_socket(local, &self.inner().config)?;
+        let socket = state.add_socket(local)?;
         state.sockets.use_until_idle(socket);
         (state.socket, state.local) = (socket, local);
         state.move_connections(now, true, &mut changed);
@@ -304,8 +304,10 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn add_socket_at(&self, local: SocketAddr) -> io::Result<SocketId> {
-        let socket = self.lock().add_socket(local, &self.inner().config)?;
-        self.lock().sockets.keep(socket);
+        let mut state = self.lock();
+        let socket = state.add_socket(local)?;
+        state.sockets.keep(socket);
+        drop(state);
         self.inner().bell.ring();
         Ok(socket)
     }

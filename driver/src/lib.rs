@@ -1,15 +1,24 @@
 //! Everything that puts `quic-core` on a network except a runtime: handles with `async` methods,
 //! their wakers, the [`Pump`] that moves datagrams, and the socket calls.
 //!
-//! A driver for a runtime is one loop: wait until the socket is readable or writable, until a
-//! deadline, or until a handle acted; then call the pump. `driver-tokio` is such a loop, and what
-//! applications depend on.
+//! A driver for a runtime brings three things: a socket that tells when it is ready
+//! ([`AsyncSocket`]), a [`Timer`], and a way to spawn [`Run`], the loop that waits until a socket is
+//! readable or writable, until a deadline, or until a handle acted, and then calls the pump. With
+//! [`RunningEndpoint`], which makes the loop, that is all of a driver. `driver-tokio` is one, and
+//! what applications depend on.
+//!
+//! Time and chance come in too: [`EndpointOptions`] has a [`Clock`] and a seed, which are the
+//! system's unless they are given. With others, the same calls and datagrams in the same order give
+//! the same datagrams out.
 //!
 //! The names are those that users of QUIC libraries in Rust know: [`Endpoint`], [`Incoming`],
 //! [`Connecting`], [`Connection`], [`SendStream`], [`RecvStream`].
 #![forbid(unsafe_code)]
 
+mod sync;
+
 mod bell;
+mod chance;
 mod clock;
 mod waiting;
 
@@ -34,13 +43,18 @@ mod pump;
 mod socket;
 mod sockets;
 
+mod run;
+mod running;
+mod runtime;
+
 #[cfg(feature = "tracing")]
 mod tracing_recorder;
 
+pub use clock::{Clock, TimeSource};
 pub use connection::{Connecting, Connection};
 pub use datagrams::OutgoingDatagram;
 pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, EndpointOptions};
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
     ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
@@ -48,10 +62,13 @@ pub use error::{
 pub use incoming::{Incoming, IncomingFuture};
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
+pub use run::Run;
+pub use running::RunningEndpoint;
+pub use runtime::{AsyncSocket, Timer};
 pub use send_stream::SendStream;
 pub use session_cache::SessionCache;
 pub use socket::{
-    Arrivals, Outgoing, Socket, SocketStatistics, UdpOffload, Warning, enlarge_buffers,
+    Arrivals, Outgoing, Socket, SocketStatistics, Train, UdpOffload, Warning, enlarge_buffers,
 };
 #[cfg(feature = "tracing")]
 pub use tracing_recorder::TracingRecorder;
@@ -62,8 +79,8 @@ pub use quic_core::quic_lb;
 pub use quic_core::{
     AckFrequencyConfig, AddressValidation, ApplicationClose, ClientConfig, ConfigError,
     CongestionAlgorithm, ConnectionError, ConnectionId, ConnectionIdGenerator, ConnectionRecorder,
-    DatagramOutcome, DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, KeyId,
-    Keyring, KeyringError, PathAddresses, PathStatistics, Record, Recorder, ServerConfig,
+    DatagramOutcome, DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, Instant,
+    KeyId, Keyring, KeyringError, PathAddresses, PathStatistics, Record, Recorder, ServerConfig,
     SharedConnectionIds, SharedRecorder, Side, SocketId, Statistics, StreamId, Subject,
     TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use quic_core::{EcnCodepoint, Transmit, TransmitBuffer};
 
-use crate::socket::{Outgoing, Socket, SocketCounters};
+use crate::socket::{EMSGSIZE, Outgoing, Socket, SocketCounters};
 
 /// Memory for one batch, and what of it the socket has not taken yet.
 #[derive(Debug)]
@@ -171,16 +171,6 @@ fn means_unsupported(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
         || error.raw_os_error() == Some(EIO)
 }
-
-/// What systems say of a datagram that is larger than the interface's MTU. Path MTU discovery of
-/// their own is off, so that they say it of nothing else.
-const EMSGSIZE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-    90
-} else if cfg!(windows) {
-    10_040
-} else {
-    40
-};
 
 /// The longest UDP payload that IPv4 and IPv6 both carry, a little less than 64 KiB.
 const BATCH_LENGTH: usize = 65_487;

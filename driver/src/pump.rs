@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant as StdInstant};
+use std::time::Duration;
 
 use quic_core::{
     ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, PathAddresses, SocketId, UdpDatagram,
@@ -254,11 +254,6 @@ impl Pump {
         let timeout = self.endpoint.lock().multiplexer.poll_timeout();
         let paused = self.lanes.iter().filter_map(|lane| lane.paused_until);
         timeout.into_iter().chain(paused).chain(self.tidy_at).min()
-    }
-
-    /// An instant on the clock of `std`, for timers; `None` if that cannot hold it.
-    pub fn to_std(&self, instant: Instant) -> Option<StdInstant> {
-        self.endpoint.bell.to_std(instant)
     }
 
     /// Ready with `true` once the application did something: [`send`](Self::send) sees to it. Only

@@ -126,7 +126,8 @@ impl RecvStream {
     /// again. Do nothing because of it that must not happen twice before the handshake is
     /// complete, which shows that the client is there. False once all was read.
     pub fn is_0rtt(&self) -> bool {
-        self.connection.lock().connection.recv_stream(self.id).is_early()
+        let mut state = self.connection.lock();
+        !self.is_gone(&state) && state.connection.recv_stream(self.id).is_early()
     }
 
     /// The stream's ID.

@@ -135,11 +135,11 @@ impl SendStream {
     /// than what was written means all of that. Called again, it can only promise less.
     ///
     /// # Errors
-    /// See [`ResetAtError`]. It is no error if the peer stopped the stream or the connection is
-    /// over.
+    /// See [`ResetAtError`]. It is no error if the peer stopped the stream, the connection is over,
+    /// or the stream was given up with 0-RTT.
     pub fn reset_at(&mut self, code: VarInt, reliable_size: u64) -> Result<(), ResetAtError> {
         let mut state = self.connection.lock();
-        if state.over.is_some() {
+        if state.over.is_some() || self.is_gone(&state) {
             self.ended = true;
             return Ok(());
         }
@@ -193,7 +193,7 @@ impl SendStream {
         Ok(())
     }
 
-    /// The priority.
+    /// The priority; 0 if the stream was given up with 0-RTT.
     ///
     /// # Errors
     /// [`ClosedStream`] if the stream was finished or reset.
@@ -201,7 +201,11 @@ impl SendStream {
         if self.ended {
             return Err(ClosedStream);
         }
-        Ok(self.connection.lock().connection.send_stream(self.id).priority())
+        let mut state = self.connection.lock();
+        if self.is_gone(&state) {
+            return Ok(0);
+        }
+        Ok(state.connection.send_stream(self.id).priority())
     }
 
     /// The stream's ID.

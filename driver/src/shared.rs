@@ -1,7 +1,7 @@
 //! A connection behind a lock, shared by the loop and the application's handles.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::{future, mem};
 
@@ -11,6 +11,7 @@ use quic_core::{
 };
 
 use crate::bell::{Bell, User};
+use crate::sync::{Mutex, MutexGuard};
 use crate::waiting::{Ticket, Topic, Waiting};
 
 /// Where the packet handler map keeps a connection.

@@ -55,6 +55,35 @@ impl<'a> Outgoing<'a> {
     pub fn new(destination: SocketAddr, contents: &'a [u8]) -> Self {
         Self { destination, source_ip: None, ecn: None, contents, segment_length: None }
     }
+
+    /// What [`Socket::send`] fails with if the interface does not carry datagrams of this length:
+    /// the system's EMSGSIZE, for sockets that are not the system's.
+    pub fn too_large() -> io::Error {
+        io::Error::from_raw_os_error(EMSGSIZE)
+    }
+}
+
+/// Datagrams of one length that arrived from one peer with one mark; the last may be shorter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Train<'a> {
+    /// Where from.
+    pub remote: SocketAddr,
+    /// The local address that they were sent to, if the socket knows.
+    pub local_ip: Option<IpAddr>,
+    /// The ECN mark.
+    pub ecn: Option<EcnCodepoint>,
+    /// The payloads, one after the other.
+    pub contents: &'a [u8],
+    /// Length of every payload but the last, in bytes.
+    pub segment_length: usize,
+}
+
+impl<'a> Train<'a> {
+    /// Datagrams without a mark.
+    pub fn new(remote: SocketAddr, contents: &'a [u8], segment_length: usize) -> Self {
+        Self { remote, local_ip: None, ecn: None, contents, segment_length }
+    }
 }
 
 /// Memory for datagrams that arrive, used again and again so that it stays in the cache.
@@ -79,21 +108,34 @@ impl Arrivals {
     /// Puts one train in, for sockets that are not the system's. Cut at 64 KiB; returns whether
     /// there was room.
     pub fn push(&mut self, remote: SocketAddr, payload: &[u8], segment_length: usize) -> bool {
-        let Some((memory, train)) =
+        self.push_train(&Train::new(remote, payload, segment_length))
+    }
+
+    /// Puts one train in, with all that a socket can tell of it; see [`push`](Self::push).
+    pub fn push_train(&mut self, train: &Train<'_>) -> bool {
+        let Some((memory, place)) =
             self.memory.get_mut(self.count).zip(self.trains.get_mut(self.count))
         else {
             return false;
         };
         let mut meta = RecvMeta::default();
-        meta.addr = remote;
-        meta.len = payload.len().min(TRAIN_LENGTH);
-        meta.stride = segment_length;
-        for (to, from) in memory.iter_mut().zip(payload) {
-            *to = *from;
+        meta.addr = train.remote;
+        meta.len = train.contents.len().min(TRAIN_LENGTH);
+        meta.stride = train.segment_length;
+        meta.dst_ip = train.local_ip;
+        meta.ecn = train.ecn.and_then(|ecn| quinn_udp::EcnCodepoint::from_bits(ecn as u8));
+        let (to, from) = (memory.get_mut(..meta.len), train.contents.get(..meta.len));
+        if let Some((to, from)) = to.zip(from) {
+            to.copy_from_slice(from);
         }
-        *train = meta;
+        *place = meta;
         self.count += 1;
         true
+    }
+
+    /// Whether there is room for another train.
+    pub fn has_room(&self) -> bool {
+        self.count < TRAINS
     }
 
     /// Forgets what is in it.
@@ -318,6 +360,16 @@ fn enlarge(
     let granted = granted();
     (granted < BUFFER_LENGTH).then_some(granted)
 }
+
+/// What systems say of a datagram that is larger than the interface's MTU. Path MTU discovery of
+/// their own is off, so that they say it of nothing else.
+pub(crate) const EMSGSIZE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    90
+} else if cfg!(windows) {
+    10_040
+} else {
+    40
+};
 
 /// The most that the system coalesces.
 const TRAIN_LENGTH: usize = 64 << 10;

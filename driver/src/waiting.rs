@@ -18,6 +18,11 @@ pub(crate) struct WaitList {
 pub(crate) struct Ticket(u64);
 
 impl WaitList {
+    /// An empty list whose tickets begin with `first`.
+    fn beginning_with(first: u64) -> Self {
+        Self { waiters: Vec::new(), next: first }
+    }
+
     /// Lets `ticket` wait, which is `None` the first time.
     pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, cx: &Context<'_>) {
         let waiting = ticket.and_then(|ticket| {
@@ -83,6 +88,9 @@ pub(crate) struct Waiting {
     readers: StreamMap<Waker>,
     writers: StreamMap<Waker>,
     stopped: StreamMap<WaitList>,
+    /// The first ticket of the next list in `stopped`. Lists of a stream come and go: who kept a
+    /// ticket of one must not be taken for somebody else in the next.
+    stopped_tickets: u64,
 }
 
 /// Who waits for something about datagrams.
@@ -97,7 +105,10 @@ impl Waiting {
     /// Lets `ticket` wait for `topic`.
     pub(crate) fn wait(&mut self, topic: Topic, ticket: &mut Option<Ticket>, cx: &Context<'_>) {
         if let Topic::Stopped(id) = topic {
-            self.stopped.entry(id).or_default().wait(ticket, cx);
+            let first = self.stopped_tickets;
+            let list = self.stopped.entry(id).or_insert_with(|| WaitList::beginning_with(first));
+            list.wait(ticket, cx);
+            self.stopped_tickets = first.max(list.next);
         } else {
             self.list(topic).wait(ticket, cx);
         }

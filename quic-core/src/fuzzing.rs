@@ -1,24 +1,40 @@
 //! Entry points for fuzzers: any bytes go in, and a broken promise panics.
 
 mod buffers;
+mod congestion;
+mod flow_control;
+mod input;
+mod loss;
+mod parameters;
+mod received_packets;
+mod stateless_reset;
 mod streams;
+mod timers;
 mod tokens;
 
 use std::collections::BTreeSet;
 
-pub use buffers::{reassembler, send_buffer};
-pub use streams::streams_frames;
-pub use tokens::tokens;
+use arbitrary::{Arbitrary as _, Unstructured};
 
+pub use buffers::{reassembler, send_buffer};
+pub use congestion::congestion;
+pub use flow_control::flow_control;
+pub use loss::loss_detection;
+pub use parameters::{client_parameters, server_parameters};
+pub use received_packets::received_packets;
+pub use stateless_reset::stateless_reset;
+pub use streams::streams_frames;
+pub use timers::timers;
+pub use tokens::{new_token, retry_token};
+
+use crate::recorder::Payload;
 use crate::wire::frame::{Frame, FrameError, Frames};
 use crate::wire::header::{
     Header, LongHeader, LongHeaderParts, LongType, destination_id, parse, patch_length,
     read_truncated_number, write_long_header,
 };
-use crate::wire::transport_parameters;
 use crate::wire::{
-    ConnectionId, PacketNumberLength, RangeSet, Reader, Side, Writer, expand_packet_number,
-    varint_length,
+    ConnectionId, PacketNumberLength, RangeSet, Reader, Writer, expand_packet_number, varint_length,
 };
 
 /// Reads the headers of all packets of a datagram. The first byte selects how long the connection
@@ -97,33 +113,76 @@ fn long_header_is_written_as_read(header: &LongHeader<'_>) {
 /// Reads the frames of a packet's payload.
 ///
 /// # Panics
-/// If a frame is read differently after it was written again, or reading does not end.
+/// If a frame is read differently after it was written again, reading does not end, or what is
+/// told of a frame cannot be shown.
 pub fn frames(payload: &[u8]) {
     // The shortest encoding is never longer, but for a STREAM frame that had no length.
     let mut memory = vec![0; payload.len() + 16];
-    let mut read = 0;
-    for frame in Frames::new(payload) {
-        let Ok(frame) = frame else { return };
-        read += 1;
-        assert!(read <= payload.len(), "a frame takes at least a byte");
+    let told = Payload::new(payload, 20).frames().map(|record| format!("{record:?}")).count();
+    let read = Frames::new(payload).take_while(Result::is_ok).count();
+    assert_eq!(told, read, "a recorder is told of each frame that can be read");
+    let mut frames = Frames::new(payload);
+    loop {
+        let before = frames.remaining();
+        let ty = frames.next_type();
+        let Some(frame) = frames.next() else {
+            assert_eq!(before, 0, "all of it is read");
+            return;
+        };
+        let Ok(frame) = frame else {
+            assert_eq!(frames.remaining(), 0, "nothing is read behind what is no frame");
+            return;
+        };
+        let taken = before - frames.remaining();
+        assert!(taken > 0, "a frame takes at least a byte");
+        is_of_type(&frame, ty.0);
+        assert!(!format!("{frame:?}").is_empty(), "any frame can be shown");
         let mut writer = Writer::new(&mut memory);
         assert_eq!(frame.encode(&mut writer), Ok(()), "{frame:?} fits where it came from");
-        let again: Vec<Result<Frame<'_>, FrameError>> = Frames::new(writer.written()).collect();
-        assert_eq!(again, [Ok(frame)], "what was written is read");
+        is_read_again(&frame, writer.written());
     }
 }
 
-/// Reads transport parameters, as a client's and as a server's.
+fn is_of_type(frame: &Frame<'_>, ty: u64) {
+    let is_stream = (0x08..0x10).contains(&ty);
+    assert_eq!(frame.frame_type().0, if is_stream { 0x08 } else { ty }, "as its type says");
+}
+
+fn is_read_again(frame: &Frame<'_>, bytes: &[u8]) {
+    let again: Vec<Result<Frame<'_>, FrameError>> = Frames::new(bytes).collect();
+    assert_eq!(again, [Ok(frame.clone())], "what was written is read");
+}
+
+/// Writes frames of all types, one after the other.
 ///
 /// # Panics
-/// If they are read differently after they were written again.
-pub fn transport_parameters(bytes: &[u8]) {
-    for sender in [Side::Client, Side::Server] {
-        let Ok(parameters) = transport_parameters::decode(bytes, sender) else { continue };
-        let mut again = Vec::new();
-        transport_parameters::encode(&parameters, &mut again);
-        let again = transport_parameters::decode(&again, sender);
-        assert_eq!(again, Ok(parameters), "what was written is read");
+/// If they are not read as they were written, or are cut off and read all the same.
+pub fn frame_sequence(input: &[u8]) {
+    let mut input = Unstructured::new(input);
+    let mut memory = vec![0; 1 << 16];
+    let mut writer = Writer::new(&mut memory);
+    let mut frames = Vec::new();
+    let mut ends = Vec::new();
+    while !input.is_empty() {
+        let Ok(frame) = Frame::arbitrary(&mut input) else { break };
+        // Two runs of PADDING are one.
+        if frame == Frame::Padding && frames.last() == Some(&Frame::Padding) {
+            continue;
+        }
+        if frame.encode(&mut writer).is_err() {
+            break;
+        }
+        ends.push(writer.length());
+        frames.push(frame);
+    }
+    let end = ends.last().copied().unwrap_or(0);
+    let written = writer.written().get(..end).unwrap_or_default();
+    let again: Result<Vec<Frame<'_>>, FrameError> = Frames::new(written).collect();
+    assert_eq!(again.as_ref(), Ok(&frames), "what was written is read");
+    let before = ends.iter().rev().nth(1).copied().unwrap_or(0);
+    for cut in before + 1..end {
+        let cut_off = Frames::new(written.get(before..cut).unwrap_or_default()).last();
+        assert!(matches!(cut_off, Some(Err(_))), "{cut_off:?} was cut off at {cut}");
     }
 }
 

@@ -42,8 +42,29 @@ const FORBIDDEN: &[&str] = &[
     "std::fs",
 ];
 
-/// A source file of `quic-core`.
+/// What drivers have no use for either, but for the files in which time and chance come in.
+const FORBIDDEN_IN_DRIVERS: &[&str] = &[
+    "Instant::now",
+    ".elapsed()",
+    "SystemTime",
+    "thread::",
+    "thread_local",
+    " rand::",
+    "(rand::",
+    "getrandom",
+    "RandomState",
+    "HashMap::new",
+    "HashSet",
+    "std::env",
+    "std::fs",
+];
+
+/// Where `driver` reads the system's clock and draws the system's randomness, if it has to.
+const SOURCES_OF_TIME_AND_CHANCE: &[&str] = &["clock.rs", "chance.rs"];
+
+/// A source file of a crate.
 struct Source {
+    root: PathBuf,
     path: PathBuf,
     text: String,
 }
@@ -51,7 +72,7 @@ struct Source {
 impl Source {
     /// Where it is in the sources. What is above them has names of its own.
     fn place(&self) -> &Path {
-        self.path.strip_prefix(root()).unwrap()
+        self.path.strip_prefix(&self.root).unwrap()
     }
 
     /// The top-level module that the file belongs to.
@@ -73,12 +94,13 @@ impl Source {
     }
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../quic-core/src")
+fn sources() -> Vec<Source> {
+    sources_of("quic-core")
 }
 
-fn sources() -> Vec<Source> {
-    let (mut folders, mut sources) = (vec![root()], Vec::new());
+fn sources_of(name: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src");
+    let (mut folders, mut sources) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -86,12 +108,12 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                sources.push(Source { path, text });
+                sources.push(Source { root: root.clone(), path, text });
             }
         }
     }
     let code = sources.iter().filter(|source| !source.is_test());
-    assert!(code.count() > 20, "the sources of the core are not where they were");
+    assert!(code.count() > 20, "the sources of {name} are not where they were");
     sources
 }
 
@@ -155,15 +177,30 @@ fn files_stay_short() {
     none(&long.map(|source| source.path.display().to_string()).collect::<Vec<_>>());
 }
 
-#[test]
-fn the_core_is_pure() {
+/// Where code outside of tests has one of the words.
+fn occurrences(sources: &[Source], words: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|source| !source.is_test()) {
+    for source in sources.iter().filter(|source| !source.is_test()) {
         for (number, line) in source.code() {
-            for word in FORBIDDEN.iter().filter(|word| line.contains(**word)) {
+            for word in words.iter().filter(|word| line.contains(**word)) {
                 faults.push(format!("{}:{number} has {word}", source.path.display()));
             }
         }
     }
-    none(&faults);
+    faults
+}
+
+#[test]
+fn the_core_is_pure() {
+    none(&occurrences(&sources(), FORBIDDEN));
+}
+
+#[test]
+fn time_and_chance_come_into_the_driver_at_two_places() {
+    let (named, others): (Vec<Source>, Vec<Source>) =
+        sources_of("driver").into_iter().partition(|it| {
+            SOURCES_OF_TIME_AND_CHANCE.iter().any(|name| it.place() == Path::new(name))
+        });
+    assert_eq!(named.len(), SOURCES_OF_TIME_AND_CHANCE.len(), "they are not where they were");
+    none(&occurrences(&others, FORBIDDEN_IN_DRIVERS));
 }

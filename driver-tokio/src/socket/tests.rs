@@ -1,5 +1,5 @@
 use std::future::poll_fn;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -13,8 +13,7 @@ fn runtime() -> Runtime {
 fn bound() -> (TokioSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let offload = UdpOffload::new(&socket).unwrap();
-    (TokioSocket::new(socket, offload).unwrap(), address)
+    (TokioSocket::new(socket).unwrap().0, address)
 }
 
 async fn sendable(socket: &TokioSocket) {

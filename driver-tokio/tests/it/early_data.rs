@@ -1,4 +1,4 @@
-use driver_tokio::{EarlyDataOutcome, Endpoint, ReadError, WriteError};
+use driver_tokio::{EarlyDataOutcome, Endpoint, ReadError, VarInt, WriteError};
 
 use crate::support::{Pair, any_port, soon};
 
@@ -95,7 +95,7 @@ async fn streams_of_rejected_early_data_fail_if_it_is_not_sent_again() {
             let (client, early) = connecting.into_0rtt().unwrap();
             let (mut send, mut recv) = client.open_bi().await.unwrap();
             send.write_all(b"early").await.unwrap();
-            let dropped = client.open_uni().await.unwrap();
+            let mut dropped = client.open_uni().await.unwrap();
             let accept = async { pair.server.accept().await.unwrap().await.unwrap() };
             let decide = async {
                 if drops_future {
@@ -114,6 +114,10 @@ async fn streams_of_rejected_early_data_fail_if_it_is_not_sent_again() {
             assert_eq!(new.id(), send.id());
             let mut alone = client.open_uni().await.unwrap();
             assert_eq!(alone.id(), dropped.id());
+            new.set_priority(5).unwrap();
+            assert_eq!((send.priority(), new.priority()), (Ok(0), Ok(5)));
+            dropped.reset_at(VarInt::from_u32(1), 0).unwrap();
+            assert_eq!(send.reset_at(VarInt::from_u32(7), 0), Ok(()));
             drop((send, recv, dropped));
             new.write_all(b"new").await.unwrap();
             new.finish().unwrap();

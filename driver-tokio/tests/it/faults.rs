@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use driver_tokio::{Arrivals, Arrived, EndpointConfig, Outgoing, Progress, Pump, Socket};
+use driver_tokio::{Arrivals, Arrived, EndpointOptions, Outgoing, Progress, Pump, Socket};
 
 use crate::support::{configs, pattern};
 
@@ -105,10 +105,11 @@ fn survives(errno: i32, strikes: fn(usize) -> bool) {
     let server_address = SocketAddr::from(([127, 0, 0, 1], 4433));
     let client_address = SocketAddr::from(([127, 0, 0, 1], 4434));
     let (to_server, to_client) = (Inbox::default(), Inbox::default());
-    let config = EndpointConfig::default;
     let new = driver::Endpoint::new;
-    let (server, server_pump) = new(config(), Some(server), server_address, vec![]).unwrap();
-    let (endpoint, client_pump) = new(config(), None, client_address, vec![]).unwrap();
+    let options = EndpointOptions::default();
+    let (endpoint, client_pump) = new(client_address, options).unwrap();
+    let options = EndpointOptions::default().with_server(Some(server));
+    let (server, server_pump) = new(server_address, options).unwrap();
     let socket = |own, inbox: &Inbox, peer: &Inbox| Faulty {
         own,
         inbox: Rc::clone(inbox),

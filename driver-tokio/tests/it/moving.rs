@@ -1,7 +1,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use driver_tokio::{Connection, Endpoint};
+use driver_tokio::{Connection, Endpoint, EndpointConfig, Keyring};
 
 use crate::support::{Pair, any_port, configs, pattern, soon};
 
@@ -53,6 +53,18 @@ async fn connections_of_a_client_move_to_the_socket_that_it_is_given() {
     // New ones are opened there.
     let (_, other) = pair.connect().await;
     assert_eq!(other.remote_address(), pair.client.local_addr().unwrap());
+}
+
+#[tokio::test]
+async fn connections_move_also_after_the_endpoint_was_given_another_key() {
+    let pair = Pair::new();
+    let (client, server) = pair.connect().await;
+    let mut config = EndpointConfig::default();
+    config.keyring = Some(Keyring::new([7; 32]));
+    pair.client.reconfigure(config).unwrap();
+    pair.client.rebind(socket()).unwrap();
+    until("moved", || server.remote_address() == pair.client.local_addr().unwrap()).await;
+    transfer(&client, &server, 100_000).await;
 }
 
 #[tokio::test]

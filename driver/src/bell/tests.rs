@@ -15,7 +15,7 @@ impl Wake for Counter {
 
 #[test]
 fn many_rings_wake_the_loop_once() {
-    let bell = Bell::new();
+    let bell = Bell::new(Clock::system());
     let counter = Arc::new(Counter::default());
     let waker = Waker::from(Arc::clone(&counter));
     let mut cx = Context::from_waker(&waker);
@@ -32,7 +32,7 @@ fn many_rings_wake_the_loop_once() {
 
 #[test]
 fn a_ring_before_the_loop_waits_is_not_lost() {
-    let bell = Bell::new();
+    let bell = Bell::new(Clock::system());
     bell.ring();
     let mut cx = Context::from_waker(Waker::noop());
     assert!(bell.poll_rung(&mut cx, &mut Vec::new()).is_ready());
@@ -40,7 +40,7 @@ fn a_ring_before_the_loop_waits_is_not_lost() {
 
 #[test]
 fn the_last_user_to_go_rings() {
-    let bell = Arc::new(Bell::new());
+    let bell = Arc::new(Bell::new(Clock::system()));
     let (first, second) = (User::new(Arc::clone(&bell)), User::new(Arc::clone(&bell)));
     let mut cx = Context::from_waker(Waker::noop());
     drop(first);
@@ -53,7 +53,7 @@ fn the_last_user_to_go_rings() {
 
 #[test]
 fn a_loop_that_found_the_bell_rung_is_woken_by_the_next_ring() {
-    let bell = Bell::new();
+    let bell = Bell::new(Clock::system());
     let counter = Arc::new(Counter::default());
     let waker = Waker::from(Arc::clone(&counter));
     let mut cx = Context::from_waker(&waker);

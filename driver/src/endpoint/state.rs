@@ -23,15 +23,20 @@ impl EndpointState {
         self.multiplexer.manager(self.socket).map(act)
     }
 
-    pub(super) fn add_socket(
-        &mut self,
-        local: SocketAddr,
-        config: &Arc<EndpointConfig>,
-    ) -> io::Result<SocketId> {
+    /// Follows what the application changed, also for sockets that come later: only those with
+    /// the same configuration share the manager of the connections.
+    pub(super) fn reconfigure(&mut self, config: Arc<EndpointConfig>) -> io::Result<()> {
+        let changed = self.multiplexer.reconfigure(self.socket, Arc::clone(&config));
+        changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        self.config = config;
+        Ok(())
+    }
+
+    pub(super) fn add_socket(&mut self, local: SocketAddr) -> io::Result<SocketId> {
         if self.lifecycle != Lifecycle::Open {
             return Err(io::Error::other("the endpoint is closed"));
         }
-        let socket = self.multiplexer.add_socket(local, Arc::clone(config));
+        let socket = self.multiplexer.add_socket(local, Arc::clone(&self.config));
         socket.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     }
 

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 
-use quic_core::EndpointConfig;
-
-use crate::Endpoint;
 use crate::socket::Outgoing;
+use crate::{Endpoint, EndpointOptions};
 
 use super::*;
 
@@ -54,7 +52,7 @@ fn first(pump: &Pump) -> SocketId {
 
 fn endpoint() -> (Endpoint, Pump) {
     let local = ([127, 0, 0, 1], 4434).into();
-    Endpoint::new(EndpointConfig::default(), None, local, Vec::new()).unwrap()
+    Endpoint::new(local, EndpointOptions::default()).unwrap()
 }
 
 #[test]

@@ -138,3 +138,22 @@ fn datagrams_are_not_fragmented() {
         assert!(!offload.state.may_fragment());
     }
 }
+
+#[test]
+fn what_a_socket_of_ones_own_tells_of_a_train_is_all_there() {
+    let remote = SocketAddr::from(([192, 0, 2, 1], 443));
+    let mut arrivals = Arrivals::new();
+    let mut train = Train::new(remote, b"abcabcab", 3);
+    train.ecn = Some(EcnCodepoint::Ce);
+    train.local_ip = Some(IpAddr::from([192, 0, 2, 2]));
+    for _ in 0..TRAINS {
+        assert!(arrivals.has_room());
+        assert!(arrivals.push_train(&train));
+    }
+    assert!(!arrivals.has_room());
+    assert!(!arrivals.push_train(&train));
+    let (meta, payload) = arrivals.trains().last().unwrap();
+    assert_eq!((meta.addr, meta.dst_ip, meta.stride), (remote, train.local_ip, 3));
+    assert_eq!(meta.ecn, Some(quinn_udp::EcnCodepoint::Ce));
+    assert_eq!(payload, b"abcabcab");
+}

@@ -69,6 +69,26 @@ fn who_cancels_leaves_nothing_behind() {
 }
 
 #[test]
+fn who_waits_for_a_stream_again_takes_nobody_elses_place() {
+    let cx = Context::from_waker(Waker::noop());
+    for topic in [Topic::Stopped(stream(0)), Topic::Closed] {
+        let mut waiting = Waiting::default();
+        let (mut first, mut second) = (None, None);
+        waiting.wait(topic, &mut first, &cx);
+        waiting.wait(topic, &mut second, &cx);
+        // Both are woken, find that they have to wait on, and do so in another order.
+        waiting.take_all(&mut Vec::new());
+        waiting.wait(topic, &mut second, &cx);
+        waiting.wait(topic, &mut first, &cx);
+        assert_eq!(taken(&mut waiting, topic), 2, "{topic:?}");
+        // Nor does who was woken and gives up.
+        waiting.wait(topic, &mut second, &cx);
+        waiting.cancel(topic, first.unwrap());
+        assert_eq!(taken(&mut waiting, topic), 1, "{topic:?}");
+    }
+}
+
+#[test]
 fn readers_and_writers_of_streams_are_told_apart() {
     let cx = Context::from_waker(Waker::noop());
     let mut waiting = Waiting::default();

@@ -33,7 +33,7 @@ pub struct EndpointConfig {
     pub max_connections: usize,
     /// Bytes by which the receive windows of all connections together may grow beyond the
     /// [`receive_window`](crate::TransportConfig::receive_window) that each begins with. Those who
-    /// need more share it equally; `u64::MAX` is no bound. Default: 1 GiB.
+    /// need more share it equally once it becomes scarce; `u64::MAX` is no bound. Default: 1 GiB.
     pub receive_budget: u64,
     /// Stateless resets sent per second at the most. Default: 1,000.
     pub max_resets_per_second: u32,

@@ -98,7 +98,6 @@ impl Connection {
         else {
             return self.streams.used_mut().map_or(Ok(()), |streams| streams.write_data(packet));
         };
-        let maximum = maximum.unwrap_or(0);
         let first = datagrams.go_first(self.streams.used().and_then(Streams::next_priority));
         if first {
             let before = packet.length();

@@ -43,10 +43,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives away the tokens that came, each with the name of the server that they are for.
-    pub(crate) fn take_new_tokens(&mut self, mut store: impl FnMut(&str, Bytes)) {
+    /// Gives away the tokens that came, with the name of the server and the version of QUIC that
+    /// they are for.
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+    //# When a connection
+    //# includes compatible version negotiation, any issued server tokens are
+    //# considered to originate from the negotiated version, not the original
+    //# one.
+    pub(crate) fn take_new_tokens(&mut self, mut store: impl FnMut(&str, u32, Bytes)) {
+        let version = self.version;
         if let Role::Client(client) = &mut self.role {
-            client.new_tokens.drain(..).for_each(|token| store(&client.server_name, token));
+            let tokens = client.new_tokens.drain(..);
+            tokens.for_each(|token| store(&client.server_name, version, token));
         }
     }
 }

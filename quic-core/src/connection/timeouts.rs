@@ -27,6 +27,7 @@ impl Connection {
             self.recovery.deadline(),
             self.paths.deadline(),
             self.early_data_deadline(),
+            self.datagrams.as_ref().and_then(|datagrams| datagrams.deadline()),
         ])
     }
 
@@ -68,6 +69,9 @@ impl Connection {
             return self.vanish(now, ConnectionError::HandshakeTimedOut);
         }
         self.expire_early_data(now);
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.handle_timeout(now);
+        }
         let quiet = self.space(SpaceId::Application).received.deadline();
         if let Some(streams) = self.streams.used_mut().filter(|_| quiet.is_some_and(|at| at <= now))
         {

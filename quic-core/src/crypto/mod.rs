@@ -13,6 +13,7 @@ pub mod packet_protection;
 #[cfg(not(feature = "wire"))]
 #[expect(unreachable_pub, unnameable_types, reason = "public under the feature `wire`")]
 mod packet_protection;
+mod post_handshake;
 mod random;
 mod resumption;
 #[cfg(feature = "wire")]

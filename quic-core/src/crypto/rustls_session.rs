@@ -16,6 +16,7 @@ use rustls::{HandshakeType, PeerMisbehaved};
 use super::client_hello::read_offer;
 use super::compact_keys::VersionSecrets;
 use super::initial::tls_version;
+use super::post_handshake::{Forbidden, PassedOver};
 use super::secret_capture::{SecretCapture, SecretPair};
 use super::tls_config::ServerConfigs;
 use super::{ClientOffer, HandshakeData, KeyChange, Level, Session};
@@ -29,6 +30,9 @@ const MISSING_EXTENSION: u8 = 109;
 const INTERNAL_ERROR: u8 = 80;
 /// `no_application_protocol` (RFC 7301 §3.2).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
+/// Most bytes of a client's first flight of handshake messages that a server keeps, for whoever
+/// sends them. They are ten times what post-quantum key exchange and a ticket take.
+const MAXIMUM_CLIENT_HELLO: usize = 16 << 10;
 /// Longest reason for closing, in bytes; the certificate errors of rustls can quote the peer.
 const MAXIMUM_REASON: usize = 256;
 
@@ -58,6 +62,20 @@ struct Waiting {
     input: Vec<u8>,
 }
 
+impl Waiting {
+    /// Keeps what came, as long as it can be a ClientHello.
+    fn read(&mut self, data: &[u8]) -> Result<(), TransportError> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
+        //# If an endpoint does not expand its buffer, it MUST close
+        //# the connection with a CRYPTO_BUFFER_EXCEEDED error code.
+        if data.len() > MAXIMUM_CLIENT_HELLO.saturating_sub(self.input.len()) {
+            return Err(TransportError::crypto_buffer_exceeded("the ClientHello is too long"));
+        }
+        self.input.extend_from_slice(data);
+        Ok(())
+    }
+}
+
 /// What keys are derived from, beside those that TLS makes itself.
 enum KeySource {
     /// On a client before there are 1-RTT keys: what hears of the secrets, and the version that
@@ -65,8 +83,8 @@ enum KeySource {
     Capture(Arc<SecretCapture>, Option<Version>),
     /// The next keys.
     OfTls(Secrets),
-    /// The next keys of a client that was moved.
-    Own(VersionSecrets),
+    /// The next keys of a client that was moved, and what comes after its handshake.
+    Own(VersionSecrets, PassedOver),
 }
 
 /// What is left of TLS when the handshake is confirmed.
@@ -112,7 +130,7 @@ impl RustlsSession {
     fn one_rtt(&mut self, keys: Keys, next: Secrets) -> Keys {
         let own = self.own_secrets(SecretCapture::one_rtt);
         let (keys, next) = match own.and_then(|own| Some((own.keys()?, own))) {
-            Some((keys, own)) => (keys, KeySource::Own(own)),
+            Some((keys, own)) => (keys, KeySource::Own(own, PassedOver::default())),
             None => (keys, KeySource::OfTls(next)),
         };
         self.secrets = Some(Box::new(next));
@@ -159,6 +177,14 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
 fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> {
     connection.read_hs(data).map_err(|error| match violation(&error) {
         Some(reason) => TransportError::protocol_violation(reason),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
+        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# The server MUST treat the inability to select a compatible
+        //# application protocol as a connection error of type 0x0178
+        //# (no_application_protocol).
         //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
         //# As QUIC provides alternative mechanisms for connection termination
         //# and the TLS connection is only closed if an error is encountered, a
@@ -168,18 +194,10 @@ fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> 
         //# When using ALPN, endpoints MUST immediately close a connection (see Section
         //# 10.2 of [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error
         //# code 0x0178; see Section 4.8) if an application protocol is not negotiated.
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
-        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
-        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
         //= https://www.rfc-editor.org/rfc/rfc9001#section-6
         //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
         //# connection error of type 0x010a, equivalent to a fatal TLS alert of
         //# unexpected_message; see Section 4.8.
-        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
-        //# The server MUST treat the inability to select a compatible
-        //# application protocol as a connection error of type 0x0178
-        //# (no_application_protocol).
         None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
@@ -213,6 +231,21 @@ fn is_unoffered_protocol(error: &rustls::Error) -> bool {
     *error == rustls::Error::PeerMisbehaved(misbehaved)
 }
 
+/// How a server is answered that sends anything but tickets after the handshake.
+fn forbidden(message: Forbidden) -> TransportError {
+    match message {
+        Forbidden::CertificateRequest => TransportError::protocol_violation(CERTIFICATE_REQUESTED),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-6
+        //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
+        //# connection error of type 0x010a, equivalent to a fatal TLS alert of
+        //# unexpected_message; see Section 4.8.
+        Forbidden::Unexpected => alert(UNEXPECTED_MESSAGE, "not a ticket after the handshake"),
+    }
+}
+
+/// Why a connection ends whose server asks for a certificate when it must not.
+const CERTIFICATE_REQUESTED: &str = "a request for a certificate at a wrong time";
+
 /// What QUIC forbids where TLS has another answer, or none.
 fn violation(error: &rustls::Error) -> Option<&'static str> {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
@@ -223,7 +256,7 @@ fn violation(error: &rustls::Error) -> Option<&'static str> {
     if let rustls::Error::InappropriateHandshakeMessage { got_type, .. } = error
         && *got_type == HandshakeType::CertificateRequest
     {
-        return Some("a request for a certificate at a wrong time");
+        return Some(CERTIFICATE_REQUESTED);
     }
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
     //# When TLS provides keys for a higher encryption level, if there is data
@@ -283,10 +316,7 @@ impl Session for RustlsSession {
     fn read_handshake(&mut self, level: Level, data: &[u8]) -> Result<(), TransportError> {
         let connection = match &mut self.tls {
             Tls::Live(connection) => connection,
-            Tls::Waiting(waiting) if level == Level::Initial => {
-                waiting.input.extend_from_slice(data);
-                return Ok(());
-            }
+            Tls::Waiting(waiting) if level == Level::Initial => return waiting.read(data),
             Tls::Waiting(_) => return Err(wrong_level()),
             Tls::Confirmed(_) => {
                 return Err(alert(UNEXPECTED_MESSAGE, "no handshake message is expected any more"));
@@ -307,10 +337,11 @@ impl Session for RustlsSession {
         //# includes compatible version negotiation, any issued server tokens are
         //# considered to originate from the negotiated version, not the original
         //# one.
-        if matches!(self.secrets.as_deref(), Some(KeySource::Own(_))) && level == Level::OneRtt {
-            // All that comes there are tickets, and TLS would keep them for the version that it
-            // was started with.
-            return Ok(());
+        if let Some(KeySource::Own(_, tickets)) = self.secrets.as_deref_mut()
+            && level == Level::OneRtt
+        {
+            // TLS would keep tickets for the version that it was started with.
+            return tickets.read(data).map_err(forbidden);
         }
         read(connection, data)
     }
@@ -412,7 +443,7 @@ impl Session for RustlsSession {
         //# Endpoints MUST NOT send a TLS KeyUpdate message.
         match &mut **self.secrets.as_mut()? {
             KeySource::OfTls(secrets) => Some(secrets.next_packet_keys()),
-            KeySource::Own(secrets) => secrets.next_packet_keys(),
+            KeySource::Own(secrets, _) => secrets.next_packet_keys(),
             KeySource::Capture(..) => None,
         }
     }

@@ -128,16 +128,13 @@ pub(crate) struct Datagrams {
 }
 
 /// The most bytes of data in one DATAGRAM frame in a packet with `room` bytes of payload, for a
-/// peer that receives frames of up to `peer_limit` bytes.
+/// peer that receives frames of up to `peer_limit` bytes; `None` if it receives none.
 ///
 /// A few bytes near the peer's limit are left out, so that no frame is too long for having a
 /// Length field.
 pub(crate) fn maximum_size(room: usize, peer_limit: u16) -> Option<usize> {
     let limit = usize::from(peer_limit);
-    if limit == 0 {
-        return None;
-    }
-    let by_peer = limit.saturating_sub(OVERHEAD + varint_length(limit as u64));
+    let by_peer = limit.checked_sub(OVERHEAD + varint_length(limit as u64))?;
     Some(room.saturating_sub(OVERHEAD).min(by_peer))
 }
 
@@ -254,7 +251,8 @@ impl Datagrams {
         }
     }
 
-    /// Writes datagrams of at most `maximum_size` bytes as long as they fit.
+    /// Writes datagrams of at most `maximum_size` bytes as long as they fit; `None` if the peer
+    /// receives none any more, as after 0-RTT that it did not take.
     ///
     /// # Errors
     /// [`Full`] if the next one does not.
@@ -265,7 +263,7 @@ impl Datagrams {
     pub(crate) fn write_frames(
         &mut self,
         now: Instant,
-        maximum_size: usize,
+        maximum_size: Option<usize>,
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
         while let Some((next, report)) = self.outgoing.next(now, maximum_size) {
@@ -280,6 +278,19 @@ impl Datagrams {
             self.outgoing.pop();
         }
         Ok(())
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next due: something that waits expires.
+    #[inline]
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.outgoing.next_expiry()
+    }
+
+    /// Drops what has expired, also where nothing can be sent for long: it takes the room of
+    /// others, and the application wants to hear of it.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        let reports = &mut self.reports;
+        self.outgoing.expire(now, |id| add_report(reports, id, DatagramOutcome::Expired));
     }
 
     /// The packet with a datagram was acknowledged.
@@ -302,12 +313,16 @@ impl Datagrams {
     }
 
     fn report(&mut self, id: Option<u64>, outcome: DatagramOutcome) {
-        let Some(id) = id else { return };
-        if self.reports.len() >= MAX_REPORTS {
-            self.reports.pop_front();
-        }
-        self.reports.push_back(DatagramReport { id, outcome });
+        add_report(&mut self.reports, id, outcome);
     }
+}
+
+fn add_report(reports: &mut VecDeque<DatagramReport>, id: Option<u64>, outcome: DatagramOutcome) {
+    let Some(id) = id else { return };
+    if reports.len() >= MAX_REPORTS {
+        reports.pop_front();
+    }
+    reports.push_back(DatagramReport { id, outcome });
 }
 
 fn write(data: &[u8], report: Option<u64>, packet: &mut PacketWriter<'_>) -> Result<(), Full> {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use super::OutgoingDatagram;
+use crate::deadline::earliest;
 use crate::instant::Instant;
 
 /// Entries that an empty queue keeps room for.
@@ -19,6 +20,8 @@ pub(super) struct SendQueue {
     maximum_count: usize,
     /// Somebody waits for room.
     awaited: bool,
+    /// Nothing in the queue expires before this.
+    next_expiry: Option<Instant>,
 }
 
 /// What is to be done with the next datagram.
@@ -32,7 +35,7 @@ pub(super) enum Next<'a> {
 impl SendQueue {
     pub(super) fn new(maximum_bytes: usize, maximum_count: usize) -> Self {
         let queue = VecDeque::new();
-        Self { queue, bytes: 0, maximum_bytes, maximum_count, awaited: false }
+        Self { queue, bytes: 0, maximum_bytes, maximum_count, awaited: false, next_expiry: None }
     }
 
     pub(super) fn maximum_bytes(&self) -> usize {
@@ -63,6 +66,7 @@ impl SendQueue {
 
     pub(super) fn push(&mut self, datagram: OutgoingDatagram) {
         self.bytes = self.bytes.saturating_add(datagram.data.len());
+        self.next_expiry = earliest([self.next_expiry, datagram.expires]);
         let last = self.queue.back().map_or(i32::MAX, |last| last.priority);
         if last >= datagram.priority {
             return self.queue.push_back(datagram);
@@ -92,12 +96,12 @@ impl SendQueue {
     pub(super) fn next(
         &self,
         now: Instant,
-        maximum_size: usize,
+        maximum_size: Option<usize>,
     ) -> Option<(Next<'_>, Option<u64>)> {
         let front = self.queue.front()?;
         let next = if front.expires.is_some_and(|expires| expires <= now) {
             Next::Expired
-        } else if front.data.len() > maximum_size {
+        } else if maximum_size.is_none_or(|maximum| front.data.len() > maximum) {
             Next::TooLarge
         } else {
             Next::Send(&front.data)
@@ -110,8 +114,40 @@ impl SendQueue {
         if let Some(front) = self.queue.pop_front() {
             self.bytes = self.bytes.saturating_sub(front.data.len());
         }
-        if self.queue.is_empty() && self.queue.capacity() > MAX_KEPT_ENTRIES {
-            self.queue = VecDeque::new();
+        self.rest_if_empty();
+    }
+
+    /// When to [`expire`](Self::expire) what is in the queue.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.next_expiry
+    }
+
+    /// Drops what has expired, and tells `report` what of it is to be reported.
+    pub(super) fn expire(&mut self, now: Instant, mut report: impl FnMut(Option<u64>)) {
+        if self.next_expiry.is_none_or(|at| at > now) {
+            return;
+        }
+        let (bytes, next_expiry) = (&mut self.bytes, &mut self.next_expiry);
+        *next_expiry = None;
+        self.queue.retain(|queued| {
+            let expired = queued.expires.is_some_and(|expires| expires <= now);
+            if expired {
+                *bytes = bytes.saturating_sub(queued.data.len());
+                report(queued.report);
+            } else {
+                *next_expiry = earliest([*next_expiry, queued.expires]);
+            }
+            !expired
+        });
+        self.rest_if_empty();
+    }
+
+    fn rest_if_empty(&mut self) {
+        if self.queue.is_empty() {
+            self.next_expiry = None;
+            if self.queue.capacity() > MAX_KEPT_ENTRIES {
+                self.queue = VecDeque::new();
+            }
         }
     }
 
@@ -119,5 +155,6 @@ impl SendQueue {
         self.queue = VecDeque::new();
         self.bytes = 0;
         self.awaited = false;
+        self.next_expiry = None;
     }
 }

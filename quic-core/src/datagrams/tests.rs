@@ -33,7 +33,7 @@ fn packet_at(
 ) -> (Vec<Vec<u8>>, Vec<u8>) {
     let (mut payload, mut ring) = (vec![0xee; room], VecDeque::new());
     let mut packet = PacketWriter::new(&mut payload, &mut ring);
-    let written = datagrams.write_frames(now, maximum, &mut packet);
+    let written = datagrams.write_frames(now, Some(maximum), &mut packet);
     assert_eq!(written.is_err(), datagrams.has_frames(), "full if something is left");
     let length = packet.length();
     payload.truncate(length);
@@ -196,15 +196,16 @@ fn the_maximum_size_leaves_room_for_the_frame() {
     assert_eq!(maximum_size(1000, 0), None);
     assert_eq!(maximum_size(1000, u16::MAX), Some(999));
     assert_eq!(maximum_size(1000, 100), Some(97));
-    assert_eq!(maximum_size(1000, 1), Some(0));
-    for limit in 1..300 {
+    assert_eq!(maximum_size(1000, 1), None);
+    assert_eq!(maximum_size(1000, 2), Some(0));
+    for limit in 2..300 {
         let size = maximum_size(1000, limit).unwrap();
         let frame = Frame::Datagram(crate::wire::frame::Datagram {
             data: &vec![0; size],
             length_bytes: varint_length(size as u64),
         });
         let Frame::Datagram(frame) = frame else { panic!() };
-        assert!(limit == 1 || frame.size() <= u64::from(limit), "{limit}");
+        assert!(frame.size() <= u64::from(limit), "{limit}");
     }
 }
 
@@ -222,4 +223,50 @@ fn after_the_end_nothing_is_sent_and_what_arrived_is_there_if_it_may_be() {
         let again = datagrams.send(datagram(b"x"), false);
         assert_eq!(again, Err(SendDatagramError::ConnectionOver));
     }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9221#section-3
+//= type=test
+//# An endpoint MUST NOT send DATAGRAM frames until it has received the
+//# max_datagram_frame_size transport parameter with a non-zero value
+//# during the handshake (or during a previous handshake if 0-RTT is
+//# used).
+#[test]
+fn a_peer_that_receives_no_datagrams_any_more_gets_not_even_empty_ones() {
+    let mut datagrams = small();
+    for data in [&b""[..], b"1"] {
+        datagrams.send(datagram(data).reported_as(1), false).unwrap();
+    }
+    let (mut payload, mut ring) = (vec![0; 100], VecDeque::new());
+    let mut packet = PacketWriter::new(&mut payload, &mut ring);
+    datagrams.write_frames(NOW, None, &mut packet).unwrap();
+    assert_eq!(packet.length(), 0);
+    assert_eq!(reports(&mut datagrams), [(1, DatagramOutcome::TooLarge); 2]);
+}
+
+#[test]
+fn what_expires_leaves_when_its_time_comes_though_nothing_can_be_sent() {
+    let mut datagrams = small();
+    let at = |nanos| NOW + Duration::from_nanos(nanos);
+    datagrams.send(datagram(b"12345").expiring(at(2)).reported_as(1), false).unwrap();
+    datagrams.send(datagram(b"6").with_priority(1), false).unwrap();
+    datagrams.send(datagram(b"789").expiring(at(1)).reported_as(2), false).unwrap();
+    assert_eq!(datagrams.deadline(), Some(at(1)));
+    assert_eq!(datagrams.send(datagram(b"10"), false), Err(SendDatagramError::Blocked));
+    datagrams.handle_timeout(NOW);
+    assert_eq!(datagrams.deadline(), Some(at(1)));
+    assert_eq!(datagrams.poll_event(), None);
+    datagrams.handle_timeout(at(1));
+    assert_eq!(datagrams.deadline(), Some(at(2)));
+    datagrams.handle_timeout(at(3));
+    assert_eq!(datagrams.deadline(), None);
+    let events: Vec<_> = std::iter::from_fn(|| datagrams.poll_event()).collect();
+    assert_eq!(events, [DatagramEvent::Writable, DatagramEvent::Reported]);
+    let expired = DatagramOutcome::Expired;
+    assert_eq!(reports(&mut datagrams), [(2, expired), (1, expired)]);
+    assert_eq!(packet(&mut datagrams, 100).0, [b"6"]);
+    // What was sent in time leaves no deadline behind.
+    datagrams.send(datagram(b"a").expiring(at(9)), false).unwrap();
+    assert_eq!(packet(&mut datagrams, 100).0, [b"a"]);
+    assert_eq!(datagrams.deadline(), None);
 }

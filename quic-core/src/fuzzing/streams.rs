@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::TransportConfig;
 use crate::crypto::{KeyedHash, SeededRandom};
 use crate::error::{TransportError, TransportErrorCode};
+use crate::packet::SentFrame;
 use crate::streams::{InitialLimits, ReadOutcome, Streams};
 use crate::wire::frame::{Frame, Frames};
 use crate::wire::{Direction, Side};
@@ -68,7 +69,8 @@ fn read(streams: &mut Streams) {
     }
 }
 
-fn handle(streams: &mut Streams, frame: &Frame<'_>) -> Result<(), TransportError> {
+/// Gives a frame to its handler; other frames than those of streams are ignored.
+pub(super) fn handle(streams: &mut Streams, frame: &Frame<'_>) -> Result<(), TransportError> {
     match *frame {
         Frame::Stream(frame) => streams.handle_stream(frame),
         Frame::ResetStream(frame) => streams.handle_reset_stream(frame),
@@ -81,5 +83,35 @@ fn handle(streams: &mut Streams, frame: &Frame<'_>) -> Result<(), TransportError
         Frame::StreamDataBlocked(frame) => streams.handle_stream_data_blocked(frame),
         Frame::StreamsBlocked(frame) => streams.handle_streams_blocked(frame),
         _ => Ok(()),
+    }
+}
+
+/// Tells the sender of a frame that it arrived, or that it was lost.
+pub(super) fn tell_fate(streams: &mut Streams, sent: SentFrame, acked: bool) {
+    match (sent, acked) {
+        (SentFrame::Stream { id, offset, length, fin }, true) => {
+            streams.on_stream_acked(id, offset, length, fin);
+        }
+        (SentFrame::Stream { id, offset, length, fin }, false) => {
+            streams.on_stream_lost(id, offset, length, fin);
+        }
+        (SentFrame::ResetStream { id }, true) => streams.on_reset_acked(id),
+        (SentFrame::ResetStream { id }, false) => streams.on_reset_lost(id),
+        (SentFrame::ResetStreamAt { id, reliable_size }, true) => {
+            streams.on_reset_at_acked(id, reliable_size);
+        }
+        (SentFrame::ResetStreamAt { id, reliable_size }, false) => {
+            streams.on_reset_at_lost(id, reliable_size);
+        }
+        (SentFrame::StopSending { id }, false) => streams.on_stop_sending_lost(id),
+        (SentFrame::MaxData, false) => streams.on_max_data_lost(),
+        (SentFrame::MaxStreamData { id }, false) => streams.on_max_stream_data_lost(id),
+        (SentFrame::MaxStreams { direction }, false) => streams.on_max_streams_lost(direction),
+        (SentFrame::DataBlocked, false) => streams.on_data_blocked_lost(),
+        (SentFrame::StreamDataBlocked { id }, false) => streams.on_stream_data_blocked_lost(id),
+        (SentFrame::StreamsBlocked { direction }, false) => {
+            streams.on_streams_blocked_lost(direction);
+        }
+        _ => {}
     }
 }

@@ -6,15 +6,27 @@ use crate::crypto::{Keyring, SeededRandom, Token, open_token, seal_token};
 use crate::instant::Instant;
 use crate::wire::{ConnectionId, Reader, Truncated};
 
-/// Opens the input as a token, and seals and opens a token that is made of it.
+/// Opens the input as a token, and seals and opens one for a Retry packet that is made of it.
 ///
 /// # Panics
 /// If the input is a token, though nobody sealed it; if a token is not opened as it was sealed; or
 /// if it is opened with another key, or changed.
-pub fn tokens(input: &[u8]) {
+pub fn retry_token(input: &[u8]) {
+    token(input, read_retry_token);
+}
+
+/// The same, with one for a NEW_TOKEN frame.
+///
+/// # Panics
+/// As of [`retry_token`].
+pub fn new_token(input: &[u8]) {
+    token(input, read_new_token);
+}
+
+fn token(input: &[u8], read: impl FnOnce(&mut Reader<'_>) -> Result<Token, Truncated>) {
     let keyring = Keyring::new([1; 32]);
     assert_eq!(open_token(&keyring, input), None, "only who has the key makes tokens");
-    let Ok(token) = token(&mut Reader::new(input)) else { return };
+    let Ok(token) = read(&mut Reader::new(input)) else { return };
     let mut random = SeededRandom::from_seed([2; 32]);
     let mut sealed = seal_token(&keyring, &token, &mut random);
     assert_eq!(open_token(&keyring, &sealed), Some(token), "opened as it was sealed");
@@ -37,21 +49,26 @@ fn flip_bit(bytes: &mut [u8], at: usize, bit: u8) {
     }
 }
 
-fn token(reader: &mut Reader<'_>) -> Result<Token, Truncated> {
-    let kind = reader.u8()?;
-    let issued = Instant::from_nanos(u64::from_be_bytes(reader.array()?));
-    let ip: IpAddr =
-        if kind & 2 == 0 { reader.array::<4>()?.into() } else { reader.array::<16>()?.into() };
-    let version = u32::from_be_bytes(reader.array()?);
-    if kind & 1 == 0 {
-        return Ok(Token::NewToken { ip, issued, version });
-    }
+fn ip(reader: &mut Reader<'_>) -> Result<IpAddr, Truncated> {
+    let is_v4 = reader.u8()? & 2 == 0;
+    Ok(if is_v4 { reader.array::<4>()?.into() } else { reader.array::<16>()?.into() })
+}
+
+fn issued(reader: &mut Reader<'_>) -> Result<Instant, Truncated> {
+    reader.array().map(u64::from_be_bytes).map(Instant::from_nanos)
+}
+
+fn read_new_token(reader: &mut Reader<'_>) -> Result<Token, Truncated> {
+    Ok(Token::NewToken { ip: ip(reader)?, issued: issued(reader)?, version: reader.u32()? })
+}
+
+fn read_retry_token(reader: &mut Reader<'_>) -> Result<Token, Truncated> {
     Ok(Token::Retry {
-        remote: SocketAddr::new(ip, reader.u16()?),
+        remote: SocketAddr::new(ip(reader)?, reader.u16()?),
         original_destination_id: id(reader)?,
         retry_source_id: id(reader)?,
-        issued,
-        version,
+        issued: issued(reader)?,
+        version: reader.u32()?,
     })
 }
 

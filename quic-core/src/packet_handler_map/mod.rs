@@ -348,14 +348,10 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         //# and unused token, it SHOULD include that token in the Token field of its
         //# Initial packet.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
-        //# A client MUST NOT include a token that is not applicable to the server
-        //# that it is connecting to, unless the client has the knowledge that the
-        //# server that issued the token and the server the client is connecting to
-        //# are jointly managing the tokens.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
         //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
         //# connection attempts.
-        let token = self.book.tokens.take(target.server_name).unwrap_or_default();
+        let version = target.config.version;
+        let token = self.book.tokens.take(target.server_name, version).unwrap_or_default();
         let start = ClientStart {
             path: target.path,
             config: target.config,
@@ -365,7 +361,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
             token: token.clone(),
         };
         let connection = Connection::client(now, start).inspect_err(|_| {
-            self.book.tokens.add(target.server_name, token);
+            self.book.tokens.add(target.server_name, version, token);
         })?;
         self.slots.insert(handle, PacketHandler::Connection(C::new(handle, connection)));
         self.act(now, handle, |_| ());

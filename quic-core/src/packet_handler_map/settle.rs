@@ -66,7 +66,9 @@ impl Book {
         while let Some(event) = connection.poll_event() {
             self.events.push_back((handle, event));
         }
-        connection.take_new_tokens(|server_name, token| self.tokens.add(server_name, token));
+        connection.take_new_tokens(|server_name, version, token| {
+            self.tokens.add(server_name, version, token);
+        });
         if notes.half_open && !connection.is_handshaking() {
             self.on_not_half_open(notes);
         }

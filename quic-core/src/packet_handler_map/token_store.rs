@@ -4,53 +4,77 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// Server names with tokens.
+/// Server names with tokens, each as often as it has tokens of another version of QUIC.
 const MAXIMUM_NAMES: usize = 256;
 /// Tokens for each.
 const MAXIMUM_PER_NAME: usize = 8;
 
-/// Keeps tokens from NEW_TOKEN frames by server name; the least recently used name gives way.
-/// Connections bound how long a token is.
+/// Keeps tokens from NEW_TOKEN frames by server name, and by the version of QUIC of the connection
+/// that they came on; the least recently used name gives way. Connections bound how long a token
+/// is.
 #[derive(Debug, Default)]
 pub(super) struct TokenStore {
     /// The most recently used name last.
-    names: VecDeque<(Box<str>, VecDeque<Bytes>)>,
+    names: VecDeque<Tokens>,
+}
+
+#[derive(Debug)]
+struct Tokens {
+    server_name: Box<str>,
+    version: u32,
+    /// The newest last.
+    tokens: VecDeque<Bytes>,
 }
 
 impl TokenStore {
-    pub(super) fn add(&mut self, server_name: &str, token: Bytes) {
+    pub(super) fn add(&mut self, server_name: &str, version: u32, token: Bytes) {
         if token.is_empty() {
             return;
         }
-        let (name, mut tokens) =
-            self.remove(server_name).unwrap_or_else(|| (server_name.into(), VecDeque::new()));
-        if tokens.len() >= MAXIMUM_PER_NAME {
-            tokens.pop_front();
+        let mut known = self.remove(server_name, version).unwrap_or_else(|| Tokens {
+            server_name: server_name.into(),
+            version,
+            tokens: VecDeque::new(),
+        });
+        if known.tokens.len() >= MAXIMUM_PER_NAME {
+            known.tokens.pop_front();
         }
-        tokens.push_back(token);
-        self.put(name, tokens);
+        known.tokens.push_back(token);
+        self.put(known);
     }
 
-    /// Takes the newest token for a server. Each is used once, so that it does not link
-    /// connections to each other.
-    pub(super) fn take(&mut self, server_name: &str) -> Option<Bytes> {
-        let (name, mut tokens) = self.remove(server_name)?;
-        let token = tokens.pop_back();
-        if !tokens.is_empty() {
-            self.put(name, tokens);
+    /// Takes the newest token for a connection to a server that starts in this version. Each is
+    /// used once, so that it does not link connections to each other.
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+    //# Clients MUST NOT use a
+    //# session ticket or token from a QUIC version 1 connection to initiate
+    //# a QUIC version 2 connection, and vice versa.
+    pub(super) fn take(&mut self, server_name: &str, version: u32) -> Option<Bytes> {
+        let mut known = self.remove(server_name, version)?;
+        let token = known.tokens.pop_back();
+        if !known.tokens.is_empty() {
+            self.put(known);
         }
         token
     }
 
-    fn put(&mut self, name: Box<str>, tokens: VecDeque<Bytes>) {
+    fn put(&mut self, tokens: Tokens) {
         if self.names.len() >= MAXIMUM_NAMES {
             self.names.pop_front();
         }
-        self.names.push_back((name, tokens));
+        self.names.push_back(tokens);
     }
 
-    fn remove(&mut self, server_name: &str) -> Option<(Box<str>, VecDeque<Bytes>)> {
-        let place = self.names.iter().position(|(name, _)| **name == *server_name)?;
+    fn remove(&mut self, server_name: &str, version: u32) -> Option<Tokens> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# A client MUST NOT include a token that is not applicable to the server
+        //# that it is connecting to, unless the client has the knowledge that the
+        //# server that issued the token and the server the client is connecting to
+        //# are jointly managing the tokens.
+        let place = self
+            .names
+            .iter()
+            .position(|known| known.version == version && *known.server_name == *server_name)?;
         self.names.remove(place)
     }
 }
@@ -72,12 +96,28 @@ mod tests {
         //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
         //# connection attempts.
         let mut store = TokenStore::default();
-        store.add("a", Bytes::from_static(b"1"));
-        store.add("a", Bytes::from_static(b"2"));
-        assert_eq!(store.take("b"), None);
-        assert_eq!(store.take("a").as_deref(), Some(&b"2"[..]), "the newest lives longest");
-        assert_eq!(store.take("a").as_deref(), Some(&b"1"[..]));
-        assert_eq!(store.take("a"), None);
+        store.add("a", 1, Bytes::from_static(b"1"));
+        store.add("a", 1, Bytes::from_static(b"2"));
+        assert_eq!(store.take("b", 1), None);
+        assert_eq!(store.take("a", 1).as_deref(), Some(&b"2"[..]), "the newest lives longest");
+        assert_eq!(store.take("a", 1).as_deref(), Some(&b"1"[..]));
+        assert_eq!(store.take("a", 1), None);
+    }
+
+    #[test]
+    fn a_token_is_used_in_the_version_only_that_it_came_in() {
+        //= https://www.rfc-editor.org/rfc/rfc9369#section-5
+        //= type=test
+        //# Clients MUST NOT use a
+        //# session ticket or token from a QUIC version 1 connection to initiate
+        //# a QUIC version 2 connection, and vice versa.
+        let mut store = TokenStore::default();
+        store.add("a", 2, Bytes::from_static(b"2"));
+        assert_eq!(store.take("a", 1), None);
+        store.add("a", 1, Bytes::from_static(b"1"));
+        assert_eq!(store.take("a", 2).as_deref(), Some(&b"2"[..]));
+        assert_eq!(store.take("a", 2), None);
+        assert_eq!(store.take("a", 1).as_deref(), Some(&b"1"[..]));
     }
 
     #[test]
@@ -85,13 +125,13 @@ mod tests {
         let mut store = TokenStore::default();
         for number in 0..1000_u32 {
             for _ in 0..20 {
-                store.add("kept", Bytes::from_static(b"token"));
-                store.add(&number.to_string(), Bytes::from_static(b"token"));
+                store.add("kept", 1, Bytes::from_static(b"token"));
+                store.add(&number.to_string(), 1, Bytes::from_static(b"token"));
             }
         }
         assert_eq!(store.names.len(), MAXIMUM_NAMES);
-        assert!(store.names.iter().all(|(_, tokens)| tokens.len() == MAXIMUM_PER_NAME));
-        assert!(store.take("0").is_none());
-        assert!(store.take("kept").is_some());
+        assert!(store.names.iter().all(|known| known.tokens.len() == MAXIMUM_PER_NAME));
+        assert!(store.take("0", 1).is_none());
+        assert!(store.take("kept", 1).is_some());
     }
 }

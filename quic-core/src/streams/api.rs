@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::Streams;
-use super::queues::sync_queue;
 use super::recv::{RecvState, RecvTransition};
+use super::row::Kind;
 use super::send::Fin;
 use super::store::{Key, Stream};
 use crate::buffer::{BlockPool, Reassembler};
@@ -215,9 +215,10 @@ impl SendStream<'_> {
         let Some(key) = self.streams.store.find(self.id) else { return };
         let Some(stream) = self.streams.store.get_mut(key) else { return };
         let before = std::mem::replace(&mut stream.priority, priority);
-        if stream.queued.data && before != priority {
-            self.streams.scheduler.remove(before, key);
-            self.streams.scheduler.push(priority, key);
+        if stream.places.is_in(Kind::Data) && before != priority {
+            let Streams { scheduler, store, .. } = &mut *self.streams;
+            scheduler.remove(store, before, key);
+            scheduler.push(store, priority, key);
         }
     }
 
@@ -324,8 +325,7 @@ impl SendStream<'_> {
                 //# see Section 4.
                 streams.credit.blocked.on_blocked(streams.credit.maximum);
             }
-            let queue = &mut streams.blocked_writers;
-            sync_queue(queue, &mut stream.queued.blocked_write, true, key);
+            streams.blocked_writers.push(&mut streams.store, key);
         }
         streams.sync_queues(key);
         Err(WriteError::Blocked)
@@ -387,11 +387,7 @@ impl RecvStream<'_> {
         //# of the stream in the opposite direction.
         recv.stop_pending = matches!(recv.state(), RecvState::Recv | RecvState::SizeKnown);
         recv.code = code;
-        streams.reassembly = streams.reassembly.saturating_sub(recv.data.allocated_bytes());
-        streams.gaps = streams.gaps.saturating_sub(recv.data.gaps());
-        let discarded = recv.discard();
-        recv.advance();
-        streams.on_consumed(discarded);
+        streams.discard_received(key);
         streams.settle(key);
         Ok(())
     }

@@ -12,7 +12,7 @@ use super::flow_control::ConnectionCredit;
 use super::send::Fin;
 use super::store::Key;
 use super::{DIRECTIONS, PeerLimits, Streams};
-use crate::wire::StreamId;
+use crate::wire::{StreamId, VarInt};
 
 /// Early streams that the server has not been told of again, and their data. It is no more than
 /// what the application had written, and goes when all of it was passed on.
@@ -21,7 +21,17 @@ pub(super) struct Backlog {
     /// The application has not decided what becomes of them.
     held: bool,
     /// In the order in which they were opened.
-    streams: VecDeque<(Key, Bytes)>,
+    streams: VecDeque<Waiting>,
+}
+
+/// A stream of which something waits.
+#[derive(Debug)]
+struct Waiting {
+    key: Key,
+    /// What follows the stream's buffer.
+    data: Bytes,
+    /// The stream is reset behind this offset (RESET_STREAM_AT) once the peer may have all below.
+    reset_at: Option<u64>,
 }
 
 impl Streams {
@@ -36,19 +46,22 @@ impl Streams {
     //# those streams.
     pub(crate) fn on_early_data_rejected(&mut self) {
         self.peer = PeerLimits::default();
-        let unacked = self.credit.unacked;
-        self.credit = ConnectionCredit { unacked, ..ConnectionCredit::new() };
         for direction in DIRECTIONS {
             self.local.get_mut(direction).restart();
         }
-        let mut streams: Vec<(Key, Bytes)> =
-            self.store.iter_mut().map(|(key, stream)| (key, stream.send.restart())).collect();
+        let restarted = self.store.iter_mut().map(|(key, stream)| {
+            let (data, reset_at) = stream.send.restart();
+            Waiting { key, data, reset_at }
+        });
+        let mut streams: Vec<Waiting> = restarted.collect();
+        let unacked = streams.iter().map(|waiting| waiting.data.len() as u64).sum();
+        self.credit = ConnectionCredit { unacked, ..ConnectionCredit::new() };
         if streams.is_empty() {
             return;
         }
-        streams.sort_unstable_by_key(|(key, _)| key.id);
-        for (key, _) in &streams {
-            self.sync_queues(*key);
+        streams.sort_unstable_by_key(|waiting| waiting.key.id);
+        for waiting in &streams {
+            self.sync_queues(waiting.key);
         }
         self.backlog = Some(Box::new(Backlog { held: true, streams: streams.into() }));
     }
@@ -81,7 +94,7 @@ impl Streams {
     /// IDs.
     pub(crate) fn discard_early(&mut self) {
         let Some(backlog) = self.backlog.take_if(|backlog| backlog.held) else { return };
-        for (key, data) in backlog.streams {
+        for Waiting { key, data, .. } in backlog.streams {
             let Some(stream) = self.store.get_mut(key) else { continue };
             if !matches!(stream.send.fin, Fin::Open | Fin::Acked) {
                 self.unacked_ends = self.unacked_ends.saturating_sub(1);
@@ -93,7 +106,7 @@ impl Streams {
             stream.recv.credit_pending = false;
             stream.send.blocked.on_raised();
             self.sync_queues(key);
-            self.blocked_writers.retain(|other| *other != key);
+            self.blocked_writers.remove(&mut self.store, key);
             self.events.retain(|(other, _)| *other != key);
             self.store.remove(key);
         }
@@ -107,7 +120,7 @@ impl Streams {
     /// Passes on of the backlog what the limits allow.
     pub(super) fn pump_backlog(&mut self) {
         let Some(mut backlog) = self.backlog.take_if(|backlog| !backlog.held) else { return };
-        backlog.streams.retain_mut(|(key, data)| self.refill(*key, data));
+        backlog.streams.retain_mut(|waiting| self.refill(waiting));
         for direction in DIRECTIONS {
             self.local.get_mut(direction).report_blocked();
         }
@@ -119,16 +132,39 @@ impl Streams {
     /// Whether data of the stream is in the backlog, so that nothing may overtake it.
     pub(super) fn is_in_backlog(&self, key: Key) -> bool {
         let backlog = self.backlog.as_ref();
-        backlog.is_some_and(|backlog| backlog.streams.iter().any(|(other, _)| *other == key))
+        backlog.is_some_and(|backlog| backlog.streams.iter().any(|waiting| waiting.key == key))
+    }
+
+    /// Gives up what is at or behind `reliable_size` of a stream of which something waits: the
+    /// peer hears of it when it may have all below. A second time, only less is promised.
+    pub(super) fn reset_backlog_at(&mut self, key: Key, code: VarInt, reliable_size: u64) {
+        let Some(waiting) = waiting_of(&mut self.backlog, key) else { return };
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let send = &mut stream.send;
+        if send.fin == Fin::Open {
+            send.fin = Fin::Held;
+            self.unacked_ends += 1;
+        }
+        if waiting.reset_at.is_none() {
+            send.reset_code = code;
+        }
+        let reliable_size = reliable_size.min(waiting.reset_at.unwrap_or(u64::MAX));
+        waiting.reset_at = Some(reliable_size);
+        let kept = usize::try_from(reliable_size.saturating_sub(send.buffer.end()));
+        let given_up = waiting.data.split_off(waiting.data.len().min(kept.unwrap_or(usize::MAX)));
+        send.waiting = false;
+        self.credit.on_freed(given_up.len() as u64);
+        self.pump_backlog();
     }
 
     /// Forgets the data of a stream that is reset. The stream stays in line: the peer has to hear
     /// of its end, but not before it may be told of the stream.
     pub(super) fn empty_backlog_of(&mut self, key: Key) {
-        let Some(backlog) = &mut self.backlog else { return };
-        if let Some((_, data)) = backlog.streams.iter_mut().find(|(other, _)| *other == key) {
-            let data = mem::take(data);
+        if let Some(waiting) = waiting_of(&mut self.backlog, key) {
+            waiting.reset_at = None;
+            let data = mem::take(&mut waiting.data);
             self.credit.on_freed(data.len() as u64);
+            self.pump_backlog();
         }
     }
 
@@ -138,7 +174,9 @@ impl Streams {
     }
 
     /// Writes waiting data to a stream; returns whether anything of it has to wait longer.
-    fn refill(&mut self, key: Key, data: &mut Bytes) -> bool {
+    fn refill(&mut self, waiting: &mut Waiting) -> bool {
+        let Waiting { key, data, reset_at } = waiting;
+        let key = *key;
         if !self.may_mention(key.id) {
             return true;
         }
@@ -155,14 +193,39 @@ impl Streams {
             send.blocked.on_blocked(send.maximum);
         } else if waits {
             self.credit.blocked.on_blocked(self.credit.maximum);
-        } else if send.fin == Fin::Held {
-            send.fin = Fin::Pending;
-        }
-        let wakes = !waits && mem::take(&mut send.waiting);
-        if wakes {
-            self.notify_writable(key);
+        } else {
+            send.blocked.on_raised();
+            self.complete_refill(key, *reset_at);
         }
         self.sync_queues(key);
         waits
     }
+
+    /// Nothing of the stream waits any more: what was to follow does.
+    fn complete_refill(&mut self, key: Key, reset_at: Option<u64>) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let send = &mut stream.send;
+        let code = send.reset_code;
+        if send.fin == Fin::Held {
+            send.fin = Fin::Pending;
+        }
+        if mem::take(&mut send.waiting) {
+            self.notify_writable(key);
+        }
+        match reset_at {
+            Some(reliable_size) if self.peer_takes_reset_at() => {
+                self.announce_reset_at(key, code, reliable_size);
+            }
+            // The server that the promise was made to knew of it; this one does not.
+            Some(_) => {
+                self.reset(key, code);
+            }
+            None => {}
+        }
+    }
+}
+
+/// What waits of the stream, if anything does.
+fn waiting_of(backlog: &mut Option<Box<Backlog>>, key: Key) -> Option<&mut Waiting> {
+    backlog.as_mut()?.streams.iter_mut().find(|waiting| waiting.key == key)
 }

@@ -19,7 +19,7 @@ pub(super) struct ReceiveWindow {
     window: u64,
     /// Read, or thrown away.
     consumed: u64,
-    /// When the limit was raised last; the epoch if never.
+    /// When half of the window had been read last, and the limit was raised; the epoch if never.
     raised: Instant,
     /// What was consumed by then.
     consumed_at_raise: u64,
@@ -47,9 +47,16 @@ impl ReceiveWindow {
         self.consumed = self.consumed.saturating_add(bytes);
     }
 
-    /// Whether so much was read that the peer should hear of it: half of the window.
+    /// Whether so much was read that the peer should hear of it: a quarter of the window. With half
+    /// of it, a peer that has to wait for the window would get every other half a packet too late,
+    /// a whole round trip after the one before, and so half of the window in each round trip.
     pub(super) fn wants_raise(&self) -> bool {
-        self.target().saturating_sub(self.limit) >= (self.window / 2).max(1)
+        self.target().saturating_sub(self.limit) >= (self.window / 4).max(1)
+    }
+
+    /// Whether enough was read since to tell whether the window suffices: half of it.
+    fn is_half_read(&self) -> bool {
+        self.consumed.saturating_sub(self.consumed_at_raise) >= (self.window / 2).max(1)
     }
 
     /// Whether the peer, which has sent `received`, has less left than it can be given now, so that
@@ -64,7 +71,7 @@ impl ReceiveWindow {
     /// The limit to tell the peer now. The window grows first, to at most `maximum`, if all of it
     /// would be read in less than [`READ_IN_ROUND_TRIPS`]: the peer might have had to wait.
     pub(super) fn raise(&mut self, now: Instant, rtt: Duration, maximum: u64) -> u64 {
-        if self.wants_raise() {
+        if self.is_half_read() {
             self.window = self.wanted(now, rtt).min(maximum.max(self.window));
             self.raised = now;
             self.consumed_at_raise = self.consumed;
@@ -76,7 +83,7 @@ impl ReceiveWindow {
     /// How large the window should be, now that the limit is to be raised: twice as large if it is
     /// read so fast that the peer might have had to wait.
     pub(super) fn wanted(&self, now: Instant, rtt: Duration) -> u64 {
-        let grows = self.wants_raise()
+        let grows = self.is_half_read()
             && self.raised != Instant::EPOCH
             && self.would_last_less_than(now, rtt);
         if grows { self.window.saturating_mul(2) } else { self.window }
@@ -224,9 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn less_than_half_a_window_is_not_worth_a_frame() {
+    fn less_than_a_quarter_of_a_window_is_not_worth_a_frame() {
         let mut window = ReceiveWindow::new(1000);
-        window.consume(499);
+        window.consume(249);
         assert!(!window.wants_raise());
         window.consume(1);
         assert!(window.wants_raise());

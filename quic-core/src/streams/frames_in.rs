@@ -30,20 +30,12 @@ impl Streams {
     pub(crate) fn handle_stream(&mut self, frame: Stream<'_>) -> Result<(), TransportError> {
         let Some(key) = self.key_for(frame.stream_id, Part::Recv)? else { return Ok(()) };
         let end = frame.offset.saturating_add(frame.data.len() as u64);
-        let new = self.check_received(key, end, frame.fin)?;
+        if !self.reach(key, end, frame.fin)? {
+            return Ok(());
+        }
         let tight = self.reassembly as u64 > self.window.window() / 2;
         let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
         let recv = &mut stream.recv;
-        recv.reach(end, frame.fin);
-        self.received = self.received.saturating_add(new);
-        self.max_data_pending |= self.window.is_short(self.received);
-        if recv.stopped {
-            let discarded = recv.discard();
-            recv.advance();
-            self.on_consumed(discarded);
-            self.settle(key);
-            return Ok(());
-        }
         if !matches!(recv.state(), RecvState::Recv | RecvState::SizeKnown) {
             return Ok(());
         }
@@ -76,31 +68,27 @@ impl Streams {
     /// STREAM_STATE_ERROR, STREAM_LIMIT_ERROR, FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR.
     pub(crate) fn handle_reset_stream(&mut self, frame: ResetStream) -> Result<(), TransportError> {
         let Some(key) = self.key_for(frame.stream_id, Part::Recv)? else { return Ok(()) };
-        let new = self.check_received(key, frame.final_size, true)?;
         let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
         let recv = &mut stream.recv;
         if recv.reset_at.is_some() {
             recv.check_reset_code(frame.error_code)?;
         }
-        recv.reach(frame.final_size, true);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-3.5
         //# STOP_SENDING SHOULD only be sent for a stream that has not been reset
         //# by the peer.
         recv.stop_pending = false;
-        self.received = self.received.saturating_add(new);
+        if !self.reach(key, frame.final_size, true)? {
+            return Ok(());
+        }
+        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
+        let recv = &mut stream.recv;
         if !recv.go(RecvTransition::Reset) {
             return Ok(());
         }
-        if !recv.stopped {
-            recv.code = frame.error_code;
-        }
+        recv.code = frame.error_code;
         // The reset is news even to who was told of data before.
         recv.notified = false;
-        self.reassembly = self.reassembly.saturating_sub(recv.data.allocated_bytes());
-        self.gaps = self.gaps.saturating_sub(recv.data.gaps());
-        let discarded = recv.discard();
-        recv.advance();
-        self.on_consumed(discarded);
+        self.discard_received(key);
         self.notify_readable(key);
         self.settle(key);
         Ok(())
@@ -268,15 +256,16 @@ impl Streams {
         Ok(())
     }
 
-    /// Whether the stream may reach `end`; if so, by how much the sum of all streams grows.
-    pub(super) fn check_received(
-        &self,
-        key: Key,
-        end: u64,
-        fin: bool,
-    ) -> Result<u64, TransportError> {
-        let Some(stream) = self.store.get(key) else { return Ok(0) };
-        let new = stream.recv.check(end, fin)?;
+    /// Takes note that the peer's data of a stream reaches to `end`, and ends there if `fin`.
+    /// Returns whether the application is to hear of it; what it does not want counts as read.
+    ///
+    /// # Errors
+    /// FINAL_SIZE_ERROR, FLOW_CONTROL_ERROR.
+    pub(super) fn reach(&mut self, key: Key, end: u64, fin: bool) -> Result<bool, TransportError> {
+        let Some(stream) = self.store.get_mut(key) else { return Ok(false) };
+        let recv = &mut stream.recv;
+        let new = recv.check(end, fin)?;
+        let received = self.received.saturating_add(new);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-4.1
         //# A receiver MUST close the connection with an error of type FLOW_CONTROL_ERROR if the
         //# sender violates the advertised connection or stream data limits
@@ -288,10 +277,29 @@ impl Streams {
         //# An endpoint MUST terminate a connection with an error of type
         //# FLOW_CONTROL_ERROR if it receives more data than the maximum data value
         //# that it has sent.
-        if self.received.saturating_add(new) > self.window.limit() {
+        if received > self.window.limit() {
             return Err(TransportError::flow_control("more data than the connection's limit"));
         }
-        Ok(new)
+        recv.reach(end, fin);
+        let wanted = !recv.stopped;
+        self.received = received;
+        self.max_data_pending |= self.window.is_short(received);
+        if !wanted {
+            self.discard_received(key);
+            self.settle(key);
+        }
+        Ok(wanted)
+    }
+
+    /// Counts all that was received of a stream as read, and keeps nothing of it.
+    pub(super) fn discard_received(&mut self, key: Key) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let recv = &mut stream.recv;
+        self.reassembly = self.reassembly.saturating_sub(recv.data.allocated_bytes());
+        self.gaps = self.gaps.saturating_sub(recv.data.gaps());
+        let discarded = recv.discard();
+        recv.advance();
+        self.on_consumed(discarded);
     }
 }
 

@@ -82,7 +82,7 @@ impl Streams {
         if self.is_held() {
             return Ok(());
         }
-        while let Some(key) = self.scheduler.front() {
+        while let Some(key) = self.scheduler.front(&self.store) {
             self.write_piece_of(key, packet)?;
         }
         Ok(())
@@ -94,7 +94,7 @@ impl Streams {
     }
 
     fn write_urgent(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
-        while let Some(key) = self.urgent.front().copied() {
+        while let Some(key) = self.urgent.front(&self.store) {
             if let Some(stream) = self.store.get_mut(key) {
                 write_reset_and_stop(stream, packet)?;
                 // A stopped stream whose end is known has nothing more to wait for.
@@ -132,7 +132,7 @@ impl Streams {
         packet: &mut PacketWriter<'_>,
     ) -> Result<(), Full> {
         let largest = self.config.max_stream_receive_window;
-        while let Some(key) = self.credits.front().copied() {
+        while let Some(key) = self.credits.front(&self.store) {
             if let Some(stream) = self.store.get_mut(key) {
                 write_credit(stream, packet, |window| window.raise(now, rtt, largest))?;
             }
@@ -175,11 +175,7 @@ impl Streams {
 
     /// Writes one STREAM frame of the stream whose turn it is.
     fn write_piece_of(&mut self, key: Key, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
-        let Some(stream) = self.store.get_mut(key) else {
-            // Streams are taken out of the queues before they go; this ends the loop regardless.
-            self.scheduler.remove_front();
-            return Ok(());
-        };
+        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
         let piece = next_piece(stream, packet.remaining())?;
         write_piece(stream, &piece, packet)?;
         let send = &mut stream.send;
@@ -191,7 +187,7 @@ impl Streams {
             send.go(SendTransition::SendData);
         }
         if send.has_data_frame() {
-            self.scheduler.on_sent(piece.length);
+            self.scheduler.on_sent(&mut self.store, piece.length);
         } else {
             self.sync_queues(key);
         }

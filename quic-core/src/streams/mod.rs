@@ -15,6 +15,7 @@ mod queues;
 mod receive_budget;
 mod recv;
 mod reset_at;
+mod row;
 mod scheduler;
 mod send;
 mod slot;
@@ -38,6 +39,7 @@ use self::flow_control::{ConnectionCredit, ReceiveWindow};
 use self::limits::{LocalStreams, RemoteStreams};
 use self::receive_budget::Allowance;
 use self::recv::{RecvPart, RecvState};
+use self::row::{Kind, Places, Row};
 use self::scheduler::Scheduler;
 use self::send::{Fin, SendPart, SendTransition};
 use self::store::{Key, Queued, Store, Stream};
@@ -72,12 +74,12 @@ pub(crate) struct Streams {
     /// MAX_DATA is to be sent.
     max_data_pending: bool,
     /// Streams with RESET_STREAM or STOP_SENDING to send.
-    urgent: VecDeque<Key>,
+    urgent: Row,
     /// Streams with MAX_STREAM_DATA or STREAM_DATA_BLOCKED to send.
-    credits: VecDeque<Key>,
+    credits: Row,
     scheduler: Scheduler,
     /// Streams whose application waits for room on the connection.
-    blocked_writers: VecDeque<Key>,
+    blocked_writers: Row,
     /// At most one `Readable`, `Writable`, `Stopped` and `Finished` per stream.
     events: VecDeque<(Key, StreamEvent)>,
     /// Directions with `Opened` or `Available` to announce.
@@ -160,10 +162,10 @@ impl Streams {
             allowance: Allowance::default(),
             received: 0,
             max_data_pending: false,
-            urgent: VecDeque::new(),
-            credits: VecDeque::new(),
+            urgent: Row::new(Kind::Urgent),
+            credits: Row::new(Kind::Credit),
             scheduler: Scheduler::default(),
-            blocked_writers: VecDeque::new(),
+            blocked_writers: Row::new(Kind::Write),
             events: VecDeque::new(),
             opened: PerDirection::default(),
             available: PerDirection::default(),
@@ -312,9 +314,9 @@ impl Streams {
         self.send_pool.keep(0);
         self.flush_awaited = false;
         self.max_data_pending = false;
-        for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
-            *queue = VecDeque::new();
-        }
+        self.urgent = Row::new(Kind::Urgent);
+        self.credits = Row::new(Kind::Credit);
+        self.blocked_writers = Row::new(Kind::Write);
         self.scheduler = Scheduler::default();
         self.backlog = None;
         self.events = VecDeque::new();
@@ -322,6 +324,7 @@ impl Streams {
         self.available = PerDirection::default();
         for (_, stream) in self.store.iter_mut() {
             stream.queued = Queued::default();
+            stream.places = Places::default();
             stream.send.buffer = SendBuffer::default();
             if !readable {
                 stream.recv.data = Reassembler::default();
@@ -350,7 +353,8 @@ impl Streams {
         } else {
             RecvPart::new(self.config.stream_receive_window)
         };
-        self.store.insert(Stream { id, send, recv, priority: 0, queued: Queued::default() })
+        let (queued, places) = (Queued::default(), Places::default());
+        self.store.insert(Stream { id, send, recv, priority: 0, queued, places })
     }
 
     fn initial_maximum(&self, id: StreamId) -> u64 {
@@ -417,6 +421,9 @@ impl Streams {
     fn reset(&mut self, key: Key, code: VarInt) -> bool {
         let Some(stream) = self.store.get_mut(key) else { return false };
         let send = &mut stream.send;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+        //# The content of a RESET_STREAM frame MUST NOT change when it is sent
+        //# again.
         if !send.go(SendTransition::Reset) {
             return false;
         }
@@ -429,7 +436,6 @@ impl Streams {
             send.reset_code = code;
         }
         self.credit.on_freed(send.buffer.unacked_bytes());
-        let was_early = self.backlog.is_some();
         if self.credit.unacked == 0 {
             self.send_pool.keep(0);
         }
@@ -442,9 +448,7 @@ impl Streams {
         send.reset_pending = true;
         send.blocked.on_raised();
         send.waiting = false;
-        if was_early {
-            self.empty_backlog_of(key);
-        }
+        self.empty_backlog_of(key);
         self.sync_queues(key);
         self.wake_writers();
         true

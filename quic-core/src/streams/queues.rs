@@ -4,14 +4,15 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::store::{Key, remove_key};
+use super::row::Kind;
+use super::store::Key;
 use super::{DIRECTIONS, Streams};
 use crate::event::StreamEvent;
 
 /// Freed room in the send buffer that is worth waking writers for, in bytes; less if the send
 /// window is small.
 const WORTH_WAKING: u64 = 128 << 10;
-/// Entries that empty queues keep room for.
+/// Entries that the empty queue of events keeps room for.
 const MAX_KEPT_ENTRIES: usize = 16;
 
 impl Streams {
@@ -57,10 +58,7 @@ impl Streams {
         {
             return;
         }
-        while let Some(key) = self.blocked_writers.pop_front() {
-            if let Some(stream) = self.store.get_mut(key) {
-                stream.queued.blocked_write = false;
-            }
+        while let Some(key) = self.blocked_writers.pop(&mut self.store) {
             self.notify_writable(key);
         }
     }
@@ -96,19 +94,24 @@ impl Streams {
         }
         // Early streams can be more than the server allows after all.
         let silent = self.backlog.is_some() && !self.may_mention(key.id);
-        let Some(stream) = self.store.get_mut(key) else { return };
+        let Some(stream) = self.store.get(key) else { return };
         let urgent = !silent && (stream.send.reset_pending || stream.recv.stop_pending);
         let credit = stream.recv.credit_pending || stream.send.blocked.pending().is_some();
         let credit = !silent && credit;
         let data = !silent && stream.send.has_data_frame();
-        sync_queue(&mut self.urgent, &mut stream.queued.urgent, urgent, key);
-        sync_queue(&mut self.credits, &mut stream.queued.credit, credit, key);
-        if data != mem::replace(&mut stream.queued.data, data) {
-            if data {
-                self.scheduler.push(stream.priority, key);
-            } else {
-                self.scheduler.remove(stream.priority, key);
-            }
+        let (places, priority) = (&stream.places, stream.priority);
+        let [was_urgent, had_credit, had_data] =
+            [Kind::Urgent, Kind::Credit, Kind::Data].map(|kind| places.is_in(kind));
+        if urgent != was_urgent {
+            self.urgent.set(&mut self.store, key, urgent);
+        }
+        if credit != had_credit {
+            self.credits.set(&mut self.store, key, credit);
+        }
+        if data && !had_data {
+            self.scheduler.push(&mut self.store, priority, key);
+        } else if had_data && !data {
+            self.scheduler.remove(&mut self.store, priority, key);
         }
     }
 
@@ -122,8 +125,8 @@ impl Streams {
         if !stream.send.is_over() || !stream.recv.state().is_terminal() {
             return;
         }
-        sync_queue(&mut self.blocked_writers, &mut stream.queued.blocked_write, false, key);
         self.reassembly = self.reassembly.saturating_sub(stream.recv.data.allocated_bytes());
+        self.blocked_writers.remove(&mut self.store, key);
         self.store.remove(key);
         if key.id.initiator() != self.side {
             self.remote.get_mut(key.id.direction()).on_closed();
@@ -136,29 +139,10 @@ impl Streams {
         if !self.store.is_empty() {
             return;
         }
-        for queue in [&mut self.urgent, &mut self.credits, &mut self.blocked_writers] {
-            if queue.is_empty() && queue.capacity() > MAX_KEPT_ENTRIES {
-                *queue = VecDeque::new();
-            }
-        }
         if self.events.is_empty() && self.events.capacity() > MAX_KEPT_ENTRIES {
             self.events = VecDeque::new();
         }
         self.scheduler.rest();
         self.recv_pool.keep(0);
-    }
-}
-
-/// Makes `key` be in `queue`, as `queued` says, if and only if it is `wanted` there.
-pub(super) fn sync_queue(queue: &mut VecDeque<Key>, queued: &mut bool, wanted: bool, key: Key) {
-    if wanted == mem::replace(queued, wanted) {
-        return;
-    }
-    if wanted {
-        queue.push_back(key);
-    } else if queue.front() == Some(&key) {
-        queue.pop_front();
-    } else {
-        remove_key(queue, key);
     }
 }

@@ -7,12 +7,16 @@ use super::Streams;
 
 /// When less than this part of the budget is left, those who have more than their share give back.
 const SCARCE_DIVISOR: u64 = 8;
+/// This part of the budget is left to those who have less than their share. It is more than what
+/// counts as scarce, so that nobody takes what it has to give back at once.
+const RESERVED_DIVISOR: u64 = 4;
 
 /// Bytes by which receive windows may grow beyond what each connection begins with, shared by all
 /// connections of a manager.
 ///
-/// Whoever wants more gets it, up to an equal share of the whole among those who ever wanted more;
-/// whoever has more than that gives the rest back as soon as it is scarce. What the peer was
+/// Whoever wants more gets it, up to an equal share of the whole among those who ever wanted more,
+/// and beyond that as long as plenty is left: most of those who once wanted more rest. Whoever has
+/// more than its share gives the rest back as soon as it is scarce. What the peer was
 /// promised cannot be taken back, so it is given back as the peer uses it up.
 #[derive(Debug)]
 pub(crate) struct ReceiveBudget {
@@ -34,6 +38,12 @@ impl ReceiveBudget {
 
     fn share(&self) -> u64 {
         self.total / self.sharers.max(1)
+    }
+
+    /// How much one may have that has `granted`.
+    fn bound(&self, granted: u64) -> u64 {
+        let plenty = self.left.saturating_sub(self.total / RESERVED_DIVISOR);
+        self.share().max(granted.saturating_add(plenty))
     }
 
     fn is_scarce(&self) -> bool {
@@ -117,7 +127,7 @@ impl Streams {
             allowance.is_sharer = true;
             budget.sharers = budget.sharers.saturating_add(1);
         }
-        let target = wish.min(budget.share()).max(allowance.granted);
+        let target = wish.min(budget.bound(allowance.granted)).max(allowance.granted);
         allowance.granted += budget.take(target - allowance.granted);
         if allowance.granted > allowance.usable {
             allowance.usable = allowance.granted;

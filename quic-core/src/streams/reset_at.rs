@@ -37,17 +37,29 @@ impl Streams {
     ///
     /// A second time, only less is promised: neither code nor final size change.
     pub(super) fn reset_at(&mut self, key: Key, code: VarInt, reliable_size: u64) -> bool {
-        let Some(stream) = self.store.get_mut(key) else { return false };
-        let send = &mut stream.send;
+        let Some(stream) = self.store.get(key) else { return false };
+        let send = &stream.send;
         if !matches!(send.state(), SendState::Ready | SendState::Send | SendState::DataSent) {
             return false;
         }
+        if self.is_in_backlog(key) {
+            self.reset_backlog_at(key, code, reliable_size);
+        } else {
+            self.announce_reset_at(key, code, reliable_size);
+        }
+        true
+    }
+
+    /// Tells the peer that only what is below `reliable_size` comes, or less than it was told.
+    pub(super) fn announce_reset_at(&mut self, key: Key, code: VarInt, reliable_size: u64) {
+        let Some(stream) = self.store.get_mut(key) else { return };
+        let send = &mut stream.send;
         let written = send.buffer.end();
         let promise = match send.reset_at.as_deref().copied() {
             //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-5.2
             //# When sending multiple RESET_STREAM_AT or RESET_STREAM frames for the
             //# same stream, the initiator MUST NOT increase the Reliable Size.
-            Some(before) if reliable_size >= before.reliable_size => return true,
+            Some(before) if reliable_size >= before.reliable_size => return,
             //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-5.2
             //# When sending another RESET_STREAM_AT, RESET_STREAM or STREAM frame
             //# carrying a FIN bit for the same stream, the initiator MUST NOT change
@@ -90,7 +102,6 @@ impl Streams {
         self.credit.on_freed(freed);
         self.sync_queues(key);
         self.wake_writers();
-        true
     }
 
     /// The peer knows of a reset that promised `reliable_size` bytes.
@@ -133,25 +144,18 @@ impl Streams {
         frame: ResetStreamAt,
     ) -> Result<(), TransportError> {
         let Some(key) = self.recv_key_for(frame.stream_id)? else { return Ok(()) };
+        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
+        stream.recv.check_reset_code(frame.error_code)?;
         //= https://www.rfc-editor.org/rfc/draft-ietf-quic-reliable-stream-reset#section-4
         //# If an
         //# endpoint receives a RESET_STREAM_AT frame that violates either flow
         //# control limit, it MUST close the connection with an error of type
         //# FLOW_CONTROL_ERROR.
-        let new = self.check_received(key, frame.final_size, true)?;
-        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
-        let recv = &mut stream.recv;
-        recv.check_reset_code(frame.error_code)?;
-        recv.reach(frame.final_size, true);
-        self.received = self.received.saturating_add(new);
-        self.max_data_pending |= self.window.is_short(self.received);
-        if recv.stopped {
-            let discarded = recv.discard();
-            recv.advance();
-            self.on_consumed(discarded);
-            self.settle(key);
+        if !self.reach(key, frame.final_size, true)? {
             return Ok(());
         }
+        let Some(stream) = self.store.get_mut(key) else { return Ok(()) };
+        let recv = &mut stream.recv;
         if recv.state() != RecvState::SizeKnown {
             return Ok(());
         }
@@ -175,13 +179,8 @@ impl Streams {
 
     /// Everything that was promised was read: the code of the reset, and nothing is kept.
     pub(super) fn finish_reset_at(&mut self, key: Key) -> Option<VarInt> {
-        let stream = self.store.get_mut(key)?;
-        let recv = &mut stream.recv;
-        let code = recv.reset_at.as_deref()?.code;
-        self.reassembly = self.reassembly.saturating_sub(recv.data.allocated_bytes());
-        self.gaps = self.gaps.saturating_sub(recv.data.gaps());
-        let discarded = recv.discard();
-        self.on_consumed(discarded);
+        let code = self.store.get(key)?.recv.reset_at.as_deref()?.code;
+        self.discard_received(key);
         Some(code)
     }
 }

@@ -1,11 +1,10 @@
 //! Streams by ID.
 
-use std::collections::VecDeque;
-
 use hashbrown::HashMap;
 use slab::Slab;
 
 use super::recv::RecvPart;
+use super::row::Places;
 use super::send::SendPart;
 use crate::crypto::KeyedHash;
 use crate::wire::StreamId;
@@ -20,6 +19,12 @@ pub(super) struct Key {
     pub(super) id: StreamId,
 }
 
+impl Key {
+    pub(super) fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
 /// A stream that is in use.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -28,16 +33,12 @@ pub(super) struct Stream {
     pub(super) recv: RecvPart,
     pub(super) priority: i32,
     pub(super) queued: Queued,
+    pub(super) places: Places,
 }
 
-/// Which queues a stream is in.
-#[expect(clippy::struct_excessive_bools, reason = "one per queue")]
+/// Which events of a stream wait to be polled.
 #[derive(Debug, Default)]
 pub(super) struct Queued {
-    pub(super) urgent: bool,
-    pub(super) credit: bool,
-    pub(super) data: bool,
-    pub(super) blocked_write: bool,
     pub(super) readable: bool,
     pub(super) writable: bool,
 }
@@ -79,6 +80,17 @@ impl Store {
         self.slots.get_mut(key.slot as usize).filter(|stream| stream.id == key.id)
     }
 
+    /// The key of the stream in a slot, if there is one.
+    #[inline]
+    pub(super) fn key_of(&self, slot: u32) -> Option<Key> {
+        self.slots.get(slot as usize).map(|stream| Key { slot, id: stream.id })
+    }
+
+    /// The stream in a slot, if there is one.
+    pub(super) fn in_slot(&mut self, slot: u32) -> Option<&mut Stream> {
+        self.slots.get_mut(slot as usize)
+    }
+
     pub(super) fn insert(&mut self, stream: Stream) -> Key {
         let id = stream.id;
         // More than 2^32 streams at a time do not fit into memory.
@@ -89,10 +101,10 @@ impl Store {
         key
     }
 
+    /// Lets go of a stream that waits in no row.
     pub(super) fn remove(&mut self, key: Key) {
-        if self.get(key).is_none() {
-            return;
-        }
+        let Some(stream) = self.get(key) else { return };
+        debug_assert!(stream.places.are_none(), "a stream that waits is gone");
         self.slots.remove(key.slot as usize);
         self.slot_of.remove(&key.id);
         if self.last == Some(key) {
@@ -123,12 +135,5 @@ impl Store {
 
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
-    }
-}
-
-/// Takes `key` out of a queue that has it once.
-pub(super) fn remove_key(queue: &mut VecDeque<Key>, key: Key) {
-    if let Some(at) = queue.iter().position(|queued| *queued == key) {
-        queue.remove(at);
     }
 }

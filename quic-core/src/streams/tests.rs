@@ -1,6 +1,7 @@
 #![expect(clippy::excessive_nesting, clippy::wildcard_enum_match_arm, reason = "test code")]
 
 mod delivery;
+mod early;
 mod errors;
 mod lifecycle;
 mod limits;

@@ -5,6 +5,8 @@
 //! [`SessionFactory::initial_keys`](crate::crypto::SessionFactory::initial_keys); protection is put
 //! on and taken off by [`crypto::packet_protection`](crate::crypto).
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod connection_id;
 pub mod frame;
 pub mod header;

@@ -26,6 +26,7 @@ mod preferred_address;
 mod qlog;
 mod quic_bit;
 mod random;
+mod receive_budget;
 mod recording;
 mod replay;
 mod throughput;
@@ -33,6 +34,7 @@ mod tokens;
 mod transfer;
 mod version_information;
 mod versions;
+mod world;
 
 use std::time::Duration;
 

@@ -119,7 +119,7 @@ fn slow_start_that_overruns_a_long_fast_link_does_not_end_the_connection() {
         pair.run_for(seconds(3));
         let lost = pair.client.with(client, |c| c.statistics()).packets_lost;
         assert!(pair.server.lost.is_empty() && pair.client.lost.is_empty());
-        assert!(lost > 1000, "{lost} packets of {rate}");
+        assert!(lost > 500, "{lost} packets of {rate}");
         assert!(pair.server.bytes_read(server) > rate);
     }
 }
@@ -135,7 +135,7 @@ fn loss_makes_the_window_smaller() {
     let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
     pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
     let before = pair.client.with(client, |c| c.statistics());
-    pair.to_server.loss = 0.1;
+    pair.to_server().loss = 0.1;
     let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
     pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
     let after = pair.client.with(client, |c| c.statistics());

@@ -274,6 +274,17 @@ fn an_expired_datagram_is_not_sent() {
 }
 
 #[test]
+fn a_datagram_that_expires_while_nothing_can_be_sent_is_reported_in_time() {
+    let mut pair = Pair::confirmed();
+    let soon = pair.now + DELAY;
+    pair.client.datagrams().send(datagram(b"x").expiring(soon).reported_as(3)).unwrap();
+    assert_eq!(pair.client.poll_timeout(), Some(soon));
+    pair.client.handle_timeout(soon);
+    assert_eq!(report(&mut pair.client), Some((3, DatagramOutcome::Expired)));
+    assert!(pair.client.poll_timeout().is_none_or(|at| at > soon));
+}
+
+#[test]
 fn what_arrived_before_the_peer_closed_can_be_read() {
     let mut pair = Pair::confirmed();
     pair.client.datagrams().send(datagram(b"last")).unwrap();

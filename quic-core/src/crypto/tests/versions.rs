@@ -8,6 +8,7 @@ use rustls::server::ServerSessionMemoryCache;
 
 use super::handshake::{NAME, client, server, server_from};
 use crate::crypto::{KeyChange, Level, Session, SessionFactory, TlsClientConfig};
+use crate::error::TransportErrorCode;
 use crate::wire::header::{VERSION_1, VERSION_2};
 
 /// Carries the handshake of a client that starts in `original` and is moved to `chosen`; returns
@@ -168,4 +169,35 @@ fn a_server_accepts_a_ticket_only_in_the_version_that_it_is_of() {
             assert!(resumes(&clients, stateless, [second; 2], [second; 2]));
         }
     }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9001#section-6
+//= type=test
+//# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
+//# connection error of type 0x010a, equivalent to a fatal TLS alert of
+//# unexpected_message; see Section 4.8.
+#[test]
+fn a_key_update_is_an_error_also_to_a_client_that_was_moved() {
+    let (clients, servers) = (client(&[b"h3"]), server(&[b"h3"]));
+    for chosen in [VERSION_1, VERSION_2] {
+        let (_, mut client, _, _) = connect(&clients, &servers, VERSION_1, chosen);
+        let error = client.read_handshake(Level::OneRtt, &[24, 0, 0, 1, 0]).unwrap_err();
+        assert_eq!(error.code.value(), 0x10a, "{chosen:x}");
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.5
+//= type=test
+//# If an endpoint does not expand its buffer, it MUST close
+//# the connection with a CRYPTO_BUFFER_EXCEEDED error code.
+#[test]
+fn a_server_keeps_no_more_than_16_kib_of_a_client_hello() {
+    let mut server = server(&[b"h3"]).start(VERSION_1, None, Vec::new()).unwrap();
+    server.read_handshake(Level::Initial, &[1, 0, 0xff, 0xff]).unwrap();
+    for _ in 0..15 {
+        server.read_handshake(Level::Initial, &[0; 1 << 10]).unwrap();
+    }
+    server.read_handshake(Level::Initial, &[0; (1 << 10) - 4]).unwrap();
+    let error = server.read_handshake(Level::Initial, &[0]).unwrap_err();
+    assert_eq!(error.code, TransportErrorCode::CRYPTO_BUFFER_EXCEEDED);
 }

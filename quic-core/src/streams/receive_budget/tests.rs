@@ -93,3 +93,25 @@ fn an_unlimited_budget_bounds_nothing() {
     (0..20).for_each(|_| reader.read(&mut budget));
     assert_eq!(reader.window(), 1 << 20);
 }
+
+#[test]
+fn those_who_rest_do_not_keep_the_others_small() {
+    let mut budget = ReceiveBudget::new(640_000);
+    let mut resting: Vec<_> = (0..63).map(|_| Reader::new()).collect();
+    for reader in &mut resting {
+        (0..3).for_each(|_| reader.read(&mut budget));
+        assert!(reader.window() > INITIAL);
+    }
+    let before = budget.left;
+    let mut busy = Reader::new();
+    (0..20).for_each(|_| busy.read(&mut budget));
+    assert_eq!(busy.window() - INITIAL, before - 640_000 / RESERVED_DIVISOR);
+    // As soon as the others want more, it gives back.
+    for _ in 0..40 {
+        resting.iter_mut().for_each(|reader| reader.read(&mut budget));
+        busy.read(&mut budget);
+    }
+    let share = 640_000 / 64;
+    let least = resting.iter().map(Reader::window).min().unwrap();
+    assert!(busy.window() <= INITIAL + 2 * share && least >= INITIAL + share / 2, "{least}");
+}

@@ -84,9 +84,12 @@ impl SendPart {
     }
 
     /// Back to how it was when the stream was opened, unless it was reset: nothing was sent, and
-    /// nothing may be. Returns what was written.
-    pub(super) fn restart(&mut self) -> Bytes {
-        let mut data = vec![0; usize::try_from(self.buffer.unacked_bytes()).unwrap_or_default()];
+    /// nothing may be. Returns what was written, and where it was to be reset behind that.
+    pub(super) fn restart(&mut self) -> (Bytes, Option<u64>) {
+        let promise = self.reset_at.take().filter(|_| self.state != SendState::ResetSent);
+        let reset_at = promise.map(|promise| promise.reliable_size);
+        let kept = self.buffer.unacked_bytes().min(reset_at.unwrap_or(u64::MAX));
+        let mut data = vec![0; usize::try_from(kept).unwrap_or_default()];
         let complete = self.buffer.copy_to(0, &mut data);
         debug_assert!(complete, "nothing of it was acknowledged");
         self.buffer = SendBuffer::default();
@@ -94,8 +97,9 @@ impl SendPart {
         self.blocked = BlockedReport::default();
         if self.go(SendTransition::Restart) && self.fin != Fin::Open {
             self.fin = Fin::Held;
+            self.reset_pending = false;
         }
-        data.into()
+        (data.into(), reset_at)
     }
 
     /// Whether the application can write.

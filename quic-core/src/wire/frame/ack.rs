@@ -65,6 +65,28 @@ impl<'a> Ack<'a> {
         Ok(Self { largest, encoded_delay, ecn, first_range, ranges })
     }
 
+    /// An ACK of the range from `first_range` below `largest` on, and of as many of the encoded
+    /// ranges behind it as are whole and not below packet 0; `None` if the first one is.
+    #[cfg(feature = "arbitrary")]
+    pub(in crate::wire) fn with_ranges(
+        (largest, first_range): (u64, u64),
+        encoded_delay: u64,
+        ecn: Option<EcnCounts>,
+        ranges: &'a [u8],
+    ) -> Option<Self> {
+        let mut smallest = largest.checked_sub(first_range)?;
+        let mut reader = Reader::new(ranges);
+        let mut taken = 0;
+        while let (Ok(gap), Ok(length)) = (reader.varint(), reader.varint()) {
+            let next = smallest.checked_sub(gap + 2).and_then(|next| next.checked_sub(length));
+            let Some(next) = next else { break };
+            smallest = next;
+            taken = ranges.len() - reader.remaining();
+        }
+        let ranges = ranges.get(..taken).unwrap_or_default();
+        Some(Self { largest, encoded_delay, ecn, first_range, ranges })
+    }
+
     /// The acknowledged packet numbers, highest range first.
     #[inline]
     pub fn ranges(&self) -> AckRanges<'a> {
