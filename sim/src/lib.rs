@@ -70,4 +70,6 @@ pub mod network;
 pub mod null_tls;
 pub mod pair;
 pub mod seeds;
+#[cfg(feature = "driver")]
+pub mod tasks;
 pub mod world;
