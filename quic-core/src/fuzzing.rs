@@ -34,8 +34,7 @@ use crate::wire::header::{
     read_truncated_number, write_long_header,
 };
 use crate::wire::{
-    ConnectionId, PacketNumberLength, RangeSet, Reader, Writer, expand_packet_number,
-    varint_length,
+    ConnectionId, PacketNumberLength, RangeSet, Reader, Writer, expand_packet_number, varint_length,
 };
 
 /// Reads the headers of all packets of a datagram. The first byte selects how long the connection

@@ -96,7 +96,11 @@ impl Run {
                 self.controller.on_persistent_congestion(self.now);
                 self.rtt.on_persistent_congestion();
                 let minimum = self.minimum();
-                assert_eq!(self.controller.window(), minimum, "the window is the smallest there is");
+                assert_eq!(
+                    self.controller.window(),
+                    minimum,
+                    "the window is the smallest there is"
+                );
             }
             _ => self.lie(input),
         }

@@ -137,8 +137,11 @@ impl End {
     }
 
     fn open(&mut self, input: &mut Input<'_>) {
-        let direction =
-            if input.byte() & 1 == 0 { Direction::Bidirectional } else { Direction::Unidirectional };
+        let direction = if input.byte() & 1 == 0 {
+            Direction::Bidirectional
+        } else {
+            Direction::Unidirectional
+        };
         if let Ok(id) = self.streams.open(direction) {
             self.written.insert(id, Written::default());
             if direction == Direction::Bidirectional {

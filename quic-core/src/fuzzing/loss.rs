@@ -214,9 +214,8 @@ impl Run {
         let is_lie = ack.largest >= self.model.next_number() || lies.next().is_some();
         let mut named = Named::default();
         let context = self.recovery.ack_context(self.path);
-        let outcome = self
-            .sent
-            .on_ack(self.now, ack, context, |packet, frame| named.add(packet, frame));
+        let outcome =
+            self.sent.on_ack(self.now, ack, context, |packet, frame| named.add(packet, frame));
         assert_eq!(outcome.is_err(), is_lie, "an ACK of what was sent, and of nothing else");
         let outcome = outcome.ok()?;
         let (mut bytes, mut spurious) = (0, 0);
@@ -256,9 +255,8 @@ impl Run {
     fn detect_lost(&mut self) {
         let thresholds = self.recovery.loss_thresholds(&self.rtt, self.path);
         let mut named = Named::default();
-        let outcome = self
-            .sent
-            .detect_lost(self.now, &thresholds, |packet, frame| named.add(packet, frame));
+        let outcome =
+            self.sent.detect_lost(self.now, &thresholds, |packet, frame| named.add(packet, frame));
         let mut bytes = 0;
         for number in &named.0 {
             let packet = self.model.get(*number).copied();
@@ -276,9 +274,10 @@ impl Run {
         });
         assert_eq!(overdue.next().map(|(number, _)| number), None, "it is to be declared lost");
         let largest = self.model.largest_acked.unwrap_or(0);
-        let waiting = self.model.numbered().find(|(number, packet)| {
-            packet.is_in_flight() && *number < largest
-        });
+        let waiting = self
+            .model
+            .numbered()
+            .find(|(number, packet)| packet.is_in_flight() && *number < largest);
         let due = waiting.map(|(_, packet)| packet.new.time_sent + thresholds.time_threshold);
         assert_eq!(self.sent.loss_time(), due, "the timer is that of the first that may be lost");
         self.recovery.on_lost(self.now, &outcome, &self.rtt, MAX_ACK_DELAY);
@@ -289,9 +288,10 @@ impl Run {
         let mut numbers = Vec::new();
         self.sent.requeue_for_probe(most, |frame| numbers.push(number_in(frame)));
         numbers.dedup();
-        let oldest = self.model.numbered().filter(|(_, packet)| {
-            packet.fate == Fate::Outstanding && packet.new.ack_eliciting
-        });
+        let oldest = self
+            .model
+            .numbered()
+            .filter(|(_, packet)| packet.fate == Fate::Outstanding && packet.new.ack_eliciting);
         let oldest = oldest.map(|(number, _)| number).take(most);
         assert!(oldest.eq(numbers.iter().copied()), "the oldest are sent again: {numbers:?}");
     }

@@ -95,7 +95,8 @@ impl Run {
         if duplicate {
             return;
         }
-        let ecn = [None, Some(EcnCodepoint::Ect0), Some(EcnCodepoint::Ect1), Some(EcnCodepoint::Ce)];
+        let ecn =
+            [None, Some(EcnCodepoint::Ect0), Some(EcnCodepoint::Ect1), Some(EcnCodepoint::Ce)];
         let ecn = ecn.get(usize::from(kind >> 2 & 3)).copied().flatten();
         let index = usize::from(kind >> 2 & 3).checked_sub(1);
         if let Some(count) = index.and_then(|index| self.counts.get_mut(index)) {
@@ -120,7 +121,8 @@ impl Run {
         assert!(written.is_ok(), "any ACK fits into a packet");
         let length = packet.length();
         self.owed_since = None;
-        let Some(Ok(Frame::Ack(ack))) = Frames::new(memory.get(..length).unwrap_or_default()).next()
+        let Some(Ok(Frame::Ack(ack))) =
+            Frames::new(memory.get(..length).unwrap_or_default()).next()
         else {
             return;
         };

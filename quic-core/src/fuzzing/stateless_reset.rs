@@ -107,8 +107,7 @@ fn check(
     input: &mut Input<'_>,
 ) {
     let bound = (0..u32::from(PATHS)).filter_map(|path| ids.of_path(path));
-    let mut in_use: Vec<u64> =
-        bound.chain([ids.active()]).filter_map(sequence_of).collect();
+    let mut in_use: Vec<u64> = bound.chain([ids.active()]).filter_map(sequence_of).collect();
     in_use.retain(|sequence| *sequence != 0 || first_has_token);
     for sequence in 0..u64::from(SEQUENCES) {
         let expected = in_use.contains(&sequence);
