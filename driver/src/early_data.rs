@@ -19,6 +19,8 @@ use crate::waiting::Topic;
 #[must_use = "dropping it gives rejected data up"]
 pub struct EarlyData {
     place: Place<Arc<ConnectionRef>>,
+    /// Whether it told the outcome, which decides from then on.
+    told: bool,
 }
 
 /// What became of 0-RTT. The handshake is complete.
@@ -33,7 +35,8 @@ pub enum EarlyDataOutcome {
 impl EarlyData {
     pub(crate) fn new(connection: Arc<ConnectionRef>) -> Self {
         connection.lock().keeps_rejected = true;
-        Self { place: Place { connection, topic: Topic::Connected, ticket: None } }
+        let place = Place { connection, topic: Topic::Connected, ticket: None };
+        Self { place, told: false }
     }
 }
 
@@ -47,6 +50,7 @@ impl Future for EarlyData {
             }
             state.check().err().map(Err)
         });
+        self.told |= outcome.is_ready();
         outcome.map_ok(|rejected| {
             if !rejected {
                 return EarlyDataOutcome::Accepted;
@@ -59,10 +63,15 @@ impl Future for EarlyData {
 
 impl Drop for EarlyData {
     fn drop(&mut self) {
-        let mut state = self.place.connection.lock();
-        // From the outcome on, it decides.
-        if !state.connected {
-            state.keeps_rejected = false;
+        if self.told {
+            return;
+        }
+        let connection = &self.place.connection;
+        let mut state = connection.lock();
+        state.keeps_rejected = false;
+        // Nobody is going to hear of it any more.
+        if state.has_rejected() {
+            discard(connection, state);
         }
     }
 }
@@ -95,11 +104,14 @@ impl RejectedEarlyData {
 impl Drop for RejectedEarlyData {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            let mut state = connection.lock();
-            state.early_streams_gone = true;
-            decide(&connection, state, quic_core::Connection::discard_early_data);
+            discard(&connection, connection.lock());
         }
     }
+}
+
+fn discard(connection: &ConnectionRef, mut state: MutexGuard<'_, ConnectionState>) {
+    state.early_streams_gone = true;
+    decide(connection, state, quic_core::Connection::discard_early_data);
 }
 
 fn decide(

@@ -71,6 +71,14 @@ impl ConnectionRecorder for Spanned {
                 let (number, trigger) = (loss.number, loss.trigger);
                 debug!(parent: parent, packet_type = ?loss.packet_type, number, ?trigger, "lost");
             }
+            Record::RetryReceived(retry) => {
+                let (version, token_length) = (retry.version, retry.token_length);
+                debug!(parent: parent, version, token_length, "Retry");
+            }
+            Record::VersionNegotiationReceived(packet) => {
+                let versions = packet.versions().collect::<Vec<_>>();
+                debug!(parent: parent, ?versions, "Version Negotiation");
+            }
             Record::PacketDiscarded { reason } => debug!(parent: parent, ?reason, "dropped"),
             Record::PacketSent(packet) => {
                 let (number, length) = (packet.header.number, packet.length);

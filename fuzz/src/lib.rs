@@ -5,6 +5,15 @@
 //! from in `corpus/<name>/`. On stable, `cargo test -p fuzz` replays all of them; on nightly,
 //! `cargo fuzz run --features libfuzzer <name>` looks for more.
 
+pub mod attack;
+pub mod input;
+pub mod open_tls;
+pub mod reference;
+
+mod connections;
+mod differential;
+mod endpoints;
+
 use quic_core::fuzzing;
 
 /// A target: its name and its function.
@@ -13,7 +22,13 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, by name.
 pub const TARGETS: &[Target] = &[
     ("client_parameters", fuzzing::client_parameters),
+    ("coalesced", endpoints::coalesced),
     ("congestion", fuzzing::congestion),
+    ("connection_frames_1rtt", connections::frames_1rtt),
+    ("connection_frames_handshake", connections::frames_handshake),
+    ("differential", differential::differential),
+    ("endpoint_datagrams", endpoints::endpoint_datagrams),
+    ("evil_server", connections::evil_server),
     ("flow_control", fuzzing::flow_control),
     ("frame_sequence", fuzzing::frame_sequence),
     ("frames", fuzzing::frames),
@@ -24,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("range_set", fuzzing::range_set),
     ("reassembler", fuzzing::reassembler),
     ("received_packets", fuzzing::received_packets),
+    ("retry_packet", endpoints::retry_packet),
     ("retry_token", fuzzing::retry_token),
     ("send_buffer", fuzzing::send_buffer),
     ("server_parameters", fuzzing::server_parameters),
@@ -31,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("streams_frames", fuzzing::streams_frames),
     ("timers", fuzzing::timers),
     ("varint", fuzzing::varint),
+    ("version_negotiation", endpoints::version_negotiation),
 ];
 
 /// Runs the target of this name once.

@@ -1,15 +1,28 @@
 //! Replays every target on stable: its corpus, then random inputs.
 //!
-//! A failure prints the seed of its input; `QUIC_SEED=<seed>` runs that input alone.
+//! A failure prints the seed of its input; `QUIC_SEED=<seed>` runs that input alone, and
+//! `QUIC_SEEDS=<number>` runs more or fewer than usual.
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fuzz::TARGETS;
+use fuzz::{TARGETS, Target};
 
 /// Random inputs per target.
-const INPUTS: u64 = 10_000;
+const INPUTS: u64 = 5_000;
+/// Random inputs for each of those that simulate whole connections.
+const SIMULATIONS: u64 = 400;
+/// Those targets.
+const SIMULATED: &[&str] = &[
+    "coalesced",
+    "connection_frames_1rtt",
+    "connection_frames_handshake",
+    "endpoint_datagrams",
+    "evil_server",
+    "retry_packet",
+    "version_negotiation",
+];
 /// In bytes.
 const MAXIMUM_INPUT_LENGTH: u64 = 512;
 
@@ -74,6 +87,12 @@ impl Random {
     }
 }
 
+/// The targets to run: all, or the one that `QUIC_TARGET` names.
+fn targets() -> impl Iterator<Item = &'static Target> {
+    let chosen = std::env::var("QUIC_TARGET").ok();
+    TARGETS.iter().filter(move |(name, _)| chosen.as_ref().is_none_or(|chosen| chosen == name))
+}
+
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -88,7 +107,7 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn every_target_survives_its_corpus() {
-    for (target, run) in TARGETS {
+    for (target, run) in targets() {
         let corpus = corpus(target);
         assert!(!corpus.is_empty(), "{target} has nothing to start from");
         for (path, input) in corpus {
@@ -100,14 +119,16 @@ fn every_target_survives_its_corpus() {
 
 #[test]
 fn every_target_survives_random_inputs() {
-    let seeds = match std::env::var("QUIC_SEED") {
-        Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (0..INPUTS).collect(),
-    };
-    for (target, run) in TARGETS {
+    let variable = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    for (target, run) in targets() {
+        let usual = if SIMULATED.contains(target) { SIMULATIONS } else { INPUTS };
+        let seeds = match variable("QUIC_SEED") {
+            Some(seed) => seed..seed + 1,
+            None => 0..variable("QUIC_SEEDS").unwrap_or(usual),
+        };
         let corpus = corpus(target);
-        for seed in &seeds {
-            let input = Random(*seed).input(&corpus);
+        for seed in seeds {
+            let input = Random(seed).input(&corpus);
             let _culprit = Culprit { target, input: format!("QUIC_SEED={seed}") };
             run(&input);
         }
@@ -123,6 +144,7 @@ fn every_target_has_an_entry_point_for_libfuzzer() {
         assert!(source.contains(&format!("\"{target}\"")), "{path} runs its target");
         assert!(manifest.contains(&path), "{path} is a binary");
     }
+    // And one for all of them.
     let entry_points = fs::read_dir(folder("fuzz_targets")).unwrap().count();
-    assert_eq!(entry_points, TARGETS.len(), "an entry point per target");
+    assert_eq!(entry_points, TARGETS.len() + 1, "an entry point per target");
 }

@@ -134,6 +134,14 @@ impl Events<'_> {
             Record::PacketSent(packet) => {
                 self.event("quic:packet_sent", |data| packets::write(data, packet));
             }
+            Record::RetryReceived(retry) => {
+                self.event("quic:packet_received", |data| packets::write_retry(data, retry));
+            }
+            Record::VersionNegotiationReceived(packet) => {
+                self.event("quic:packet_received", |data| {
+                    packets::write_version_negotiation(data, packet);
+                });
+            }
             _ => self.other_record(record),
         }
     }

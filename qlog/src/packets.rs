@@ -2,7 +2,7 @@
 
 use quic_core::{
     Datagrams, DiscardReason, EcnCodepoint, LossTrigger, PacketHeader, PacketLoss, PacketRecord,
-    PacketTrigger, PacketType,
+    PacketTrigger, PacketType, RetryRecord, VersionNegotiationRecord,
 };
 
 use crate::frames;
@@ -64,11 +64,45 @@ fn write_header(object: &mut Object<'_>, header: &PacketHeader) {
         object.object("token").object("raw").plain("length", length);
     }
     if let Some(source) = header.source_id {
-        object.plain("scil", source.length());
-        object.plain("dcil", header.destination_id.length());
-        object.hex("scid", source.as_slice());
-        object.hex("dcid", header.destination_id.as_slice());
+        write_ids(object, source.as_slice(), header.destination_id.as_slice());
     }
+}
+
+fn write_ids(header: &mut Object<'_>, source: &[u8], destination: &[u8]) {
+    header.plain("scil", source.len());
+    header.plain("dcil", destination.len());
+    header.hex("scid", source);
+    header.hex("dcid", destination);
+}
+
+pub(crate) fn write_retry(data: &mut Object<'_>, retry: &RetryRecord) {
+    let mut header = data.object("header");
+    header.quoted("packet_type", "retry");
+    let mut token = header.object("token");
+    token.quoted("type", "retry");
+    token.object("raw").plain("length", retry.token_length);
+    drop(token);
+    header.quoted("version", format_args!("{:08x}", retry.version));
+    write_ids(&mut header, retry.source_id.as_slice(), retry.destination_id.as_slice());
+    drop(header);
+    data.object("raw").plain("length", retry.length);
+}
+
+pub(crate) fn write_version_negotiation(
+    data: &mut Object<'_>,
+    packet: &VersionNegotiationRecord<'_>,
+) {
+    let mut header = data.object("header");
+    header.quoted("packet_type", "version_negotiation");
+    header.quoted("version", "00000000");
+    write_ids(&mut header, packet.source_id, packet.destination_id);
+    drop(header);
+    let mut versions = data.array("supported_versions");
+    for version in packet.versions() {
+        quoted(versions.value(), format_args!("{version:08x}"));
+    }
+    drop(versions);
+    data.object("raw").plain("length", packet.length);
 }
 
 pub(crate) fn write_buffered(data: &mut Object<'_>, of: PacketType, length: usize) {

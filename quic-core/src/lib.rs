@@ -185,7 +185,7 @@ pub use recorder::{
     AckedRanges, CongestionState, ConnectionRecorder, ConnectionState, Datagrams, EcnTotals,
     FrameRecord, KeyTrigger, LossTrigger, Metrics, Origin, PacketHeader, PacketLoss, PacketRecord,
     PacketTrigger, ParameterValue, Parameters, PathRecord, Payload, Record, Recorder,
-    RecoveryParameters, SharedRecorder, Subject, Timer,
+    RecoveryParameters, RetryRecord, SharedRecorder, Subject, Timer, VersionNegotiationRecord,
 };
 pub use rustls;
 pub use socket_multiplexer::SocketMultiplexer;

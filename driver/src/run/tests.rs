@@ -255,6 +255,19 @@ fn the_timer_is_set_for_the_first_deadline_and_left_alone_while_deadlines_move_a
 }
 
 #[test]
+fn an_earlier_deadline_sets_the_timer_anew() {
+    let mut play = Play::new(1);
+    let _connecting = play.connect();
+    play.settle();
+    let probe = *play.stage.resets.borrow().last().unwrap();
+    // The socket that is left is looked at before that.
+    play.endpoint.rebind(Played::new(&play.stage, 4435)).unwrap();
+    play.settle();
+    let tidy = *play.stage.resets.borrow().last().unwrap();
+    assert!(tidy < probe);
+}
+
+#[test]
 fn one_seed_and_one_clock_give_the_same_datagrams_and_another_seed_others() {
     let sent = |seed| {
         let mut play = Play::new(seed);

@@ -80,8 +80,13 @@ pub struct Reference {
     received: u64,
     /// Streams that it opened, of each direction.
     opened: [u64; 2],
-    /// Connection IDs that it issued after the first one.
+    /// Connection IDs that it issued, and was not told to retire.
+    ids: BTreeMap<u64, Vec<u8>>,
     largest_id: u64,
+    /// Connection IDs that it was given.
+    issued: Vec<Vec<u8>>,
+    /// Codes of errors that it told its peer.
+    closes: Vec<u64>,
     /// Packet numbers that it used, in each space.
     sent: [BTreeSet<u64>; 3],
     /// Packets that it was sent, in each space.
@@ -116,7 +121,10 @@ impl Reference {
             streams: BTreeMap::new(),
             received: 0,
             opened: [0; 2],
+            ids: BTreeMap::new(),
             largest_id: 0,
+            issued: Vec::new(),
+            closes: Vec::new(),
             sent: Default::default(),
             heard: Default::default(),
             challenges: BTreeSet::new(),
@@ -127,6 +135,43 @@ impl Reference {
     /// Nothing that comes from now on is sure to be taken.
     pub fn doubt(&mut self) {
         self.vague = true;
+    }
+
+    /// Whether rules are not certain any more.
+    pub fn is_vague(&self) -> bool {
+        self.vague
+    }
+
+    /// Connection IDs that it was given after the first.
+    pub fn issued(&self) -> &[Vec<u8>] {
+        &self.issued
+    }
+
+    /// Codes of errors that it told its peer.
+    pub fn closes(&self) -> &[u64] {
+        &self.closes
+    }
+
+    /// The ID that it chose in the handshake.
+    pub fn on_first_id(&mut self, id: &[u8]) {
+        if self.largest_id == 0 {
+            self.ids.insert(0, id.to_vec());
+        }
+    }
+
+    /// An ID that leads to it.
+    pub fn usable_id(&self) -> Option<&[u8]> {
+        self.ids.first_key_value().map(|(_, id)| id.as_slice())
+    }
+
+    /// The honest end sent these frames.
+    pub fn on_told(&mut self, mut payload: &[u8]) {
+        while let Ok(frame) = frames::first(payload) {
+            payload = payload.get(frame.length..).unwrap_or_default();
+            if frame.ty == 0x1a {
+                self.challenges.insert(frame.data.to_vec());
+            }
+        }
     }
 
     /// What the frames of a packet that the endpoint takes have to cause, in order, until one ends
@@ -187,10 +232,18 @@ impl Reference {
             (0x15, [id, ..]) => self.judge_use(*id, self.victim),
             (0x06, _) => May(HANDSHAKE),
             (0x07 | 0x1e, _) if self.victim == Side::Server => Must(VIOLATION),
-            (0x18, _) => May(IDS),
+            (0x18, _) => {
+                self.issued.push(frame.data.to_vec());
+                May(IDS)
+            }
             (0x19, [sequence]) if *sequence > self.largest_id => Must(VIOLATION),
             // It may be the ID of the very packet.
-            (0x19, _) => May(VIOLATION),
+            (0x19, [sequence]) => {
+                self.ids.remove(sequence);
+                // Without another one nothing gets there.
+                self.vague |= self.ids.is_empty();
+                May(VIOLATION)
+            }
             (0x1a, _) => {
                 self.challenges.insert(frame.data.to_vec());
                 Fine
@@ -307,7 +360,11 @@ impl Reference {
                     *before = (*before).max(*maximum);
                 }
             }
-            (0x18, [sequence, _]) => self.largest_id = self.largest_id.max(*sequence),
+            (0x18, [sequence, _]) => {
+                self.largest_id = self.largest_id.max(*sequence);
+                self.ids.insert(*sequence, frame.data.to_vec());
+            }
+            (0x1c, [code, _]) => self.closes.push(*code),
             (0x1b, _) => {
                 assert!(self.challenges.contains(frame.data), "nobody asked for this");
             }

@@ -118,27 +118,35 @@ pub struct Read<'a> {
 }
 
 /// Reads the packets of datagrams of one endpoint, in the order in which they were sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PacketReader {
+    sender: Side,
     /// The next number in each space.
     next: [u64; 3],
 }
 
 impl PacketReader {
+    /// Reads what `sender` sends.
+    pub fn new(sender: Side) -> Self {
+        Self { sender, next: [0; 3] }
+    }
+
     /// The packets of a datagram; those that cannot be read, such as Retry, are left out.
-    pub fn read<'a>(&mut self, datagram: &'a [u8]) -> Vec<Read<'a>> {
+    /// Packets with short headers go to one of `ids`, or to an ID of eight bytes.
+    pub fn read<'a>(&mut self, datagram: &'a [u8], ids: &[Vec<u8>]) -> Vec<Read<'a>> {
         let mut cursor = Cursor(datagram);
         let mut packets = Vec::new();
-        while let Some(packet) = self.packet(&mut cursor) {
+        while let Some(packet) = self.packet(&mut cursor, ids) {
             packets.push(packet);
         }
         packets
     }
 
-    fn packet<'a>(&mut self, cursor: &mut Cursor<'a>) -> Option<Read<'a>> {
+    fn packet<'a>(&mut self, cursor: &mut Cursor<'a>, ids: &[Vec<u8>]) -> Option<Read<'a>> {
         let first = cursor.byte()?;
+        let known = ids.iter().filter(|id| cursor.0.starts_with(id)).map(Vec::len).max();
         let (kind, to, from, token, length) = if first & 0x80 == 0 {
-            let to = cursor.bytes(ID_LENGTH)?;
+            let to = cursor.bytes(known.unwrap_or(ID_LENGTH))?;
             (Kind::OneRtt, to, &[][..], &[][..], cursor.0.len())
         } else {
             let version = cursor.bytes(4)?;
@@ -162,8 +170,13 @@ impl PacketReader {
         let mut body = Cursor(cursor.bytes(length)?);
         let length = usize::from(first & 3) + 1;
         let truncated = body.bytes(length)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let (payload, tag) = body.0.split_last_chunk::<TAG_LENGTH>()?;
+        let generation = Generation(tag.first()? >> 1);
+        // A stateless reset looks like a packet, too.
+        if *tag != generation.tag(self.sender) {
+            return None;
+        }
         let number = self.expand(kind, truncated, 8 * length);
-        let payload = body.0.get(..body.0.len().checked_sub(TAG_LENGTH)?)?;
         Some(Read { kind, to, from, token, number, payload })
     }
 

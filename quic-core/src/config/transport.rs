@@ -260,3 +260,6 @@ impl TransportConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

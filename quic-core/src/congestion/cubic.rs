@@ -10,7 +10,7 @@ use super::window::{MAX_WINDOW, RecoveryPeriod, Window};
 use super::{Acked, Congestion, CongestionController, Rtt, Sent};
 use crate::instant::Instant;
 
-/// The constant C, in datagrams per second cubed (RFC 9438 §5).
+/// The constant C, in datagrams per second cubed (RFC 9438 §5.1).
 const C: f64 = 0.4;
 
 /// What is left of the window after a congestion event (RFC 9438 §4.6).
@@ -98,7 +98,7 @@ impl CongestionController for Cubic {
             self.limited_since.get_or_insert(now);
             return;
         }
-        // Time in which the window could not grow does not count (RFC 9438 §5.8).
+        // Time in which the window could not grow does not count (RFC 9438 §4.2, §5.8).
         if let Some(since) = self.limited_since.take() {
             self.state.exclude(now, since);
         }
@@ -107,6 +107,8 @@ impl CongestionController for Cubic {
             return;
         }
         let window = state.window.bytes();
+        // RFC 9438 §4.10: slow start up to the threshold, the first one by HyStart++. Where it ends
+        // without a loss, congestion avoidance begins at its plateau, since none is known.
         match state.slow_start_threshold {
             None => {
                 let hystart = self.hystart.get_or_insert_with(|| Box::new(HyStart::new(now)));
@@ -140,8 +142,11 @@ impl CongestionController for Cubic {
     }
 
     fn on_spurious_congestion(&mut self, _now: Instant) {
-        if let Some(mut before) = self.before_event.take() {
-            let window = before.window.bytes().max(self.state.window.bytes());
+        // RFC 9438 §4.9.2: all is as it was, unless the window has outgrown that by now.
+        if let Some(mut before) = self.before_event.take()
+            && self.state.window.bytes() < before.window.bytes()
+        {
+            let window = before.window.bytes();
             before.window = self.state.window;
             before.window.set(window);
             self.state = *before;
@@ -179,9 +184,12 @@ impl State {
     /// Multiplicative decrease and fast convergence (RFC 9438 §4.6, §4.7).
     fn reduce(&mut self, now: Instant) {
         let window = to_float(self.window.bytes());
-        // If the window did not even get back to where it was, others need room.
+        // Fast convergence (RFC 9438 §4.7): if the window did not even get back to where it was,
+        // others need room.
         self.plateau =
             if window < self.plateau { window * f64::midpoint(1.0, BETA) } else { window };
+        // RFC 9438 §4.6. The window did not grow while it was not used up, so that it is as good a
+        // measure as what is in flight.
         self.prior = window;
         self.period.begin(now);
         self.window.set(to_bytes(window * BETA));
@@ -199,12 +207,15 @@ impl State {
             self.epoch.get_or_insert_with(|| Epoch::begin(now, window, plateau, mtu).into());
         // One ACK frame never acknowledges more than a window.
         let share = (to_float(acked) / window).min(1.0);
+        // W_est (RFC 9438 §4.3, Figure 4), as fast as Reno once it is where the last reduction was.
         let alpha = if epoch.reno < self.prior { ALPHA } else { 1.0 };
         epoch.reno = (epoch.reno + alpha * mtu * share).min(to_float(MAX_WINDOW));
         let elapsed = now - epoch.start;
         let grown = if epoch.cubic(elapsed, mtu) < epoch.reno {
+            // The Reno-friendly region (RFC 9438 §4.3).
             epoch.reno.max(window)
         } else {
+            // The concave and the convex region (RFC 9438 §4.4, §4.5), with the bounds of §4.2.
             let target = epoch.cubic(elapsed.saturating_add(round_trip), mtu);
             let target = target.clamp(window, window * 1.5);
             window + (target - window) * share
@@ -224,6 +235,8 @@ impl State {
 }
 
 impl Epoch {
+    /// With K (RFC 9438 §4.2, Figure 2), which is 0 where the window is at the plateau already
+    /// (§4.8, §4.10).
     fn begin(now: Instant, window: f64, plateau: f64, mtu: f64) -> Self {
         let below = (plateau - window).max(0.0);
         Self {

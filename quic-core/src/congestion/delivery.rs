@@ -79,12 +79,12 @@ impl DeliverySampler {
         self.app_limited_until > 0
     }
 
-    /// There is nothing to send, although it would be permitted.
+    /// There is nothing to send, although it would be permitted (§4.1.2.4).
     pub(crate) fn mark_app_limited(&mut self, in_flight: u64) {
         self.app_limited_until = self.delivered.saturating_add(in_flight).max(1);
     }
 
-    /// A packet was sent; `in_flight` counts it already.
+    /// A packet was sent; `in_flight` counts it already (§4.1.2.2).
     pub(crate) fn on_sent(
         &mut self,
         now: Instant,
@@ -111,8 +111,8 @@ impl DeliverySampler {
         space.of_mut(&mut self.records).push_back(record);
     }
 
-    /// A packet was acknowledged, one of those of the ACK frame that [`Self::take_sample`] ends.
-    /// May be told more than once.
+    /// A packet was acknowledged, one of those of the ACK frame that [`Self::take_sample`] ends
+    /// (UpdateRateSample, §4.1.2.3). May be told more than once.
     pub(crate) fn on_acked(&mut self, now: Instant, space: SpaceId, number: u64) {
         let Some(record) = self.settle(space, number) else { return };
         self.delivered = self.delivered.saturating_add(record.size.into());
@@ -155,7 +155,7 @@ impl DeliverySampler {
     }
 
     /// The sample that the ACK frame gives whose packets were told; `minimum` is the path's
-    /// smallest round-trip time.
+    /// smallest round-trip time (GenerateRateSample, §4.1.2.3).
     pub(crate) fn take_sample(&mut self, now: Instant, minimum: Duration) -> Option<RateSample> {
         if self.delivered > self.app_limited_until {
             self.app_limited_until = 0;
@@ -186,6 +186,12 @@ impl DeliverySampler {
     /// Forgets the packets of a space: nothing will be heard of them.
     pub(crate) fn forget(&mut self, space: SpaceId) {
         *space.of_mut(&mut self.records) = VecDeque::new();
+    }
+
+    /// Packets that are remembered.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.records.iter().map(VecDeque::len).sum()
     }
 
     /// Takes a packet out of those in flight; `None` if it is not one of them.

@@ -67,8 +67,9 @@ pub trait CongestionController: Send + fmt::Debug {
     /// Bytes per second to pace with, where the controller has an opinion; else the pacer follows
     /// the window and the round-trip time (RFC 9002 §7.7).
     ///
-    /// At any rate, what is sent at once is what the rate allows in 1 ms, but no less than two
-    /// datagrams and no more than 64 KiB; after a pause it is up to ten datagrams.
+    /// At any rate, what is waited for and sent at once is what the rate allows in 1 ms, but no less
+    /// than two datagrams and no more than 64 KiB; after a pause it is up to what the rate allows in
+    /// 2 ms, or ten datagrams.
     fn pacing_rate(&self) -> Option<u64> {
         None
     }

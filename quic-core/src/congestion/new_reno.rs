@@ -118,8 +118,11 @@ impl CongestionController for NewReno {
     }
 
     fn on_spurious_congestion(&mut self, _now: Instant) {
-        if let Some(mut before) = self.before_event.take() {
-            let window = before.window.bytes().max(self.state.window.bytes());
+        // As CUBIC does (RFC 9438 §4.9.2), which RFC 9002 leaves open.
+        if let Some(mut before) = self.before_event.take()
+            && self.state.window.bytes() < before.window.bytes()
+        {
+            let window = before.window.bytes();
             before.window = self.state.window;
             before.window.set(window);
             self.state = *before;

@@ -16,7 +16,7 @@ const INITIAL_BURST_PACKETS: u64 = 10;
 /// The least that is waited for, in packets.
 const MIN_BURST_PACKETS: u64 = 2;
 
-/// A whole batch for the kernel to segment, in bytes. No burst need be larger.
+/// A whole batch for the kernel to segment, in bytes. No more is waited for.
 const MAX_BURST: u64 = 64 << 10;
 
 /// Bursts are as long as this at most, at the pacing rate, unless they are two packets.
@@ -25,7 +25,8 @@ const BURST_TIME: Duration = Duration::from_millis(1);
 /// For how long credit accrues: a timer may be late by about as much without loss of throughput.
 const CREDIT_TIME: Duration = Duration::from_millis(2);
 
-/// Round-trip times up to this are too short for timers to divide.
+/// Round-trip times up to this are too short for timers to divide: RFC 9002 §7.7 wants bursts to be
+/// paced or limited, but there a limit would be one on the throughput, and the window has to do.
 const UNPACED_RTT: Duration = Duration::from_millis(1);
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
@@ -126,6 +127,8 @@ impl Pacer {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
         //# Senders SHOULD limit bursts to the initial congestion window; see
         //# Section 7.2.
+        // The sentence after it permits more where the path is known to absorb more: what it carries
+        // in a time that timers are late by.
         in_time(rate, CREDIT_TIME).max(burst).max(u64::from(self.mtu) * INITIAL_BURST_PACKETS)
     }
 }

@@ -93,6 +93,7 @@ impl Owners<'_> {
                 self.handshake.on_crypto_acked(self.space, offset, length);
             }
             SentFrame::Datagram { report } => self.datagram(|it| it.on_acked(report)),
+            SentFrame::HandshakeDone => self.handshake.on_done_acked(),
             SentFrame::NewConnectionId { sequence } => self.local_ids.on_acked(sequence),
             SentFrame::NewToken { index } => self.handshake.on_token_acked(index),
             SentFrame::ResetStream { id } => self.streams.get().on_reset_acked(id),
@@ -104,7 +105,6 @@ impl Owners<'_> {
                 self.streams.get().on_stream_acked(id, offset, length, fin);
             }
             SentFrame::DataBlocked
-            | SentFrame::HandshakeDone
             | SentFrame::ImmediateAck
             | SentFrame::MaxData
             | SentFrame::MaxStreamData { .. }
@@ -382,7 +382,7 @@ impl Connection {
             owners.on_datagram_lost(frame);
         });
         self.paths.active_mut().on_discarded(given_up);
-        self.paths.active_mut().on_space_discarded(SpaceId::Initial);
+        self.paths.active_mut().on_space_discarded(space);
     }
 
     /// The keys of a space are dropped, and with them everything in flight (RFC 9001 §4.9).

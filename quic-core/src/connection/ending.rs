@@ -64,8 +64,6 @@ impl Connection {
         if self.lifecycle.drain(now, pto, error) {
             self.on_over(now, None, true);
         }
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
-        //# An endpoint MUST NOT send further packets.
         self.ending.close = None;
         self.leave(None);
         self.record_changes(now, Origin::Remote);

@@ -7,6 +7,7 @@ use super::{Connection, Role};
 use crate::crypto::is_retry_authentic;
 use crate::error::{DiscardReason, TransportError};
 use crate::instant::Instant;
+use crate::recorder::{Record, RetryRecord};
 use crate::wire::header::RetryHeader;
 use crate::wire::{Side, SpaceId};
 
@@ -17,6 +18,7 @@ impl Connection {
             self.discard(now, DiscardReason::Unexpected);
             return;
         }
+        self.record(now, &Record::RetryReceived(RetryRecord::new(retry, packet.len())));
         let Role::Client(client) = &mut self.role else { return };
         //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
         //# The client MUST NOT use a different version in the subsequent Initial packet that
@@ -53,10 +55,6 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
         //# A client SHOULD attempt
         //# to resend data in 0-RTT packets after it sends a new Initial packet.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
-        //# New packet numbers MUST be used for any new packets that are sent;
-        //# as described in Section 17.2.5.3, reusing packet numbers could
-        //# compromise packet protection.
         if self.sends_early() {
             self.resend_all(SpaceId::Application);
         }

@@ -24,6 +24,8 @@ pub(super) struct Received {
     pub(super) destination_id: ConnectionId,
     /// The connection ID that a long header says to answer to.
     pub(super) source_id: Option<ConnectionId>,
+    /// Of a long header, if it is not the version that the connection was in.
+    pub(super) other_version: Option<u32>,
     /// Bytes of the protected packet.
     pub(super) length: usize,
 }
@@ -137,6 +139,7 @@ impl Connection {
             Frame::NewConnectionId(frame) => {
                 self.remote_ids.handle_new_connection_id(&frame)?;
                 self.refresh_path_ids();
+                self.seek_preferred_address(received.now);
                 Ok(())
             }
             Frame::RetireConnectionId(frame) => {

@@ -56,6 +56,7 @@ enum Announcement {
     NotDue,
     Due,
     Sent,
+    Acknowledged,
 }
 
 /// A NEW_TOKEN token for the client, kept until it is acknowledged.
@@ -261,7 +262,13 @@ impl Handshake {
     //# The HANDSHAKE_DONE frame MUST be retransmitted until it is
     //# acknowledged.
     pub(super) fn on_done_lost(&mut self) {
-        self.done = Announcement::Due;
+        if self.done != Announcement::Acknowledged {
+            self.done = Announcement::Due;
+        }
+    }
+
+    pub(super) fn on_done_acked(&mut self) {
+        self.done = Announcement::Acknowledged;
     }
 
     pub(super) fn on_token_acked(&mut self, index: u8) {

@@ -89,10 +89,10 @@ impl Connection {
         if let Some(keys) = &mut self.keys.one_rtt {
             keys.on_confirmed();
         }
+        self.discard_space(SpaceId::Initial);
         //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.2
         //# An endpoint MUST discard its Handshake keys when the TLS handshake is
         //# confirmed (Section 4.1.2).
-        self.discard_space(SpaceId::Initial);
         self.discard_space(SpaceId::Handshake);
         self.handshake.release();
         if let Role::Server(server) = &mut self.role

@@ -5,6 +5,7 @@ use super::Connection;
 use super::close::CloseReason;
 use super::seal::MINIMUM_DATAGRAM;
 use crate::crypto::TAG_LENGTH;
+use crate::error::{TransportError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::SocketId;
 use crate::packet::{PacketWriter, SentFrame};
@@ -69,14 +70,32 @@ impl Connection {
     /// What left last did not leave at all: the interface carries no datagrams of `length` bytes.
     pub(crate) fn handle_too_large(&mut self, now: Instant, length: usize) {
         let Ok(size) = u16::try_from(length) else { return };
+        if !self.lifecycle.is_alive() {
+            return;
+        }
         let generation = self.paths.active().generation;
         // A probe takes no room in the window any more. Whatever else it was is found to be lost
         // like anything else.
-        let withdrawn =
-            self.space_mut(SpaceId::Application).sent.withdraw_mtu_probe(size, generation);
+        let space = SpaceId::Application;
+        let withdrawn = self.space_mut(space).sent.withdraw_mtu_probe(size, generation);
         let path = self.paths.active_mut();
-        path.on_discarded(withdrawn);
+        if let Some(number) = withdrawn {
+            path.on_discarded(size.into());
+            path.on_packet_lost(now, (space, number), true);
+        }
         path.on_size_refused(size);
+        // What went another way says nothing of this one.
+        let is_of_active = self.space(space).sent.newest_path().is_none_or(|it| it == generation);
+        if length <= MINIMUM_DATAGRAM && is_of_active {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+            //# If a QUIC endpoint determines that the PMTU between any pair of local
+            //# and remote IP addresses cannot support the smallest allowed maximum
+            //# datagram size of 1200 bytes, it MUST immediately cease sending QUIC
+            //# packets, except for those in PMTU probes or those containing
+            //# CONNECTION_CLOSE frames, on the affected path.
+            let reason = "the interface does not carry datagrams of 1,200 bytes";
+            self.fail(now, TransportError::new(TransportErrorCode::NO_VIABLE_PATH, reason));
+        }
         self.after_input(now);
     }
 

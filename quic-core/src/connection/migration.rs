@@ -102,8 +102,13 @@ impl Connection {
         if path.remote != self.paths.active().addresses.remote {
             return Err(MigrationError::OtherServer);
         }
-        if self.paths.iter().any(|known| known.addresses == *path) {
+        if *path == self.paths.active().addresses {
             return Ok(());
+        }
+        if let Some(known) = self.paths.others().find(|known| known.addresses == *path) {
+            // The server may have taken back the ID that it had.
+            let has_id = known.peer_id() != PeerId::None;
+            return if has_id { Ok(()) } else { Err(MigrationError::NoConnectionId) };
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9
         //# If the peer sent the disable_active_migration transport parameter, an
@@ -174,12 +179,13 @@ impl Connection {
         match news {
             PathNews::Added { path } => {
                 self.charge_peer(now);
-                let is_own = self.remote_ids.bind(path);
-                self.paths.set_peer_id(path, if is_own { PeerId::Own } else { PeerId::Shared });
+                self.remote_ids.bind(path);
+                self.settle_peer_id(path);
             }
             PathNews::Moved { from, to } => {
                 self.charge_peer(now);
                 self.remote_ids.on_moved(from, to);
+                self.settle_peer_id(from);
                 self.counters.on_moved(from, to);
                 self.on_path_changed();
                 self.tell_path(PathEvent::Active(active));
@@ -197,6 +203,12 @@ impl Connection {
             PathNews::NoPath => self.vanish(now, ConnectionError::TimedOut),
         }
         Ok(())
+    }
+
+    /// A path that has no ID of its own goes on with the active one's.
+    fn settle_peer_id(&mut self, path: u32) {
+        let is_own = self.remote_ids.of_path(path).is_some();
+        self.paths.set_peer_id(path, if is_own { PeerId::Own } else { PeerId::Shared });
     }
 
     /// Paths cost this end more than most packets do.

@@ -37,10 +37,6 @@ pub(super) fn local_parameters(
         initial_max_stream_data_uni: config.stream_receive_window,
         initial_max_streams_bidi: config.max_concurrent_bidi_streams,
         initial_max_streams_uni: config.max_concurrent_uni_streams,
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
-        //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
-        //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
-        //# within its advertised max_ack_delay, with the following exception.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
         //# This value SHOULD include the
         //# receiver's expected delays in alarms firing.
@@ -48,9 +44,6 @@ pub(super) fn local_parameters(
             .min(LONGEST_ACK_DELAY),
         ack_delay_exponent: ACK_DELAY_EXPONENT,
         disable_active_migration: config.disable_active_migration,
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
-        //# The value of the active_connection_id_limit parameter MUST be at least
-        //# 2.
         active_connection_id_limit: ACTIVE_CONNECTION_ID_LIMIT as u64,
         initial_source_connection_id: Some(initial_source_id),
         //= https://www.rfc-editor.org/rfc/draft-ietf-quic-ack-frequency#section-3

@@ -26,7 +26,7 @@ pub(super) enum Preferred {
     Unwanted,
     /// There is none, or it does not work.
     Unknown,
-    /// The server told it; the handshake is going on.
+    /// The server told it; the handshake is going on, or there is no connection ID for it.
     Told(SocketAddr),
     /// It is being validated.
     Probed(SocketAddr),
@@ -73,7 +73,8 @@ impl Connection {
         }
     }
 
-    /// The handshake is confirmed: the preferred address is probed, and moved to once it answers.
+    /// The handshake is confirmed, and perhaps there is a new connection ID: the preferred address
+    /// is probed, and moved to once it answers.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
     //# Once the handshake is confirmed, the client SHOULD select one of the
     //# two addresses provided by the server and initiate path validation
@@ -81,15 +82,12 @@ impl Connection {
     pub(super) fn seek_preferred_address(&mut self, now: Instant) {
         let Role::Client(client) = &mut self.role else { return };
         let Preferred::Told(remote) = client.preferred else { return };
-        client.preferred = Preferred::Probed(remote);
-        self.probe_preferred(now, remote);
-    }
-
-    fn probe_preferred(&mut self, now: Instant, remote: SocketAddr) {
-        let path = PathAddresses { remote, ..self.paths.active().addresses };
-        if self.remote_ids.active().is_empty() || !self.remote_ids.has_spare() {
+        let has_id = !self.remote_ids.active().is_empty() && self.remote_ids.has_spare();
+        if !has_id || !self.handshake.is_confirmed() {
             return;
         }
+        client.preferred = Preferred::Probed(remote);
+        let path = PathAddresses { remote, ..self.paths.active().addresses };
         self.paths.probe(now, path, true, &mut self.random);
         self.settle_paths(now);
     }
@@ -101,10 +99,11 @@ impl Connection {
     //# the original and preferred server address from the client's new
     //# address concurrently.
     pub(super) fn probe_preferred_from_here(&mut self, now: Instant) {
-        let Role::Client(client) = &self.role else { return };
+        let Role::Client(client) = &mut self.role else { return };
         if let Preferred::Probed(remote) = client.preferred {
+            client.preferred = Preferred::Told(remote);
             self.paths.forget_remote(remote);
-            self.probe_preferred(now, remote);
+            self.seek_preferred_address(now);
         }
     }
 
@@ -117,9 +116,6 @@ impl Connection {
     }
 
     /// Nobody answers there: the connection stays where it is.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
-    //# If path validation fails, the client MUST continue sending all future
-    //# packets to the server's original IP address.
     pub(super) fn on_preferred_failed(&mut self, remote: SocketAddr) {
         if let Role::Client(client) = &mut self.role
             && client.preferred == Preferred::Probed(remote)
@@ -142,7 +138,13 @@ fn choose(told: &PreferredAddress, current: SocketAddr) -> Option<SocketAddr> {
         }
         IpAddr::V6(_) => told.ipv6.map(SocketAddr::V6),
     }?;
-    let ip = chosen.ip();
+    let ip = chosen.ip().to_canonical();
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //# Endpoints SHOULD NOT allow
+    //# connections or migration to a loopback address if the same service
+    //# was previously available at a different interface or if the address
+    //# was provided by a service at a non-loopback address.
+    let leads_to_itself = ip.is_loopback() && !current.ip().to_canonical().is_loopback();
     let usable = chosen.port() != 0 && !ip.is_unspecified() && !ip.is_multicast();
-    (usable && chosen != current).then_some(chosen)
+    (usable && !leads_to_itself && chosen != current).then_some(chosen)
 }

@@ -23,6 +23,20 @@ impl QuicBits {
     #[inline]
     pub(super) fn next(&mut self, random: &mut SeededRandom) -> bool {
         match self.bits {
+            //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
+            //# A server MUST set the QUIC Bit to 0 only after processing transport
+            //# parameters from a client.
+            //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
+            //# An endpoint MUST NOT set the QUIC Bit to 0 without knowing whether
+            //# the peer supports the extension.
+            //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
+            //# However, a client MUST NOT set the QUIC Bit to 0 unless the Initial packets it sends
+            //# include a token provided by the server in a NEW_TOKEN frame (Section 19.7 of
+            //# [QUIC]), received less than 604800 seconds (7 days) prior on a connection where the
+            //# server also included the grease_quic_bit transport parameter.
+            //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
+            //# A server MUST NOT remember that a client negotiated the extension in a previous
+            //# connection and set the QUIC Bit to 0 based on that information.
             0 => true,
             // One draw lasts for 31 packets.
             1 => {
@@ -89,20 +103,6 @@ impl Connection {
         //# Endpoints that receive the grease_quic_bit transport parameter from a
         //# peer SHOULD set the QUIC Bit to an unpredictable value unless another
         //# extension assigns specific meaning to the value of the bit.
-        //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
-        //# A server MUST set the QUIC Bit to 0 only after processing transport
-        //# parameters from a client.
-        //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
-        //# An endpoint MUST NOT set the QUIC Bit to 0 without knowing whether
-        //# the peer supports the extension.
-        //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
-        //# However, a client MUST NOT set the QUIC Bit to 0 unless the Initial packets it sends
-        //# include a token provided by the server in a NEW_TOKEN frame (Section 19.7 of
-        //# [QUIC]), received less than 604800 seconds (7 days) prior on a connection where the
-        //# server also included the grease_quic_bit transport parameter.
-        //= https://www.rfc-editor.org/rfc/rfc9287#section-3.1
-        //# A server MUST NOT remember that a client negotiated the extension in a previous
-        //# connection and set the QUIC Bit to 0 based on that information.
         if !self.peer.quic_bits.next(&mut self.random)
             && let Some(first) = packet.first_mut()
         {

@@ -82,12 +82,6 @@ impl Connection {
                 return;
             }
         }
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
-        //# Receivers MUST be able to process coalesced packets.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
-        //# The receiver of coalesced QUIC packets MUST individually process each
-        //# QUIC packet and separately acknowledge them, as if they were received as
-        //# the payload of different UDP datagrams.
         let mut rest = datagram;
         let mut first_destination = None;
         while !rest.is_empty() && self.lifecycle.is_alive() {
@@ -95,6 +89,12 @@ impl Connection {
             else {
                 return;
             };
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+            //# Receivers MUST be able to process coalesced packets.
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2
+            //# The receiver of coalesced QUIC packets MUST individually process each
+            //# QUIC packet and separately acknowledge them, as if they were received as
+            //# the payload of different UDP datagrams.
             rest = rest.get_mut(length..).unwrap_or_default();
             arrival.reset_token = None;
         }
@@ -141,10 +141,10 @@ impl Connection {
         let (mut source_id, mut other_version) = (None, None);
         let (packet_type, destination_id, number_offset, length) = match header {
             Header::Long(long) => {
+                other_version = (long.version != self.version).then_some(long.version);
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
                 //# If a client receives a packet that uses a different version than it
                 //# initially selected, it MUST discard that packet.
-                other_version = (long.version != self.version).then_some(long.version);
                 if other_version.is_some() && !self.takes_other_version(&long) {
                     self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
                     return Some(long.packet_length);
@@ -171,7 +171,7 @@ impl Connection {
                 return None;
             }
             Header::VersionNegotiation(header) => {
-                self.handle_version_negotiation(arrival.now, &header);
+                self.handle_version_negotiation(arrival.now, &header, datagram.len());
                 return None;
             }
             Header::UnknownVersion(_) => {
@@ -251,6 +251,7 @@ impl Connection {
             packet_type,
             destination_id: packet.destination_id,
             source_id: packet.source_id,
+            other_version: packet.other_version,
             length: packet.bytes.len(),
         };
         let space = received.space();

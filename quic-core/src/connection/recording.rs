@@ -329,7 +329,8 @@ impl Connection {
     fn tell_sent(&self, recording: &mut Recording, packet: &[u8], written: &HeaderWritten) {
         let end = packet.len().saturating_sub(TAG_LENGTH);
         let payload = packet.get(written.length()..end).unwrap_or_default();
-        let id = *self.remote_ids.active();
+        // Of a packet off the active path, it is another one than the active one.
+        let id = written.short_destination(packet).unwrap_or(*self.remote_ids.active());
         let mut header = match parse(packet, id.length()) {
             Ok(Header::Long(long)) => {
                 let ty = super::receive::packet_type(long.ty);
@@ -373,7 +374,7 @@ impl Connection {
         let mut header =
             PacketHeader::new(packet_type, opened.number, destination_id, opened.first_byte);
         header.source_id = source_id;
-        header.version = source_id.map(|_| self.version);
+        header.version = source_id.map(|_| received.other_version.unwrap_or(self.version));
         let payload = Payload::new(opened.payload, self.peer.ack_delay_exponent);
         let mut record = PacketRecord::new(header, received.length, payload);
         record.trigger = (received.at < now).then_some(PacketTrigger::KeysAvailable);

@@ -71,12 +71,23 @@ impl HeaderWritten {
         self.number_offset + self.number_length
     }
 
+    /// Bytes of the shortest packet that has a sample for header protection (RFC 9001 §5.4.2).
+    fn shortest_packet(&self) -> usize {
+        self.number_offset + SAMPLE_OFFSET + TAG_LENGTH
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
     pub(super) fn is_long(&self) -> bool {
         self.length_field.is_some()
+    }
+
+    /// The connection ID in a short header, at the start of `packet`.
+    pub(super) fn short_destination(&self, packet: &[u8]) -> Option<ConnectionId> {
+        let id = packet.get(1..self.number_offset).filter(|_| !self.is_long());
+        id.and_then(ConnectionId::new)
     }
 }
 
@@ -107,6 +118,9 @@ impl Connection {
         }
         self.record_probe(space, acks_only);
         let header = self.write_header(space, memory).ok()?;
+        if memory.len() < header.shortest_packet() {
+            return None;
+        }
         let validates = space == SpaceId::Application
             && !acks_only
             && self.paths.active().validation.wants_padding()
@@ -208,13 +222,13 @@ impl Connection {
         payload: usize,
         target: usize,
     ) -> Option<usize> {
-        let sampled = header.number_offset + SAMPLE_OFFSET + TAG_LENGTH;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
         //# To achieve that end, the endpoint SHOULD ensure that all packets it
         //# sends are at least 22 bytes longer than the minimum connection ID
         //# length that it requests the peer to include in its packets, adding
         //# PADDING frames as necessary.
-        let minimum = sampled.max(self.endpoint.connection_id_length + LONGER_THAN_ID);
+        let minimum =
+            header.shortest_packet().max(self.endpoint.connection_id_length + LONGER_THAN_ID);
         let unpadded = header.length() + payload + TAG_LENGTH;
         let length = unpadded.max(minimum).max(target).min(memory.len());
         let packet = memory.get_mut(..length)?;
@@ -287,6 +301,10 @@ impl Connection {
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# New packet numbers MUST be used for any new packets that are sent;
+        //# as described in Section 17.2.5.3, reusing packet numbers could
+        //# compromise packet protection.
         let number = sent.next_number();
         //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
         //# If the packet number for sending reaches 2^62-1, the sender MUST close

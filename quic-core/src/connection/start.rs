@@ -273,6 +273,8 @@ impl Connection {
         let keys = self.crypto().initial_keys(version, &destination_id, self.side());
         let keys = keys.ok_or(StartSessionError::UnsupportedVersion(version))?;
         self.keys.initial = Some(Box::new(keys));
+        // They followed from the ID before.
+        self.keys.other_initial = None;
         Ok(())
     }
 }

@@ -61,6 +61,8 @@ impl Connection {
         if self.ending.close.is_some() {
             return self.transmit_close(now, socket, buffer);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
+        //# An endpoint MUST NOT send further packets.
         if !self.lifecycle.is_alive() {
             return None;
         }
@@ -248,9 +250,6 @@ impl Connection {
         }
         // The packet that was to do the padding came to nothing: an invalid one does
         // (RFC 9000 §14.1).
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
-        //# Clients MUST ensure that UDP datagrams containing Initial packets have
-        //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
         if must_pad && let Some(rest) = memory.get_mut(length..MINIMUM_DATAGRAM) {
             rest.fill(0);
             length = MINIMUM_DATAGRAM;
@@ -363,6 +362,9 @@ impl Connection {
     /// datagrams (RFC 9000 §14.1).
     //= https://www.rfc-editor.org/rfc/rfc9001#section-9.3
     //# First, the packet containing a ClientHello MUST be padded to a minimum size.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+    //# Clients MUST ensure that UDP datagrams containing Initial packets have
+    //# UDP payloads of at least 1200 bytes, adding PADDING frames as necessary.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-14.1
     //# A client MUST expand the payload of all UDP datagrams carrying Initial
     //# packets to at least the smallest allowed maximum datagram size of 1200

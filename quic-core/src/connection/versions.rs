@@ -16,6 +16,7 @@ use crate::config::{QUIC_V1, TransportConfig};
 use crate::crypto::{OpenError, Opened, SeededRandom, StartSessionError};
 use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
+use crate::recorder::{Record, VersionNegotiationRecord};
 use crate::wire::header::{
     LongHeader, LongType, VersionNegotiationHeader, is_reserved_version, reserved_version,
 };
@@ -285,6 +286,7 @@ impl Connection {
         &mut self,
         now: Instant,
         header: &VersionNegotiationHeader<'_>,
+        length: usize,
     ) {
         let expected = self.awaits_first_answer()
             && header.source_id == self.ids_seen.original_destination.as_slice()
@@ -320,7 +322,10 @@ impl Connection {
         //# attempt if it receives a Version Negotiation packet, with the following two
         //# exceptions.
         let is_known = |version| header.versions.clone().any(|known| known == version);
-        let Some(version) = client.versions.select(is_known) else {
+        let selected = client.versions.select(is_known);
+        let told = VersionNegotiationRecord::new(header, length);
+        self.record(now, &Record::VersionNegotiationReceived(told));
+        let Some(version) = selected else {
             self.vanish(now, ConnectionError::VersionMismatch);
             return;
         };

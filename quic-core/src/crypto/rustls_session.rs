@@ -24,6 +24,8 @@ use crate::error::{TransportError, TransportErrorCode};
 
 /// `unexpected_message` (RFC 8446 §6).
 const UNEXPECTED_MESSAGE: u8 = 10;
+/// `missing_extension` (RFC 8446 §6).
+const MISSING_EXTENSION: u8 = 109;
 /// `internal_error` (RFC 8446 §6).
 const INTERNAL_ERROR: u8 = 80;
 /// `no_application_protocol` (RFC 7301 §3.2).
@@ -158,12 +160,31 @@ fn start_server(waiting: Waiting, version: Version) -> Result<Connection, Transp
     let mut connection =
         Connection::Server(server.map_err(|error| alert(INTERNAL_ERROR, reason(&error)))?);
     read(&mut connection, &input)?;
+    // TLS takes the extension by its number in drafts, too.
+    let offered = read_offer(&input).unwrap_or_default().parameters;
+    if connection.quic_transport_parameters().is_some_and(|taken| taken != offered) {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.2
+        //# Endpoints MUST send the quic_transport_parameters extension;
+        //# endpoints that receive ClientHello or EncryptedExtensions messages
+        //# without the quic_transport_parameters extension MUST close the
+        //# connection with an error of type 0x016d (equivalent to a fatal TLS
+        //# missing_extension alert, see Section 4.8).
+        return Err(alert(MISSING_EXTENSION, "no transport parameters but those of drafts"));
+    }
     Ok(connection)
 }
 
 fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> {
     connection.read_hs(data).map_err(|error| match violation(&error) {
         Some(reason) => TransportError::protocol_violation(reason),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
+        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
+        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+        //# The server MUST treat the inability to select a compatible
+        //# application protocol as a connection error of type 0x0178
+        //# (no_application_protocol).
         //= https://www.rfc-editor.org/rfc/rfc9001#section-4.8
         //# As QUIC provides alternative mechanisms for connection termination
         //# and the TLS connection is only closed if an error is encountered, a
@@ -173,18 +194,10 @@ fn read(connection: &mut Connection, data: &[u8]) -> Result<(), TransportError> 
         //# When using ALPN, endpoints MUST immediately close a connection (see Section
         //# 10.2 of [QUIC-TRANSPORT]) with a no_application_protocol TLS alert (QUIC error
         //# code 0x0178; see Section 4.8) if an application protocol is not negotiated.
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
-        //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use
-        //# error 0x0178 to terminate a connection when ALPN negotiation fails.
         //= https://www.rfc-editor.org/rfc/rfc9001#section-6
         //# Endpoints MUST treat the receipt of a TLS KeyUpdate message as a
         //# connection error of type 0x010a, equivalent to a fatal TLS alert of
         //# unexpected_message; see Section 4.8.
-        None if is_unoffered_protocol(&error) => alert(NO_APPLICATION_PROTOCOL, reason(&error)),
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
-        //# The server MUST treat the inability to select a compatible
-        //# application protocol as a connection error of type 0x0178
-        //# (no_application_protocol).
         None => alert(connection.alert().map_or(INTERNAL_ERROR, u8::from), reason(&error)),
     })
 }
@@ -244,6 +257,14 @@ fn violation(error: &rustls::Error) -> Option<&'static str> {
         && *got_type == HandshakeType::CertificateRequest
     {
         return Some(CERTIFICATE_REQUESTED);
+    }
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //# When TLS provides keys for a higher encryption level, if there is data
+    //# from a previous encryption level that TLS has not consumed, this MUST be
+    //# treated as a connection error of type PROTOCOL_VIOLATION.
+    let pending = PeerMisbehaved::KeyEpochWithPendingFragment;
+    if *error == rustls::Error::PeerMisbehaved(pending) {
+        return Some("handshake data goes on where the keys change");
     }
     //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.1
     //# A client MUST treat receipt of a NewSessionTicket that contains

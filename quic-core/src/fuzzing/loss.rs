@@ -299,13 +299,14 @@ impl Run {
     fn withdraw_mtu_probe(&mut self) {
         let Some(newest) = self.model.packets.last_mut() else { return };
         let NewPacket { size, path, mtu_probe, .. } = newest.new;
-        let expected = if mtu_probe && newest.fate == Fate::Outstanding { size.into() } else { 0 };
+        let is_probe = mtu_probe && newest.fate == Fate::Outstanding;
         // A ring whose newest packet was forgotten may end in a probe of the same size.
         if newest.fate == Fate::Skipped || !newest.new.in_flight {
             return;
         }
-        assert_eq!(self.sent.withdraw_mtu_probe(size, path), expected, "only what never left");
-        if expected > 0 {
+        let withdrawn = self.sent.withdraw_mtu_probe(size, path);
+        assert_eq!(withdrawn.is_some(), is_probe, "only what never left");
+        if is_probe {
             newest.fate = Fate::Lost;
         }
     }

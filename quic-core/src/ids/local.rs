@@ -187,6 +187,8 @@ impl LocalIds {
     //# MUST NOT be issued more than once on the same connection.
     fn draw(&self, generate: &mut impl FnMut() -> ConnectionId) -> Option<ConnectionId> {
         (0..ATTEMPTS).find_map(|_| {
+            let id = generate();
+            let fits = id.length() == usize::from(self.length);
             //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
             //# This method for choosing the stateless reset token means that the
             //# combination of connection ID and static key MUST NOT be used for
@@ -195,8 +197,6 @@ impl LocalIds {
             //# A connection ID from a connection that is reset by revealing the
             //# stateless reset token MUST NOT be reused for new connections at nodes
             //# that share a static key.
-            let id = generate();
-            let fits = id.length() == usize::from(self.length);
             (fits && self.issued.iter().all(|issued| issued.id != id)).then_some(id)
         })
     }
@@ -237,12 +237,6 @@ impl LocalIds {
         if in_use {
             return violation("retired connection ID is that of the packet");
         }
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
-        //# When an endpoint
-        //# issues a connection ID, it MUST accept packets that carry this
-        //# connection ID for the duration of the connection or until its peer
-        //# invalidates the connection ID via a RETIRE_CONNECTION_ID frame
-        //# (Section 19.16).
         //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
         //# The endpoint SHOULD continue to accept the previously
         //# issued connection IDs until they are retired by the peer.
@@ -250,6 +244,12 @@ impl LocalIds {
         if index < usize::from(self.replaced) {
             self.replaced = self.replaced.saturating_sub(1);
         }
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.1
+        //# When an endpoint
+        //# issues a connection ID, it MUST accept packets that carry this
+        //# connection ID for the duration of the connection or until its peer
+        //# invalidates the connection ID via a RETIRE_CONNECTION_ID frame
+        //# (Section 19.16).
         self.registrations.push(Registration::RemoveId(retired.id));
         Ok(())
     }

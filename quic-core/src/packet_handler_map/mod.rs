@@ -348,11 +348,6 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         //# and unused token, it SHOULD include that token in the Token field of its
         //# Initial packet.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
-        //# A client MUST NOT include a token that is not applicable to the server
-        //# that it is connecting to, unless the client has the knowledge that the
-        //# server that issued the token and the server the client is connecting to
-        //# are jointly managing the tokens.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
         //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
         //# connection attempts.
         let version = target.config.version;

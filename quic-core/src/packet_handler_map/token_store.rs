@@ -66,6 +66,11 @@ impl TokenStore {
     }
 
     fn remove(&mut self, server_name: &str, version: u32) -> Option<Tokens> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# A client MUST NOT include a token that is not applicable to the server
+        //# that it is connecting to, unless the client has the knowledge that the
+        //# server that issued the token and the server the client is connecting to
+        //# are jointly managing the tokens.
         let place = self
             .names
             .iter()

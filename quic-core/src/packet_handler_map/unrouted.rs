@@ -116,12 +116,6 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let path = segment.path;
         let config = server.config().clone();
         let unrouted = Unrouted { path, datagram: segment.bytes };
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
-        //# A server MUST NOT send more than one Version Negotiation packet in response to a
-        //# single UDP datagram.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
-        //# A server MUST NOT send more than one Retry packet in response to a single UDP
-        //# datagram.
         let response = match server.handle_packet(now, unrouted, header, load) {
             Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
             Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),
@@ -142,6 +136,12 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             }
             Reaction::Retry(facts) => Response::Retry { facts, config, issued: now },
         };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.1
+        //# A server MUST NOT send more than one Version Negotiation packet in response to a
+        //# single UDP datagram.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
+        //# A server MUST NOT send more than one Retry packet in response to a single UDP
+        //# datagram.
         self.book.outboxes.respond(path.socket, response);
         if let Some(queue) = queue {
             self.forget(now, queue);

@@ -30,9 +30,6 @@ impl Amplification {
             //# unvalidated address to three times the amount of data received from that
             //# address.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
-            //# Prior to validating the client address, servers MUST NOT send more than
-            //# three times as many bytes as the number of bytes they have received.
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
             //# For the purposes of avoiding amplification prior to address validation,
             //# servers MUST count all of the payload bytes received in datagrams that
             //# are uniquely attributed to a single connection.
@@ -43,6 +40,9 @@ impl Amplification {
     /// A datagram with a payload of `bytes` bytes was sent.
     pub(crate) fn sent(&mut self, bytes: u64) {
         if let Some(allowance) = &mut self.allowance {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+            //# Prior to validating the client address, servers MUST NOT send more than
+            //# three times as many bytes as the number of bytes they have received.
             *allowance = allowance.saturating_sub(bytes);
         }
     }
@@ -69,6 +69,15 @@ mod tests {
     use super::*;
 
     proptest! {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+        //= type=test
+        //# Prior to validating the client address, servers MUST NOT send more than
+        //# three times as many bytes as the number of bytes they have received.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
+        //= type=test
+        //# For the purposes of avoiding amplification prior to address validation,
+        //# servers MUST count all of the payload bytes received in datagrams that
+        //# are uniquely attributed to a single connection.
         #[test]
         fn exactly_three_times_the_received_bytes_can_be_sent(
             steps in prop::collection::vec((0u64..65_536, 0u64..200_000), 1..100),

@@ -56,6 +56,13 @@ impl EcnValidation {
         }
     }
 
+    /// The path is gone back to: what became of a test meanwhile was told to another one.
+    pub(super) fn forget_test(&mut self) {
+        if self.state == EcnState::Unknown {
+            *self = Self::new(true);
+        }
+    }
+
     /// Marked packets arrived with their marks.
     fn on_valid(&mut self) {
         self.lost = 0;

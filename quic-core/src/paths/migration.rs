@@ -13,7 +13,7 @@ use crate::wire::Side;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) path: PathAddresses,
-    /// Bytes of the datagram; only those of its first packet, 0 for the others.
+    /// Bytes of its datagram, of which it is the last packet; 0 if they were counted before.
     pub(crate) datagram_bytes: u64,
     /// It has the highest packet number so far.
     pub(crate) is_newest: bool,
@@ -93,10 +93,10 @@ impl Paths {
         if self.active.is_proved() {
             self.active.validation.cancel();
         }
+        let interval = self.interval(&previous);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
         //# In response to an apparent migration, endpoints MUST validate the
         //# previously active path using a PATH_CHALLENGE frame.
-        let interval = self.interval(&previous);
         previous.validation.start(now, interval, random);
         self.others.push(previous);
     }
@@ -125,6 +125,9 @@ impl Paths {
         // What worked a while ago may not do so any more.
         path.is_unproved = true;
         path.role = if moves { Role::Candidate } else { Role::Probe };
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
+        //# A client MUST NOT send non-probing frames to a preferred address
+        //# prior to validating that address; see Section 8.
         path.validation.start(now, interval, random);
     }
 
@@ -185,9 +188,6 @@ impl Paths {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# A client that migrates to a preferred address MUST validate the
             //# address it chooses before migrating; see Section 21.5.3.
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.3
-            //# A client MUST NOT send non-probing frames to a preferred address
-            //# prior to validating that address; see Section 8.
             (Role::Candidate, Side::Client) => self.move_to(now, index),
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# The server MUST send non-probing packets from its original address
@@ -267,6 +267,9 @@ impl Paths {
         //# is its port number.
         if active.remote.ip() == previous.remote.ip() && local(active) == local(previous) {
             self.active.swap_estimates(&mut path);
+        } else {
+            self.active.mtu.forget_probe();
+            self.active.ecn.forget_test();
         }
         self.active.role = Role::Other;
         // Both of them have what the new one had.
@@ -284,11 +287,15 @@ impl Paths {
     pub(super) fn revert(&mut self) {
         let validated = self.others.iter().rposition(|path| path.is_proved());
         let Some(failed) = validated.and_then(|index| self.activate(index)) else {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+            //# If an endpoint has no state about the last validated peer address, it
+            //# MUST close the connection silently by discarding all connection
+            //# state.
             self.news.push(PathNews::NoPath);
             return;
         };
         self.active.validation.cancel();
-        self.is_at_preferred = false;
+        self.is_at_preferred &= local(&failed.addresses) == local(&self.active.addresses);
         self.news.push(PathNews::Failed { addresses: failed.addresses });
         self.news.push(PathNews::Forgotten { path: failed.id });
     }

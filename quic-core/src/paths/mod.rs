@@ -266,13 +266,13 @@ impl Paths {
         frame: PathResponse,
         random: &mut SeededRandom,
     ) {
+        let mut validated = None;
+        let delay = self.peer_ack_delay();
         // On which path the answer came does not matter.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
         //# This requirement MUST NOT be enforced by the endpoint
         //# that initiates path validation, as that would enable an attack on
         //# migration; see Section 9.3.3.
-        let mut validated = None;
-        let delay = self.peer_ack_delay();
         for path in self.all_mut() {
             match path.validation.handle_response(frame) {
                 Answer::Unknown => continue,
@@ -362,6 +362,9 @@ impl Paths {
         self.active.mtu.handle_timeout(now);
         let has_failed = self.active.validation.handle_timeout(now) && !self.active.is_proved();
         for path in self.others.iter_mut() {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
+            //# If path validation fails, the client MUST continue sending all future
+            //# packets to the server's original IP address.
             if path.validation.handle_timeout(now) && !path.is_proved() && path.is_wanted() {
                 path.role = Role::Other;
                 self.news.push(PathNews::Failed { addresses: path.addresses });

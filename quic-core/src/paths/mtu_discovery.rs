@@ -268,6 +268,11 @@ impl MtuDiscovery {
         self.lost_probes = 0;
     }
 
+    /// The path is gone back to: what became of a probe meanwhile was told to another one.
+    pub(crate) fn forget_probe(&mut self) {
+        self.in_flight = false;
+    }
+
     /// Whether the probe was the one in flight, which it no longer is.
     fn end_probe(&mut self, size: u16) -> bool {
         let awaited = self.in_flight && self.trying == size;

@@ -19,10 +19,6 @@ pub(crate) enum PathNews {
     /// It is gone, and its connection ID is to be retired.
     Forgotten { path: u32 },
     /// The active path failed validation, and there is no other: the connection is over.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
-    //# If an endpoint has no state about the last validated peer address, it
-    //# MUST close the connection silently by discarding all connection
-    //# state.
     NoPath,
 }
 

@@ -220,6 +220,12 @@ impl Path {
         }
     }
 
+    /// Packets of which the delivery rate's sampler waits to hear.
+    #[cfg(test)]
+    pub(crate) fn sampled_packets(&self) -> usize {
+        self.delivery.as_ref().map_or(0, |delivery| delivery.len())
+    }
+
     /// The pacer held back what was to be sent.
     pub(super) fn on_paced(&mut self, now: Instant) {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.8

@@ -133,10 +133,10 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
     //# A sender SHOULD pace sending of all in-flight packets based on input
     //# from the congestion controller.
-    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
-    //# Senders MUST either use pacing or limit such bursts.
     let rate = Pacer::rate(&*path.congestion, &path.rtt);
     match path.pacer.budget(now, rate) {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+        //# Senders MUST either use pacing or limit such bursts.
         0 => {
             path.on_paced(now);
             Err(Blocked::Pacing(path.pacer.next_send_time(rate)))

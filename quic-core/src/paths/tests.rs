@@ -387,6 +387,24 @@ fn another_port_keeps_what_is_estimated() {
 }
 
 #[test]
+fn a_path_is_validated_no_faster_than_it_is_probed() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+    //= type=test
+    //# This timer SHOULD be set as described in Section 6.2.1 of [QUIC-RECOVERY] and MUST NOT
+    //# be more aggressive.
+    let mut paths = confirmed_server();
+    let active = paths.active_mut();
+    active.rtt.update(at(0), Duration::from_millis(40), Duration::ZERO);
+    let delay = Duration::from_millis(25);
+    assert_eq!(active.validation_interval(delay), active.rtt.pto_base() + delay);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
+//= type=test
+//# To protect the connection from failing due to such a spurious
+//# migration, an endpoint MUST revert to using the last validated peer
+//# address when validation of a new peer address fails.
+#[test]
 fn a_move_that_fails_is_undone() {
     for other in [OTHER_HOST, OTHER_PORT] {
         let mut paths = confirmed_server();
@@ -625,6 +643,43 @@ fn a_path_without_an_id_is_silent() {
     assert_eq!(receive(&mut paths, at(1), &arrival(OTHER_HOST), 1), PathChange::Unchanged);
     paths.set_peer_id(id, PeerId::Own);
     assert_eq!(paths.off_path_socket(), Some(SOCKET));
+}
+
+#[test]
+fn the_search_for_the_mtu_goes_on_after_a_return_whatever_became_of_the_last_probe() {
+    let mut paths = confirmed_server();
+    let probe = paths.active_mut().mtu.poll_probe(at(0), u64::MAX);
+    assert!(probe.is_some());
+    // The path is the same one: the probe's fate will be told.
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_PORT), 1), PathChange::Moved);
+    assert_eq!(paths.active_mut().mtu.poll_probe(at(0), u64::MAX), None);
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 2), PathChange::Moved);
+    // Its fate is no news to another path, and this one hears of nothing.
+    assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_PORT), 3), PathChange::Moved);
+    assert_eq!(paths.active_mut().mtu.poll_probe(at(0), u64::MAX), probe);
+}
+
+#[test]
+fn a_move_at_the_preferred_address_that_fails_does_not_lead_back_to_the_other_one() {
+    let (old, preferred) = ("198.51.100.1", "198.51.100.77");
+    let to = |local: &str, remote| {
+        let path = PathAddresses { local_ip: Some(local.parse().unwrap()), ..from(remote) };
+        Arrival { path, datagram_bytes: 1200, ..arrival(remote) }
+    };
+    let mut paths = confirmed_server();
+    receive(&mut paths, at(0), &to(old, HOME), 1);
+    assert_eq!(receive(&mut paths, at(0), &to(preferred, HOME), 1), PathChange::Unchanged);
+    let answer = challenge(paths.off_path(SOCKET).unwrap(), true);
+    paths.handle_response(at(1), answer, &mut random());
+    assert!(paths.is_left_behind(&to(old, HOME).path));
+    assert_eq!(receive(&mut paths, at(1), &to(preferred, OTHER_PORT), 2), PathChange::Moved);
+    let mut outcome = PathTimeout::Nothing;
+    while outcome == PathTimeout::Nothing {
+        let deadline = paths.deadline().expect("the move fails at last");
+        outcome = time_out(&mut paths, deadline);
+    }
+    assert_eq!(paths.active().addresses, to(preferred, HOME).path);
+    assert!(paths.is_left_behind(&to(old, HOME).path));
 }
 
 #[test]

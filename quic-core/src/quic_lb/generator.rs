@@ -91,11 +91,11 @@ impl Generator {
         if self.config.cipher.is_some() {
             return self.nonces.next(self.config.nonce_length);
         }
+        let mut nonce = [0; LONGEST_TEXT];
         //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
         //# If there is no key in the configuration, the server MUST fill the
         //# Nonce field with bytes that have no observable relationship to the
         //# field in previously issued connection IDs.
-        let mut nonce = [0; LONGEST_TEXT];
         random.fill(&mut nonce);
         Some(nonce)
     }
@@ -111,9 +111,6 @@ pub(super) fn connection_id(
     let mut id = [0; ConnectionId::MAXIMUM_LENGTH];
     // Bytes after server ID and nonce stay random, and so do the low bits of the first octet.
     //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
-    //# These bytes MUST NOT provide observers with any information that could
-    //# link two connection IDs to the same connection, client, or server.
-    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
     //# Any additional bytes SHOULD NOT provide any observable correlation to
     //# previous connection IDs for that connection (e.g., the bytes can be
     //# chosen at random).
@@ -128,6 +125,9 @@ pub(super) fn connection_id(
     for (to, from) in to_nonce.iter_mut().zip(nonce) {
         *to = *from;
     }
+    //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-5.4
+    //# These bytes MUST NOT provide observers with any information that could
+    //# link two connection IDs to the same connection, client, or server.
     if let Some(cipher) = &config.cipher {
         cipher.encrypt(text);
     }

@@ -10,7 +10,10 @@ mod state;
 mod tests;
 
 pub use frames::{AckedRanges, EcnTotals, FrameRecord};
-pub use packets::{LossTrigger, PacketHeader, PacketLoss, PacketRecord, PacketTrigger, Payload};
+pub use packets::{
+    LossTrigger, PacketHeader, PacketLoss, PacketRecord, PacketTrigger, Payload, RetryRecord,
+    VersionNegotiationRecord,
+};
 pub use parameters::{ParameterValue, Parameters};
 pub use state::{
     CongestionState, ConnectionState, KeyTrigger, Metrics, PathRecord, RecoveryParameters, Timer,
@@ -221,6 +224,9 @@ pub enum Record<'a> {
     PathChanged(PathRecord),
     /// What loss detection and congestion control start from.
     RecoveryParametersSet(RecoveryParameters),
+    /// The server wants the client's address proved first; what the client makes of it is told
+    /// after this.
+    RetryReceived(RetryRecord),
     /// Recording begins: with the connection, or later if it was switched on later.
     Started(PathRecord),
     /// The connection has come further.
@@ -242,6 +248,9 @@ pub enum Record<'a> {
         /// As in long headers.
         version: u32,
     },
+    /// The server does not speak the client's version; what the client makes of it is told after
+    /// this.
+    VersionNegotiationReceived(VersionNegotiationRecord<'a>),
 }
 
 /// A recorder in a configuration. Equal to itself and its clones only.

@@ -2,6 +2,7 @@
 
 use super::frames::{self, FrameRecord};
 use crate::wire::frame::Frames;
+use crate::wire::header::{RetryHeader, VersionNegotiationHeader, Versions};
 use crate::wire::{ConnectionId, PacketType};
 
 /// A packet, readable: before it is protected, or after it was opened.
@@ -141,5 +142,54 @@ pub enum LossTrigger {
 impl PacketLoss {
     pub(crate) fn new(packet_type: PacketType, number: u64, trigger: LossTrigger) -> Self {
         Self { packet_type, number, size: 0, is_mtu_probe: false, trigger }
+    }
+}
+
+/// A Retry packet that a client follows (RFC 9000 §17.2.5). It has neither a number nor frames.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RetryRecord {
+    /// Version field.
+    pub version: u32,
+    /// Destination Connection ID.
+    pub destination_id: ConnectionId,
+    /// Source Connection ID: where the client sends to from now on.
+    pub source_id: ConnectionId,
+    /// Bytes of the token that the client has to repeat.
+    pub token_length: usize,
+    /// Bytes of the packet.
+    pub length: usize,
+}
+
+impl RetryRecord {
+    pub(crate) fn new(header: &RetryHeader<'_>, length: usize) -> Self {
+        let RetryHeader { version, destination_id, source_id, token, .. } = *header;
+        Self { version, destination_id, source_id, token_length: token.len(), length }
+    }
+}
+
+/// A Version Negotiation packet that a client follows, or gives up for (RFC 9000 §17.2.1). It has
+/// neither a number nor frames, and is not authentic.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct VersionNegotiationRecord<'a> {
+    /// Destination Connection ID, of up to 255 bytes.
+    pub destination_id: &'a [u8],
+    /// Source Connection ID, of up to 255 bytes.
+    pub source_id: &'a [u8],
+    /// Bytes of the packet.
+    pub length: usize,
+    versions: Versions<'a>,
+}
+
+impl<'a> VersionNegotiationRecord<'a> {
+    pub(crate) fn new(header: &VersionNegotiationHeader<'a>, length: usize) -> Self {
+        let VersionNegotiationHeader { destination_id, source_id, .. } = *header;
+        Self { destination_id, source_id, length, versions: header.versions.clone() }
+    }
+
+    /// The versions that the server supports, by its own account.
+    pub fn versions(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.versions.clone()
     }
 }

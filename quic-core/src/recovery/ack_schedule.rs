@@ -52,7 +52,10 @@ impl AckSchedule {
     /// An ack-eliciting packet came; `urgent` if it was out of order or carried an ECN-CE mark.
     pub(super) fn on_ack_eliciting(&mut self, now: Instant, urgent: bool) {
         self.unacked = self.unacked.saturating_add(1);
-        // Initial and Handshake packets are acknowledged immediately (RFC 9000 §13.2.1).
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+        //# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
+        //# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
+        //# within its advertised max_ack_delay, with the following exception.
         let Some(max_ack_delay) = self.max_ack_delay else {
             self.due = true;
             return;

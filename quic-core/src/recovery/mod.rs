@@ -263,14 +263,14 @@ impl Recovery {
         match self.purpose {
             Purpose::Loss(space) => TimeoutAction::DetectLoss(space),
             Purpose::Probe { space, count } => {
-                //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2
-                //# A PTO timer expiration event does not indicate packet loss and MUST
-                //# NOT cause prior unacknowledged packets to be marked as lost.
                 self.pto_count = self.pto_count.saturating_add(1);
                 let period = Self::pto(state.rtt, state.max_ack_delay, space);
                 self.no_probe_before = now + self.backed_off(period);
                 self.deadlock_since = None;
                 self.set_timer(now, spaces, state);
+                //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2
+                //# A PTO timer expiration event does not indicate packet loss and MUST
+                //# NOT cause prior unacknowledged packets to be marked as lost.
                 TimeoutAction::Probe { space, count }
             }
         }

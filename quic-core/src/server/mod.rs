@@ -105,11 +105,11 @@ impl Server {
         let large_enough = packet.datagram.len() >= MINIMUM_MTU.into();
         let accepts = |version| self.config.versions.accepts(version);
         match header {
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
+            //# Servers MUST drop smaller packets that specify unsupported versions.
             Header::UnknownVersion(_) | Header::Long(LongHeader { ty: LongType::Initial, .. })
                 if !large_enough =>
             {
-                //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
-                //# Servers MUST drop smaller packets that specify unsupported versions.
                 Reaction::Drop(DiscardReason::TooSmall)
             }
             //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
@@ -146,9 +146,6 @@ impl Server {
             },
             // None of these opens a connection, and an answer to Version Negotiation could be
             // answered in turn (RFC 9000 §6.1).
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
-            //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving
-            //# a Version Negotiation packet.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
             //# Servers MUST drop incoming packets under all other circumstances.
             Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {

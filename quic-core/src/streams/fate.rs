@@ -72,9 +72,6 @@ impl Streams {
         let Some(key) = self.store.find(id) else { return };
         let Some(stream) = self.store.get_mut(key) else { return };
         if stream.send.go(SendTransition::ResetAcked) {
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
-            //# The content of a RESET_STREAM frame MUST NOT change when it is sent
-            //# again.
             stream.send.reset_pending = false;
             self.unacked_ends = self.unacked_ends.saturating_sub(1);
             // Who was told that the peer stopped the stream knows how it ends.

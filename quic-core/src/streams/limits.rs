@@ -19,6 +19,11 @@ pub(super) struct LocalStreams {
 
 impl LocalStreams {
     pub(super) fn open(&mut self) -> Option<u64> {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
+        //# Endpoints MUST NOT exceed the limit set by their peer.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
+        //# An endpoint MUST NOT open more streams than permitted by the current
+        //# stream limit set by its peer.
         if self.next >= self.maximum {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
             //# An endpoint that is unable to open a new stream due to the peer's limits
@@ -31,14 +36,9 @@ impl LocalStreams {
             self.waiting = true;
             return None;
         }
+        let index = self.next;
         //= https://www.rfc-editor.org/rfc/rfc9000#section-2.1
         //# A QUIC endpoint MUST NOT reuse a stream ID within a connection.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
-        //# Endpoints MUST NOT exceed the limit set by their peer.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.11
-        //# An endpoint MUST NOT open more streams than permitted by the current
-        //# stream limit set by its peer.
-        let index = self.next;
         self.next += 1;
         Some(index)
     }

@@ -421,6 +421,9 @@ impl Streams {
     fn reset(&mut self, key: Key, code: VarInt) -> bool {
         let Some(stream) = self.store.get_mut(key) else { return false };
         let send = &mut stream.send;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+        //# The content of a RESET_STREAM frame MUST NOT change when it is sent
+        //# again.
         if !send.go(SendTransition::Reset) {
             return false;
         }

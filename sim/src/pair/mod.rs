@@ -1,73 +1,26 @@
-//! A network of two ends in virtual time, in which everything follows from one seed.
+//! A client, a server and a link each way between them: a [`World`](crate::world::World) of two.
 //!
 //! Time stands still while anything happens, and jumps to the earliest deadline or arrival. When a
-//! test fails, the seed is printed; `QUIC_SEED=… cargo test …` plays that one again. `QUIC_SEEDS=…`
-//! plays more than the usual ones.
-#![expect(
-    clippy::cast_precision_loss,
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    clippy::unwrap_used,
-    clippy::wildcard_enum_match_arm,
-    reason = "test code, which panics where something is wrong"
-)]
+//! test fails, the command that plays it again is printed.
 
-mod application;
-mod endpoint;
-#[cfg(feature = "qlog")]
-mod failure_logs;
-mod link;
-mod marks;
-mod random;
 mod setup;
-mod trace;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quic_core::{
-    ClientConfig, CongestionAlgorithm, ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _,
-    Side,
-};
+use quic_core::{ClientConfig, CongestionAlgorithm, ConnectionHandle, Instant, Side};
 
-pub use application::{Application, Received};
-pub use endpoint::{Endpoint, Incoming};
-pub use link::{Bursts, Link, LinkStatistics};
-pub use marks::Marks;
-pub use random::{Random, hash};
-pub use setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
-pub use trace::{Sent, Trace};
-
-use endpoint::Outgoing;
+use crate::network::{HostId, Link, LinkStatistics, Network, Random, START};
+use crate::seeds::Replay;
 #[cfg(feature = "qlog")]
-use failure_logs::FailureLogs;
-use link::LinkState;
-use setup::START;
+use crate::world::Logs;
+use crate::world::{Endpoint, Ends, Engine, runs};
 
-/// Steps within one millisecond, beyond which an end is taken to poll without end.
-const STEPS_PER_MILLISECOND: u32 = 20_000;
-/// Timeouts that an end may have without time passing.
-const TIMEOUTS_AT_ONCE: u32 = 4;
-/// Batches that an end may send without time passing.
-const BATCHES_AT_ONCE: u32 = 20_000;
-
-/// The seeds to run: as many as the environment variable `QUIC_SEEDS` says, or else `number`; or
-/// only the one in the environment variable `QUIC_SEED`.
-pub fn seeds(number: u64) -> std::ops::Range<u64> {
-    let variable = |name| {
-        let value = std::env::var(name).ok()?;
-        Some(value.parse::<u64>().expect("QUIC_SEED and QUIC_SEEDS are numbers"))
-    };
-    match variable("QUIC_SEED") {
-        Some(seed) => seed..seed.saturating_add(1),
-        None => 0..variable("QUIC_SEEDS").unwrap_or(number),
-    }
-}
+pub use self::setup::{CLIENT, SERVER, SERVER_NAME, Setup, certificate};
 
 /// A client, a server and the link between them.
 #[derive(Debug)]
@@ -76,48 +29,45 @@ pub struct Pair {
     pub client: Endpoint,
     /// The server.
     pub server: Endpoint,
-    /// The link to the server.
-    pub to_server: Link,
-    /// The link to the client.
-    pub to_client: Link,
+    /// What is between them. Its hosts are [`Endpoint::host`], and a [`Side`] is a [`HostId`], too.
+    pub network: Network,
     /// How the client connects.
     pub client_config: Arc<ClientConfig>,
     /// What it was built from.
     pub setup: Setup,
-    /// Everything that was sent.
-    pub trace: Trace,
-    /// What the client sends from now on, if that is wanted.
-    pub captured: Option<Vec<Vec<u8>>>,
-    /// Every datagram that was sent, from where to where, if they are kept.
-    pub wire: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
-    /// Addresses that nothing comes from or gets to.
-    pub dead: Vec<SocketAddr>,
-    /// Probability that a datagram joins the one before it in a train, if it can.
-    pub coalesce: f64,
-    now: Instant,
+    engine: Engine,
     random: Random,
-    links: [LinkState; 2],
-    on_the_way: BTreeMap<(Instant, u64), Datagram>,
-    datagrams: u64,
-    outgoing: Vec<Outgoing>,
-    /// The first and the last datagram with a long header that the client, and the server, sent.
-    long: [Option<[Vec<u8>; 2]>; 2],
-    millisecond: u64,
-    steps: u32,
     /// After the ends, whose last words it waits for.
     #[cfg(feature = "qlog")]
     #[expect(dead_code, reason = "it acts when it is dropped")]
-    logs: FailureLogs,
+    logs: Logs,
+    #[expect(dead_code, reason = "it acts when it is dropped")]
+    replay: Replay,
 }
 
-/// A datagram on its way.
-#[derive(Debug)]
-struct Datagram {
-    by: Side,
-    from: SocketAddr,
-    to: SocketAddr,
-    ecn: Option<EcnCodepoint>,
-    payload: Vec<u8>,
+/// The ends of a pair.
+struct Both<'a> {
+    client: &'a mut Endpoint,
+    server: &'a mut Endpoint,
+}
+
+impl Ends for Both<'_> {
+    fn end(&mut self, host: HostId) -> Option<&mut Endpoint> {
+        [&mut *self.client, &mut *self.server].into_iter().find(|end| end.host == host)
+    }
+}
+
+impl From<Side> for HostId {
+    /// The host of this end of a [`Pair`].
+    fn from(side: Side) -> Self {
+        Self(u32::from(side == Side::Server))
+    }
+}
+
+impl PartialEq<Side> for HostId {
+    fn eq(&self, side: &Side) -> bool {
+        *self == Self::from(*side)
+    }
 }
 
 impl Pair {
@@ -133,45 +83,48 @@ impl Pair {
 
     fn from_setup(setup: Setup) -> Self {
         #[cfg(feature = "qlog")]
-        let (setup, logs) = FailureLogs::of(setup);
+        let (setup, logs) = {
+            let (mut setup, logs) = (setup, Logs::new());
+            logs.watch(&mut setup.client_endpoint);
+            logs.watch(&mut setup.server_endpoint);
+            (setup, logs)
+        };
         let mut random = Random::new(setup.seed, 0);
-        let client = Endpoint::new(CLIENT, setup.client_endpoint.clone(), random.seed(), START);
-        let mut server = Endpoint::new(SERVER, setup.server_endpoint.clone(), random.seed(), START);
+        let mut network = Network::new(setup.seed);
+        network.trace.keep = true;
+        let mut end = |address, config| {
+            let host = network.add_host();
+            Endpoint::new(host, address, config, random.seed(), START)
+        };
+        let client = end(CLIENT, setup.client_endpoint.clone());
+        let mut server = end(SERVER, setup.server_endpoint.clone());
         server.listen(setup.server_config());
-        Self {
+        network.link(client.host, server.host).clone_from(&setup.to_server);
+        network.link(server.host, client.host).clone_from(&setup.to_client);
+        let mut pair = Self {
             client,
             server,
-            to_server: setup.to_server.clone(),
-            to_client: setup.to_client.clone(),
+            network,
             client_config: setup.client_config(),
-            trace: Trace::default(),
-            captured: None,
-            wire: None,
-            dead: Vec::new(),
-            coalesce: 0.5,
-            now: START,
+            engine: Engine::default(),
             random,
-            links: [1, 2].map(|stream| LinkState::new(Random::new(setup.seed, stream))),
-            on_the_way: BTreeMap::new(),
-            datagrams: 0,
-            outgoing: Vec::new(),
-            long: [None, None],
-            millisecond: 0,
-            steps: 0,
             #[cfg(feature = "qlog")]
             logs,
+            replay: Replay::new(setup.seed),
             setup,
-        }
+        };
+        pair.settle();
+        pair
     }
 
-    /// The time.
+    /// The time in the network.
     pub fn now(&self) -> Instant {
-        self.now
+        self.network.now()
     }
 
     /// Time since the start.
     pub fn elapsed(&self) -> Duration {
-        self.now - START
+        self.now() - START
     }
 
     /// One of the ends.
@@ -182,16 +135,62 @@ impl Pair {
         }
     }
 
+    fn look(&self, side: Side) -> &Endpoint {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    /// The link to the server.
+    pub fn to_server(&mut self) -> &mut Link {
+        self.network.link(self.client.host, self.server.host)
+    }
+
+    /// The link to the client.
+    pub fn to_client(&mut self) -> &mut Link {
+        self.network.link(self.server.host, self.client.host)
+    }
+
+    /// The links to the server and to the client.
+    pub fn links(&mut self) -> [&mut Link; 2] {
+        self.network.links(self.client.host, self.server.host)
+    }
+
+    /// Lets a NAT before the client change its mind: the client's first socket appears as `outer`
+    /// from now on.
+    pub fn rebind(&mut self, outer: SocketAddr) {
+        let (now, inner) = (self.now(), self.client.address());
+        self.network.nat(self.client.host).rebind_to(now, inner, outer);
+    }
+
+    /// Lets the client's first socket appear with this port from now on.
+    pub fn rebind_port(&mut self, port: u16) {
+        let mut outer = self.seen_client();
+        outer.set_port(port);
+        self.rebind(outer);
+    }
+
+    /// The address that the client's first socket has for others.
+    pub fn seen_client(&self) -> SocketAddr {
+        self.network.seen_as(self.client.host, self.client.address())
+    }
+
     /// A new server in place of the old one, of which nothing is left but its configuration.
     pub fn restart_server(&mut self) {
         let config = self.setup.server_endpoint.clone();
-        self.server = Endpoint::new(self.server.address, config, self.random.seed(), self.now);
+        let (host, address) = (self.server.host, self.server.address());
+        self.server.detach(&mut self.network);
+        let now = self.network.shown_by(host);
+        self.server = Endpoint::new(host, address, config, self.random.seed(), now);
         self.server.listen(self.setup.server_config());
+        self.engine.replace(host);
+        self.settle();
     }
 
     /// Opens a connection, and leaves it there.
     pub fn start(&mut self) -> ConnectionHandle {
-        let (server, config) = (self.server.address, Arc::clone(&self.client_config));
+        let (server, config) = (self.server.address(), Arc::clone(&self.client_config));
         self.client.connect(server, SERVER_NAME, config).expect("a connection can be opened")
     }
 
@@ -210,195 +209,66 @@ impl Pair {
     pub fn run_until(
         &mut self,
         within: Duration,
-        mut condition: impl FnMut(&mut Self) -> bool,
+        condition: impl FnMut(&mut Self) -> bool,
     ) -> bool {
-        let end = self.now + within;
-        self.settle();
-        while !condition(self) {
-            if !self.step_until(end) {
-                return condition(self);
-            }
-        }
-        true
+        runs::run_until(self, within, condition)
     }
 
     /// Runs until `condition` holds, and fails the test if it does not within this time.
     #[track_caller]
     pub fn wait(&mut self, what: &str, within: Duration, condition: impl FnMut(&mut Self) -> bool) {
-        let start = self.now;
-        let done = self.run_until(within, condition);
-        assert!(
-            done,
-            "not {what} within {within:?} from {:?} on; lost: client {:?}, server {:?}",
-            start - START,
-            self.client.lost,
-            self.server.lost,
-        );
+        runs::wait(self, what, within, condition);
     }
 
     /// Runs for some time.
     pub fn run_for(&mut self, duration: Duration) {
-        let end = self.now + duration;
-        while self.step_until(end) {}
+        self.settle();
+        let end = self.now() + duration;
+        let mut both = Both { client: &mut self.client, server: &mut self.server };
+        while self.engine.step_until(&mut self.network, &mut both, end) {}
+        self.tell_time();
     }
 
     /// Runs until nothing is left to happen, for at most an hour.
     pub fn run_to_end(&mut self) {
         self.run_for(Duration::from_hours(1));
-        assert!(self.next().is_none(), "something is still due");
+        assert!(self.engine.next(&self.network).is_none(), "something is still due");
     }
 
     /// What has to happen now does, then what comes next, if that is not after `end`. Returns
     /// whether there was anything; if not, it is `end` now.
     pub fn step_until(&mut self, end: Instant) -> bool {
-        self.settle();
-        let next = self.next().filter(|next| *next <= end);
-        self.pass_time(next.unwrap_or(end));
-        if next.is_none() {
-            return false;
-        }
-        self.handle_timeout(Side::Client);
-        self.handle_timeout(Side::Server);
-        self.deliver();
-        self.settle();
-        true
-    }
-
-    /// Does what is due at one end. One timer may make another one due, but not without end.
-    fn handle_timeout(&mut self, side: Side) {
-        let now = self.now;
-        let is_due =
-            |pair: &mut Self| pair.end(side).sockets.poll_timeout().is_some_and(|at| at <= now);
-        for turn in 0.. {
-            if !is_due(self) {
-                return;
-            }
-            assert!(
-                turn < TIMEOUTS_AT_ONCE,
-                "{side:?} is still due after {turn} timeouts were handled at {:?}",
-                self.elapsed(),
-            );
-            self.end(side).sockets.handle_timeout(now);
-            self.settle_end(side);
-        }
-    }
-
-    fn next(&self) -> Option<Instant> {
-        let arrival = self.on_the_way.keys().next().map(|key| key.0);
-        let deadlines = [self.client.sockets.poll_timeout(), self.server.sockets.poll_timeout()];
-        arrival.into_iter().chain(deadlines.into_iter().flatten()).min()
-    }
-
-    fn pass_time(&mut self, to: Instant) {
-        self.now = self.now.max(to);
-        (self.client.now, self.server.now) = (self.now, self.now);
-        let millisecond = self.now.as_nanos() / 1_000_000;
-        self.steps = if millisecond == self.millisecond { self.steps + 1 } else { 0 };
-        self.millisecond = millisecond;
-        assert!(
-            self.steps < STEPS_PER_MILLISECOND,
-            "polled without end at {:?}; due: client {:?}, server {:?}",
-            self.elapsed(),
-            self.client.sockets.poll_timeout(),
-            self.server.sockets.poll_timeout(),
-        );
-    }
-
-    /// Hands over what arrives now, neighbours of a kind sometimes as a train.
-    fn deliver(&mut self) {
-        while let Some(mut first) = self.pop_arrival(|_| true) {
-            let length = first.payload.len();
-            let mut last = length;
-            while last == length && self.random.chance(self.coalesce) {
-                let joins = |next: &Datagram| {
-                    (next.by, next.from, next.to, next.ecn)
-                        == (first.by, first.from, first.to, first.ecn)
-                        && (1..=length).contains(&next.payload.len())
-                };
-                let Some(next) = self.pop_arrival(joins) else { break };
-                last = next.payload.len();
-                first.payload.extend_from_slice(&next.payload);
-            }
-            let train = (first.payload.len() > length).then_some(length);
-            let to = self.end(!first.by);
-            to.handle_datagram((first.from, first.to), first.ecn, &mut first.payload, train);
-        }
-    }
-
-    fn pop_arrival(&mut self, accept: impl FnOnce(&Datagram) -> bool) -> Option<Datagram> {
-        let entry = self.on_the_way.first_entry()?;
-        (entry.key().0 <= self.now && accept(entry.get())).then(|| entry.remove())
+        self.touch();
+        let mut both = Both { client: &mut self.client, server: &mut self.server };
+        let any = self.engine.step_until(&mut self.network, &mut both, end);
+        self.tell_time();
+        any
     }
 
     /// Lets both ends do and send what they have to now.
     pub fn settle(&mut self) {
-        self.settle_end(Side::Client);
-        self.settle_end(Side::Server);
+        self.touch();
+        let mut both = Both { client: &mut self.client, server: &mut self.server };
+        self.engine.settle(&mut self.network, &mut both);
+        self.tell_time();
     }
 
-    fn settle_end(&mut self, side: Side) {
-        for batch in 0.. {
-            assert!(batch < BATCHES_AT_ONCE, "{side:?} sends without end at {:?}", self.elapsed());
-            let mut outgoing = std::mem::take(&mut self.outgoing);
-            let end = self.end(side);
-            let any = end.handle_events() | end.poll_transmit(&mut outgoing);
-            outgoing.drain(..).for_each(|datagram| self.send(side, datagram));
-            self.outgoing = outgoing;
-            if !any {
-                return;
-            }
+    /// What the ends are asked to do by others, they do now.
+    fn tell_time(&mut self) {
+        for end in [&mut self.client, &mut self.server] {
+            end.now = self.network.shown_by(end.host);
         }
     }
 
-    fn send(&mut self, by: Side, datagram: Outgoing) {
-        let Outgoing { from, to, mut ecn, mut payload } = datagram;
-        if let (Side::Client, Some(captured)) = (by, &mut self.captured) {
-            captured.push(payload.clone());
-        }
-        let [to_server, to_client] = &mut self.links;
-        let (link, state) = match by {
-            Side::Client => (&self.to_server, to_server),
-            Side::Server => (&self.to_client, to_client),
-        };
-        let (length, hash) = (payload.len(), hash(&payload));
-        let first_byte = payload.first().copied().unwrap_or_default();
-        let mut head = [0; 26];
-        head.iter_mut().zip(&payload).for_each(|(to, from)| *to = *from);
-        let version = payload
-            .get(1..5)
-            .filter(|_| first_byte & 0x80 != 0)
-            .and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?)));
-        if version.is_some() {
-            let [client, server] = &mut self.long;
-            let long = if by == Side::Client { client } else { server };
-            let [_, last] = long.get_or_insert_with(|| [payload.clone(), Vec::new()]);
-            last.clone_from(&payload);
-        }
-        let mark = ecn;
-        let arrivals = state.send(link, self.now, &mut payload, &mut ecn);
-        let is_dead = self.dead.contains(&from) || self.dead.contains(&to);
-        let arrivals = if is_dead { [None; 2] } else { arrivals };
-        let arrives = arrivals[0].is_some();
-        let at = self.now;
-        let sent = Sent { at, by, length, hash, arrives, first_byte, head, ecn: mark, version };
-        self.trace.sent.push(sent);
-        if let Some(wire) = &mut self.wire {
-            wire.push((from, to, payload.clone()));
-        }
-        for at in arrivals.into_iter().flatten() {
-            self.datagrams += 1;
-            let datagram = Datagram { by, from, to, ecn, payload: payload.clone() };
-            self.on_the_way.insert((at, self.datagrams), datagram);
-        }
+    /// The ends lie open, so that anything may have been done with them.
+    fn touch(&mut self) {
+        self.engine.touch(self.client.host);
+        self.engine.touch(self.server.host);
     }
 
     /// What the link did so far to what `side` sent.
     pub fn link_statistics(&self, side: Side) -> LinkStatistics {
-        let [to_server, to_client] = &self.links;
-        match side {
-            Side::Client => to_server.statistics,
-            Side::Server => to_client.statistics,
-        }
+        self.network.link_statistics(side.into(), (!side).into())
     }
 
     /// Lets connections that the client opens from now on use this controller.
@@ -409,55 +279,49 @@ impl Pair {
 
     /// Retry packets that the server sent (RFC 9000 §17.2.5).
     pub fn retries_sent(&self) -> usize {
-        self.trace.by(Side::Server).filter(|sent| sent.is_retry()).count()
+        self.network.trace.by(Side::Server).filter(|sent| sent.is_retry()).count()
     }
 
     /// The first datagram with a long header that an end sent.
     pub fn first_from(&self, side: Side) -> Vec<u8> {
-        let [first, _] = self.long_from(side);
-        first
+        self.look(side).first_long()
     }
 
     /// The last datagram with a long header that an end sent.
     pub fn last_from(&self, side: Side) -> Vec<u8> {
-        let [_, last] = self.long_from(side);
-        last
+        self.look(side).last_long()
     }
 
-    fn long_from(&self, side: Side) -> [Vec<u8>; 2] {
-        let [client, server] = &self.long;
-        let long = if side == Side::Client { client } else { server };
-        long.clone().expect("a datagram was sent")
+    /// Takes the datagrams from the client's first address out of [`Network::wire`], and stops it.
+    pub fn take_wire_of_client(&mut self) -> Vec<Vec<u8>> {
+        let wire = self.network.wire.take().unwrap_or_default();
+        wire.into_iter().filter(|sent| sent.0 == CLIENT).map(|sent| sent.2).collect()
     }
 
-    /// Lets a datagram arrive at one end, at this address of it, after the time that the link takes.
-    pub fn send_from_elsewhere(
-        &mut self,
-        to_end: Side,
-        (from, to): (SocketAddr, SocketAddr),
-        payload: &[u8],
-        delay: Duration,
-    ) {
-        self.datagrams += 1;
-        let (at, payload) = (self.now + delay, payload.to_vec());
-        let datagram = Datagram { by: !to_end, from, to, ecn: None, payload };
-        self.on_the_way.insert((at, self.datagrams), datagram);
-    }
-
-    /// Lets a datagram arrive at one end that nobody sent.
+    /// Lets a datagram arrive at once at the first socket of an end, that nobody sent.
     pub fn inject(&mut self, at: Side, from: SocketAddr, payload: &[u8]) {
         let mut payload = payload.to_vec();
         let end = self.end(at);
-        let to = end.address;
+        let to = end.address();
         end.handle_datagram((from, to), None, &mut payload, None);
         self.settle();
     }
 }
 
-impl Drop for Pair {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("to play this again: QUIC_SEED={}", self.setup.seed);
-        }
+impl runs::Run for Pair {
+    fn time(&self) -> Instant {
+        self.now()
+    }
+
+    fn settle_all(&mut self) {
+        self.settle();
+    }
+
+    fn step(&mut self, end: Instant) -> bool {
+        self.step_until(end)
+    }
+
+    fn losses(&mut self) -> String {
+        format!("client {:?}, server {:?}", self.client.lost, self.server.lost)
     }
 }

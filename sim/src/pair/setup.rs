@@ -6,12 +6,12 @@ use std::sync::Arc;
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use quic_core::{
-    AddressValidation, ClientConfig, EndpointConfig, Instant, Keyring, QUIC_V1, QUIC_V2,
-    ServerConfig, ServerVersions, TransportConfig,
+    AddressValidation, ClientConfig, EndpointConfig, Keyring, QUIC_V1, QUIC_V2, ServerConfig,
+    ServerVersions, TransportConfig,
 };
 
 use super::Pair;
-use super::link::Link;
+use crate::network::Link;
 use crate::null_tls::NullTls;
 
 /// The name of the server.
@@ -145,9 +145,6 @@ impl Setup {
         Pair::from_setup(self)
     }
 }
-
-/// When simulations start. Not at the epoch, so that what lies before them exists.
-pub(super) const START: Instant = Instant::from_nanos(1_000_000_000_000);
 
 /// A certificate for [`SERVER_NAME`] with an Ed25519 key that is always the same, so that
 /// signatures have always the same length.

@@ -78,12 +78,28 @@ const BURSTY: Bottleneck = Bottleneck {
 
 const SHALLOW: Bottleneck = Bottleneck { name: "queue of 20 % BDP", queue_percent: 20, ..CLEAN };
 
+const HALF: Bottleneck = Bottleneck { name: "queue of 50 % BDP", queue_percent: 50, ..CLEAN };
+
 const LONG: Bottleneck =
     Bottleneck { name: "200 ms", round_trip: Duration::from_millis(200), ..CLEAN };
 
-const LINKS: [Bottleneck; 5] = [CLEAN, LOSSY, BURSTY, SHALLOW, LONG];
+const LINKS: [Bottleneck; 6] = [CLEAN, LOSSY, BURSTY, SHALLOW, HALF, LONG];
 
 impl Bottleneck {
+    /// Whether nothing is lost but what the queue has no room for.
+    fn loses_nothing(&self) -> bool {
+        self.loss == 0.0 && self.bursts.is_none()
+    }
+
+    /// What a controller can make of the link that halves its window whenever the queue is full,
+    /// and adds the same to it each round trip: a queue shorter than half of the window runs empty
+    /// meanwhile. A share of what the link carries, headers and all.
+    fn ceiling_of_halving(&self) -> f64 {
+        let queue = (self.queue_percent.min(100) as f64) / 100.0;
+        let time_below_rate = (1.0 - queue) / (1.0 + queue);
+        1.0 - time_below_rate * (1.0 - queue) / 4.0
+    }
+
     fn bytes_per_second(&self) -> u64 {
         self.megabits * 1_000_000 / 8
     }

@@ -20,11 +20,11 @@ fn both_ends_time_out_when_nothing_happens() {
     let (client, server) = pair.connect();
     pair.run_for(seconds(29));
     assert!(pair.client.lost.is_empty() && pair.server.lost.is_empty());
-    let sent = pair.trace.sent.len();
+    let sent = pair.network.trace.sent.len();
     pair.run_for(seconds(4));
     assert_eq!(pair.client.lost.get(&client), Some(&ConnectionError::TimedOut));
     assert_eq!(pair.server.lost.get(&server), Some(&ConnectionError::TimedOut));
-    assert_eq!(pair.trace.sent.len(), sent, "an idle connection ends without a word");
+    assert_eq!(pair.network.trace.sent.len(), sent, "an idle connection ends without a word");
     pair.run_to_end();
 }
 
@@ -51,10 +51,10 @@ fn a_keep_alive_of_one_end_keeps_both_alive() {
         let mut pair = setup.build();
         let (client, _) = pair.connect();
         pair.run_for(seconds(10));
-        let before = pair.trace.sent.len();
+        let before = pair.network.trace.sent.len();
         pair.run_for(seconds(300));
         assert!(pair.client.lost.is_empty() && pair.server.lost.is_empty());
-        let datagrams = pair.trace.sent.len() - before;
+        let datagrams = pair.network.trace.sent.len() - before;
         assert!((50..=70).contains(&datagrams), "{datagrams} datagrams in 300 s");
         echo(&mut pair, client, 1000, seconds(1));
     }
@@ -127,12 +127,13 @@ fn a_closed_connection_repeats_its_close_less_and_less() {
     pair.server.application.keep = false;
     let endless = pair.server.send_endlessly(server);
     pair.run_for(millis(300));
-    pair.to_server.cut = true;
+    pair.to_server().cut = true;
     pair.client.close(client, 1, b"");
     pair.settle();
-    let (closes, received) = (pair.trace.by(Side::Client).count(), pair.client.bytes_received);
+    let (closes, received) =
+        (pair.network.trace.by(Side::Client).count(), pair.client.bytes_received);
     pair.run_for(seconds(3));
-    let repeated = pair.trace.by(Side::Client).count() - closes;
+    let repeated = pair.network.trace.by(Side::Client).count() - closes;
     let provoked = (pair.client.bytes_received - received) / 1452;
     assert!(provoked > 30, "only {provoked} datagrams came");
     assert!(repeated >= 2, "closed once and never again, {provoked} datagrams came");
@@ -152,10 +153,10 @@ fn a_repeated_close_ends_the_peer_whose_first_close_was_lost() {
     //# connection.
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
-    pair.to_server.cut = true;
+    pair.to_server().cut = true;
     pair.client.close(client, 5, b"");
     pair.settle();
-    pair.to_server.cut = false;
+    pair.to_server().cut = false;
     pair.server.send_all(server, Direction::Unidirectional, noise(5000, 1));
     pair.wait("lost", millis(50), |pair| pair.server.lost.contains_key(&server));
     assert_eq!(pair.server.lost.get(&server), Some(&closed_with(5, b"")));
@@ -195,9 +196,9 @@ fn a_peer_that_vanishes_times_out() {
         let mut pair = Pair::new(1);
         let (client, server) = pair.connect();
         pair.run_for(seconds(1));
-        pair.to_server.cut = true;
-        pair.to_client.cut = true;
-        let (before, start) = (pair.trace.sent.len(), pair.now());
+        pair.to_server().cut = true;
+        pair.to_client().cut = true;
+        let (before, start) = (pair.network.trace.sent.len(), pair.now());
         if writing {
             pair.client.send_endlessly(client);
         }
@@ -207,7 +208,7 @@ fn a_peer_that_vanishes_times_out() {
         assert!(pair.now() - start <= seconds(31));
         assert_eq!(pair.client.lost.get(&client), Some(&ConnectionError::TimedOut));
         assert_eq!(pair.server.lost.get(&server), Some(&ConnectionError::TimedOut));
-        let datagrams = pair.trace.sent.len() - before;
+        let datagrams = pair.network.trace.sent.len() - before;
         assert!(datagrams < 50, "{datagrams} datagrams to nobody");
         pair.run_to_end();
     }
@@ -218,7 +219,7 @@ fn a_close_leaves_even_if_the_congestion_window_is_full() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(seconds(1));
-    pair.to_client.cut = true;
+    pair.to_client().cut = true;
     pair.client.send_endlessly(client);
     pair.run_for(seconds(2));
     let statistics = pair.client.with(client, |c| c.statistics());

@@ -36,7 +36,7 @@ fn setup_with(generator: impl ConnectionIdGenerator + 'static) -> Setup {
 
 /// What the balancer reads from each datagram that the client sent, from `first` on.
 fn read(pair: &Pair, balancer: &LoadBalancer, first: usize) -> Vec<Option<Vec<u8>>> {
-    let to_server = pair.trace.by(Side::Client).skip(first);
+    let to_server = pair.network.trace.by(Side::Client).skip(first);
     let server_id = |head: &[u8]| Some(balancer.server_id_of_datagram(head)?.as_slice().to_vec());
     to_server.map(|sent| server_id(&sent.head)).collect()
 }
@@ -82,7 +82,7 @@ fn connections_move_to_ids_of_a_new_configuration_and_forget_the_old_ones() {
     pair.server.reconfigure(endpoint).unwrap();
     echo(&mut pair, client, 10_000, seconds(1));
     pair.run_for(millis(500));
-    let before = pair.trace.by(Side::Client).count();
+    let before = pair.network.trace.by(Side::Client).count();
     let mut balancer = LoadBalancer::default();
     balancer.set(config(3));
     //= https://www.ietf.org/archive/id/draft-ietf-quic-load-balancers#section-3.1
@@ -117,7 +117,7 @@ fn configurations_change_under_loss_again_and_again() {
 
 /// The IDs that the client's short headers carry.
 fn ids_in_use(pair: &Pair, length: usize) -> BTreeSet<Vec<u8>> {
-    let short = pair.trace.by(Side::Client).filter(|sent| sent.first_byte & 0x80 == 0);
+    let short = pair.network.trace.by(Side::Client).filter(|sent| sent.first_byte & 0x80 == 0);
     short.map(|sent| sent.head[1..=length].to_vec()).collect()
 }
 

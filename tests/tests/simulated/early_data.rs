@@ -81,7 +81,7 @@ fn early_data_arrives_with_the_first_flight() {
     //# data SHOULD be set to non-zero values for 0-RTT.
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
-        pair.to_server.delay = millis(25);
+        pair.to_server().delay = millis(25);
         let before = pair.now();
         let (client, id) = start_with(&mut pair, &[7; 3000]);
         assert_eq!(status(&mut pair, client), Some(EarlyDataStatus::Offered));
@@ -109,7 +109,7 @@ fn more_early_data_than_the_first_flight_holds_goes_on_after_the_handshake() {
 fn the_handshake_does_not_wait_because_early_data_used_up_the_first_burst() {
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
-        (pair.to_server.delay, pair.to_client.delay) = (millis(25), millis(25));
+        (pair.to_server().delay, pair.to_client().delay) = (millis(25), millis(25));
         let (before, visits) = (pair.now(), pair.server.connected.len());
         start_with(&mut pair, &vec![7; 400_000]);
         pair.wait("complete", seconds(2), |pair| pair.server.connected.len() > visits);
@@ -198,7 +198,7 @@ fn rejected_early_data_survives_smaller_limits() {
         pair.setup.server_transport.stream_receive_window = 700;
         pair.setup.server_transport.receive_window = 1000;
         another_server(&mut pair, tls);
-        pair.to_server.loss = 0.02;
+        pair.to_server().loss = 0.02;
         let client = pair.start();
         let all: Vec<_> = (0..10).map(|stream| noise(2000, stream)).collect();
         for bytes in &all {
@@ -334,7 +334,7 @@ fn each_ticket_is_used_once_rustls() {
     //# the server to correlate connections; see Appendix C.4 of [TLS13].
     let mut pair = visited(rustls_setup(1).build());
     // Two tickets came with the first connection, and none of these brings another one.
-    pair.to_server.cut = true;
+    pair.to_server().cut = true;
     let handles: Vec<_> = (0..3).map(|_| pair.start()).collect();
     let offers = handles.iter().map(|handle| status(&mut pair, *handle));
     let offers: Vec<_> = offers.map(|status| status.is_some()).collect();
@@ -354,10 +354,10 @@ fn a_first_flight_that_comes_again_is_delivered_once() {
     //# even if it could.
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
-        pair.captured = Some(Vec::new());
+        pair.network.wire = Some(Vec::new());
         let (client, id) = start_with(&mut pair, &[7; 3000]);
         pair.settle();
-        let flight = pair.captured.take().unwrap();
+        let flight = pair.take_wire_of_client();
         assert!(flight.len() > 1);
         wait_for(&mut pair, id);
         // At once, when its connection lives, and after that was forgotten; from here and there.
@@ -367,7 +367,7 @@ fn a_first_flight_that_comes_again_is_delivered_once() {
             }
             pair.run_for(seconds(pause));
             let attempts = pair.server.attempts.len();
-            for from in [pair.client.address, ([203, 0, 113, 9], 9).into()] {
+            for from in [pair.seen_client(), ([203, 0, 113, 9], 9).into()] {
                 for datagram in &flight {
                     pair.inject(Side::Server, from, datagram);
                 }
@@ -425,7 +425,7 @@ fn early_data_goes_on_after_a_retry() {
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
         // Its token is for another address.
-        pair.client.address = ([203, 0, 113, 9], 999).into();
+        pair.rebind(([203, 0, 113, 9], 999).into());
         pair.server.incoming = Incoming::Retry;
         let before = pair.now();
         let (client, id) = start_with(&mut pair, &[7; 3000]);
@@ -443,7 +443,7 @@ fn early_data_survives_loss_and_reordering_and_comes_once() {
     for seed in seeds(30) {
         for reject in [false, true] {
             let mut pair = if reject { refusing(seed) } else { visited(setup(seed).build()) };
-            for link in [&mut pair.to_server, &mut pair.to_client] {
+            for link in pair.links() {
                 link.loss = 0.1;
                 link.reorder = 0.3;
                 link.jitter = millis(5);
@@ -468,8 +468,8 @@ fn each_datagram_of_the_first_flights_may_be_lost() {
             for from_server in [false, true] {
                 let mut pair = visited(make(1).build());
                 let side = if from_server { Side::Server } else { Side::Client };
-                let number = pair.trace.by(side).count() as u64 + lost;
-                let link = if from_server { &mut pair.to_client } else { &mut pair.to_server };
+                let number = pair.network.trace.by(side).count() as u64 + lost;
+                let link = if from_server { pair.to_client() } else { pair.to_server() };
                 link.drops = [number].into();
                 let (_, id) = start_with(&mut pair, &[7; 5000]);
                 wait_for(&mut pair, id);
@@ -483,13 +483,13 @@ fn each_datagram_of_the_first_flights_may_be_lost() {
 fn early_data_may_overtake_its_client_hello() {
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
-        pair.captured = Some(Vec::new());
-        pair.to_server.cut = true;
+        pair.network.wire = Some(Vec::new());
+        pair.to_server().cut = true;
         let (_, id) = start_with(&mut pair, &[7; 5000]);
         pair.settle();
-        let mut flight = pair.captured.take().unwrap();
+        let mut flight = pair.take_wire_of_client();
         flight.reverse();
-        let from = pair.client.address;
+        let from = pair.seen_client();
         for datagram in &flight {
             pair.inject(Side::Server, from, datagram);
         }
@@ -508,19 +508,19 @@ fn keys_of_early_data_are_gone_soon_after_the_handshake() {
     //# Timeout (PTO, see [QUIC-RECOVERY]).
     for (pause, opens) in [(millis(1), true), (seconds(1), false)] {
         let mut pair = visited(setup(1).build());
-        pair.captured = Some(Vec::new());
+        pair.network.wire = Some(Vec::new());
         // The datagram after the first one is late.
-        pair.to_server.drops = [pair.trace.by(Side::Client).count() as u64 + 1].into();
+        pair.to_server().drops = [pair.network.trace.by(Side::Client).count() as u64 + 1].into();
         start_with(&mut pair, &[7; 3000]);
         pair.wait("connected", seconds(2), |pair| pair.server.connected.len() == 2);
         pair.run_for(pause);
-        let late = pair.captured.take().unwrap().swap_remove(1);
+        let late = pair.take_wire_of_client().swap_remove(1);
         let server = pair.server.connected[1];
         let received = |pair: &mut Pair| {
             pair.server.with(server, |connection| connection.statistics().packets_received)
         };
         let before = received(&mut pair);
-        let from = pair.client.address;
+        let from = pair.seen_client();
         pair.inject(Side::Server, from, &late);
         assert_eq!(received(&mut pair) > before, opens, "after {pause:?}");
     }
@@ -543,16 +543,16 @@ fn packets_of_early_data_have_a_type_of_their_own_until_there_are_other_keys() {
     //# Therefore, a client SHOULD discard 0-RTT keys as soon as it installs
     //# 1-RTT keys as they have no use after that moment.
     let mut pair = visited(setup(1).build());
-    let before = pair.trace.by(Side::Client).count();
+    let before = pair.network.trace.by(Side::Client).count();
     let (client, _) = start_with(&mut pair, &vec![7; 400_000]);
     pair.wait("connected", seconds(2), |pair| pair.client.connected.contains(&client));
     let now = pair.now();
-    let early = pair.trace.by(Side::Client).skip(before + 1);
+    let early = pair.network.trace.by(Side::Client).skip(before + 1);
     let early: Vec<_> = early.filter(|sent| sent.at < now).copied().collect();
     assert!(early.len() > 3 && early.iter().all(|sent| sent.first_byte & 0xf0 == 0xd0));
-    let before = pair.trace.by(Side::Client).count();
+    let before = pair.network.trace.by(Side::Client).count();
     pair.run_for(seconds(1));
-    let later: Vec<_> = pair.trace.by(Side::Client).skip(before).copied().collect();
+    let later: Vec<_> = pair.network.trace.by(Side::Client).skip(before).copied().collect();
     assert!(later.len() > 3 && later.iter().all(|sent| sent.first_byte & 0xf0 != 0xd0));
 }
 
@@ -560,10 +560,10 @@ fn packets_of_early_data_have_a_type_of_their_own_until_there_are_other_keys() {
 fn runs_with_early_data_repeat() {
     let run = |seed| {
         let mut pair = visited(setup(seed).build());
-        pair.to_server.loss = 0.1;
+        pair.to_server().loss = 0.1;
         let (_, id) = start_with(&mut pair, &vec![7; 50_000]);
         wait_for(&mut pair, id);
-        pair.trace.clone()
+        pair.network.trace.clone()
     };
     assert!(run(3) == run(3));
 }

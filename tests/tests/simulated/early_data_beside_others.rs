@@ -46,13 +46,13 @@ fn datagrams_at_server(pair: &mut Pair) -> Vec<usize> {
 
 /// The versions of the datagrams of the client that begin with a 0-RTT packet, from one on.
 fn early_versions(pair: &Pair, from: usize) -> Vec<u32> {
-    let sent = pair.trace.by(Side::Client).skip(from);
-    let early = sent.filter(|sent| match sent.version {
+    let sent = pair.network.trace.by(Side::Client).skip(from);
+    let early = sent.filter(|sent| match sent.version() {
         Some(QUIC_V1) => sent.first_byte & 0xf0 == 0xd0,
         Some(QUIC_V2) => sent.first_byte & 0xf0 == 0xe0,
         _ => false,
     });
-    early.filter_map(|sent| sent.version).collect()
+    early.filter_map(quic_tests::network::Sent::version).collect()
 }
 
 #[test]
@@ -66,11 +66,12 @@ fn the_largest_datagram_fits_a_0_rtt_packet() {
             let mut setup = make(1);
             setup.client_endpoint.connection_id_length = length;
             let mut pair = visited(setup.build());
-            let before = pair.trace.by(Side::Client).count();
+            let before = pair.network.trace.by(Side::Client).count();
             let client = pair.start();
             let size = send_largest(&mut pair, client);
             pair.settle();
             let is_early = pair
+                .network
                 .trace
                 .by(Side::Client)
                 .skip(before)
@@ -104,7 +105,7 @@ fn datagrams_of_rejected_early_data_are_lost_and_told_so() {
 #[test]
 fn datagrams_that_a_retry_answers_are_lost_and_told_so() {
     let mut pair = visited(setup(1).build());
-    pair.client.address = ([203, 0, 113, 9], 999).into();
+    pair.rebind(([203, 0, 113, 9], 999).into());
     pair.server.incoming = Incoming::Retry;
     let client = pair.start();
     send_largest(&mut pair, client);
@@ -151,7 +152,7 @@ fn version_2_has_early_data_of_its_own() {
     for make in [setup, rustls_setup] {
         let setup = with_versions(make(1), QUIC_V2, &[QUIC_V2], VersionChoice::Client);
         let mut pair = visited(setup.build());
-        let before = pair.trace.by(Side::Client).count();
+        let before = pair.network.trace.by(Side::Client).count();
         let started = start_with(&mut pair, &[7; 3000]);
         assert_eq!(finish(&mut pair, started, QUIC_V2), Some(EarlyDataStatus::Accepted));
         let early = early_versions(&pair, before);
@@ -178,8 +179,8 @@ fn a_server_that_would_move_the_connection_stays_where_the_early_data_is() {
             let mut pair = visited(setup.build());
             pair.setup.server_versions.choice = VersionChoice::Client;
             pair.restart_server();
-            pair.to_server.loss = loss;
-            pair.to_client.loss = loss;
+            pair.to_server().loss = loss;
+            pair.to_client().loss = loss;
             let started = start_with(&mut pair, &[7; 3000]);
             let status = finish(&mut pair, started, QUIC_V1);
             assert_eq!(status, Some(EarlyDataStatus::Accepted), "seed {seed}");
@@ -201,10 +202,10 @@ fn after_version_negotiation_early_data_waits_for_the_handshake() {
         let before = pair.now();
         let started = start_with(&mut pair, &[7; 3000]);
         assert_eq!(finish(&mut pair, started, QUIC_V2), Some(EarlyDataStatus::Rejected));
-        let later = pair.trace.by(Side::Client).filter(|sent| sent.at > before + millis(1));
+        let later = pair.network.trace.by(Side::Client).filter(|sent| sent.at > before + millis(1));
         let early = later.filter(|sent| {
             matches!(
-                (sent.version, sent.first_byte & 0xf0),
+                (sent.version(), sent.first_byte & 0xf0),
                 (Some(QUIC_V1), 0xd0) | (Some(QUIC_V2), 0xe0)
             )
         });
@@ -222,7 +223,7 @@ fn a_client_that_was_not_told_to_sends_no_early_data_rustls() {
     let config = quic_core::crypto::TlsClientConfig::dangerous_without_verification(&[b"test"]);
     setup.client_tls = std::sync::Arc::new(config.unwrap());
     let mut pair = visited(setup.build());
-    let before = pair.trace.by(Side::Client).count();
+    let before = pair.network.trace.by(Side::Client).count();
     let client = pair.start();
     assert_eq!(status(&mut pair, client), None);
     pair.client.with(client, |connection| {

@@ -22,7 +22,7 @@ fn after_echo(setup: Setup) -> (Pair, [Statistics; 2]) {
 
 /// How many datagrams `side` sent with a mark after the first `skipped`, and how many without.
 fn marks(pair: &Pair, side: Side, skipped: usize) -> (usize, usize) {
-    let sent = pair.trace.by(side).skip(skipped);
+    let sent = pair.network.trace.by(side).skip(skipped);
     let marked = sent.clone().filter(|sent| sent.ecn.is_some()).count();
     (marked, sent.count() - marked)
 }
@@ -48,7 +48,8 @@ fn marks_pass_a_clean_path_both_ways() {
 #[test]
 fn nothing_is_marked_before_the_handshake_is_complete() {
     let (pair, _) = after_echo(Setup::with_rustls(1));
-    let with_long_header = pair.trace.sent.iter().filter(|sent| sent.first_byte & 0x80 != 0);
+    let with_long_header =
+        pair.network.trace.sent.iter().filter(|sent| sent.first_byte & 0x80 != 0);
     assert!(with_long_header.clone().count() > 2);
     assert!(with_long_header.clone().all(|sent| sent.ecn.is_none()));
 }
@@ -86,11 +87,11 @@ fn a_path_that_begins_to_clear_marks_is_noticed() {
     let mut pair = Setup::new(1).build();
     let handles = pair.connect();
     echo(&mut pair, handles.0, 200_000, seconds(20));
-    pair.to_server.marks.bleach = true;
+    pair.to_server().marks.bleach = true;
     echo(&mut pair, handles.0, 200_000, seconds(20));
     let [client, server] = statistics(&mut pair, handles);
     assert_eq!((client.ecn, server.ecn), (EcnState::Failed, EcnState::Capable));
-    let before = pair.trace.by(Side::Client).count();
+    let before = pair.network.trace.by(Side::Client).count();
     echo(&mut pair, handles.0, 200_000, seconds(20));
     assert_eq!(marks(&pair, Side::Client, before).0, 0);
 }
@@ -122,8 +123,8 @@ fn a_path_that_begins_to_drop_what_is_marked_is_survived() {
     let mut pair = Setup::new(1).build();
     let handles = pair.connect();
     echo(&mut pair, handles.0, 200_000, seconds(20));
-    pair.to_server.marks.drop_marked = true;
-    pair.to_client.marks.drop_marked = true;
+    pair.to_server().marks.drop_marked = true;
+    pair.to_client().marks.drop_marked = true;
     echo(&mut pair, handles.0, 200_000, seconds(10));
     let ends = statistics(&mut pair, handles);
     assert!(ends.iter().all(|end| end.ecn == EcnState::Failed), "{ends:?}");
@@ -137,9 +138,9 @@ fn an_outage_is_not_taken_for_a_path_that_drops_marks() {
     let sent = noise(1 << 20, 1);
     let id = pair.client.send_all(handles.0, Direction::Bidirectional, sent);
     pair.run_for(millis(300));
-    (pair.to_server.cut, pair.to_client.cut) = (true, true);
+    (pair.to_server().cut, pair.to_client().cut) = (true, true);
     pair.run_for(seconds(2));
-    (pair.to_server.cut, pair.to_client.cut) = (false, false);
+    (pair.to_server().cut, pair.to_client().cut) = (false, false);
     pair.wait("echoed", seconds(20), |pair| pair.client.is_finished(handles.0, id));
     let ends = statistics(&mut pair, handles);
     assert!(ends.iter().all(|end| end.ecn == EcnState::Capable), "{ends:?}");
@@ -172,7 +173,7 @@ fn marks_of_one_round_trip_are_one_congestion_event() {
     let mut pair = Setup::new(1).build();
     let handles = pair.connect();
     echo(&mut pair, handles.0, 500_000, seconds(20));
-    pair.to_server.marks.congestion = 1.0;
+    pair.to_server().marks.congestion = 1.0;
     let before = statistics(&mut pair, handles)[0];
     let id = pair.client.send_all(handles.0, Direction::Unidirectional, noise(30_000, 1));
     pair.wait("sent", seconds(1), |pair| pair.server.is_finished(handles.1, id));
@@ -202,15 +203,15 @@ fn a_new_path_is_tested_again() {
     let handles = pair.connect();
     echo(&mut pair, handles.0, 200_000, seconds(20));
     assert_eq!(statistics(&mut pair, handles)[1].ecn, EcnState::Failed);
-    pair.to_client.marks.bleach = false;
-    pair.client.address = ([203, 0, 113, 7], 7777).into();
+    pair.to_client().marks.bleach = false;
+    pair.rebind(([203, 0, 113, 7], 7777).into());
     echo(&mut pair, handles.0, 200_000, seconds(20));
     let [client, server] = statistics(&mut pair, handles);
     // A client that knows of no new path has no reason to test it.
     assert_eq!((client.ecn, server.ecn), (EcnState::Failed, EcnState::Capable));
     // Packets that were marked on the way before are no reason to give up marks on this one.
-    pair.client.address = ([203, 0, 113, 8], 7777).into();
-    pair.to_client.marks.bleach = true;
+    pair.rebind(([203, 0, 113, 8], 7777).into());
+    pair.to_client().marks.bleach = true;
     echo(&mut pair, handles.0, 200_000, seconds(20));
     assert_eq!(statistics(&mut pair, handles)[1].ecn, EcnState::Failed);
 }

@@ -46,7 +46,7 @@ fn an_idle_handshake_sends_few_datagrams() {
     let mut pair = Setup::new(1).transport(|t| t.max_mtu = 1200).build();
     pair.connect();
     pair.run_for(seconds(5));
-    assert!(pair.trace.sent.len() <= 9, "{:#?}", pair.trace.sent);
+    assert!(pair.network.trace.sent.len() <= 9, "{:#?}", pair.network.trace.sent);
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn a_server_sends_at_most_three_times_what_came_before_the_address_is_validated(
         let mut pair = Setup::with_tls(3, tls(), tls()).build();
         if client_hears {
             // With its second datagram it would validate its address.
-            pair.to_server.drops = (1..1000).collect();
+            pair.to_server().drops = (1..1000).collect();
         } else {
-            pair.to_client.cut = true;
+            pair.to_client().cut = true;
         }
         pair.start();
         let end = pair.now() + seconds(9);
@@ -95,7 +95,7 @@ fn a_long_certificate_chain_arrives_whatever_is_lost() {
     for lost in 0..8 {
         let tls = Arc::new(NullTls { certificate_length: 9000, ..NullTls::default() });
         let mut pair = Setup::with_tls(lost, tls.clone(), tls).build();
-        pair.to_client.drops = [lost].into();
+        pair.to_client().drops = [lost].into();
         let (client, _) = pair.connect();
         echo(&mut pair, client, 1000, seconds(5));
     }
@@ -158,12 +158,12 @@ fn a_server_that_stopped_listening_refuses_and_keeps_its_connections() {
 #[test]
 fn a_handshake_that_nobody_answers_times_out() {
     let mut pair = Pair::new(1);
-    pair.to_server.cut = true;
+    pair.to_server().cut = true;
     let client = pair.start();
     pair.wait("lost", seconds(11), |pair| pair.client.lost.contains_key(&client));
     assert_eq!(pair.client.lost.get(&client), Some(&ConnectionError::HandshakeTimedOut));
     assert!(pair.elapsed() >= seconds(10));
-    assert!(pair.trace.sent.len() <= 10, "{} datagrams", pair.trace.sent.len());
+    assert!(pair.network.trace.sent.len() <= 10, "{} datagrams", pair.network.trace.sent.len());
     pair.run_to_end();
 }
 
@@ -178,7 +178,7 @@ fn a_server_gives_up_half_open_connections() {
     //# connection is allowed to have, and restricting the length of time an
     //# endpoint is allowed to stay connected.
     let mut pair = Pair::new(1);
-    pair.to_client.cut = true;
+    pair.to_client().cut = true;
     pair.start();
     pair.run_for(seconds(30));
     assert_eq!(pair.server.lost.len(), 1);
@@ -225,7 +225,7 @@ fn a_client_can_do_without_connection_ids_for_one_connection() {
     let mut pair = setup.build();
     let (client, _) = pair.connect();
     echo(&mut pair, client, 100_000, seconds(1));
-    let (server, config) = (pair.server.address, Arc::clone(&pair.client_config));
+    let (server, config) = (pair.server.address(), Arc::clone(&pair.client_config));
     let second = pair.client.connect(server, SERVER_NAME, config);
     assert_eq!(second, Err(quic_core::ConnectError::TooManyConnections));
     pair.client.close(client, 0, b"");
@@ -251,13 +251,15 @@ fn datagrams_with_initial_packets_are_full() {
         pair.start();
         pair.run_for(seconds(5));
         let initial = |sent: &&quic_tests::network::Sent| sent.first_byte & 0xf0 == 0xc0;
-        let client = pair.trace.by(quic_core::Side::Client).filter(initial);
+        let client = pair.network.trace.by(quic_core::Side::Client).filter(initial);
         assert!(client.clone().count() > 0);
         for sent in client {
             assert!(sent.length >= 1200, "{sent:?}");
         }
-        // What a server sends first says more than that it acknowledges.
-        let first = pair.trace.by(quic_core::Side::Server).find(initial);
-        assert!(first.is_none_or(|sent| sent.length >= 1200), "{first:?}");
+        // What a server sends first says more than that it acknowledges, unless a probe without the
+        // ClientHello came through alone.
+        let first = pair.network.trace.by(quic_core::Side::Server).find(initial);
+        let is_full = |sent: &quic_tests::network::Sent| sent.length >= 1200 || sent.length < 64;
+        assert!(first.is_none_or(is_full), "{first:?}");
     }
 }

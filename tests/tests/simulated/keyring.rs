@@ -116,7 +116,7 @@ fn connection_ids_name_the_key_that_was_active_when_they_were_made() {
     let [first, second, _] = rotated();
     let mut pair = pair_with(&first, AddressValidation::Never);
     let names = |pair: &Pair| -> BTreeSet<u8> {
-        let short = pair.trace.by(Side::Client).filter(|sent| sent.first_byte & 0x80 == 0);
+        let short = pair.network.trace.by(Side::Client).filter(|sent| sent.first_byte & 0x80 == 0);
         short.map(|sent| sent.head[1] >> 5).collect()
     };
     let (client, _) = pair.connect();

@@ -14,8 +14,8 @@ fn check(mut pair: Pair, sides: &[Side]) {
     pair.run_for(millis(200));
     let bidi = quic_core::Direction::Bidirectional;
     pair.server.application.echo = true;
-    pair.to_server.rate_bytes_per_second = Some(2_000_000);
-    pair.to_server.queue_bytes = 100_000;
+    pair.to_server().rate_bytes_per_second = Some(2_000_000);
+    pair.to_server().queue_bytes = 100_000;
     let sent = noise(3 << 20, 1);
     let id = pair.client.send_all(client, bidi, sent.clone());
     let mut updates = 0;

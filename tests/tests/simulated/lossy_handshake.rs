@@ -16,7 +16,7 @@ fn check(seed: u64, from: Side, drops: BTreeSet<u64>, rustls: bool) -> Pair {
             transport.max_idle_timeout = Some(seconds(600));
         })
         .build();
-    let link = if from == Side::Client { &mut pair.to_server } else { &mut pair.to_client };
+    let link = if from == Side::Client { pair.to_server() } else { pair.to_client() };
     link.drops = drops;
     let client = pair.start();
     let at_once = pair.run_until(seconds(600), |pair| {
@@ -65,8 +65,8 @@ fn any_of_the_first_four_datagrams_of_both_ends_may_be_lost_together() {
                 transport.max_idle_timeout = Some(seconds(600));
             })
             .build();
-        pair.to_server.drops = (0..4).filter(|bit| mask >> bit & 1 == 1).collect();
-        pair.to_client.drops = (0..4).filter(|bit| mask >> (bit + 4) & 1 == 1).collect();
+        pair.to_server().drops = (0..4).filter(|bit| mask >> bit & 1 == 1).collect();
+        pair.to_client().drops = (0..4).filter(|bit| mask >> (bit + 4) & 1 == 1).collect();
         let client = pair.start();
         pair.wait("connected", seconds(600), |pair| !pair.server.connected.is_empty());
         echo(&mut pair, client, 5000, seconds(60));

@@ -34,6 +34,7 @@ mod tokens;
 mod transfer;
 mod version_information;
 mod versions;
+mod world;
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ pub(super) fn active(pair: &mut Pair, client: ConnectionHandle) -> PathAddresses
 /// From where to where each connection ID went in packets with short headers.
 pub(super) fn paths_of_ids(pair: &Pair) -> BTreeMap<Vec<u8>, BTreeSet<(SocketAddr, SocketAddr)>> {
     let mut paths: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for (from, to, payload) in pair.wire.as_ref().unwrap() {
+    for (from, to, payload) in pair.network.wire.as_ref().unwrap() {
         if payload[0] & 0x80 == 0 {
             paths.entry(payload[1..9].to_vec()).or_default().insert((*from, *to));
         }
@@ -87,7 +87,7 @@ fn a_transfer_moves_to_another_socket_when_the_first_dies_and_nothing_is_lost() 
             let sent = noise(2 << 20, seed);
             let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
             pair.run_for(millis(700));
-            pair.dead.push(CLIENT);
+            pair.network.dead.push(CLIENT);
             pair.run_for(millis(100));
             assert!(!pair.client.is_finished(client, id), "too fast to mean anything");
             migrate(&mut pair, client, path).unwrap();
@@ -143,7 +143,7 @@ fn what_a_path_lost_counts_as_its_own_after_it_was_left() {
     let (client, server) = pair.connect();
     pair.run_for(millis(300));
     let path = second_path(&mut pair);
-    pair.dead.push(CLIENT);
+    pair.network.dead.push(CLIENT);
     let id = pair.client.send_all(client, Direction::Unidirectional, noise(10_000, 1));
     pair.settle();
     migrate(&mut pair, client, path).unwrap();
@@ -162,7 +162,7 @@ fn a_path_that_does_not_work_is_told_and_left() {
     pair.run_for(millis(300));
     let path = second_path(&mut pair);
     let home = active(&mut pair, client);
-    pair.dead.push(address(ELSEWHERE));
+    pair.network.dead.push(address(ELSEWHERE));
     probe(&mut pair, client, path).unwrap();
     pair.run_for(seconds(5));
     assert_eq!(told(&mut pair, Side::Client), [PathEvent::Failed(path)]);
@@ -206,7 +206,7 @@ fn connection_ids_are_never_used_on_two_paths() {
     //# exhausted.
     for seed in seeds(10) {
         let mut pair = Setup::new(seed).link(slow).link(|link| link.loss = 0.02).build();
-        pair.wire = Some(Vec::new());
+        pair.network.wire = Some(Vec::new());
         let (client, server) = pair.connect();
         pair.run_for(millis(500));
         pair.server.application.echo = true;
@@ -265,9 +265,10 @@ fn nothing_is_moved_that_must_not_be() {
         let expected = if forbids { Err(MigrationError::Forbidden) } else { Ok(()) };
         assert_eq!(probe(&mut pair, client, path), expected);
         assert_eq!(migrate(&mut pair, client, path), expected);
-        pair.wire = Some(Vec::new());
+        pair.network.wire = Some(Vec::new());
         pair.run_for(seconds(1));
-        let moved = pair.wire.as_ref().unwrap().iter().any(|sent| sent.0 == address(ELSEWHERE));
+        let moved =
+            pair.network.wire.as_ref().unwrap().iter().any(|sent| sent.0 == address(ELSEWHERE));
         assert_eq!(moved, !forbids);
         let (now, server) = (pair.now(), pair.server.connected[0]);
         let path = pair.server.path(pair.server.socket, CLIENT);
@@ -293,7 +294,7 @@ fn a_server_that_forbids_moves_follows_those_that_nobody_intended() {
     let mut pair = setup.build();
     let (client, server) = pair.connect();
     pair.run_for(millis(300));
-    pair.client.address = address(ELSEWHERE);
+    pair.rebind(address(ELSEWHERE));
     echo(&mut pair, client, 10_000, seconds(5));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
 }
@@ -355,9 +356,11 @@ fn rebind_during(by: Side, change: impl Fn(&mut SocketAddr, u8)) {
         let id = pair.end(by).send_all(from, Direction::Unidirectional, sent.clone());
         for step in 0..6 {
             pair.run_for(millis(700));
-            change(&mut pair.client.address, step);
+            let mut seen = pair.seen_client();
+            change(&mut seen, step);
+            pair.rebind(seen);
         }
-        let rebound = pair.client.address;
+        let rebound = pair.seen_client();
         pair.wait("received", seconds(60), |pair| pair.end(!by).is_finished(to, id));
         assert!(pair.end(!by).received(to, id) == sent, "seed {seed}");
         assert_eq!(pair.server.with(server, |c| c.path()).remote, rebound, "seed {seed}");
@@ -384,7 +387,7 @@ fn a_nat_that_picks_the_port_of_a_reflector_does_not_end_the_connection() {
         let mut pair = Pair::new(1);
         let (client, server) = pair.connect();
         pair.run_for(millis(300));
-        pair.client.address.set_port(port);
+        pair.rebind_port(port);
         echo(&mut pair, client, 100_000, seconds(20));
         assert_eq!(pair.server.with(server, |c| c.path()).remote.port(), port);
     }
@@ -414,24 +417,24 @@ fn a_spoofed_address_gets_no_more_than_three_times_what_came_from_it() {
         let sent = noise(8 << 20, 1);
         let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
         pair.run_for(millis(100));
-        pair.wire = Some(Vec::new());
+        pair.network.wire = Some(Vec::new());
         let victim = address(ATTACKER);
-        pair.dead.push(victim);
+        pair.network.dead.push(victim);
         // The attacker is on the path: what the client sends seems to come from the victim.
         let mut stolen = 0;
         pair.client.send_all(client, Direction::Unidirectional, noise(length, 2));
         pair.settle();
-        for (from, _, payload) in pair.wire.clone().unwrap() {
+        for (from, _, payload) in pair.network.wire.clone().unwrap() {
             if from == CLIENT && stolen < length.max(1200) {
                 stolen += payload.len();
                 let addresses = (victim, SERVER);
-                pair.send_from_elsewhere(Side::Server, addresses, &payload, millis(1));
+                pair.network.inject(addresses, &payload, millis(1));
             }
         }
         pair.wait("received", seconds(20), |pair| pair.client.is_finished(client, id));
         assert!(pair.client.received(client, id) == sent);
         assert_eq!(pair.server.with(server, |c| c.path()).remote, CLIENT);
-        let to_victim = pair.wire.as_ref().unwrap().iter().filter(|sent| sent.1 == victim);
+        let to_victim = pair.network.wire.as_ref().unwrap().iter().filter(|sent| sent.1 == victim);
         let bytes: usize = to_victim.map(|sent| sent.2.len()).sum();
         assert!(bytes > 0 && bytes <= 3 * stolen, "{bytes} for {stolen}");
     }
@@ -452,18 +455,18 @@ fn whoever_replays_datagrams_from_elsewhere_does_not_take_the_connection_away() 
         let (client, server) = pair.connect();
         pair.run_for(millis(300));
         let attacker = address(ATTACKER);
-        pair.dead.push(attacker);
+        pair.network.dead.push(attacker);
         let sent = noise(1 << 20, seed);
         let id = pair.client.send_all(client, Direction::Unidirectional, sent.clone());
         for _ in 0..20 {
             pair.run_for(millis(40));
-            pair.wire = Some(Vec::new());
+            pair.network.wire = Some(Vec::new());
             pair.run_for(millis(15));
             // Copies overtake the originals.
-            for (from, _, payload) in pair.wire.take().unwrap() {
+            for (from, _, payload) in pair.network.wire.take().unwrap() {
                 if from == CLIENT {
                     let addresses = (attacker, SERVER);
-                    pair.send_from_elsewhere(Side::Server, addresses, &payload, millis(2));
+                    pair.network.inject(addresses, &payload, millis(2));
                 }
             }
         }
@@ -481,12 +484,12 @@ fn a_silent_connection_finds_its_way_back_without_the_client() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(millis(300));
-    pair.wire = Some(Vec::new());
+    pair.network.wire = Some(Vec::new());
     pair.client.send_all(client, Direction::Unidirectional, noise(100, 2));
     pair.settle();
-    let (.., payload) = pair.wire.as_ref().unwrap()[0].clone();
-    pair.dead.push(address(ATTACKER));
-    pair.send_from_elsewhere(Side::Server, (address(ATTACKER), SERVER), &payload, millis(1));
+    let (.., payload) = pair.network.wire.as_ref().unwrap()[0].clone();
+    pair.network.dead.push(address(ATTACKER));
+    pair.network.inject((address(ATTACKER), SERVER), &payload, millis(1));
     pair.run_for(millis(15));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ATTACKER));
     // The challenge on the path before is answered by a packet that says more than an answer.
@@ -504,7 +507,7 @@ fn a_storm_of_moves_is_bounded() {
     let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
     for step in 0..2000_u16 {
         pair.run_for(millis(1));
-        pair.client.address = ([203, 0, 113, step as u8], 1000 + step).into();
+        pair.rebind(([203, 0, 113, step as u8], 1000 + step).into());
         if let Some(paths) = pair.server.try_with(server, |c| c.paths().count()) {
             assert!(paths <= 4, "{paths} paths");
         }
@@ -551,12 +554,12 @@ fn a_client_drops_what_comes_from_another_server() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(millis(300));
-    pair.wire = Some(Vec::new());
+    pair.network.wire = Some(Vec::new());
     pair.server.send_all(server, Direction::Unidirectional, noise(100, 2));
     pair.settle();
-    let (.., payload) = pair.wire.as_ref().unwrap()[0].clone();
+    let (.., payload) = pair.network.wire.as_ref().unwrap()[0].clone();
     let before = pair.client.with(client, |c| c.statistics());
-    pair.send_from_elsewhere(Side::Client, (address(ATTACKER), CLIENT), &payload, millis(1));
+    pair.network.inject((address(ATTACKER), CLIENT), &payload, millis(1));
     pair.run_for(millis(5));
     let after = pair.client.with(client, |c| c.statistics());
     assert_eq!(after.packets_received, before.packets_received);

@@ -1,8 +1,10 @@
 //! Paths change (RFC 9000 §9, §14).
 
-use quic_core::Direction;
+use quic_core::{Direction, Side, TransportErrorCode};
 use quic_tests::network::{Pair, Setup};
 
+use super::handshake::close_code;
+use super::versions::failure;
 use super::{echo, millis, noise, seconds, slow};
 
 #[test]
@@ -12,20 +14,20 @@ fn a_transfer_survives_new_addresses_of_the_client() {
         let mut pair = setup.link(slow).build();
         let (client, server) = pair.connect();
         pair.run_for(millis(100));
-        pair.to_server.rate_bytes_per_second = Some(2_000_000);
-        pair.to_server.queue_bytes = 100_000;
+        pair.to_server().rate_bytes_per_second = Some(2_000_000);
+        pair.to_server().queue_bytes = 100_000;
         pair.server.application.echo = true;
         let sent = noise(2 << 20, 1);
         let id = pair.client.send_all(client, Direction::Bidirectional, sent.clone());
         for address in [([192, 0, 2, 1], 50_002), ([203, 0, 113, 7], 7), ([203, 0, 113, 7], 8)] {
             pair.run_for(millis(150));
-            pair.client.address = address.into();
+            pair.rebind(address.into());
         }
         assert!(!pair.client.is_finished(client, id), "too fast to mean anything");
         pair.wait("echoed", seconds(10), |pair| pair.client.is_finished(client, id));
         assert!(pair.client.received(client, id) == sent, "something else came back");
         let path = pair.server.with(server, |c| c.path());
-        assert_eq!(path.remote, pair.client.address);
+        assert_eq!(path.remote, pair.seen_client());
     }
 }
 
@@ -36,12 +38,12 @@ fn a_client_that_comes_back_finds_the_window_of_its_path_free() {
     pair.run_for(millis(100));
     let sent = noise(4 << 20, 1);
     let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
-    let home = pair.client.address;
+    let home = pair.seen_client();
     for _ in 0..4 {
         pair.run_for(millis(100));
-        pair.client.address = ([203, 0, 113, 7], 7).into();
+        pair.rebind(([203, 0, 113, 7], 7).into());
         pair.run_for(millis(100));
-        pair.client.address = home;
+        pair.rebind(home);
     }
     pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
     assert!(pair.client.received(client, id) == sent, "something else came");
@@ -57,7 +59,7 @@ fn a_download_survives_a_new_port_of_a_client_that_only_acknowledges() {
     let sent = noise(2 << 20, 1);
     let id = pair.server.send_all(server, Direction::Unidirectional, sent.clone());
     pair.run_for(millis(150));
-    pair.client.address.set_port(50_002);
+    pair.rebind_port(50_002);
     pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
     assert!(pair.client.received(client, id) == sent, "something else came");
 }
@@ -67,7 +69,7 @@ fn an_idle_client_behind_a_new_port_is_found_again() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(seconds(10));
-    pair.client.address.set_port(50_002);
+    pair.rebind_port(50_002);
     echo(&mut pair, client, 10_000, seconds(2));
     pair.run_for(seconds(5));
     assert_eq!(pair.server.with(server, |c| c.path()).remote.port(), 50_002);
@@ -78,12 +80,12 @@ fn an_address_that_was_forged_does_not_move_the_connection() {
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(millis(200));
-    let real = pair.client.address;
+    let real = pair.seen_client();
     // Somebody on the path forwards one datagram from another address before the real one comes.
     pair.client.send_all(client, Direction::Unidirectional, noise(100, 1));
-    pair.client.address = ([203, 0, 113, 66], 6).into();
+    pair.rebind(([203, 0, 113, 66], 6).into());
     pair.settle();
-    pair.client.address = real;
+    pair.rebind(real);
     pair.run_for(seconds(3));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, real);
     echo(&mut pair, client, 10_000, seconds(2));
@@ -142,14 +144,16 @@ fn the_largest_datagrams_that_there_are_can_be_used() {
         }
         let mtu = pair.client.with(client, |c| c.statistics().mtu);
         assert_eq!(mtu, max_mtu);
-        assert!(pair.trace.sent.iter().any(|sent| sent.length == usize::from(max_mtu)));
+        assert!(pair.network.trace.sent.iter().any(|sent| sent.length == usize::from(max_mtu)));
     }
 }
 
 #[test]
 fn the_search_ends_at_once_at_what_the_interface_carries() {
     let mut pair = Setup::new(1).transport(|transport| transport.max_mtu = 65_527).build();
-    (pair.client.interface_mtu, pair.server.interface_mtu) = (1472, 1472);
+    for side in [quic_core::Side::Client, quic_core::Side::Server] {
+        pair.network.host(side.into()).interface_mtu = 1472;
+    }
     let (client, server) = pair.connect();
     pair.run_for(millis(400));
     for mtu in [
@@ -160,10 +164,43 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
     }
     assert_eq!(pair.client.with(client, |c| c.statistics().bytes_in_flight), 0);
     // It changes, as when another one takes over.
-    (pair.client.interface_mtu, pair.server.interface_mtu) = (1300, 1300);
+    for side in [quic_core::Side::Client, quic_core::Side::Server] {
+        pair.network.host(side.into()).interface_mtu = 1300;
+    }
     echo(&mut pair, client, 1 << 20, seconds(5));
     let mtu = pair.client.with(client, |c| c.statistics().mtu);
     assert!((1281..=1300).contains(&mtu), "{mtu} at an interface of 1300");
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
+//= type=test
+//# If a QUIC endpoint determines that the PMTU between any pair of local and remote IP
+//# addresses cannot support the smallest allowed maximum datagram size of 1200 bytes, it MUST
+//# immediately cease sending QUIC packets, except for those in PMTU probes or those containing
+//# CONNECTION_CLOSE frames, on the affected path.
+#[test]
+fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
+    let mut pair = Setup::new(1).build();
+    pair.network.host(Side::Client.into()).interface_mtu = 1199;
+    let began = pair.now();
+    let client = pair.start();
+    assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
+    assert_eq!(pair.now(), began);
+    // It becomes so, while there is more to send than the path was known to carry.
+    let mut pair = Setup::new(2).build();
+    let (client, server) = pair.connect();
+    pair.run_for(seconds(1));
+    pair.network.host(Side::Client.into()).interface_mtu = 1199;
+    let sent = pair.network.trace.sent.len();
+    pair.client.send_all(client, Direction::Unidirectional, noise(100_000, 1));
+    assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
+    pair.wait("told", seconds(1), |pair| !pair.server.lost.is_empty());
+    assert_eq!(close_code(&pair.server.lost[&server]), TransportErrorCode::NO_VIABLE_PATH);
+    pair.run_for(seconds(1));
+    let by_client = pair.network.trace.sent.iter().skip(sent);
+    let by_client = by_client.filter(|sent| sent.by == Side::Client.into());
+    let lengths: Vec<_> = by_client.map(|sent| sent.length).collect();
+    assert!(lengths.iter().all(|length| *length < 100), "nothing but the end: {lengths:?}");
 }
 
 #[test]
@@ -190,8 +227,8 @@ fn a_link_whose_mtu_shrinks_is_survived() {
     for new in [1200, 1250, 1300] {
         let mut pair = Setup::new(1).link(|link| link.mtu = 1400).build();
         assert!(discovered(&mut pair).0 > 1350);
-        pair.to_server.mtu = new;
-        pair.to_client.mtu = new;
+        pair.to_server().mtu = new;
+        pair.to_client().mtu = new;
         let client = pair.client.connected[0];
         echo(&mut pair, client, 1 << 20, seconds(20));
         let mtu = pair.client.with(client, |c| c.statistics().mtu);
@@ -248,7 +285,7 @@ fn only_probes_are_larger_than_what_is_known_to_be_carried() {
     let mut pair = Setup::new(1).link(|link| link.mtu = 1200).build();
     let (client, _) = pair.connect();
     echo(&mut pair, client, 1 << 20, seconds(20));
-    let larger = pair.trace.sent.iter().filter(|sent| sent.length > 1200).count();
+    let larger = pair.network.trace.sent.iter().filter(|sent| sent.length > 1200).count();
     // Three probes of each size that is tried, of both ends.
     assert!((2..=2 * 3 * 6).contains(&larger), "{larger}");
 }

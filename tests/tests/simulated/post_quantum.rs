@@ -63,7 +63,7 @@ fn a_large_client_hello_survives_the_loss_of_any_datagram_and_both_orders() {
                 let mut setup = setup(lost);
                 setup.validation = validation;
                 let mut pair = setup.build();
-                let link = if by_server { &mut pair.to_client } else { &mut pair.to_server };
+                let link = if by_server { pair.to_client() } else { pair.to_server() };
                 link.drops = [lost].into();
                 check_connects(pair);
             }
@@ -76,7 +76,7 @@ fn a_server_answers_the_first_half_of_a_client_hello_with_no_more_than_three_tim
     for lost in [0, 1] {
         let mut pair = setup(1).build();
         // One of the two datagrams of the ClientHello arrives, and nothing else.
-        pair.to_server.drops = (0..100).filter(|number| *number != 1 - lost).collect();
+        pair.to_server().drops = (0..100).filter(|number| *number != 1 - lost).collect();
         pair.start();
         pair.run_for(seconds(9));
         let (sent, received) = (pair.server.bytes_sent, pair.server.bytes_received);

@@ -19,7 +19,7 @@ fn preferring(seed: u64, listens: bool) -> Pair {
     if listens {
         pair.server.add_socket(address(PREFERRED));
     }
-    pair.wire = Some(Vec::new());
+    pair.network.wire = Some(Vec::new());
     pair
 }
 
@@ -57,7 +57,7 @@ fn a_client_moves_to_the_address_that_the_server_prefers_once_it_works() {
         assert_eq!(active(&mut pair, client).remote, preferred);
         let at_server = pair.server.with(server, |c| c.path());
         assert_eq!(at_server.socket, pair.server.more[0].0);
-        let wire = pair.wire.clone().unwrap();
+        let wire = pair.network.wire.clone().unwrap();
         // The first there are padded challenges and answers, and nothing else.
         let there: Vec<_> = wire.iter().filter(|sent| sent.1 == preferred).collect();
         let back: Vec<_> = wire.iter().filter(|sent| sent.0 == preferred).collect();
@@ -92,7 +92,7 @@ fn a_preferred_address_that_does_not_work_is_given_up() {
     assert_eq!(active(&mut pair, client).remote, SERVER);
     let events = told(&mut pair, Side::Client);
     assert!(matches!(events[..], [PathEvent::Failed(path)] if path.remote == address(PREFERRED)));
-    let wire = pair.wire.as_ref().unwrap();
+    let wire = pair.network.wire.as_ref().unwrap();
     let tries = wire.iter().filter(|sent| sent.1 == address(PREFERRED)).count();
     assert!((1..=3).contains(&tries), "{tries}");
 }
@@ -107,7 +107,7 @@ fn a_client_that_wants_no_preferred_address_stays() {
     echo(&mut pair, client, 100_000, seconds(20));
     pair.run_for(seconds(2));
     assert_eq!(active(&mut pair, client).remote, SERVER);
-    let wire = pair.wire.as_ref().unwrap();
+    let wire = pair.network.wire.as_ref().unwrap();
     assert!(wire.iter().all(|sent| sent.1 != address(PREFERRED)));
 }
 
@@ -133,7 +133,7 @@ fn a_client_that_moves_while_it_seeks_the_preferred_address_seeks_it_from_there(
     let client = pair.start();
     let path = second_path(&mut pair);
     pair.wait("confirmed", seconds(1), |pair| pair.client.with(client, |c| c.paths().count()) == 2);
-    pair.dead.push(CLIENT);
+    pair.network.dead.push(CLIENT);
     migrate(&mut pair, client, path).unwrap();
     echo(&mut pair, client, 100_000, seconds(20));
     let expected = PathAddresses { remote: address(PREFERRED), ..path };
@@ -169,12 +169,12 @@ fn newer_packets_to_the_address_that_the_server_left_are_dropped() {
     let (client, server) = pair.connect();
     echo(&mut pair, client, 10_000, seconds(5));
     pair.run_for(seconds(5));
-    pair.wire = Some(Vec::new());
+    pair.network.wire = Some(Vec::new());
     pair.client.send_all(client, Direction::Unidirectional, noise(100, 2));
     pair.settle();
-    let (.., payload) = pair.wire.as_ref().unwrap()[0].clone();
+    let (.., payload) = pair.network.wire.as_ref().unwrap()[0].clone();
     // Somebody diverts it, faster than the original.
-    pair.send_from_elsewhere(Side::Server, (CLIENT, SERVER), &payload, millis(1));
+    pair.network.inject((CLIENT, SERVER), &payload, millis(1));
     pair.run_for(millis(5));
     assert_eq!(pair.server.with(server, |c| c.path()).socket, pair.server.more[0].0);
     let discarded = pair.server.with(server, |c| c.statistics().packets_discarded);

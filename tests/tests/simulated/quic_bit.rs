@@ -13,7 +13,7 @@ const SPIN_BIT: u8 = 0x20;
 /// How many datagrams an end sent, and how many of them with a cleared QUIC Bit.
 fn cleared(pair: &Pair, side: Side) -> (usize, usize) {
     let is_cleared = |sent: &&Sent| sent.first_byte & QUIC_BIT == 0;
-    (pair.trace.by(side).count(), pair.trace.by(side).filter(is_cleared).count())
+    (pair.network.trace.by(side).count(), pair.network.trace.by(side).filter(is_cleared).count())
 }
 
 /// A connection that moves some data, between ends that say, or do not say, that they take any
@@ -64,7 +64,7 @@ fn the_quic_bit_is_set_unless_the_peer_says_otherwise() {
     // Whatever the server would say: the client has not heard of it yet.
     for seed in 0..50 {
         let mut pair = Setup::new(seed).build();
-        pair.to_client.cut = true;
+        pair.to_client().cut = true;
         pair.start();
         pair.run_for(seconds(2));
         assert_eq!(cleared(&pair, Side::Client).1, 0);
@@ -89,7 +89,7 @@ fn nobody_remembers_that_the_quic_bit_could_be_cleared() {
         echo(&mut pair, client, 10_000, seconds(5));
         pair.client.close(client, 0, b"");
         pair.run_for(seconds(5));
-        pair.trace.sent.clear();
+        pair.network.trace.sent.clear();
         // With a token of the first connection, but a client that does not say it any more.
         let mut config = (*pair.client_config).clone();
         let mut transport = (*config.transport).clone();
@@ -101,11 +101,11 @@ fn nobody_remembers_that_the_quic_bit_could_be_cleared() {
             assert_eq!(cleared(&pair, side).1, 0, "{side:?}");
         }
         // One that says it, but knows of nothing yet.
-        pair.trace.sent.clear();
+        pair.network.trace.sent.clear();
         let mut config = (*pair.client_config).clone();
         config.transport = pair.setup.client_transport.clone().into();
         pair.client_config = config.into();
-        pair.to_client.cut = true;
+        pair.to_client().cut = true;
         pair.start();
         pair.run_for(seconds(2));
         assert_eq!(cleared(&pair, Side::Client).1, 0);
@@ -119,7 +119,7 @@ fn a_stateless_reset_has_the_quic_bit_and_ends_connections_that_clear_it() {
         let (client, _) = pair.connect();
         echo(&mut pair, client, 10_000, seconds(5));
         pair.restart_server();
-        pair.trace.sent.clear();
+        pair.network.trace.sent.clear();
         pair.client.send_all(client, quic_core::Direction::Unidirectional, vec![1; 50_000]);
         pair.wait("reset", seconds(20), |pair| pair.client.lost.contains_key(&client));
         assert_eq!(pair.client.lost[&client], quic_core::ConnectionError::Reset);
@@ -146,7 +146,7 @@ fn the_spin_bit_is_random_for_each_connection_and_does_not_spin() {
     for seed in 0..20 {
         let pair = exchange(seed, true, true);
         for side in [Side::Client, Side::Server] {
-            let short = pair.trace.by(side).filter(|sent| sent.version.is_none());
+            let short = pair.network.trace.by(side).filter(|sent| sent.version().is_none());
             let values: BTreeSet<u8> = short.map(|sent| sent.first_byte & SPIN_BIT).collect();
             assert_eq!(values.len(), 1, "{side:?}");
             seen.extend(values);

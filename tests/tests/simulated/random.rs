@@ -48,7 +48,7 @@ impl Run {
             9 => {
                 let port = 1024 + self.random.below(60_000) as u16;
                 if self.random.chance(0.3) {
-                    self.pair.client.address.set_port(port);
+                    self.pair.rebind_port(port);
                 }
             }
             10 => self.pause(side),
@@ -111,7 +111,7 @@ impl Run {
 
     fn change_link(&mut self) {
         let random = &mut self.random;
-        for link in [&mut self.pair.to_server, &mut self.pair.to_client] {
+        for link in self.pair.links() {
             link.loss = random.below(15) as f64 / 100.0;
             link.reorder = random.below(30) as f64 / 100.0;
             link.duplicate = random.below(20) as f64 / 100.0;
@@ -166,7 +166,7 @@ fn run(seed: u64) {
     setup.client_endpoint.connection_id_length = if length == 3 { 0 } else { length };
     setup.server_endpoint.connection_id_length = 4 + random.below(17) as usize;
     let mut pair = setup.build();
-    pair.coalesce = random.below(10) as f64 / 10.0;
+    pair.network.coalesce = random.below(10) as f64 / 10.0;
     pair.client.maximum_segments = 1 + random.below(20) as usize;
     pair.server.maximum_segments = 1 + random.below(20) as usize;
     pair.client.reports_local_ip = random.chance(0.5);
@@ -176,7 +176,7 @@ fn run(seed: u64) {
     for _ in 0..60 {
         run.operate();
     }
-    for link in [&mut run.pair.to_server, &mut run.pair.to_client] {
+    for link in run.pair.links() {
         link.mtu = 1500;
         link.loss = 0.02;
         link.rate_bytes_per_second = None;

@@ -18,7 +18,7 @@ fn run(setup: Setup) -> Trace {
     let client = pair.start();
     pair.wait("connected", seconds(60), |pair| !pair.server.connected.is_empty());
     echo(&mut pair, client, 100_000, seconds(60));
-    pair.trace.clone()
+    pair.network.trace.clone()
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn loss_makes_the_window_smaller() {
     let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
     pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
     let before = pair.client.with(client, |c| c.statistics());
-    pair.to_server.loss = 0.1;
+    pair.to_server().loss = 0.1;
     let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
     pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
     let after = pair.client.with(client, |c| c.statistics());

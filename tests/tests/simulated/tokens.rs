@@ -93,7 +93,7 @@ fn a_token_that_moved_to_another_address_is_worth_a_retry() {
     let mut pair = always(1);
     pair.connect();
     pair.run_for(seconds(1));
-    pair.client.address = ([203, 0, 113, 9], 999).into();
+    pair.rebind(([203, 0, 113, 9], 999).into());
     pair.connect();
     assert_eq!(retries(&pair), 2);
 }
@@ -117,7 +117,7 @@ fn a_retry_token_that_expired_is_refused() {
     pair.setup.validation = AddressValidation::Always;
     pair.restart_server();
     // The Retry takes 20 s.
-    pair.to_client.delay = seconds(20);
+    pair.to_client().delay = seconds(20);
     let client = pair.start();
     pair.wait("lost", seconds(90), |pair| pair.client.lost.contains_key(&client));
     assert_eq!(close_code(&pair.client.lost[&client]), TransportErrorCode::INVALID_TOKEN);
@@ -128,7 +128,7 @@ fn retries_survive_loss_of_any_one_datagram() {
     for lost in 0..12 {
         for server in [true, false] {
             let mut pair = always(lost);
-            let link = if server { &mut pair.to_client } else { &mut pair.to_server };
+            let link = if server { pair.to_client() } else { pair.to_server() };
             link.drops = [lost].into();
             let (client, _) = pair.connect();
             echo(&mut pair, client, 5000, seconds(5));
@@ -144,7 +144,7 @@ fn the_token_of_a_retry_is_for_its_attempt_alone() {
     pair.server.listen(Arc::new(config));
     pair.connect();
     pair.run_for(millis(100));
-    let before = pair.trace.by(Side::Client).count();
+    let before = pair.network.trace.by(Side::Client).count();
     pair.connect();
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
     //= type=test
@@ -155,7 +155,7 @@ fn the_token_of_a_retry_is_for_its_attempt_alone() {
     //# In comparison, a token obtained in a Retry packet MUST be used
     //# immediately during the connection attempt and cannot be used in
     //# subsequent connection attempts.
-    let first = pair.trace.by(Side::Client).nth(before).unwrap();
+    let first = pair.network.trace.by(Side::Client).nth(before).unwrap();
     // After both connection IDs, of 8 bytes each, comes the length of the token.
     assert_eq!((first.head[5], first.head[14], first.head[23]), (8, 8, 0));
     assert_eq!(retries(&pair), 2);

@@ -204,7 +204,7 @@ fn every_datagram_twice_changes_nothing() {
                 link.reorder_delay = millis(0);
             })
             .build();
-        pair.coalesce = 0.0;
+        pair.network.coalesce = 0.0;
         let (client, server) = pair.connect();
         echo(&mut pair, client, 100_000, seconds(5));
         let sent = noise(100_000, 1);
@@ -212,12 +212,12 @@ fn every_datagram_twice_changes_nothing() {
         arrives(&mut pair, false, (client, id), &sent, 5);
         pair.run_for(seconds(1));
         let statistics = pair.client.with(client, |c| c.statistics());
-        (pair.trace.clone(), statistics.packets_received, statistics.packets_lost)
+        (pair.network.trace.clone(), statistics.packets_received, statistics.packets_lost)
     };
     let (once, twice) = (run(0.0), run(1.0));
     assert_eq!((once.1, once.2), (twice.1, twice.2));
     assert_eq!(once.0.sent.len(), twice.0.sent.len());
-    assert!(once.0 == twice.0, "duplicates changed what is sent");
+    assert!(once.0.sent == twice.0.sent, "duplicates changed what is sent");
 }
 
 #[test]

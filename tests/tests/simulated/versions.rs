@@ -121,10 +121,12 @@ fn a_server_moves_a_client_without_another_round_trip() {
     let mut pair = upgrade(1).build();
     let ends = pair.connect();
     assert_eq!(pair.elapsed(), millis(30));
-    let by = |side| -> Vec<u32> { pair.trace.by(side).filter_map(|sent| sent.version).collect() };
+    let by = |side| -> Vec<u32> {
+        pair.network.trace.by(side).filter_map(quic_tests::network::Sent::version).collect()
+    };
     assert_eq!(by(Side::Client)[0], QUIC_V1);
     assert!(by(Side::Client)[1..].iter().all(|version| *version == QUIC_V2));
-    assert!(pair.trace.by(Side::Client).next().unwrap().length >= 1200);
+    assert!(pair.network.trace.by(Side::Client).next().unwrap().length >= 1200);
     //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
     //= type=test
     //# The server MUST send all CRYPTO
@@ -159,8 +161,8 @@ fn a_client_is_moved_whatever_is_lost_or_late() {
                 let mut pair = setup.build();
                 let drops = (0..6).filter(|bit| mask >> bit & 1 == 1).collect();
                 match from {
-                    Side::Client => pair.to_server.drops = drops,
-                    Side::Server => pair.to_client.drops = drops,
+                    Side::Client => pair.to_server().drops = drops,
+                    Side::Server => pair.to_client().drops = drops,
                 }
                 let client = pair.start();
                 pair.wait("connected", seconds(300), |pair| {
@@ -202,10 +204,10 @@ fn a_retry_is_of_the_original_version_and_then_the_client_is_moved() {
             let mut pair = setup.build();
             let ends = pair.connect();
             assert_eq!(pair.retries_sent(), 1);
-            let retry = pair.trace.by(Side::Server).find(|sent| sent.is_retry()).unwrap();
-            assert_eq!(retry.version, Some(version));
-            let second = pair.trace.by(Side::Client).nth(1).unwrap();
-            assert_eq!(second.version, Some(version));
+            let retry = pair.network.trace.by(Side::Server).find(|sent| sent.is_retry()).unwrap();
+            assert_eq!(retry.version(), Some(version));
+            let second = pair.network.trace.by(Side::Client).nth(1).unwrap();
+            assert_eq!(second.version(), Some(version));
             check_version(&mut pair, ends, wanted[0]);
         }
     }
@@ -218,7 +220,7 @@ fn a_retry_after_a_loss_still_leads_to_the_version_that_is_wanted() {
             let mut setup = upgrade(lost);
             setup.validation = AddressValidation::Always;
             let mut pair = setup.build();
-            let link = if to_server { &mut pair.to_server } else { &mut pair.to_client };
+            let link = if to_server { pair.to_server() } else { pair.to_client() };
             link.drops = [lost].into();
             let ends = pair.connect();
             check_version(&mut pair, ends, QUIC_V2);
@@ -315,8 +317,8 @@ fn another_version_is_tried_whatever_is_lost() {
                 .build();
             let drops = (0..6).filter(|bit| mask >> bit & 1 == 1).collect();
             match from {
-                Side::Client => pair.to_server.drops = drops,
-                Side::Server => pair.to_client.drops = drops,
+                Side::Client => pair.to_server().drops = drops,
+                Side::Server => pair.to_client().drops = drops,
             }
             let client = pair.start();
             pair.wait("connected", seconds(300), |pair| !pair.server.connected.is_empty());
@@ -396,7 +398,7 @@ fn a_client_that_was_misled_ends_in_the_version_that_it_wants_or_not_at_all() {
 #[test]
 fn a_second_version_negotiation_is_ignored_and_one_with_the_version_in_use() {
     let (mut pair, client) = meddled(setup(1, QUIC_V1, &BOTH, &BOTH), &[QUIC_V2, QUIC_V1]);
-    assert_eq!(pair.trace.by(Side::Client).count(), 1, "nothing is sent anew");
+    assert_eq!(pair.network.trace.by(Side::Client).count(), 1, "nothing is sent anew");
     pair.wait("connected", seconds(1), |pair| !pair.server.connected.is_empty());
     assert_eq!(pair.client.with(client, |c| c.version()), QUIC_V1);
 

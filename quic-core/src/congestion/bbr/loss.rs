@@ -6,7 +6,7 @@ use super::{Bbr, INFINITE, State};
 use crate::congestion::LostPacket;
 use crate::instant::Instant;
 
-/// LossThresh, in percent: so much loss in a round trip is tolerated while probing.
+/// LossThresh, in percent: so much loss in a round trip is tolerated while probing (§3.2).
 const LOSS_THRESHOLD: u64 = 2;
 
 /// What is restored when losses turn out to be none.
@@ -19,12 +19,13 @@ pub(super) struct Undo {
     inflight_longterm: u64,
 }
 
-/// IsInflightTooHigh: whether so many bytes lost, of so many in flight, are too many.
+/// IsInflightTooHigh (§5.5.10.2): whether so many bytes lost, of so many in flight, are too many.
 pub(super) fn is_inflight_too_high(lost: u64, in_flight_when_sent: u64) -> bool {
     lost > percent(in_flight_when_sent, LOSS_THRESHOLD)
 }
 
 impl Bbr {
+    /// NoteLoss (§5.5.10.2).
     pub(super) fn note_loss(&mut self) {
         if !self.is_loss_in_round {
             self.loss_round_delivered = self.rounds.delivered;
@@ -34,6 +35,7 @@ impl Bbr {
         self.is_loss_in_round = true;
     }
 
+    /// SaveStateUponLoss (§5.5.11.1), but for the window.
     pub(super) fn save_state_upon_loss(&mut self) {
         self.undo = Undo {
             state: None,
@@ -43,6 +45,7 @@ impl Bbr {
         };
     }
 
+    /// HandleLostPacket (§5.5.10.2).
     pub(super) fn handle_lost_packet(&mut self, now: Instant, lost: &LostPacket) {
         self.note_loss();
         // The draft also judges by packets sent in ProbeBW_REFILL. Those at its start were sent when
@@ -57,6 +60,7 @@ impl Bbr {
         }
     }
 
+    /// HandleInflightTooHigh (§5.5.10.2).
     fn handle_inflight_too_high(&mut self, now: Instant, lost: &LostPacket) {
         self.prev_probe_too_high = true;
         self.is_bw_probe_sample = false;
@@ -71,7 +75,7 @@ impl Bbr {
     }
 
     /// HandleSpuriousLossDetection (§5.5.11.2).
-    pub(super) fn handle_spurious_loss(&mut self, _now: Instant) {
+    pub(super) fn handle_spurious_loss(&mut self) {
         self.restore_cwnd();
         self.is_loss_in_round = false;
         self.full_pipe.reset(0);
@@ -95,8 +99,8 @@ impl Bbr {
     }
 }
 
-/// InflightAtLoss: how much was in flight when too much of it was lost. A packet here is one
-/// datagram, so this is what was in flight before it, and little more.
+/// InflightAtLoss (§5.5.10.2): how much was in flight when too much of it was lost. A packet here is
+/// one datagram, so this is what was in flight before it, and little more.
 fn inflight_at_loss(lost: &LostPacket) -> u64 {
     let before = lost.in_flight_when_sent.saturating_sub(lost.bytes);
     let lost_before = lost.lost.saturating_sub(lost.bytes);

@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::{AckPhase, Bbr, State};
 use crate::instant::Instant;
 
-/// MinRTTFilterLen: how long the shortest round-trip time is remembered.
+/// MinRTTFilterLen: how long the shortest round-trip time is remembered (§5.5.7.2).
 const MIN_RTT_FILTER_LENGTH: Duration = Duration::from_secs(10);
 
-/// ProbeRTTInterval: after so long without a new one, it is looked for.
+/// ProbeRTTInterval: after so long without a new one, it is looked for; the same for all who may
+/// share a queue (§5.3.4.2).
 const PROBE_RTT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// ProbeRTTDuration: for so long little is in flight, so that all who share the queue do it at the
-/// same time.
+/// same time (§5.3.4.1).
 const PROBE_RTT_DURATION: Duration = Duration::from_millis(200);
 
 /// The shortest round-trip time of two time scales.
@@ -30,7 +31,7 @@ impl MinRtt {
         self.least.map(|(min_rtt, _)| min_rtt)
     }
 
-    /// UpdateMinRTT; returns whether what ProbeRTT looks for was too old.
+    /// UpdateMinRTT (§5.3.4.3); returns whether what ProbeRTT looks for was too old.
     pub(super) fn update(&mut self, now: Instant, sample: Duration) -> bool {
         let expired = self.probe.is_some_and(|(_, at)| now > at + PROBE_RTT_INTERVAL);
         let mut probe = self.probe.unwrap_or((sample, now));
@@ -49,6 +50,7 @@ impl MinRtt {
 }
 
 impl Bbr {
+    /// CheckProbeRTT (§5.3.4.3).
     pub(super) fn check_probe_rtt(&mut self, now: Instant, in_flight: u64, was_expired: bool) {
         if self.state != State::ProbeRtt && was_expired && !self.idle_restart {
             self.state = State::ProbeRtt;
@@ -62,6 +64,7 @@ impl Bbr {
         }
     }
 
+    /// HandleProbeRTT (§5.3.4.3).
     fn handle_probe_rtt(&mut self, now: Instant, in_flight: u64) {
         if self.min_rtt.done_at.is_some() {
             self.min_rtt.round_done |= self.rounds.is_start;
@@ -75,6 +78,7 @@ impl Bbr {
         }
     }
 
+    /// CheckProbeRTTDone (§5.3.4.3).
     pub(super) fn check_probe_rtt_done(&mut self, now: Instant) {
         if self.min_rtt.done_at.is_none_or(|at| now <= at) {
             return;
@@ -86,6 +90,7 @@ impl Bbr {
         self.exit_probe_rtt(now);
     }
 
+    /// ExitProbeRTT (§5.3.4.4).
     fn exit_probe_rtt(&mut self, now: Instant) {
         self.reset_short_term_model();
         if self.full_pipe.was_reached {

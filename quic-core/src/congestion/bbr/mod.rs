@@ -268,10 +268,12 @@ impl CongestionController for Bbr {
     }
 
     fn on_congestion(&mut self, now: Instant, event: &Congestion) {
-        // The draft leaves open what marks mean: they count as a loss in the round.
+        // The draft wants marks to be treated as congestion and leaves open how (§3.7): they count
+        // as a loss in the round.
         if event.ecn {
             self.note_loss();
         }
+        // OnEnterFastRecovery (§5.6.4.4).
         if !self.period.covers(event.newest_sent) {
             self.save_cwnd();
             self.period.begin(now);
@@ -279,13 +281,14 @@ impl CongestionController for Bbr {
         }
     }
 
-    fn on_spurious_congestion(&mut self, now: Instant) {
+    fn on_spurious_congestion(&mut self, _now: Instant) {
         self.in_recovery = false;
         self.period.end();
-        self.handle_spurious_loss(now);
+        self.handle_spurious_loss();
     }
 
     fn on_persistent_congestion(&mut self, now: Instant) {
+        // OnEnterRTO (§5.6.4.4).
         self.save_cwnd();
         self.save_state_upon_loss();
         self.period.begin(now);

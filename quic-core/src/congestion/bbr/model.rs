@@ -7,15 +7,16 @@ use crate::congestion::RateSample;
 use crate::instant::{Instant, saturating_nanos};
 
 /// Beta, in percent: what is left of a bound of the short-term model after a round with loss, at
-/// the least.
+/// the least (§5.5.10.3).
 pub(super) const BETA: u64 = 70;
 
-/// ExtraAckedFilterLen, in rounds; in Startup, it is one.
+/// ExtraAckedFilterLen, in rounds; in Startup, it is one (§5.5.9).
 const EXTRA_ACKED_ROUNDS: u64 = 10;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 impl Bbr {
+    /// UpdateLatestDeliverySignals (§5.5.10.3).
     pub(super) fn update_latest_delivery_signals(&mut self, sample: &RateSample) {
         self.bw_latest = self.bw_latest.max(sample.delivery_rate.unwrap_or(0));
         self.inflight_latest = self.inflight_latest.max(sample.delivered);
@@ -25,6 +26,7 @@ impl Bbr {
         }
     }
 
+    /// AdvanceLatestDeliverySignals (§5.5.10.3).
     pub(super) fn advance_latest_delivery_signals(&mut self, sample: &RateSample) {
         if self.loss_round_start {
             self.bw_latest = sample.delivery_rate.unwrap_or(0);
@@ -32,12 +34,14 @@ impl Bbr {
         }
     }
 
+    /// ResetCongestionSignals (§5.5.10.3).
     pub(super) fn reset_congestion_signals(&mut self) {
         self.is_loss_in_round = false;
         self.bw_latest = 0;
         self.inflight_latest = 0;
     }
 
+    /// UpdateCongestionSignals (§5.5.10.3).
     pub(super) fn update_congestion_signals(&mut self, sample: &RateSample) {
         self.update_round(sample);
         self.update_max_bw(sample);
@@ -56,8 +60,8 @@ impl Bbr {
         }
     }
 
-    /// AdaptLowerBoundsFromCongestion: slows down once per round with loss, towards what was
-    /// delivered in it.
+    /// AdaptLowerBoundsFromCongestion (§5.5.10.3): slows down once per round with loss, towards what
+    /// was delivered in it.
     pub(super) fn adapt_lower_bounds(&mut self) {
         if self.state.is_accelerating() || !self.is_loss_in_round {
             return;
@@ -72,6 +76,7 @@ impl Bbr {
         self.inflight_shortterm = self.inflight_latest.max(percent(self.inflight_shortterm, BETA));
     }
 
+    /// ResetShortTermModel (§5.5.10.3).
     pub(super) fn reset_short_term_model(&mut self) {
         self.bw_shortterm = INFINITE;
         self.inflight_shortterm = INFINITE;

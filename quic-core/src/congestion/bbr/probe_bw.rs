@@ -7,16 +7,17 @@ use super::{AckPhase, Bbr, INFINITE, State};
 use crate::congestion::{Acked, RateSample};
 use crate::instant::Instant;
 
-/// Rounds after which bandwidth is probed for in any case, as Reno would.
+/// Rounds after which bandwidth is probed for in any case, as Reno would (§5.3.3.8.2).
 const MAX_RENO_ROUNDS: u64 = 63;
 
-/// The least time between two probes; up to a second is added.
+/// The least time between two probes; up to a second is added (§5.3.3.8.2).
 const MIN_PROBE_WAIT: Duration = Duration::from_secs(2);
 
-/// The slope of inflight_longterm doubles so often at the most.
+/// The slope of inflight_longterm doubles so often at the most (§5.3.3.9).
 const MAX_UP_ROUNDS: u32 = 30;
 
 impl Bbr {
+    /// StartProbeBW_DOWN (§5.3.3.1, §5.3.3.9).
     pub(super) fn start_probe_bw_down(&mut self, now: Instant) {
         self.reset_congestion_signals();
         self.probe_up_acked_per_inc = INFINITE;
@@ -27,10 +28,12 @@ impl Bbr {
         self.state = State::ProbeBwDown;
     }
 
+    /// StartProbeBW_CRUISE (§5.3.3.2, §5.3.3.9).
     pub(super) fn start_probe_bw_cruise(&mut self) {
         self.state = State::ProbeBwCruise;
     }
 
+    /// StartProbeBW_REFILL (§5.3.3.3, §5.3.3.9).
     pub(super) fn start_probe_bw_refill(&mut self) {
         self.reset_short_term_model();
         self.bw_probe_up_rounds = 0;
@@ -41,6 +44,7 @@ impl Bbr {
         self.state = State::ProbeBwRefill;
     }
 
+    /// StartProbeBW_UP (§5.3.3.5, §5.3.3.9).
     fn start_probe_bw_up(&mut self, sample: &RateSample) {
         self.ack_phase = AckPhase::ProbeStarting;
         self.rounds.restart();
@@ -84,7 +88,8 @@ impl Bbr {
         }
     }
 
-    /// AdaptLongTermModel; returns whether it changed the state.
+    /// AdaptLongTermModel (§5.3.3.9); returns whether it changed the state. If the last probe was
+    /// but a precautionary one and did no harm, the next follows at once (§5.3.3.6).
     fn adapt_long_term_model(&mut self, acked: &Acked, sample: &RateSample) -> bool {
         if self.ack_phase == AckPhase::ProbeStarting && self.rounds.is_start {
             self.ack_phase = AckPhase::ProbeFeedback;
@@ -113,15 +118,18 @@ impl Bbr {
         false
     }
 
+    /// IsTimeToProbeBW (§5.3.3.8.3).
     fn is_time_to_probe(&self, now: Instant) -> bool {
         let reno_rounds = (self.target_inflight() / self.mtu).min(MAX_RENO_ROUNDS);
         now > self.cycle_stamp + self.bw_probe_wait || self.rounds_since_probe_up >= reno_rounds
     }
 
+    /// IsTimeToCruise (§5.3.3.9).
     fn is_time_to_cruise(&self, in_flight: u64) -> bool {
         in_flight <= self.inflight_with_headroom() && in_flight <= self.inflight(self.max_bw.get())
     }
 
+    /// IsTimeToGoDown (§5.3.3.7).
     fn is_time_to_go_down(&mut self, in_flight: u64, sample: &RateSample) -> bool {
         if self.prev_probe_too_high && in_flight >= self.inflight_longterm {
             self.prev_probe_precautionary = true;
@@ -135,12 +143,14 @@ impl Bbr {
         self.full_pipe.is_now
     }
 
+    /// RaiseInflightLongtermSlope (§5.3.3.9).
     fn raise_inflight_longterm_slope(&mut self) {
         let growth = 1_u64 << self.bw_probe_up_rounds.min(MAX_UP_ROUNDS);
         self.bw_probe_up_rounds = (self.bw_probe_up_rounds + 1).min(MAX_UP_ROUNDS);
         self.probe_up_acked_per_inc = (self.cwnd / growth).max(self.mtu);
     }
 
+    /// ProbeInflightLongtermUpward (§5.3.3.9).
     fn probe_inflight_longterm_upward(&mut self, newly_acked: u64) {
         if !self.is_cwnd_limited || self.cwnd < self.inflight_longterm {
             return;
@@ -156,8 +166,9 @@ impl Bbr {
         }
     }
 
-    /// PickProbeWait: connections that began together must not probe together. What tells them
-    /// apart is when and after how many bytes they are here, so nothing random has to be kept.
+    /// PickProbeWait (§5.3.3.8.3): connections that began together must not probe together. What
+    /// tells them apart is when and after how many bytes they are here, so nothing random has to be
+    /// kept.
     fn pick_probe_wait(&mut self, now: Instant) {
         let mixed = (now.as_nanos() ^ self.rounds.delivered.rotate_left(32))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -5,13 +5,13 @@ use super::{Bbr, State};
 use crate::congestion::RateSample;
 use crate::instant::Instant;
 
-/// BBRStartupFullLossCnt: so many runs of packets lost in a round are no accident.
+/// BBRStartupFullLossCnt: so many runs of packets lost in a round are no accident (§5.3.1.3).
 const FULL_LOSS_COUNT: u32 = 6;
 
-/// Rounds without a quarter more that show that the pipe is full.
+/// Rounds without a quarter more that show that the pipe is full (§5.3.1.2).
 const FULL_ROUNDS: u32 = 3;
 
-/// Rounds after which Drain ends in any case.
+/// Rounds after which Drain ends in any case (§5.3.2).
 const MAX_DRAIN_ROUNDS: u64 = 3;
 
 /// Whether sending faster still delivers more.
@@ -26,7 +26,7 @@ pub(super) struct FullPipe {
 }
 
 impl FullPipe {
-    /// ResetFullBW: the search starts, at this bandwidth.
+    /// ResetFullBW (§5.3.1.2): the search starts, at this bandwidth.
     pub(super) fn reset(&mut self, bandwidth: u64) {
         self.bandwidth = bandwidth;
         self.count = 0;
@@ -52,6 +52,7 @@ impl Bbr {
         }
     }
 
+    /// CheckStartupDone (§5.3.1.1).
     pub(super) fn check_startup_done(&mut self, sample: &RateSample) {
         self.check_startup_high_loss(sample);
         if self.state == State::Startup && self.full_pipe.was_reached {
@@ -75,6 +76,7 @@ impl Bbr {
         }
     }
 
+    /// CheckDrainDone (§5.3.2).
     pub(super) fn check_drain_done(&mut self, now: Instant, in_flight: u64) {
         if self.state == State::Drain
             && (in_flight <= self.inflight(self.bw)

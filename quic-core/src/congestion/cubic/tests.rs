@@ -136,6 +136,16 @@ fn a_spurious_event_restores_all_that_was_known() {
 }
 
 #[test]
+fn a_window_that_has_outgrown_what_it_was_is_left_alone() {
+    let mut cubic = after_loss_at(10);
+    acknowledge(&mut cubic, 1100, 9_100, 100);
+    assert!(cubic.window() > 10 * u64::from(MTU));
+    let before = cubic.clone();
+    cubic.on_spurious_congestion(at(9_150));
+    assert_eq!(format!("{:?}", cubic.state), format!("{:?}", before.state));
+}
+
+#[test]
 fn after_persistent_congestion_it_starts_slowly_up_to_the_threshold() {
     let mut cubic = after_loss_at(1000);
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2

@@ -143,6 +143,20 @@ fn a_spurious_event_is_undone_once_but_not_one_with_ecn_marks() {
 }
 
 #[test]
+fn a_window_that_has_outgrown_what_it_was_is_left_alone() {
+    let mut controller = NewReno::new(1200);
+    controller.on_congestion(at(10), &loss(5));
+    for round in 0..10 {
+        controller.on_acked(at(20 + round), &acked(controller.window(), 11 + round), &rtt());
+    }
+    let window = controller.window();
+    assert!(window > 12_000);
+    controller.on_spurious_congestion(at(50));
+    assert_eq!(controller.window(), window);
+    assert_eq!(controller.slow_start_threshold(), Some(6_000));
+}
+
+#[test]
 fn persistent_congestion_leaves_two_datagrams_and_slow_start() {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.2
     //= type=test

@@ -28,8 +28,38 @@ fn the_address_of_the_family_in_use_is_chosen() {
         ("192.0.2.1:1", Some("192.0.2.7:0"), None, None),
         ("192.0.2.1:1", Some("224.0.0.1:7"), None, None),
     ];
+    check(&table);
+}
+
+#[test]
+fn no_server_but_one_on_this_machine_sends_its_clients_to_this_machine() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-21.5.6
+    //= type=test
+    //# Endpoints SHOULD NOT allow
+    //# connections or migration to a loopback address if the same service
+    //# was previously available at a different interface or if the address
+    //# was provided by a service at a non-loopback address.
+    let (v4, v6) = (Some("127.0.0.7:7"), Some("[::1]:7"));
+    check(&[
+        ("192.0.2.1:1", v4, v6, None),
+        ("[2001:db8::1]:1", v4, v6, None),
+        ("[::ffff:192.0.2.1]:1", v4, v6, None),
+        ("[2001:db8::1]:1", None, Some("[::ffff:127.0.0.7]:7"), None),
+        ("127.0.0.1:1", v4, v6, v4),
+        ("[::1]:1", v4, v6, v6),
+        ("[::ffff:127.0.0.1]:1", v4, v6, Some("[::ffff:127.0.0.7]:7")),
+        // Other addresses are not known to be unsafe.
+        ("192.0.2.1:1", Some("10.0.0.7:7"), None, Some("10.0.0.7:7")),
+    ]);
+}
+
+type Address = Option<&'static str>;
+
+/// Whom a client is connected to, what it is told, and what it chooses.
+fn check(table: &[(&str, Address, Address, Address)]) {
     for (current, v4, v6, expected) in table {
-        let chosen = choose(&told(v4, v6), current.parse().unwrap());
-        assert_eq!(chosen, expected.map(|address| address.parse().unwrap()), "{current}");
+        let chosen = choose(&told(*v4, *v6), current.parse().unwrap());
+        let expected = expected.map(|address| address.parse().unwrap());
+        assert_eq!(chosen, expected, "{current}: {v4:?}, {v6:?}");
     }
 }

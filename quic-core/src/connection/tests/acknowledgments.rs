@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Pair;
-use super::pair::{deliver, one_sent_by, sent_by};
+use super::pair::{deliver, deliver_from, one_sent_by, path, sent_by};
 use super::rules::{PING, has_stream_data, next_frames_of_client};
+use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::packet::SentFrame;
 use crate::streams::ReadOutcome;
 use crate::wire::frame::FrameType;
@@ -198,4 +199,52 @@ fn a_client_that_drops_its_initial_keys_waits_no_longer_than_at_first() {
     assert_eq!(pair.client.recovery.pto_count(), 2, "its address may not be validated yet");
     assert!(!sent_by(&mut pair.client, pair.now).is_empty());
     assert_eq!(pair.client.recovery.pto_count(), 0);
+}
+
+/// A server that samples delivery rates sends while its client is now here, now there, and some of
+/// its datagrams are lost.
+#[test]
+fn the_sampler_of_rates_forgets_every_packet_in_the_end_whatever_way_it_went() {
+    let congestion = CongestionAlgorithm::Bbr;
+    let of_server = TransportConfig { congestion, ..TransportConfig::default() };
+    let home = "192.0.2.1:1000";
+    for places in [[home; 3], [home, "192.0.2.1:7", home], [home, "203.0.113.9:1", home]] {
+        let mut pair = Pair::confirmed_with(TransportConfig::default(), of_server.clone());
+        let id = pair.server.open_stream(Direction::Unidirectional).unwrap();
+        let (mut left, mut dropped) = (250_000_usize, 0);
+        for round in 0..600_usize {
+            if left > 0 {
+                let chunk = vec![7; left.min(5000)];
+                left -= pair.server.send_stream(id).write(&chunk).unwrap_or(0);
+            }
+            let place = path(places[(round / 15).min(places.len() - 1)]);
+            let flight = sent_by(&mut pair.server, pair.now);
+            pair.now += Duration::from_millis(10);
+            for (number, datagram) in flight.iter().enumerate() {
+                if (number + round) % 9 == 0 && left > 0 {
+                    dropped += 1;
+                } else {
+                    deliver(&mut pair.client, pair.now, datagram);
+                }
+            }
+            if flight.is_empty() {
+                pair.client.ping();
+            }
+            let answers = sent_by(&mut pair.client, pair.now);
+            pair.now += Duration::from_millis(10);
+            for datagram in answers {
+                deliver_from(&mut pair.server, pair.now, place, &datagram);
+            }
+            for connection in [&mut pair.client, &mut pair.server] {
+                if connection.poll_timeout().is_some_and(|at| at <= pair.now) {
+                    connection.handle_timeout(pair.now);
+                }
+            }
+        }
+        assert!(left == 0 && dropped > 5, "{places:?}: {left} left, {dropped} dropped");
+        let active = pair.server.paths.active();
+        let in_flight = pair.server.space(SpaceId::Application).sent.len();
+        let sampled = active.sampled_packets();
+        assert!(sampled <= in_flight && sampled < 5, "{places:?}: {sampled} of {in_flight}");
+    }
 }

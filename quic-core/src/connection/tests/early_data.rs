@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Pair;
 use super::pair::{client, deliver, error_of, sent_by};
-use crate::config::TransportConfig;
+use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::connection::early_data::{EarlyData, EarlyDataStatus};
 use crate::connection::frames::Received;
 use crate::connection::parameters::{HandshakeIds, check};
@@ -293,6 +293,7 @@ fn early_packet(pair: &Pair) -> Received {
         packet_type: PacketType::ZeroRtt,
         destination_id: ConnectionId::EMPTY,
         source_id: None,
+        other_version: None,
         length: 100,
     }
 }
@@ -365,6 +366,23 @@ fn early_data_that_is_sent_again_has_new_packet_numbers() {
     assert_eq!(next(&pair), before);
     assert_eq!(sent_by(&mut pair.client, pair.now).len(), first, "all of it is sent again");
     assert!(next(&pair) >= 2 * before);
+}
+
+#[test]
+fn nothing_is_remembered_of_early_packets_that_were_given_up() {
+    let congestion = CongestionAlgorithm::Bbr;
+    let of_client = TransportConfig { congestion, ..TransportConfig::default() };
+    let mut pair = Pair::started_with(of_client, TransportConfig::default());
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    pair.client.apply_remembered(pair.now, &remembered());
+    let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    pair.client.send_stream(id).write(&[7; 3000]).unwrap();
+    let sampled = |pair: &Pair| pair.client.paths.active().sampled_packets();
+    let before = sampled(&pair);
+    assert!(!sent_by(&mut pair.client, pair.now).is_empty());
+    assert!(sampled(&pair) > before);
+    pair.client.resend_all(SpaceId::Application);
+    assert_eq!(sampled(&pair), before);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Pair;
 use super::pair::{deliver, one_sent_by, sent_by};
-use crate::config::{AckFrequencyConfig, TransportConfig};
+use crate::config::{AckFrequencyConfig, CongestionAlgorithm, TransportConfig};
 use crate::congestion::Rtt;
 use crate::error::ConnectionError;
 use crate::net::SocketId;
@@ -252,4 +252,26 @@ fn probes_of_the_mtu_carry_no_data_and_need_no_credit() {
     let frames_after = pair.client.space_mut(space).sent.frames_mut();
     assert_eq!(frames_after.len(), frames + 1);
     assert_eq!(frames_after.back(), Some(&SentFrame::Ping));
+}
+
+#[test]
+fn nothing_is_remembered_of_an_mtu_probe_that_the_interface_refused() {
+    let congestion = CongestionAlgorithm::Bbr;
+    let of_client = TransportConfig { congestion, ..TransportConfig::default() };
+    let mut pair = Pair::started_with(of_client, TransportConfig::default());
+    while !pair.client.handshake.is_confirmed() {
+        assert!(pair.carry_to_client() > 0, "the handshake goes on");
+        if !pair.client.handshake.is_confirmed() {
+            pair.carry_to_server();
+        }
+    }
+    let before = pair.client.paths.active().sampled_packets();
+    let in_flight = pair.client.statistics().bytes_in_flight;
+    let mut memory = [0; 2000];
+    let mut buffer = TransmitBuffer::new(&mut memory, 1);
+    let probe = pair.client.transmit_mtu_probe(pair.now, SocketId(0), &mut buffer).unwrap();
+    assert_eq!(pair.client.paths.active().sampled_packets(), before + 1);
+    pair.client.handle_too_large(pair.now, probe.length);
+    assert_eq!(pair.client.paths.active().sampled_packets(), before);
+    assert_eq!(pair.client.statistics().bytes_in_flight, in_flight);
 }

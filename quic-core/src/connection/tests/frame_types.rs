@@ -31,11 +31,6 @@ use Cell::{Closed as CL, Dropped as __, Ok as OK, Violation as PV};
 /// server, and at a client.
 type Row = (u64, &'static str, &'static [u8], [[Cell; 2]; 4]);
 
-//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
-//= type=test
-//# An endpoint MUST treat
-//# receipt of a frame in a packet type that is not permitted as a
-//# connection error of type PROTOCOL_VIOLATION.
 #[rustfmt::skip]
 const TABLE_3: [Row; 31] = [
     //                                                  Initial    0-RTT      Handshake  1-RTT
@@ -172,6 +167,7 @@ fn outcome_in_0_rtt(server: &mut Connection, row: &Row) -> Cell {
         length: 0,
         destination_id: ConnectionId::EMPTY,
         source_id: None,
+        other_version: None,
     };
     match server.handle_frames(&received, frame) {
         Err(error) => {
@@ -219,6 +215,21 @@ fn check(rows: &[Row], config: &TransportConfig) {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+//= type=test
+//# An endpoint MUST treat
+//# receipt of a frame in a packet type that is not permitted as a
+//# connection error of type PROTOCOL_VIOLATION.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
+//= type=test
+//# An endpoint that wishes to communicate a fatal connection error MUST
+//# use a CONNECTION_CLOSE frame if it is able.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-11.1
+//= type=test
+//# Errors that result in the connection being unusable, such as an
+//# obvious violation of protocol semantics or corruption of state that
+//# affects an entire connection, MUST be signaled using a
+//# CONNECTION_CLOSE frame (Section 19.19).
 //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
 //= type=test
 //# A server MUST treat receipt of a NEW_TOKEN frame as a connection error

@@ -152,10 +152,17 @@ fn packets_that_are_not_authentic_change_nothing_but_counters() {
     assert_eq!((pair.client.poll_timeout(), *pair.client.remote_ids.active()), before);
     assert_eq!(pair.client.statistics().packets_discarded, 1);
     assert_eq!(sent_by(&mut pair.client, pair.now), Vec::<Vec<u8>>::new());
+    datagram[end - 1] ^= 1;
+    deliver(&mut pair.client, pair.now, &datagram);
+    assert_eq!(sent_by(&mut pair.client, pair.now).len(), 1, "what is authentic is acknowledged");
 }
 
 #[test]
 fn the_server_keeps_to_its_first_connection_id() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+    //= type=test
+    //# A client MUST change the Destination Connection ID it uses for sending packets in
+    //# response to only the first received Initial or Retry packet.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
     //= type=test
     //# Once a client has received a valid Initial packet from the server, it MUST discard any
@@ -172,6 +179,7 @@ fn the_server_keeps_to_its_first_connection_id() {
     let datagram = pair.server.forge(SpaceId::Handshake, PING);
     deliver(&mut pair.client, pair.now, &datagram);
     assert_eq!(pair.client.statistics().packets_received, known);
+    assert_ne!(*pair.client.remote_ids.active(), id(9));
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4

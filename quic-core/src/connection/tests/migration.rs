@@ -1,11 +1,16 @@
 //! The rules of paths and of IDs on them, datagram by datagram (RFC 9000 §8.2, §9).
 
+use std::sync::mpsc::{Sender, channel};
+
 use super::pair::*;
-use crate::connection::Role;
+use crate::connection::{MigrationError, Role};
+use crate::instant::Instant;
 use crate::net::{PathAddresses, SocketId};
+use crate::recorder::{ConnectionRecorder, Record};
 use crate::transmit::TransmitBuffer;
-use crate::wire::SpaceId;
 use crate::wire::frame::{Frame, Frames};
+use crate::wire::transport_parameters::PreferredAddress;
+use crate::wire::{ConnectionId, Side, SpaceId, StatelessResetToken};
 
 const ELSEWHERE: &str = "203.0.113.9:4000";
 
@@ -190,15 +195,93 @@ fn an_id_that_is_taken_back_is_replaced_on_its_path() {
     let id = pair.server.paths.others().next().unwrap().id;
     let before = *pair.server.remote_ids.of_path(id).unwrap();
     let frame = [&[0x18, 9, 9, 8][..], &[0xab; 8], &[0xcd; 16]].concat();
-    pair.attack(crate::wire::Side::Server, SpaceId::Application, &frame);
+    pair.attack(Side::Server, SpaceId::Application, &frame);
     // The one that is left is the active path's; this one has to be silent.
     assert_eq!(pair.server.close_reason(), None);
     assert_eq!(pair.server.remote_ids.of_path(id), None);
     assert!(pair.server.paths.off_path_socket().is_none());
     let frame = [&[0x18, 10, 0, 8][..], &[0xac; 8], &[0xce; 16]].concat();
-    pair.attack(crate::wire::Side::Server, SpaceId::Application, &frame);
+    pair.attack(Side::Server, SpaceId::Application, &frame);
     assert_ne!(*pair.server.remote_ids.of_path(id).unwrap(), before);
     assert!(pair.server.paths.off_path_socket().is_some());
+}
+
+#[test]
+fn the_path_before_is_asked_though_the_peer_has_given_no_id_for_it() {
+    let mut pair = Pair::confirmed();
+    while pair.server.remote_ids.switch().unwrap_or(false) {}
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
+    assert!(pair.server.paths.off_path_socket().is_some());
+    // The frame with the ID in use comes once more, and gives nothing.
+    let ids = &pair.server.remote_ids;
+    let (id, token) = (*ids.active(), *ids.reset_token().unwrap());
+    let frame = [&[0x18, 3, 0, 8][..], id.as_slice(), token.as_bytes()].concat();
+    let again = pair.client.forge(SpaceId::Application, &frame);
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &again);
+    assert_eq!(pair.server.close_reason(), None);
+    assert!(pair.server.paths.off_path_socket().is_some());
+}
+
+#[test]
+fn nobody_moves_to_a_path_whose_id_was_taken_back() {
+    let mut pair = Pair::confirmed();
+    let elsewhere = PathAddresses { socket: SocketId(1), ..pair.client.path() };
+    pair.client.probe_path(pair.now, elsewhere).unwrap();
+    let frame = [&[0x18, 9, 9, 8][..], &[0xab; 8], &[0xcd; 16]].concat();
+    pair.attack(Side::Client, SpaceId::Application, &frame);
+    assert_eq!(pair.client.close_reason(), None);
+    let refused = pair.client.migrate(pair.now, elsewhere);
+    assert_eq!(refused, Err(MigrationError::NoConnectionId));
+    let frame = [&[0x18, 10, 9, 8][..], &[0xac; 8], &[0xce; 16]].concat();
+    pair.attack(Side::Client, SpaceId::Application, &frame);
+    assert_eq!(pair.client.migrate(pair.now, elsewhere), Ok(()));
+}
+
+#[test]
+fn the_preferred_address_is_probed_as_soon_as_there_is_an_id_for_it() {
+    let mut pair = Pair::confirmed();
+    while pair.client.remote_ids.switch().unwrap_or(false) {}
+    pair.settle();
+    while pair.client.remote_ids.switch().unwrap_or(false) {}
+    assert!(!pair.client.remote_ids.has_spare());
+    pair.client.take_preferred_address(&PreferredAddress {
+        ipv4: Some("198.51.100.77:443".parse().unwrap()),
+        ipv6: None,
+        id: ConnectionId::new(&[1; 8]).unwrap(),
+        reset_token: StatelessResetToken::new([2; 16]),
+    });
+    pair.client.seek_preferred_address(pair.now);
+    assert!(pair.client.paths.off_path_socket().is_none());
+    pair.settle();
+    assert_eq!(pair.client.path().remote, "198.51.100.77:443".parse().unwrap());
+}
+
+#[test]
+fn recorders_are_told_the_id_that_a_packet_off_the_active_path_carries() {
+    let mut pair = Pair::confirmed();
+    let (recorder, told) = channel();
+    pair.server.set_recorder(pair.now, Some(Box::new(SentIds(recorder))));
+    let datagram = pair.client.forge_with(SpaceId::Application, &challenge(1), 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    let id = pair.server.paths.others().next().unwrap().id;
+    let id = *pair.server.remote_ids.of_path(id).unwrap();
+    let (to, _) = next_of_server(&mut pair).unwrap();
+    assert_eq!(to.remote, path(ELSEWHERE).remote);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [id]);
+}
+
+/// Notes the connection IDs of packets that are sent.
+#[derive(Debug)]
+struct SentIds(Sender<ConnectionId>);
+
+impl ConnectionRecorder for SentIds {
+    fn record(&mut self, _: Instant, record: &Record<'_>) {
+        if let Record::PacketSent(packet) = record {
+            self.0.send(packet.header.destination_id).unwrap();
+        }
+    }
 }
 
 #[test]

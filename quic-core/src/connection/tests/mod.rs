@@ -9,11 +9,13 @@ mod frame_rules;
 mod frame_table;
 mod frame_types;
 mod handshake_rules;
+mod hostile_paths;
 mod migration;
 mod pair;
 mod parameter_rules;
 mod retry_rules;
 mod rules;
+mod sending;
 mod version_rules;
 
 use pair::Pair;

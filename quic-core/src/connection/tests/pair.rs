@@ -132,6 +132,11 @@ pub(super) fn deliver(connection: &mut Connection, now: Instant, datagram: &[u8]
     deliver_from(connection, now, path, datagram);
 }
 
+/// Packets by which a connection still measures how fast its path delivers.
+pub(super) fn sampled(connection: &Connection) -> usize {
+    connection.paths.active().sampled_packets()
+}
+
 /// How a connection ended, if this end found an error.
 pub(super) fn error_of(connection: &Connection) -> Option<TransportErrorCode> {
     let reason = connection.close_reason()?;

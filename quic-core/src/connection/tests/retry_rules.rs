@@ -1,18 +1,20 @@
 //! Rules of what a server may answer first: Retry, Version Negotiation, or packets of its version.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::Pair;
-use super::pair::{client, deliver, error_of, one_sent_by, sent_by};
-use crate::config::TransportConfig;
+use super::pair::{client, client_of, deliver, error_of, one_sent_by, sent_by};
+use crate::config::{ClientConfig, QUIC_V1, QUIC_V2, TransportConfig};
 use crate::connection::Connection;
-use crate::crypto::retry_tag;
+use crate::crypto::{TlsClientConfig, retry_tag, seal};
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::wire::header::{
-    Header, LongHeader, RetryParts, parse, write_retry_without_tag, write_version_negotiation,
+    Header, LongHeader, LongHeaderParts, LongType, RetryParts, parse, patch_length,
+    write_long_header, write_retry_without_tag, write_version_negotiation,
 };
-use crate::wire::{ConnectionId, SpaceId, Writer};
+use crate::wire::{ConnectionId, PacketNumberLength, Side, SpaceId, Writer};
 
 const PING: &[u8] = &[0x01];
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
@@ -87,6 +89,7 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     //# sends for that connection after it receives the Retry packet.
     let mut client = client(NOW, TransportConfig::default());
     let first = sent_by(&mut client, NOW);
+    assert!(first.iter().all(|datagram| datagram.len() >= 1200));
     assert_eq!(initial(&first[0]).1, []);
     let mut forged = retry(&client, id(5), b"token");
     *forged.last_mut().unwrap() ^= 1;
@@ -120,6 +123,44 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     client.handle_timeout(later);
     let probe = one_sent_by(&mut client, later).unwrap();
     assert_eq!(initial(&probe), (id(5), b"token".to_vec()), "in every later Initial");
+}
+
+/// A server's first packet of version 2, protected by what follows from this ID of the client's.
+fn initial_of_version_2(client: &Connection, destination_id: ConnectionId) -> Vec<u8> {
+    let keys = client.crypto().initial_keys(QUIC_V2, &destination_id, Side::Server).unwrap();
+    let mut packet = vec![0; 1200];
+    let mut writer = Writer::new(&mut packet);
+    let parts = LongHeaderParts {
+        ty: LongType::Initial,
+        version: QUIC_V2,
+        destination_id: client.ids_seen.local_source,
+        source_id: id(5),
+        token: &[],
+    };
+    let number_length = PacketNumberLength::from_first_byte(3);
+    let field = write_long_header(&mut writer, &parts, 0, number_length).unwrap();
+    let header = writer.length();
+    packet[header] = PING[0];
+    patch_length(&mut packet, field, 4 + 1200 - header);
+    seal(&keys.local, &mut packet, header - 4, 4, 0).unwrap();
+    packet
+}
+
+#[test]
+fn the_server_may_go_on_in_another_version_after_a_retry_whatever_came_before() {
+    let tls = TlsClientConfig::dangerous_without_verification(&[]).unwrap();
+    let mut config = ClientConfig::new(Arc::new(tls), TransportConfig::default()).unwrap();
+    config.versions = vec![QUIC_V2, QUIC_V1];
+    let mut client = client_of(NOW, config);
+    let _first = sent_by(&mut client, NOW);
+    let forged = initial_of_version_2(&client, id(9));
+    deliver(&mut client, NOW, &forged);
+    assert_eq!(client.version(), QUIC_V1);
+    let good = retry(&client, id(5), b"token");
+    deliver(&mut client, NOW, &good);
+    let authentic = initial_of_version_2(&client, id(5));
+    deliver(&mut client, NOW, &authentic);
+    assert_eq!(client.version(), QUIC_V2);
 }
 
 #[test]

@@ -57,12 +57,68 @@ fn a_client_discards_initials_with_a_token() {
 }
 
 #[test]
-fn reserved_bits_are_an_error_in_authentic_packets_only() {
+fn a_packet_that_comes_twice_is_processed_once() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
+    //= type=test
+    //# A receiver MUST discard a newly unprotected packet unless it is certain that it has not
+    //# processed another packet with the same packet number from the same packet number space.
+    for space in SpaceId::ALL {
+        for victim in [Side::Client, Side::Server] {
+            let mut pair = match space {
+                SpaceId::Initial => Pair::started(),
+                SpaceId::Handshake => Pair::answered(),
+                SpaceId::Application => Pair::confirmed(),
+            };
+            let datagram = pair.end(!victim).forge_with(space, &[1; 20], 1200, |_| {});
+            let now = pair.now;
+            deliver(pair.end(victim), now, &datagram);
+            let once = pair.end(victim).statistics();
+            deliver(pair.end(victim), now, &datagram);
+            let twice = pair.end(victim).statistics();
+            assert_eq!(twice.packets_received, once.packets_received, "{victim:?} {space:?}");
+            assert_eq!(twice.packets_discarded, once.packets_discarded + 1, "{victim:?} {space:?}");
+        }
+    }
+}
+
+/// A mask hides bits but does not keep anybody from flipping them: reserved bits, the key phase, the
+/// length of the number and so the number. Nobody is to learn from what follows what they are, nor
+/// whether the number came before.
+#[test]
+fn a_forgery_is_answered_alike_whatever_is_under_its_protection() {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-9.5
     //= type=test
     //# For authentication to be free from side channels, the entire process of header
     //# protection removal, packet number recovery, and packet protection removal MUST be
     //# applied together without timing and other side channels.
+    for space in SpaceId::ALL {
+        let mut pair = match space {
+            SpaceId::Initial => Pair::started(),
+            SpaceId::Handshake => Pair::answered(),
+            SpaceId::Application => Pair::confirmed(),
+        };
+        let genuine = pair.server.forge_with(space, &[1; 20], 1200, |_| {});
+        let now = pair.now;
+        deliver(&mut pair.client, now, &genuine);
+        let hidden = if space == SpaceId::Application { 0x1f } else { 0x0f };
+        for bits in 0..=hidden {
+            let mut forged = genuine.clone();
+            forged[0] ^= bits;
+            // With all bits as they were, it is the payload that is not.
+            let end = forged.len();
+            forged[end - 1] ^= 1;
+            let before = pair.client.statistics();
+            deliver(&mut pair.client, now, &forged);
+            let after = pair.client.statistics();
+            assert_eq!(error_of(&pair.client), None, "{space:?} {bits:x}");
+            assert_eq!(after.packets_received, before.packets_received, "{space:?} {bits:x}");
+            assert_eq!(after.packets_discarded, before.packets_discarded + 1, "{space:?} {bits:x}");
+        }
+    }
+}
+
+#[test]
+fn reserved_bits_are_an_error_in_authentic_packets_only() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
     //= type=test
     //# An endpoint MUST treat receipt of a packet that has a non-zero value for these bits

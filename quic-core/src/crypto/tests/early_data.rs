@@ -119,6 +119,27 @@ fn a_client_hello_without_transport_parameters_misses_an_extension() {
 }
 
 #[test]
+fn transport_parameters_by_the_number_of_drafts_are_none() {
+    let mut hello = hello();
+    let parameters = extension(&hello, 57).unwrap();
+    hello[parameters.start..parameters.start + 2].copy_from_slice(&[0xff, 0xa5]);
+    let code = refusal(&mut End::server(&server(PROTOCOL)), Level::Initial, &hello);
+    assert_eq!(code, TransportErrorCode::crypto(109));
+}
+
+#[test]
+fn handshake_data_that_goes_on_where_the_keys_change_is_a_violation() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.1.3
+    //= type=test
+    //# When TLS provides keys for a higher encryption level, if there is data
+    //# from a previous encryption level that TLS has not consumed, this MUST be
+    //# treated as a connection error of type PROTOCOL_VIOLATION.
+    let hello = [hello(), vec![20, 0, 0, 4, 1, 2, 3, 4]].concat();
+    let code = refusal(&mut End::server(&server(PROTOCOL)), Level::Initial, &hello);
+    assert_eq!(code, TransportErrorCode::PROTOCOL_VIOLATION);
+}
+
+#[test]
 fn a_client_whose_protocols_the_server_passes_over_closes() {
     //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
     //= type=test

@@ -90,6 +90,7 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
         assert_eq!(unseal(&keyring(), &sealed), None);
         sealed[bit / 8] ^= 1 << (bit % 8);
     }
+    assert_eq!(unseal(&keyring(), &sealed), Some(token));
     for length in 0..sealed.len() {
         assert_eq!(unseal(&keyring(), &sealed[..length]), None);
     }
@@ -97,6 +98,9 @@ fn a_token_with_any_bit_changed_or_cut_anywhere_is_none() {
 
 #[test]
 fn tokens_of_equal_contents_differ() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
+    //# An address validation token MUST be difficult to guess.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
     //= type=test
     //# A token issued with NEW_TOKEN MUST NOT include information that would

@@ -312,6 +312,10 @@ fn a_new_token_validates_one_attempt_from_any_port_of_its_address() {
     //# the token was issued.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
     //= type=test
+    //# If the client IP address has changed, the server MUST adhere to the
+    //# anti-amplification limit; see Section 8.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+    //= type=test
     //# To protect against such attacks, servers MUST ensure that replay of
     //# tokens is prevented or limited.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::TransportConfig;
+use crate::crypto::SeededRandom;
+use crate::instant::Instant;
 use crate::net::{PathAddresses, SocketId};
 use crate::wire::Side;
 
@@ -57,6 +59,24 @@ fn ten_packets_are_marked_to_see_what_becomes_of_them() {
     paths.on_marks_acked(&newly(1, counts(1, 0, 0)));
     assert_eq!(state(&paths), EcnState::Capable);
     assert!(paths.active().ecn.marks());
+}
+
+#[test]
+fn a_test_whose_outcome_another_path_was_told_is_made_again() {
+    let mut paths = paths();
+    let mut random = SeededRandom::from_seed([1; 32]);
+    let home = paths.active().addresses;
+    let elsewhere = PathAddresses { local_ip: Some([192, 0, 2, 9].into()), ..home };
+    sends(&mut paths, 10);
+    assert_eq!(state(&paths), EcnState::Unknown);
+    paths.migrate(Instant::EPOCH, elsewhere, &mut random);
+    let elsewhere = AckedMarks { marked_elsewhere: 10, newest_is_marked: None, ..counts(10, 0, 0) };
+    paths.on_marks_acked(&elsewhere);
+    paths.migrate(Instant::EPOCH, home, &mut random);
+    assert_eq!(state(&paths), EcnState::Testing);
+    paths.on_marked_sent(0);
+    paths.on_marks_acked(&newly(1, counts(11, 0, 0)));
+    assert_eq!(state(&paths), EcnState::Capable);
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9000#section-13.4.2.2

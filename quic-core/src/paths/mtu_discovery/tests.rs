@@ -190,6 +190,7 @@ fn a_path_that_carries_more_later_is_found_out() {
     let mut mtu = enabled(1200, 1452);
     search(&mut mtu, at(0), 1300);
     assert!(mtu.current() <= 1300);
+    assert_eq!(mtu.deadline(), Some(at(600)), "the only timer there is");
     mtu.handle_timeout(at(599));
     assert_eq!(mtu.poll_probe(at(599), u64::MAX), None);
     mtu.handle_timeout(at(600));

@@ -90,6 +90,11 @@ fn packets_that_do_not_elicit_are_never_acknowledged_by_themselves() {
 
 //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
 //= type=test
+//# An endpoint MUST acknowledge all ack-eliciting Initial and Handshake
+//# packets immediately and all ack-eliciting 0-RTT and 1-RTT packets
+//# within its advertised max_ack_delay, with the following exception.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.1
+//= type=test
 //# In order to assist loss detection at the sender, an endpoint SHOULD
 //# generate and send an ACK frame without delay when it receives an
 //# ack-eliciting packet either:

@@ -49,17 +49,17 @@ impl SentPackets {
         let newest = outcome.largest_newly_acked.map(|newest| newest.time_sent);
         self.newest_acked_sent = self.newest_acked_sent.max(newest);
         outcome.rtt_sample = outcome.rtt_sample(now, ack.largest, context.path);
-        if outcome.spurious.packets > 0 {
-            self.lost_run = None;
+        if outcome.spurious.packets > 0
+            && let Some(rare) = &mut self.rare
+        {
+            rare.lost_run = None;
         }
         self.pop_settled(now);
         Ok(outcome)
     }
 
     fn acknowledges_skipped(&self, ack: &Ack<'_>) -> bool {
-        self.skipped.as_ref().is_some_and(|skipped| {
-            ack.ranges().any(|range| skipped.iter().any(|number| range.contains(number)))
-        })
+        self.rare.as_ref().is_some_and(|rare| rare.has_skipped(ack))
     }
 
     /// Index of the first record with this number or a larger one.
@@ -182,6 +182,9 @@ impl AckOutcome {
         //# To avoid generating multiple RTT samples for a single packet, an ACK
         //# frame SHOULD NOT be used to update RTT estimates if it does not newly
         //# acknowledge the largest acknowledged packet.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+        //# Packets sent on the old path MUST NOT contribute to congestion
+        //# control or RTT estimation for the new path.
         (largest.number == largest_of_frame && largest.path == path)
             .then(|| now - largest.time_sent)
     }

@@ -14,6 +14,8 @@ const LOST_KEPT_FOR_THRESHOLDS: u32 = 2;
 pub(super) struct LostRun {
     /// Position of the last of them, counted since the first packet ever.
     last: u64,
+    /// Generation of the path on which those of `span` were sent.
+    path: u32,
     /// When the first and the last ack-eliciting one were sent.
     span: Option<(Instant, Instant)>,
 }
@@ -74,19 +76,19 @@ impl SentPackets {
     }
 
     /// Takes the newest packet out of the flight if it is an MTU probe of this size that never
-    /// left; returns the bytes. Its fate is no news to anybody.
-    pub(crate) fn withdraw_mtu_probe(&mut self, size: u16, path: u32) -> u64 {
+    /// left; returns its number.
+    pub(crate) fn withdraw_mtu_probe(&mut self, size: u16, path: u32) -> Option<u64> {
         let is_it = |packet: &&mut SentPacket| {
             packet.mtu_probe
                 && packet.size == size
                 && packet.path == path
                 && packet.state == State::Outstanding
         };
-        let Some(packet) = self.packets.back_mut().filter(is_it) else { return 0 };
+        let packet = self.packets.back_mut().filter(is_it)?;
         packet.state = State::Lost { after_micros: 0 };
         let packet = *packet;
         self.leave_flight(&packet);
-        packet.size.into()
+        Some(packet.number)
     }
 
     fn declare_lost(
@@ -103,8 +105,9 @@ impl SentPackets {
         let packet = *packet;
         self.leave_flight(&packet);
         outcome.add(&packet, thresholds.path);
-        let run = LostRun::extended(self.lost_run.as_deref(), position, &packet, thresholds);
-        **self.lost_run.get_or_insert_with(|| Box::new(run)) = run;
+        let rare = self.rare.get_or_insert_default();
+        let run = LostRun::extended(rare.lost_run, position, &packet, thresholds);
+        rare.lost_run = Some(run);
         outcome.span = longer(outcome.span, run.span);
     }
 
@@ -117,13 +120,14 @@ impl SentPackets {
 impl LostRun {
     /// The run that `packet` belongs to, now that it is lost too.
     fn extended(
-        run: Option<&Self>,
+        run: Option<Self>,
         position: u64,
         packet: &SentPacket,
         thresholds: &LossThresholds,
     ) -> Self {
         let before = run.filter(|run| run.last.saturating_add(1) == position);
-        let mut span = before.and_then(|run| run.span);
+        // What another path lost says nothing of this one.
+        let mut span = before.filter(|run| run.path == thresholds.path).and_then(|run| run.span);
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
         //# These two packets MUST be ack-eliciting, since a receiver is required
         //# to acknowledge only ack-eliciting packets within its maximum
@@ -138,7 +142,7 @@ impl LostRun {
         if counts {
             span = Some((span.map_or(packet.time_sent, |(first, _)| first), packet.time_sent));
         }
-        Self { last: position, span }
+        Self { last: position, path: thresholds.path, span }
     }
 }
 

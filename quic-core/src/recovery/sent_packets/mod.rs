@@ -3,6 +3,7 @@
 mod acknowledge;
 mod loss;
 mod outcome;
+mod rare;
 
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,8 @@ pub(crate) use outcome::{
 
 use std::collections::VecDeque;
 
-use smallvec::SmallVec;
-
-use loss::LostRun;
 use outcome::State;
+use rare::Rare;
 
 use crate::instant::{Instant, Span};
 use crate::packet::SentFrame;
@@ -29,9 +28,6 @@ const MAX_NOT_IN_FLIGHT: u32 = 128;
 /// How many packets are remembered at the most while more are sent past the window for other
 /// reasons than a probe timeout.
 const MAX_PAST_WINDOW: usize = 4096;
-
-/// How many skipped packet numbers are remembered; older ones were in no peer's interest to guess.
-const MAX_SKIPPED: usize = 4;
 
 /// Records that an empty ring may keep room for, whatever its load was.
 const KEPT_CAPACITY: usize = 32;
@@ -51,13 +47,11 @@ pub(crate) struct SentPackets {
     /// Frames that left `frames` at the front, ever; wraps.
     frames_popped: u32,
     next_number: u64,
-    /// The last skipped numbers, in ascending order; at most [`MAX_SKIPPED`]. Only packets of 1-RTT
-    /// have any.
-    skipped: Option<Box<SmallVec<[u64; MAX_SKIPPED]>>>,
     /// One more than the largest number acknowledged; 0 if none was.
     acked_below: u64,
     /// When the newest packet was sent that an ACK frame newly acknowledged.
     newest_acked_sent: Option<Instant>,
+    /// Bytes in flight that were sent on the path of the newest packet.
     in_flight: u64,
     ack_eliciting_in_flight: u32,
     /// At most [`MAX_NOT_IN_FLIGHT`].
@@ -68,7 +62,7 @@ pub(crate) struct SentPackets {
     loss_time: Option<Instant>,
     /// How long after it was sent a lost packet is remembered.
     lost_kept_for: Span,
-    lost_run: Option<Box<LostRun>>,
+    rare: Option<Box<Rare>>,
     /// Most records at a time since the ring was last empty.
     peak: u32,
 }
@@ -102,12 +96,14 @@ impl SentPackets {
         if packet.ack_eliciting {
             self.last_ack_eliciting_sent = Some(packet.time_sent);
         }
+        if !packet.in_flight && !self.make_room_for_not_in_flight() {
+            self.rollback_frames(packet.frame_count);
+            return number;
+        }
+        self.follow_path(packet.path);
         if packet.in_flight {
             self.in_flight += u64::from(packet.size);
             self.ack_eliciting_in_flight += u32::from(packet.ack_eliciting);
-        } else if !self.make_room_for_not_in_flight() {
-            self.rollback_frames(packet.frame_count);
-            return number;
         } else {
             self.not_in_flight += 1;
         }
@@ -137,11 +133,7 @@ impl SentPackets {
     /// Leaves the next number out. A peer that acknowledges it acknowledges what it has not seen
     /// (RFC 9000 §21.4).
     pub(crate) fn skip_number(&mut self) {
-        let skipped = self.skipped.get_or_insert_default();
-        if skipped.len() >= MAX_SKIPPED {
-            skipped.remove(0);
-        }
-        skipped.push(self.next_number);
+        self.rare.get_or_insert_default().skip(self.next_number);
         self.next_number = self.next_number.saturating_add(1);
     }
 
@@ -167,20 +159,28 @@ impl SentPackets {
         self.packets.len()
     }
 
-    /// Bytes in flight, on all paths.
-    #[cfg(test)]
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.in_flight
+    /// Bytes in flight that were sent on the path with this generation.
+    pub(crate) fn in_flight_on(&self, path: u32) -> u64 {
+        if self.newest_path() == Some(path) {
+            return self.in_flight;
+        }
+        let elsewhere = self.rare.as_ref().map_or(Some(0), |rare| rare.elsewhere.on(path));
+        elsewhere.unwrap_or_else(|| self.count_in_flight_on(path))
     }
 
-    /// Bytes in flight that were sent on the path with this generation. Counts them one by one.
-    pub(crate) fn in_flight_on(&self, path: u32) -> u64 {
+    /// The same, counted one by one.
+    fn count_in_flight_on(&self, path: u32) -> u64 {
         let packets = self.packets.iter();
         packets
             .filter(|packet| packet.state == State::Outstanding && packet.in_flight)
             .filter(|packet| packet.path == path)
             .map(|packet| u64::from(packet.size))
             .sum()
+    }
+
+    /// Generation of the path that the newest packet was sent on, if any is remembered.
+    pub(crate) fn newest_path(&self) -> Option<u32> {
+        self.packets.back().map(|newest| newest.path)
     }
 
     pub(crate) fn has_ack_eliciting_in_flight(&self) -> bool {
@@ -230,11 +230,8 @@ impl SentPackets {
         path: u32,
         mut each: impl FnMut(&SentPacket, &SentFrame),
     ) -> u64 {
-        let mut bytes = 0;
+        let bytes = self.in_flight_on(path);
         for packet in self.packets.iter().filter(|packet| packet.state == State::Outstanding) {
-            if packet.in_flight && packet.path == path {
-                bytes += u64::from(packet.size);
-            }
             for frame in frames_of(&self.frames, self.frames_popped, packet) {
                 each(packet, frame);
             }
@@ -251,7 +248,9 @@ impl SentPackets {
         self.not_in_flight = 0;
         self.last_ack_eliciting_sent = None;
         self.loss_time = None;
-        self.lost_run = None;
+        if let Some(rare) = &mut self.rare {
+            rare.on_abandoned();
+        }
         bytes
     }
 
@@ -328,10 +327,27 @@ impl SentPackets {
         usize::try_from(ahead).unwrap_or(usize::MAX).min(self.packets.len())
     }
 
+    /// Counts for `path` from now on, and keeps the count of the path before.
+    fn follow_path(&mut self, path: u32) {
+        let Some(before) = self.newest_path() else { return };
+        if before != path {
+            let counted = self.in_flight_on(path);
+            let elsewhere = &mut self.rare.get_or_insert_default().elsewhere;
+            elsewhere.take(path);
+            elsewhere.put(before, self.in_flight);
+            self.in_flight = counted;
+        }
+    }
+
     /// Takes an outstanding packet out of all counts.
     fn leave_flight(&mut self, packet: &SentPacket) {
         if packet.in_flight {
-            self.in_flight = self.in_flight.saturating_sub(u64::from(packet.size));
+            let bytes = u64::from(packet.size);
+            if self.newest_path().is_none_or(|newest| newest == packet.path) {
+                self.in_flight = self.in_flight.saturating_sub(bytes);
+            } else if let Some(rare) = &mut self.rare {
+                rare.elsewhere.remove(packet.path, bytes);
+            }
             if packet.ack_eliciting {
                 self.ack_eliciting_in_flight = self.ack_eliciting_in_flight.saturating_sub(1);
             }

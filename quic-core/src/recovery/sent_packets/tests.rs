@@ -3,12 +3,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::rare::MAX_SKIPPED;
 use super::*;
 use crate::error::TransportErrorCode;
 use crate::wire::frame::{Ack, Frame, Frames, write_ack};
 use crate::wire::{RangeSet, Writer};
 
 const PATH: u32 = 7;
+const PATHS: std::ops::Range<u32> = PATH..PATH + 8;
 const CONTEXT: AckContext = AckContext { path: PATH, congestion_event: None };
 const THRESHOLDS: LossThresholds = LossThresholds {
     packet_threshold: 3,
@@ -125,7 +127,7 @@ fn acknowledging_what_was_not_sent_is_a_violation_and_changes_nothing() {
     send(&mut sent, 0);
     let result = with_ack([0, 1], |ack| sent.on_ack(at(1), ack, CONTEXT, |_, _| panic!()));
     assert_eq!(result.unwrap_err().code, TransportErrorCode::PROTOCOL_VIOLATION);
-    assert_eq!(sent.in_flight(), 1200);
+    assert_eq!(sent.in_flight_on(PATH), 1200);
     assert_eq!(sent.largest_acked(), None);
 }
 
@@ -188,7 +190,7 @@ fn a_packet_is_lost_when_three_later_ones_or_time_have_overtaken_it() {
     // Nothing later than packet 4 was acknowledged.
     assert_eq!(sent.loss_time(), None);
     assert_eq!(lose(&mut sent, 1000).1, []);
-    assert_eq!(sent.in_flight(), 1200);
+    assert_eq!(sent.in_flight_on(PATH), 1200);
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn a_late_acknowledgment_is_recognised_and_leaves_the_flight_alone() {
     (0..5).for_each(|number| assert_eq!(send(&mut sent, number), number));
     ack(&mut sent, 50, [4]);
     assert_eq!(lose(&mut sent, 50).1, [0, 1]);
-    assert_eq!(sent.in_flight(), 2 * 1200);
+    assert_eq!(sent.in_flight_on(PATH), 2 * 1200);
     let context = AckContext { congestion_event: Some(at(50)), ..CONTEXT };
     let outcome = with_ack([1], |ack| sent.on_ack(at(60), ack, context, |_, _| {})).unwrap();
     assert_eq!(outcome.bytes, 0);
@@ -205,7 +207,7 @@ fn a_late_acknowledgment_is_recognised_and_leaves_the_flight_alone() {
     assert_eq!(outcome.spurious.of_congestion_event, 1);
     assert_eq!(outcome.spurious.reordering, 4);
     assert_eq!(outcome.spurious.delay, Duration::from_millis(59));
-    assert_eq!(sent.in_flight(), 2 * 1200);
+    assert_eq!(sent.in_flight_on(PATH), 2 * 1200);
     let later = AckContext { congestion_event: Some(at(51)), ..CONTEXT };
     let outcome = with_ack([0], |ack| sent.on_ack(at(60), ack, later, |_, _| {})).unwrap();
     assert_eq!(outcome.spurious.of_congestion_event, 0);
@@ -233,7 +235,7 @@ fn lost_mtu_probes_leave_the_flight_but_are_no_congestion() {
     assert_eq!(outcome.bytes, 1400);
     assert_eq!(outcome.congestion_packets, 0);
     assert_eq!(outcome.newest_sent, None);
-    assert_eq!(sent.in_flight(), 0);
+    assert_eq!(sent.in_flight_on(PATH), 0);
 }
 
 #[test]
@@ -244,6 +246,24 @@ fn bytes_of_another_path_do_not_count_for_this_one() {
     let (outcome, _) = ack(&mut sent, 50, [0, 1]);
     assert_eq!(outcome.newly_acked, 2);
     assert_eq!(outcome.bytes, 1200);
+}
+
+#[test]
+fn losses_of_the_path_before_are_no_persistent_congestion_of_this_one() {
+    let mut sent = SentPackets::new();
+    let on_path = |sent: &mut SentPackets, path, millis| {
+        sent.push(NewPacket { path, frame_count: 0, ..packet(millis) });
+    };
+    // A probe of this path leaves while the other is in use.
+    on_path(&mut sent, PATH - 1, 100);
+    on_path(&mut sent, PATH, 9000);
+    (1..3).for_each(|number| on_path(&mut sent, PATH - 1, 9000 + number));
+    let before = LossThresholds { path: PATH - 1, ..THRESHOLDS };
+    ack(&mut sent, 9010, [3]);
+    let outcome = sent.detect_lost(at(9010), &before, |_, _| {});
+    assert_eq!(outcome.span, Some((at(100), at(100))));
+    let (outcome, _) = lose(&mut sent, 9200);
+    assert_eq!((outcome.packets, outcome.span), (2, Some((at(9000), at(9000)))));
 }
 
 #[test]
@@ -283,7 +303,7 @@ fn probes_repeat_the_oldest_frames_and_leave_the_packets_in_flight() {
     sent.requeue_for_probe(2, |frame| frames.push(*frame));
     let expected = [1, 2].map(|sequence| SentFrame::NewConnectionId { sequence });
     assert_eq!(frames, expected);
-    assert_eq!(sent.in_flight(), 3 * 1200);
+    assert_eq!(sent.in_flight_on(PATH), 3 * 1200);
 }
 
 #[test]
@@ -371,7 +391,7 @@ fn discarding_returns_what_was_in_flight_on_the_path() {
     send(&mut sent, 0);
     sent.push(NewPacket { path: PATH - 1, frame_count: 0, ..packet(0) });
     assert_eq!(sent.discard(PATH), 1200);
-    assert_eq!(sent.in_flight(), 0);
+    assert_eq!(sent.in_flight_on(PATH), 0);
     assert!(!sent.has_ack_eliciting_in_flight());
     assert_eq!(sent.last_ack_eliciting_sent(), None);
     assert_eq!(sent.next_number(), 2);
@@ -379,18 +399,22 @@ fn discarding_returns_what_was_in_flight_on_the_path() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Send { eliciting: bool, in_flight: bool },
+    Send { eliciting: bool, in_flight: bool, path: u32 },
     Skip,
     Ack(Vec<(u64, u64)>),
     Wait(u64),
     Detect,
 }
 
+/// One of more paths than are counted.
+fn path() -> impl Strategy<Value = u32> {
+    prop_oneof![6 => Just(PATH), 1 => PATHS]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (any::<bool>(), any::<bool>()).prop_map(|(eliciting, in_flight)| Step::Send {
-            eliciting,
-            in_flight: eliciting || in_flight,
+        6 => (any::<bool>(), any::<bool>(), path()).prop_map(|(eliciting, in_flight, path)| {
+            Step::Send { eliciting, in_flight: eliciting || in_flight, path }
         }),
         1 => Just(Step::Skip),
         3 => prop::collection::vec((0..40_u64, 0..8_u64), 1..5).prop_map(Step::Ack),
@@ -410,14 +434,15 @@ enum Fate {
 /// The packets of a naive sender that forgets nothing.
 #[derive(Default)]
 struct Model {
-    packets: BTreeMap<u64, (Fate, u64, bool)>,
+    packets: BTreeMap<u64, (Fate, u64, Option<u32>)>,
     largest_acked: Option<u64>,
 }
 
 impl Model {
-    fn in_flight(&self) -> u64 {
-        let outstanding =
-            |(fate, _, in_flight): &&(Fate, u64, bool)| *fate == Fate::Outstanding && *in_flight;
+    fn in_flight_on(&self, path: u32) -> u64 {
+        let outstanding = |(fate, _, in_flight): &&(Fate, u64, Option<u32>)| {
+            *fate == Fate::Outstanding && *in_flight == Some(path)
+        };
         1200 * self.packets.values().filter(outstanding).count() as u64
     }
 
@@ -440,16 +465,18 @@ fn run(steps: Vec<Step>) {
     let mut millis = 0;
     for step in steps {
         match step {
-            Step::Send { eliciting, in_flight } => {
+            Step::Send { eliciting, in_flight, path } => {
                 let number = sent.next_number();
                 sent.frames_mut().push_back(SentFrame::NewConnectionId { sequence: number });
-                sent.push(NewPacket { ack_eliciting: eliciting, in_flight, ..packet(millis) });
+                let ack_eliciting = eliciting;
+                sent.push(NewPacket { ack_eliciting, in_flight, path, ..packet(millis) });
+                let in_flight = in_flight.then_some(path);
                 model.packets.insert(number, (Fate::Outstanding, millis, in_flight));
             }
             Step::Skip => {
                 // No more than are remembered, so that none is forgotten.
-                if sent.skipped.as_ref().is_none_or(|skipped| skipped.len() < MAX_SKIPPED) {
-                    model.packets.insert(sent.next_number(), (Fate::Skipped, 0, false));
+                if sent.rare.as_ref().is_none_or(|rare| rare.skipped().len() < MAX_SKIPPED) {
+                    model.packets.insert(sent.next_number(), (Fate::Skipped, 0, None));
                     sent.skip_number();
                 }
             }
@@ -460,7 +487,9 @@ fn run(steps: Vec<Step>) {
                 assert_eq!(lost, model.lost(millis));
             }
         }
-        assert_eq!(sent.in_flight(), model.in_flight());
+        for path in PATHS {
+            assert_eq!(sent.in_flight_on(path), model.in_flight_on(path));
+        }
     }
 }
 
@@ -488,7 +517,7 @@ fn acknowledge(sent: &mut SentPackets, model: &mut Model, millis: u64, ranges: &
     for number in &acked {
         let (fate, _, in_flight) = model.packets.get_mut(number).unwrap();
         assert_ne!(*fate, Fate::Acked);
-        spurious += u32::from(*fate == Fate::Lost && *in_flight);
+        spurious += u32::from(*fate == Fate::Lost && *in_flight == Some(PATH));
         *fate = Fate::Acked;
     }
     assert_eq!(outcome.spurious.packets, spurious);

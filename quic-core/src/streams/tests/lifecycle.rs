@@ -1,4 +1,5 @@
 use super::*;
+use crate::streams::send::SendState as State;
 
 //= https://www.rfc-editor.org/rfc/rfc9000#section-4.4
 //= type=test
@@ -95,6 +96,9 @@ fn a_stop_resets_the_stream_and_the_writer_hears_of_it() {
     let told = events(&mut client);
     assert!(told.contains(&StreamEvent::Stopped(id)));
     assert!(!told.contains(&StreamEvent::Finished(id)), "one of them is enough");
+    let key = client.store.find(id).unwrap();
+    let state = client.store.get_mut(key).unwrap().send.state();
+    assert!(matches!(state, State::ResetSent | State::ResetRecvd), "{state:?}");
     assert_eq!(client.send_stream(id).stopped(), Some(code(4)));
     assert_eq!(client.send_stream(id).finished(), Some(Finished::Stopped(code(4))));
     assert_eq!(client.send_stream(id).write(&[1]), Err(WriteError::Stopped(code(4))));
@@ -341,6 +345,7 @@ fn a_reset_that_is_lost_is_repeated_as_it_was() {
     packet(&mut client).unwrap();
     client.send_stream(id).reset(code(5)).unwrap();
     let first = packet(&mut client).unwrap();
+    assert!(client.send_stream(id).reset(code(6)).is_err(), "once");
     fate(&mut client, first.sent[0], false);
     let again = packet(&mut client).unwrap();
     assert_eq!(first.payload, again.payload);

@@ -333,6 +333,12 @@ fn credit_follows_when_the_peer_runs_short_after_the_last_read() {
 
 #[test]
 fn what_is_read_after_the_peer_ran_out_gives_it_credit_at_once() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-4.2
+    //= type=test
+    //# Therefore, a receiver MUST NOT wait for a
+    //# STREAM_DATA_BLOCKED or DATA_BLOCKED frame before sending a
+    //# MAX_STREAM_DATA or MAX_DATA frame; doing so could result in the
+    //# sender being blocked for the rest of the connection.
     let config = TransportConfig {
         receive_window: 1000,
         stream_receive_window: 1 << 20,
@@ -381,6 +387,11 @@ fn limits_that_are_not_larger_than_before_mean_nothing() {
     client.handle_max_streams(frame::MaxStreams { direction: UNI, maximum: 1 }).unwrap();
     assert_eq!(client.send_stream(id).write(&[0; 100]), Ok(100));
     assert!(client.open(UNI).is_ok());
+    let maximum = client.credit.maximum;
+    for (allowed, expected) in [(maximum + 5, maximum + 5), (maximum + 4, maximum + 5)] {
+        client.handle_max_data(allowed).unwrap();
+        assert_eq!(client.credit.maximum, expected);
+    }
 }
 
 #[test]

@@ -279,6 +279,9 @@ fn body<'a>(reader: &mut Reader<'a>, ty: FrameType) -> Result<Frame<'a>, Malform
 }
 
 /// Takes a whole run of PADDING at once.
+//= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+//# A receiver is REQUIRED to be able to
+//# distinguish an in-band data block from any added padding.
 fn skip_padding(reader: &mut Reader<'_>) {
     // Sixteen at a time: a datagram is often padded with a thousand.
     let (chunks, _) = reader.rest().as_chunks::<16>();

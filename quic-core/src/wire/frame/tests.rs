@@ -235,6 +235,10 @@ fn a_datagram_without_length_runs_to_the_end() {
     assert_eq!(overlong.size(), 8);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-4.1
+//= type=test
+//# A receiver is REQUIRED to be able to
+//# distinguish an in-band data block from any added padding.
 #[test]
 fn a_run_of_padding_is_one_frame() {
     for length in [1, 15, 16, 17, 32, 1000] {

@@ -16,9 +16,7 @@ pub use long::{
 pub use retry::RETRY_TAG_LENGTH;
 pub use retry::{RetryHeader, RetryParts, write_retry_without_tag};
 pub use short::{ShortHeader, ShortHeaderParts, write_short_header};
-#[cfg(feature = "wire")]
-pub use version_negotiation::Versions;
-pub use version_negotiation::{VersionNegotiationHeader, write_version_negotiation};
+pub use version_negotiation::{VersionNegotiationHeader, Versions, write_version_negotiation};
 
 use super::{ConnectionId, Full, PacketNumberLength, Reader, Truncated, Writer};
 
@@ -101,13 +99,10 @@ impl<'a> InvariantHeader<'a> {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
         //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop
         //# the packet.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
-        //# In QUIC version 1, this value MUST NOT exceed 20 bytes.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
-        //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop
-        //# the packet.
-        let id = |bytes| ConnectionId::new(bytes).ok_or(HeaderError::ConnectionIdTooLong);
-        Ok((id(self.destination_id)?, id(self.source_id)?))
+        match (ConnectionId::new(self.destination_id), ConnectionId::new(self.source_id)) {
+            (Some(destination_id), Some(source_id)) => Ok((destination_id, source_id)),
+            _ => Err(HeaderError::ConnectionIdTooLong),
+        }
     }
 }
 
@@ -130,6 +125,9 @@ fn parse_long(first: u8, datagram: &[u8]) -> Result<Header<'_>, HeaderError> {
     let mut reader = Reader::new(datagram.get(1..).unwrap_or_default());
     let invariant = InvariantHeader::read(&mut reader)?;
     match invariant.version {
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-6.1
+        //# An endpoint MUST NOT send a Version Negotiation packet in response to receiving
+        //# a Version Negotiation packet.
         VERSION_NEGOTIATION => {
             return version_negotiation::parse(&invariant, &reader).map(Header::VersionNegotiation);
         }

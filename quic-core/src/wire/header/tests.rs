@@ -4,8 +4,8 @@ use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_o
 use super::{
     Header, HeaderError, InvariantHeader, LongHeader, LongHeaderParts, LongType, RetryHeader,
     RetryParts, ShortHeader, ShortHeaderParts, VERSION_1, destination_id, parse, patch_length,
-    read_truncated_number, write_long_header, write_retry_without_tag, write_short_header,
-    write_version_negotiation,
+    read_truncated_number, write_invariant, write_long_header, write_retry_without_tag,
+    write_short_header, write_version_negotiation,
 };
 use crate::wire::header::{
     VERSION_2, has_fixed_bit, invariant_header, is_reserved_version, reserved_version,
@@ -249,6 +249,10 @@ fn the_quic_bit_can_be_read_and_is_no_part_of_anything_else() {
 
 #[test]
 fn each_version_has_its_own_long_header_types() {
+    //= https://www.rfc-editor.org/rfc/rfc9369#section-3
+    //= type=test
+    //# Except for a few differences, QUIC version 2 endpoints MUST implement the QUIC version 1
+    //# specification as described in [QUIC], [QUIC-TLS], and [QUIC-RECOVERY].
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2
     //= type=test
     //# The value included prior to protection MUST be set to 0.
@@ -295,6 +299,23 @@ fn long_connection_ids_are_for_other_versions_only() {
     //= type=test
     //# Endpoints that receive a version 1 long header with a value larger than 20 MUST drop the
     //# packet.
+    for (to, from, fits) in [(20, 0, true), (0, 20, true), (21, 0, false), (0, 21, false)] {
+        for version in [VERSION_1, VERSION_2] {
+            let (to, from) = (vec![9; to], vec![9; from]);
+            let parts = InvariantHeader { version, destination_id: &to, source_id: &from };
+            let mut packet = vec![0; 100];
+            let mut writer = Writer::new(&mut packet);
+            write_invariant(&mut writer, 0xe0, &parts).unwrap();
+            writer.varint(40).unwrap();
+            let length = writer.length() + 40;
+            let header = parse(&packet[..length], 8);
+            if fits {
+                assert!(matches!(header, Ok(Header::Long(_))), "{header:?}");
+            } else {
+                assert_eq!(header, Err(HeaderError::ConnectionIdTooLong));
+            }
+        }
+    }
     let id = [9; 21];
     for (version, expected) in [
         (VERSION_1, Err(HeaderError::ConnectionIdTooLong)),

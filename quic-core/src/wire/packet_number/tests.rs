@@ -25,12 +25,17 @@ fn numbers_are_expanded_as_in_appendix_a_3() {
 }
 
 #[test]
-fn the_first_number_needs_one_byte() {
+fn the_first_numbers_are_not_truncated() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.1
     //= type=test
     //# Prior to receiving an acknowledgment for a packet number space, the full packet number
     //# MUST be included; it is not to be truncated, as described below.
     assert_eq!(PacketNumberLength::for_number(0, None).bytes(), 1);
+    for (number, bytes) in [(0x7e, 1), (0x7f, 2), (0x7ffe, 2), (0x7fff, 3), (0x7f_ffff, 4)] {
+        assert_eq!(PacketNumberLength::for_number(number, None).bytes(), bytes, "{number:x}");
+        let truncated = u32::try_from(number).unwrap();
+        assert_eq!(expand_packet_number(None, truncated, length(4)), number);
+    }
     assert_eq!(expand_packet_number(None, 0, length(1)), 0);
 }
 

@@ -193,6 +193,9 @@ fn decode_one(
         Parameter::ActiveConnectionIdLimit => {
             parameters.active_connection_id_limit =
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+                //# The value of the active_connection_id_limit parameter MUST be at least
+                //# 2.
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
                 //# An endpoint that receives a value less than 2 MUST close the connection
                 //# with an error of type TRANSPORT_PARAMETER_ERROR.
                 value.at_least(2, "active_connection_id_limit is below 2")?;

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
-use quic_core::{AddressValidation, Direction, Side, Subject};
+use quic_core::{AddressValidation, Direction, QUIC_V1, QUIC_V2, Side, Subject};
 use quic_qlog::Memory;
 use quic_tests::network::{Pair, Setup};
 use serde_json::Value;
 
-use super::{echo, millis, noise, seconds, slow};
+use super::{echo, millis, noise, seconds, slow, versions};
 
 /// A run whose both ends are recorded.
 fn recorded(setup: Setup) -> (Memory, Pair) {
@@ -34,7 +34,8 @@ fn records(log: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Checks every log of a run; returns the names of all events, and of the frames in them.
+/// Checks every log of a run; returns the names of all events, and of the types of packets and
+/// frames in them.
 fn check(logs: &[(Subject, String)]) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     for (subject, log) in logs {
@@ -48,6 +49,8 @@ fn check(logs: &[(Subject, String)]) -> BTreeSet<String> {
             last = time;
             schema::check_event(event);
             seen.insert(event["name"].as_str().unwrap_or_default().to_owned());
+            let of = |pointer| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            seen.extend(of("/data/header/packet_type"));
             for frame in event["data"]["frames"].as_array().into_iter().flatten() {
                 seen.insert(frame["frame_type"].as_str().unwrap_or_default().to_owned());
             }
@@ -108,6 +111,10 @@ fn every_event_and_field_is_as_the_draft_defines_it() {
         "quic:recovery_metrics_updated",
         "quic:congestion_state_updated",
         "quic:packet_lost",
+        "initial",
+        "handshake",
+        "1RTT",
+        "retry",
         "padding",
         "ping",
         "ack",
@@ -124,6 +131,58 @@ fn every_event_and_field_is_as_the_draft_defines_it() {
     ] {
         assert!(seen.contains(wanted), "no {wanted}; there are {seen:?}");
     }
+}
+
+/// The packets of this type that the ends with this role are said to have received.
+fn received(logs: &[(Subject, String)], by: Side, packet_type: &str) -> Vec<Value> {
+    let of_side = logs.iter().filter(|(subject, _)| subject.side == by);
+    let events = of_side.flat_map(|(_, log)| records(log));
+    let of_type = |event: &Value| {
+        event["name"] == "quic:packet_received"
+            && event["data"]["header"]["packet_type"] == packet_type
+    };
+    events.filter(of_type).map(|event| event["data"].clone()).collect()
+}
+
+#[test]
+fn what_a_server_answers_before_there_is_a_connection_is_in_the_log_of_the_client() {
+    let mut setup = versions::setup(3, versions::RESERVED, &versions::BOTH, &versions::BOTH);
+    setup.validation = AddressValidation::Always;
+    let (memory, mut pair) = recorded(setup);
+    let (client, _) = pair.connect();
+    pair.client.close(client, 0, b"");
+    pair.run_for(seconds(1));
+    drop(pair);
+    let logs = memory.logs();
+    check(&logs);
+    let [negotiation] = &*received(&logs, Side::Client, "version_negotiation") else { panic!() };
+    let supported: Vec<_> = negotiation["supported_versions"].as_array().unwrap().iter().collect();
+    for version in ["00000001", "6b3343cf"] {
+        assert!(supported.iter().any(|known| *known == version), "{supported:?}");
+    }
+    assert_eq!(negotiation["header"]["version"], "00000000");
+    // What follows is sent anew, to an ID that is made up anew.
+    let [retry] = &*received(&logs, Side::Client, "retry") else { panic!() };
+    assert_eq!(retry["header"]["token"]["type"], "retry");
+    assert!(retry["header"]["token"]["raw"]["length"].as_u64() > Some(0));
+    assert_eq!(retry["header"]["dcid"], negotiation["header"]["dcid"]);
+    assert_ne!(retry["header"]["scid"], negotiation["header"]["scid"]);
+}
+
+#[test]
+fn a_packet_has_the_version_that_it_came_in_even_if_the_server_is_in_another() {
+    let mut setup = versions::setup(4, QUIC_V1, &[QUIC_V2, QUIC_V1], &versions::BOTH);
+    // What the server answers is lost, so that the client says it once more.
+    setup.to_client.drops.extend([0, 1]);
+    let (memory, mut pair) = recorded(setup);
+    let (client, server) = pair.connect();
+    assert_eq!(pair.server.with(server, |c| c.version()), QUIC_V2);
+    pair.client.close(client, 0, b"");
+    pair.run_for(seconds(1));
+    drop(pair);
+    let initials = received(&memory.logs(), Side::Server, "initial");
+    let versions: Vec<_> = initials.iter().map(|packet| &packet["header"]["version"]).collect();
+    assert!(versions.len() > 1 && versions[..2] == ["00000001"; 2], "{versions:?}");
 }
 
 #[test]
@@ -151,6 +210,7 @@ fn no_secret_and_no_data_is_written() {
 #[test]
 fn a_simulated_handshake_is_written_as_it_was_written_before() {
     let (memory, mut pair) = recorded(Setup::new(1));
+    pair.network.coalesce = 0.0;
     let (client, _) = pair.connect();
     echo(&mut pair, client, 2000, seconds(5));
     pair.client.close(client, 0, b"done");
