@@ -151,7 +151,7 @@ fn the_largest_datagrams_that_there_are_can_be_used() {
 #[test]
 fn the_search_ends_at_once_at_what_the_interface_carries() {
     let mut pair = Setup::new(1).transport(|transport| transport.max_mtu = 65_527).build();
-    for side in [quic_core::Side::Client, quic_core::Side::Server] {
+    for side in [Side::Client, Side::Server] {
         pair.network.host(side.into()).interface_mtu = 1472;
     }
     let (client, server) = pair.connect();
@@ -164,7 +164,7 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
     }
     assert_eq!(pair.client.with(client, |c| c.statistics().bytes_in_flight), 0);
     // It changes, as when another one takes over.
-    for side in [quic_core::Side::Client, quic_core::Side::Server] {
+    for side in [Side::Client, Side::Server] {
         pair.network.host(side.into()).interface_mtu = 1300;
     }
     echo(&mut pair, client, 1 << 20, seconds(5));
