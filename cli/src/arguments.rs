@@ -8,13 +8,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use quic_core::CongestionAlgorithm;
 
+use crate::evil::Evil;
 use crate::perf;
 use crate::url::Url;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    a transfer broke off, was refused, or its checksum is wrong
+  1    a transfer broke off, was refused, or its checksum is wrong; a case of evil failed
   2    wrong usage
   3    no connection: unreachable, not trusted, or no common protocol
   4    a local file or socket: missing, unreadable, in use, full
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Fetch files from a server.
     Get(Get),
+    /// Send a server or client what must not be sent, and check how it reacts.
+    Evil(Evil),
     /// Draw what a qlog file says of a connection.
     Plot(Plot),
     /// Measure: the QUIC perf protocol.

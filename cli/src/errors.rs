@@ -7,7 +7,7 @@ use std::path::Path;
 /// Why the program ends, as its exit code. Success is 0.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Exit {
-    /// A transfer broke off, was refused, or its checksum is wrong.
+    /// A transfer broke off, was refused, or its checksum is wrong; a case of the evil peer failed.
     Transfer,
     /// The command line makes no sense.
     Usage,
@@ -64,6 +64,11 @@ impl Failure {
 
     pub(crate) fn unsupported(message: impl Into<String>) -> Self {
         Self { exit: Exit::Unsupported, message: message.into() }
+    }
+
+    /// TLS cannot be set up.
+    pub(crate) fn of_tls(error: rustls::Error) -> Self {
+        Self::bug(format!("cannot set up TLS: {error}"))
     }
 
     /// A file operation failed; `action` as in "cannot `action` `path`".

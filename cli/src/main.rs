@@ -1,4 +1,4 @@
-//! `quic`: a demo, a file server and client, a benchmark and the interop test cases.
+//! `quic`: a demo, a file server and client, a benchmark, an evil peer and the interop test cases.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -6,6 +6,7 @@ mod certificates;
 mod data;
 mod demo;
 mod errors;
+mod evil;
 mod get;
 mod hq;
 mod interop;
@@ -63,6 +64,7 @@ fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options, output),
         Command::Serve(options) => network::block_on_all_cores(serve::run(options, output))?,
         Command::Get(options) => network::block_on_one_core(get::run(options, output))?,
+        Command::Evil(options) => evil::run(&options, output),
         Command::Plot(options) => plot::run(&options, output),
         Command::Perf(perf::Side::Server(options)) => perf::server::run(&options, output),
         Command::Perf(perf::Side::Client(options)) => perf::client::run(options, output),

@@ -450,3 +450,65 @@ fn secrets_of_both_ends_go_where_sslkeylogfile_says_and_are_the_same() {
         assert_eq!(lines[0], lines[1]);
     }
 }
+
+/// The last line of JSON that was printed: what came of all cases.
+fn summary(output: &Output) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().rfind(|line| line.contains("\"passed\""));
+    serde_json::from_str(last.unwrap_or_default()).unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[test]
+fn the_evil_peer_finds_the_server_in_order() {
+    let server = Server::start();
+    let topics = ["frames", "handshake", "parameters", "streams", "versions"];
+    let topics = topics.iter().flat_map(|topic| ["--case", topic]);
+    let arguments = ["evil", &server.address, "--json"].into_iter().chain(topics);
+    let output = run(&arguments.collect::<Vec<_>>());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let wrong: Vec<&str> = text.lines().filter(|line| line.contains("FAILED")).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let summary = summary(&output);
+    assert_eq!((&summary["failed"], &summary["not_set_up"]), (&0.into(), &0.into()), "{text}");
+    assert!(summary["passed"].as_u64().unwrap() > 100, "{summary}");
+    assert!(output.status.success());
+}
+
+#[test]
+fn the_evil_peer_tells_of_a_server_that_does_not_react() {
+    let server = Server::start();
+    // It asks for no token.
+    let case = "tokens/none where one is asked for";
+    let output = run(&["evil", &server.address, "--case", case]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("FAILED") && text.contains("0 passed, 1 failed"), "{text}");
+}
+
+#[test]
+fn the_evil_peer_finds_the_client_in_order() {
+    let case = "frames/unknown type, to a client";
+    let mut evil = quic(&["evil", "--listen", "127.0.0.1:0", "--case", case])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(evil.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().last().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("https://{address}/file");
+    let client = quic(&["get", &url, "--insecure", "-o"]).arg(folder.path()).output().unwrap();
+    let output = evil.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 passed, 0 failed"), "{text}");
+    assert!(output.status.success() && !client.status.success());
+}
+
+#[test]
+fn evil_cases_can_be_listed_and_have_to_exist() {
+    let output = run(&["evil", "--list"]);
+    assert!(String::from_utf8_lossy(&output.stdout).lines().count() > 197);
+    check_failure(&run(&["evil", "127.0.0.1:9", "--case", "no such"]), 2, "--list");
+    check_failure(&run(&["evil", "host.invalid:443"]), 3, "cannot find host.invalid:443");
+}

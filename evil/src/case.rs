@@ -4,6 +4,7 @@ use crate::packet::PacketKind;
 use quic_core::wire::Side;
 
 use crate::network::Network;
+use crate::payload::Payload;
 use crate::peer::{Beginning, Role};
 use crate::reaction::{Outcome, Reaction};
 use crate::script::{Script, Step};
@@ -86,4 +87,14 @@ impl Case {
     pub fn run(&self, role: &Role, network: &mut dyn Network, seed: [u8; 32]) -> Outcome {
         Script::new(network, role.clone(), seed).outcome(self)
     }
+}
+
+/// Connects and closes like an honest end: whether there is a target at all.
+///
+/// # Errors
+/// Why there is no connection.
+pub fn greet(role: &Role, network: &mut dyn Network, seed: [u8; 32]) -> Step {
+    let mut script = Script::new(network, role.clone(), seed);
+    script.connect()?;
+    script.send(Payload::new().numbers(&[0x1c, 0, 0, 0])).map(|_| ())
 }

@@ -19,7 +19,7 @@ mod reaction;
 mod script;
 mod tls;
 
-pub use case::{Attack, Case, Needs};
+pub use case::{Attack, Case, Needs, greet};
 pub use network::Network;
 pub use obstacle::Obstacle;
 pub use packet::{Packet, PacketKind};

@@ -1,4 +1,10 @@
 //! One end of a connection against someone who can write any packet of the other end.
+#![expect(
+    clippy::excessive_nesting,
+    clippy::wildcard_enum_match_arm,
+    clippy::struct_excessive_bools,
+    reason = "test code"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,6 +25,7 @@ use quic_sim::pair::{CLIENT, Pair, SERVER, Setup};
 use crate::input::{Input, put_prefixed};
 use crate::open_tls::{Lies, OpenTls};
 use crate::reference::packets::{Kind, Made, PacketReader};
+use crate::reference::parameters::must_be_refused;
 use crate::reference::{Limits, Reference, Verdict};
 
 /// Longest payload of a packet that is made, in bytes.
@@ -171,6 +178,9 @@ impl Attack {
         let connected = !self.pair.end(self.victim).connected.is_empty();
         assert!(connected || !self.complete || !honest, "an honest handshake succeeds");
         self.complete &= connected;
+        let replaced = lies.parameters.as_deref().is_some_and(|it| must_be_refused(it, false));
+        let refused = replaced || must_be_refused(&lies.more_parameters, false);
+        assert!(!connected || !refused, "no server sends these parameters: {lies:02x?}");
     }
 
     /// Everything that the input asks for, and then the end of the connection.
@@ -418,6 +428,8 @@ impl Attack {
             | ConnectionError::LocallyClosed => {
                 assert!(!must, "{lost:?} instead of {verdicts:?}");
             }
+            // An honest server that has closed and forgotten the connection says so.
+            ConnectionError::Reset if !self.complete => {}
             error => unreachable!("the connection ended by {error:?}"),
         }
     }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use allocation_counter::measure;
 use quic_core::{
     AddressValidation, ConnectionHandle, Direction, Multiplexer as _, QUIC_V1, QUIC_V2, Side,
 };
+use quic_sim::null_tls::NullTls;
 use quic_sim::pair::{CLIENT, Pair, SERVER, Setup};
-use quic_sim::world::Incoming;
+use quic_sim::world::{Application, Incoming};
 
 use crate::input::Input;
 
@@ -40,7 +42,7 @@ fn source(which: u8) -> SocketAddr {
 /// The bytes of a datagram: any, or one that was seen before and is changed here and there.
 fn datagram(input: &mut Input<'_>, seen: &[Vec<u8>]) -> Vec<u8> {
     let kind = input.byte();
-    let mut bytes = if kind & 3 == 0 || seen.is_empty() {
+    let mut bytes = if kind.trailing_zeros() >= 2 || seen.is_empty() {
         let mut bytes = input.prefixed(MAXIMUM_DATAGRAM).to_vec();
         if kind & 4 != 0 {
             bytes.resize(bytes.len().max(1200), 0);
@@ -103,7 +105,9 @@ fn they_work(pair: &mut Pair, connections: &[ConnectionHandle]) {
 pub(crate) fn endpoint_datagrams(input: &[u8]) {
     let mut input = Input::new(input);
     let first = input.byte();
-    let mut setup = Setup::new(1);
+    // A flight that is longer than what may be sent to a stranger.
+    let tls = Arc::new(NullTls { certificate_length: 9000, ..NullTls::default() });
+    let mut setup = Setup::with_tls(1, Arc::clone(&tls) as _, tls);
     if first & 1 != 0 {
         setup.validation = AddressValidation::Always;
     }
@@ -163,7 +167,7 @@ fn forget(pair: &mut Pair) {
         end.events = Vec::new();
         end.attempts = Vec::new();
         end.lost.clear();
-        end.application = quic_sim::world::Application::default();
+        end.application = Application::default();
         end.application.echo = true;
     }
 }
@@ -320,7 +324,8 @@ pub(crate) fn retry_packet(input: &[u8]) {
             break;
         }
         let changed = datagram(&mut input, std::slice::from_ref(&retry));
-        if changed.starts_with(&retry) {
+        // Behind another packet it is authentic all the same.
+        if changed.ends_with(&retry) {
             continue;
         }
         let before = pair.network.trace.by(Side::Client).count();

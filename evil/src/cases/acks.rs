@@ -1,6 +1,6 @@
 //! Acknowledgments (RFC 9000 §13, §19.3, §21.4).
 
-use super::short::*;
+use super::prelude::*;
 
 const UNSENT: &str = "RFC 9000 §13.1";
 const NUMBER: u64 = 5000;

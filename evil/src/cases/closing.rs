@@ -1,6 +1,6 @@
 //! The end of a connection (RFC 9000 §10).
 
-use super::short::*;
+use super::prelude::*;
 
 const DRAINING: &str = "RFC 9000 §10.2.2";
 const CLOSING: &str = "RFC 9000 §10.2.1";

@@ -1,6 +1,6 @@
 //! The extension for datagrams (RFC 9221).
 
-use super::short::*;
+use super::prelude::*;
 
 pub(super) const CASES: &[Case] = &[
     server(

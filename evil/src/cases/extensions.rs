@@ -1,6 +1,6 @@
 //! Extensions beside datagrams: reliable resets, ACK frequency, versions, the QUIC Bit.
 
-use super::short::*;
+use super::prelude::*;
 
 const RESET_AT: &str = "draft-ietf-quic-reliable-stream-reset §4";
 const FREQUENCY: &str = "draft-ietf-quic-ack-frequency §4";

@@ -1,6 +1,6 @@
 //! Much of what is permitted, and more of what is not (RFC 9000 §21).
 
-use super::short::*;
+use super::prelude::*;
 
 const COSTS: &str = "RFC 9000 §21.9";
 const HANDSHAKES: &str = "RFC 9000 §21.2";

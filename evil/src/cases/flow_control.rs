@@ -1,6 +1,6 @@
 //! Data and its limits (RFC 9000 §4.1, §4.2, §19.9 to §19.14).
 
-use super::short::*;
+use super::prelude::*;
 
 const LIMITS: &str = "RFC 9000 §4.1";
 const OLD: &str = "RFC 9000 §13.3";

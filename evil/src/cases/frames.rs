@@ -1,6 +1,6 @@
 //! Frames that are malformed (RFC 9000 §12.4, §19).
 
-use super::short::*;
+use super::prelude::*;
 
 const MAY_BE_LONG: Permission = Permission(
     "An endpoint MAY treat the receipt of a frame type that uses a longer encoding than necessary \

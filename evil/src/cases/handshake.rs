@@ -1,6 +1,6 @@
 //! TLS in CRYPTO frames (RFC 9000 §7.5, RFC 9001 §4, §6, §8).
 
-use super::short::*;
+use super::prelude::*;
 use crate::tls::client_tls;
 
 /// TLS alerts (RFC 8446 §6).

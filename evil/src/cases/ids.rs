@@ -1,6 +1,6 @@
 //! Connection IDs (RFC 9000 §5.1, §19.15, §19.16).
 
-use super::short::*;
+use super::prelude::*;
 
 const GIVEN: &str = "RFC 9000 §19.15";
 const TAKEN: &str = "RFC 9000 §19.16";

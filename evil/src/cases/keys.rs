@@ -1,6 +1,6 @@
 //! Key updates and packets that are not authentic (RFC 9001 §6, §5.4, §9.5).
 
-use super::short::*;
+use super::prelude::*;
 
 const UPDATES: &str = "RFC 9001 §6.1";
 const KEY_UPDATE_ERROR: Reaction = Reaction::close(Code::KEY_UPDATE_ERROR);

@@ -14,7 +14,7 @@ mod keys;
 mod packets;
 mod parameters;
 mod paths;
-mod short;
+mod prelude;
 mod streams;
 mod tokens;
 mod versions;

@@ -1,6 +1,6 @@
 //! Frames in packets that must not carry them (RFC 9000 §12.4, Table 3).
 
-use super::short::*;
+use super::prelude::*;
 use PacketKind::{Handshake, Initial, ZeroRtt};
 
 const NEW_ID: &[u8] = b"\x18\x01\x00\x0812345678token67890abcdef";

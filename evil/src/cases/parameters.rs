@@ -1,6 +1,6 @@
 //! Transport parameters (RFC 9000 §7.3, §7.4, §18).
 
-use super::short::*;
+use super::prelude::*;
 
 const AUTHENTICATION: &str = "RFC 9000 §7.3";
 const VALUES: &str = "RFC 9000 §18.2";

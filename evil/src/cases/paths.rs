@@ -1,6 +1,6 @@
 //! Paths and moves between them (RFC 9000 §8.2, §9).
 
-use super::short::*;
+use super::prelude::*;
 
 const RESPONSE: &str = "RFC 9000 §8.2.2";
 const MOVE: &str = "RFC 9000 §9.3";
@@ -105,8 +105,11 @@ fn challenges(script: &mut Script<'_>, count: u64) -> Step {
     script.send(payload).map(|_| ())
 }
 
-/// Another connection ID to send to, as a client that moves has to take; the same if there is none.
+/// Another connection ID to send to, as a client that moves has to take (the same if there is
+/// none), and others for the target, which has to change it, too (RFC 9000 §9.5).
 fn take_another_id(script: &mut Script<'_>) -> Step {
+    script.send(Payload::new().new_connection_id(1, 0).new_connection_id(2, 0))?;
+    script.listen(Duration::from_millis(100))?;
     let other = script.peer()?.target_ids().iter().find(|id| id.sequence > 0);
     if let Some(id) = other.map(|id| id.id.clone()) {
         script.peer()?.send_to(&id);

@@ -1,6 +1,6 @@
 //! Stream states, limits and final sizes (RFC 9000 §3, §4.5, §4.6, §19).
 
-use super::short::*;
+use super::prelude::*;
 
 const SIZES: &str = "RFC 9000 §4.5";
 const LIMITS: &str = "RFC 9000 §4.6";

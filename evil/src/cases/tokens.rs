@@ -1,6 +1,6 @@
 //! Tokens and Retry (RFC 9000 §8.1, §17.2.5).
 
-use super::short::*;
+use super::prelude::*;
 use quic_core::crypto::retry_tag::retry_tag;
 use quic_core::wire::header::{Header, RetryParts, parse, write_retry_without_tag};
 use quic_core::wire::{ConnectionId, Full, Writer};

@@ -1,6 +1,6 @@
 //! Versions and Version Negotiation (RFC 8999 §6, RFC 9000 §6, RFC 9368, RFC 9369).
 
-use super::short::*;
+use super::prelude::*;
 use quic_core::wire::header::{VERSION_2, write_version_negotiation};
 use quic_core::wire::{Full, Writer};
 

@@ -1,6 +1,6 @@
 //! Early data (RFC 9000 §7.4.1, §17.2.3, RFC 9001 §4.6, §9.2).
 
-use super::short::*;
+use super::prelude::*;
 
 const EARLY: &str = "RFC 9000 §17.2.3";
 
@@ -119,8 +119,8 @@ fn changed(script: &mut Script<'_>, change: fn(&mut Packet)) -> Step {
 
 fn late(script: &mut Script<'_>) -> Step {
     accepted(script)?;
-    for payload in [Payload::ping(), Payload::new().raw(&[0x2f])] {
-        script.send_packet(Packet::new(PacketKind::ZeroRtt, payload))?;
+    for _ in 0..5 {
+        script.send_packet(Packet::new(PacketKind::ZeroRtt, Payload::ping()))?;
     }
     Ok(())
 }

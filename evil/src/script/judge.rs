@@ -48,10 +48,15 @@ impl Script<'_> {
                     reactions.iter().partition(|one| matches!(one, Reaction::Close { .. }));
                 let ended =
                     if ends.is_empty() { (String::new(), false) } else { self.judge_close(&ends)? };
-                match others.first() {
-                    Some(other) if !ended.1 && !self.is_closed() => self.judge(*other),
-                    _ => Ok(ended),
+                let by_close = !ends.is_empty() && self.is_closed();
+                let mut judged = ended;
+                for other in others {
+                    if judged.1 || by_close {
+                        break;
+                    }
+                    judged = self.judge(other)?;
                 }
+                Ok(judged)
             }
         }
     }
@@ -121,7 +126,7 @@ impl Script<'_> {
     }
 
     fn judge_version_negotiation(&mut self) -> Step<Judgment> {
-        self.listen(SILENCE)?;
+        self.pause(SILENCE);
         let peer = self.peer()?;
         let (original, local) = (peer.original_id().to_vec(), peer.local_id().to_vec());
         let sent = peer.sent_version();
@@ -158,7 +163,7 @@ impl Script<'_> {
     }
 
     fn judge_reset(&mut self) -> Step<Judgment> {
-        self.listen(SILENCE)?;
+        self.pause(SILENCE);
         let last_sent = self.last_sent;
         let reset = self.peer()?.seen().iter().rev().find_map(|seen| match seen {
             Seen::StatelessReset { length } => Some((*length, true)),

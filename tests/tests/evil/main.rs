@@ -4,9 +4,12 @@
 mod target;
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::time::Duration;
 
+use quic_core::Instant;
 use quic_core::wire::Side;
-use quic_evil::{Case, Outcome, Verdict, cases};
+use quic_evil::{Case, Network, Outcome, Verdict, cases};
 
 use crate::target::{Target, role};
 
@@ -84,6 +87,49 @@ fn there_are_enough_cases() {
     let count = |side| cases::all().filter(|case| case.target == side).count();
     let (servers, clients) = (count(Side::Server), count(Side::Client));
     assert!(servers >= 150 && clients >= 47, "{servers} for servers, {clients} for clients");
+}
+
+/// A network without a target.
+struct Nobody(Instant);
+
+impl Network for Nobody {
+    fn now(&self) -> Instant {
+        self.0
+    }
+
+    fn send(&mut self, _: usize, _: &[u8]) {}
+
+    fn receive(&mut self, wait: Duration) -> Option<(usize, Vec<u8>)> {
+        self.0 += wait;
+        None
+    }
+
+    fn address(&mut self, _: usize) -> Option<SocketAddr> {
+        None
+    }
+}
+
+#[test]
+fn no_case_passes_because_nothing_happens() {
+    for case in cases::all() {
+        let outcome = case.run(&role(case), &mut Nobody(Instant::EPOCH), SEED);
+        assert_ne!(outcome.verdict, Verdict::Passed, "{}: {}", case.name, outcome.seen);
+    }
+}
+
+#[test]
+fn the_documentation_counts_the_cases() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/evil.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let count = |topic: &str, side| {
+        let is_counted = |case: &&Case| case.topic() == topic && case.target == side;
+        cases::all().filter(is_counted).count()
+    };
+    for topic in TOPICS {
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{topic}` |"))).unwrap();
+        let counts = format!("| {} | {} |", count(topic, Side::Server), count(topic, Side::Client));
+        assert!(row.ends_with(&counts), "{row} should end in {counts}");
+    }
 }
 
 #[test]

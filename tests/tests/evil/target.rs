@@ -12,7 +12,7 @@ use quic_core::{
     AddressValidation, ClientConfig, Connect, ConnectionHandle, Direction, Event, Instant, Keyring,
     Multiplexer as _, PacketHandlerManager as _, PacketHandlerMap, PathAddresses, ReadError,
     ReadOutcome, ServerConfig, SocketId, SocketMultiplexer, StreamEvent, StreamId, TransmitBuffer,
-    TransportConfig, UdpDatagram,
+    TransportConfig, UdpDatagram, WriteError,
 };
 use quic_evil::{Case, Needs, Network, Role, client_tls, server_tls};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -132,15 +132,15 @@ impl Target {
             let now = self.now;
             let Some(manager) = self.endpoint.manager(self.socket) else { return };
             match event {
-                Event::Incoming => drop(manager.accept(now, handle, None)),
+                Event::Incoming => manager.accept(now, handle, None).unwrap(),
                 Event::Connected => {
                     manager.with_connection(now, handle, |connection| {
                         if connection.side() == Side::Client
                             && let Ok(id) = connection.open_stream(Direction::Bidirectional)
                         {
                             let mut stream = connection.send_stream(id);
-                            drop(stream.write(b"GET /\r\n"));
-                            drop(stream.finish());
+                            let _: Result<usize, WriteError> = stream.write(b"GET /\r\n");
+                            let _: Result<(), WriteError> = stream.finish();
                         }
                     });
                 }
@@ -172,8 +172,9 @@ impl Target {
                 }
             }
             if id.direction() == Direction::Bidirectional {
-                drop(connection.send_stream(id).write(&[0x61; ANSWER]));
-                drop(connection.send_stream(id).finish());
+                let _: Result<usize, WriteError> =
+                    connection.send_stream(id).write(&[0x61; ANSWER]);
+                let _: Result<(), WriteError> = connection.send_stream(id).finish();
             }
             false
         });

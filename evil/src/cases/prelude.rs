@@ -12,7 +12,7 @@ pub(super) use crate::obstacle::Obstacle;
 pub(super) use crate::packet::{Packet, PacketKind};
 pub(super) use crate::parameters::id;
 pub(super) use crate::payload::{Payload, varint};
-pub(super) use crate::peer::{Beginning, Peer, Role, Seen, Stage};
+pub(super) use crate::peer::{Beginning, Role, Seen, Stage};
 pub(super) use crate::reaction::{Permission, Reaction};
 pub(super) use crate::script::{Script, Step};
 
