@@ -411,9 +411,9 @@ impl Network {
             }
             return Err(error);
         }
-        let packet = self.works.store.get_mut(slot);
+        let packet = self.works.store.get(slot);
         let (from, ecn) = (packet.from, packet.ecn);
-        mem::swap(into, &mut packet.payload);
+        into.extend_from_slice(&packet.payload);
         let length = into.len();
         socket.pop(length);
         self.works.store.give_back(slot);

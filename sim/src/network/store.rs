@@ -12,7 +12,7 @@ use super::link::Way;
 pub(super) struct Slot(usize);
 
 /// A datagram in the network.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Packet {
     /// Where it comes from and goes to, as everybody outside of NATs sees it.
     pub(super) from: SocketAddr,
@@ -27,6 +27,19 @@ pub(super) struct Packet {
     pub(super) number: u64,
     /// It does not arrive, whatever the link does.
     pub(super) is_dead: bool,
+}
+
+impl Clone for Packet {
+    fn clone(&self) -> Self {
+        Self { payload: self.payload.clone(), ..*self }
+    }
+
+    /// Keeps the memory of the payload.
+    fn clone_from(&mut self, other: &Self) {
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clone_from(&other.payload);
+        *self = Self { payload, ..*other };
+    }
 }
 
 /// Datagrams. Their memory is kept when they are gone, so that a network that is warm allocates
@@ -63,12 +76,13 @@ impl Store {
 
     /// The same datagram once more.
     pub(super) fn copy(&mut self, slot: Slot) -> Slot {
-        let packet = self.get(slot).clone();
         let Some(other) = self.free.pop() else {
-            self.packets.push(packet);
+            self.packets.push(self.get(slot).clone());
             return Slot(self.packets.len() - 1);
         };
-        *self.get_mut(other) = packet;
+        let places = self.packets.get_disjoint_mut([slot.0, other.0]);
+        let [packet, copy] = places.expect("one is free, and the other is not");
+        copy.clone_from(packet);
         other
     }
 

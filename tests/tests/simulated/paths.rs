@@ -181,7 +181,7 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
 #[test]
 fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
     let mut pair = Setup::new(1).build();
-    pair.client.interface_mtu = 1199;
+    pair.network.host(Side::Client.into()).interface_mtu = 1199;
     let began = pair.now();
     let client = pair.start();
     assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
@@ -190,14 +190,15 @@ fn an_interface_too_narrow_for_quic_ends_the_connection_at_once() {
     let mut pair = Setup::new(2).build();
     let (client, server) = pair.connect();
     pair.run_for(seconds(1));
-    pair.client.interface_mtu = 1199;
-    let sent = pair.trace.sent.len();
+    pair.network.host(Side::Client.into()).interface_mtu = 1199;
+    let sent = pair.network.trace.sent.len();
     pair.client.send_all(client, Direction::Unidirectional, noise(100_000, 1));
     assert_eq!(failure(&mut pair, client), TransportErrorCode::NO_VIABLE_PATH);
     pair.wait("told", seconds(1), |pair| !pair.server.lost.is_empty());
     assert_eq!(close_code(&pair.server.lost[&server]), TransportErrorCode::NO_VIABLE_PATH);
     pair.run_for(seconds(1));
-    let by_client = pair.trace.sent.iter().skip(sent).filter(|sent| sent.by == Side::Client);
+    let by_client = pair.network.trace.sent.iter().skip(sent);
+    let by_client = by_client.filter(|sent| sent.by == Side::Client.into());
     let lengths: Vec<_> = by_client.map(|sent| sent.length).collect();
     assert!(lengths.iter().all(|length| *length < 100), "nothing but the end: {lengths:?}");
 }

@@ -1,0 +1,76 @@
+//! Simulated datagrams for each second of real time: `cargo run --release -p quic-sim --example
+//! throughput`.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that measures"
+)]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use quic_sim::network::{Network, Outgoing};
+use quic_sim::pair::Setup;
+
+/// Datagrams that are sent at a time, and how often.
+const BATCH: u64 = 64;
+const ROUNDS: u64 = 50_000;
+
+/// Full datagrams through a network without anything on it, with or without a queue.
+fn bare(rate_bytes_per_second: Option<u64>) -> f64 {
+    let mut network = Network::new(1);
+    let hosts = [network.add_host(), network.add_host()];
+    let addresses = [1, 2].map(|number| SocketAddr::from(([10, 0, 0, number], 1000)));
+    let sender = network.bind(hosts[0], addresses[0]).unwrap();
+    let receiver = network.bind(hosts[1], addresses[1]).unwrap();
+    network.link(hosts[0], hosts[1]).rate_bytes_per_second = rate_bytes_per_second;
+    let (payload, mut inbox) = (vec![7; 1200], Vec::new());
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        for _ in 0..BATCH {
+            network.send(sender, Outgoing::new(addresses[1], &payload)).unwrap();
+        }
+        network.advance(network.now() + Duration::from_millis(1));
+        while network.receive(receiver, &mut inbox).is_ok() {}
+    }
+    (BATCH * ROUNDS) as f64 / start.elapsed().as_secs_f64()
+}
+
+/// Datagrams of both directions while a client sends as fast as it can.
+fn pair() -> (f64, f64) {
+    let mut pair = Setup::new(1)
+        .link(|link| {
+            link.rate_bytes_per_second = Some(125_000_000);
+            link.queue_bytes = 2_000_000;
+        })
+        .transport(|transport| {
+            transport.stream_receive_window = 8 << 20;
+            transport.receive_window = 8 << 20;
+        })
+        .build();
+    pair.network.trace.keep = false;
+    pair.server.application.keep = false;
+    let (client, server) = pair.connect();
+    let sent = |pair: &quic_sim::pair::Pair| {
+        let sides = [quic_core::Side::Client, quic_core::Side::Server];
+        sides.map(|side| pair.link_statistics(side).sent).iter().sum::<u64>()
+    };
+    pair.client.send_endlessly(client);
+    let (start, before) = (Instant::now(), sent(&pair));
+    pair.run_for(Duration::from_secs(20));
+    let time = start.elapsed().as_secs_f64();
+    ((sent(&pair) - before) as f64 / time, pair.server.bytes_read(server) as f64 / time)
+}
+
+fn main() {
+    println!("bare network: {:.2} million datagrams a second", bare(None) / 1e6);
+    let queue = bare(Some(1_000_000_000));
+    println!("bare network with a queue: {:.2} million datagrams a second", queue / 1e6);
+    let (datagrams, bytes) = pair();
+    println!(
+        "pair in bulk, null TLS: {:.2} million datagrams a second, {:.0} MB/s of stream data",
+        datagrams / 1e6,
+        bytes / 1e6
+    );
+}

@@ -1,0 +1,72 @@
+//! Every error of a socket, at any call.
+
+use std::io::ErrorKind;
+
+use quic_sim::network::{Faults, SocketError};
+use quic_sim::tasks::{Endpoint, Socket, now};
+use quic_tests::network::seeds;
+
+use crate::support::{SECOND, Stage, any, ask, both, echo, pattern};
+
+const ERRORS: [SocketError; 7] = [
+    SocketError::WouldBlock,
+    SocketError::TooLarge,
+    SocketError::Refused,
+    SocketError::Unreachable,
+    SocketError::Other(ErrorKind::InvalidInput),
+    SocketError::Other(ErrorKind::PermissionDenied),
+    SocketError::Other(ErrorKind::Interrupted),
+];
+
+/// Lets data come back while calls on the sockets of both ends fail as `faults` says.
+fn survives(seed: u64, faults: impl Fn(&mut Faults)) {
+    let mut stage = Stage::new(seed);
+    stage.run(async |hosts| {
+        let (here, there) = (Socket::bind(&hosts.client, any(0)).unwrap(), any(4433));
+        let there = Socket::bind(&hosts.server, there).unwrap();
+        hosts.client.with_network(|network| {
+            for port in [here.port(), there.port()] {
+                let socket = network.socket(port);
+                faults(&mut socket.send_faults);
+                faults(&mut socket.receive_faults);
+            }
+        });
+        let config = driver::EndpointConfig::default;
+        let server = Some(hosts.server_config.clone());
+        let server = Endpoint::new(&hosts.server, config(), server, there).unwrap();
+        let client = Endpoint::new(&hosts.client, config(), None, here).unwrap();
+        let start = now();
+        let address = server.local_addr().unwrap();
+        let connecting = client.connect_with(hosts.client_config.clone(), address, "server");
+        let accept = async { server.accept().await.unwrap().await.unwrap() };
+        let (connection, accepted) = both(connecting.unwrap(), accept).await;
+        let serve = hosts.server.spawn(echo(accepted));
+        let connection = connection.unwrap();
+        let data = pattern(50_000);
+        assert!(ask(&connection, &data).await == data);
+        assert!(now() - start < 30 * SECOND, "{:?}", now() - start);
+        drop(connection);
+        serve.await.unwrap();
+        client.wait_idle().await;
+    });
+}
+
+#[test]
+fn any_error_at_any_of_the_first_calls_is_survived() {
+    for error in ERRORS {
+        for call in 0..30 {
+            survives(1, |faults| {
+                faults.calls.insert(call, error);
+            });
+        }
+    }
+}
+
+#[test]
+fn errors_that_come_again_and_again_are_survived() {
+    for error in ERRORS {
+        for seed in seeds(5) {
+            survives(seed, |faults| faults.chance = Some((0.1, error)));
+        }
+    }
+}
