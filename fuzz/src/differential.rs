@@ -11,8 +11,8 @@
 //! - Packets: there, only version 1 is read, whatever the version field says, and only with the
 //!   QUIC Bit, which RFC 9287 permits to be 0. Connection IDs of more than 20 bytes are an error
 //!   of the parser here, and found later there; but in Version Negotiation packets, which may have
-//!   them (RFC 8999 §5.1), it is the other way round. What is protected by a short header has to be long
-//!   enough for a sample there; here that is checked when protection is taken off.
+//!   them (RFC 8999 §5.1), it is the other way round. What is protected by a short header has to
+//!   be long enough for a sample there; here that is checked when protection is taken off.
 //! - Transport parameters that only one of them knows are ignored by the other; so they are left
 //!   out. A preferred address of which one half is zero is none here. There, a
 //!   max_udp_payload_size above that of any datagram is an error, and so are connection IDs that
