@@ -339,7 +339,9 @@ impl Attack {
         for (from, _, datagram) in &sent {
             let by_victim = *from == address;
             let by = if by_victim { self.victim } else { !self.victim };
-            let Some(reader) = self.readers.get_mut(usize::from(by == Side::Server)) else { return };
+            let Some(reader) = self.readers.get_mut(usize::from(by == Side::Server)) else {
+                return;
+            };
             for packet in reader.read(datagram, self.reference.issued()) {
                 if packet.kind == Kind::Initial && by == Side::Client && self.victim_id.is_empty() {
                     // The first one goes to an ID that the client made up.
@@ -450,7 +452,8 @@ impl Attack {
                 }
                 3 => {
                     if let Some(id) = one {
-                        let _: bool = connection.send_stream(*id).reset(VarInt::from_u32(2)).is_ok();
+                        let _: bool =
+                            connection.send_stream(*id).reset(VarInt::from_u32(2)).is_ok();
                     }
                 }
                 4 => connection.ping(),

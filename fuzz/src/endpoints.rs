@@ -211,7 +211,9 @@ pub(crate) fn version_negotiation(input: &[u8]) {
     let mut input = Input::new(input);
     let (mut pair, client) = started(Setup::new(1));
     let (ours, first_version) = (ids_of(&pair.first_from(Side::Client)), QUIC_V1);
-    let Some((destination, source)) = ours else { unreachable!("the client starts with an Initial") };
+    let Some((destination, source)) = ours else {
+        unreachable!("the client starts with an Initial")
+    };
     for _ in 0..8 {
         if input.is_empty() {
             break;

@@ -289,9 +289,8 @@ impl Reference {
         let limit = stream.limit.max(self.limits.stream_data);
         let more = end.saturating_sub(stream.highest);
         let too_much = end > limit || self.received.saturating_add(more) > self.max_data;
-        let other_size = stream.size.is_some_and(|known| {
-            end > known || size.is_some_and(|size| size != known)
-        });
+        let other_size =
+            stream.size.is_some_and(|known| end > known || size.is_some_and(|size| size != known));
         let too_small = size.is_some_and(|size| size < stream.highest);
         let vague = stream.vague || stream.size.is_some();
         let codes = match (other_size || too_small, too_much) {
