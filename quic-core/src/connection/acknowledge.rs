@@ -429,6 +429,12 @@ impl Connection {
     fn split_recovery(&mut self) -> (&mut Recovery, [&SentPackets; 3], TimerState<'_>) {
         let Self { recovery, spaces, paths, peer, handshake, keys, .. } = self;
         let path = paths.active();
+        let waits = |space: &SpaceId| {
+            let in_flight = space.of(spaces).sent.has_ack_eliciting_in_flight();
+            !in_flight && handshake.has_frames(*space)
+        };
+        let spaces_of_handshake = [SpaceId::Initial, SpaceId::Handshake].into_iter();
+        let handshake_waits = spaces_of_handshake.filter(|_| !handshake.is_confirmed()).find(waits);
         let state = TimerState {
             rtt: &path.rtt,
             max_ack_delay: peer.max_ack_delay.into(),
@@ -436,6 +442,7 @@ impl Connection {
             has_handshake_keys: keys.handshake.is_some(),
             peer_completed_address_validation: peer.completed_address_validation,
             amplification_blocked: path.amplification.allowance() < MINIMUM_DATAGRAM as u64,
+            handshake_waits,
         };
         let [initial, handshake, application] = &*spaces;
         (recovery, [&initial.sent, &handshake.sent, &application.sent], state)

@@ -145,6 +145,7 @@ impl Run {
             has_handshake_keys: self.has_handshake_keys,
             peer_completed_address_validation: self.peer_completed_address_validation,
             amplification_blocked: self.amplification_blocked,
+            handshake_waits: None,
         };
         act(&mut self.recovery, self.now, self.spaces.each_ref(), &state)
     }

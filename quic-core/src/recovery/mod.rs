@@ -64,6 +64,8 @@ pub(crate) struct TimerState<'a> {
     pub(crate) peer_completed_address_validation: bool,
     /// A server that may not send more until it hears from the client (RFC 9002 §6.2.2.1).
     pub(crate) amplification_blocked: bool,
+    /// A space of the handshake that has something to send, and nothing in flight.
+    pub(crate) handshake_waits: Option<SpaceId>,
 }
 
 /// What an expired timer asks for.
@@ -89,7 +91,8 @@ pub(crate) struct Recovery {
     pto_count: u32,
     /// A probe timer that expired does not expire again before, even if no probe could be sent.
     no_probe_before: Instant,
-    /// Since when a client waits for a server that may be blocked, with nothing in flight.
+    /// Since when a client waits for a server that may be blocked, or the handshake for room in the
+    /// congestion window, with nothing in flight.
     deadlock_since: Option<Instant>,
     initial_packet_threshold: u32,
     packet_threshold: u32,
@@ -334,13 +337,15 @@ impl Recovery {
             .map(|(at, space)| (at, Purpose::Probe { space, count: 2 }))
     }
 
-    /// When a client with nothing in flight has to let the server send more.
+    /// When a client with nothing in flight has to let the server send more, or the handshake goes
+    /// on although the congestion window is full.
     fn deadlock_probe(&self, state: &TimerState<'_>) -> Option<(Instant, Purpose)> {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
         //# When the PTO fires, the client MUST send a Handshake packet if it has
         //# Handshake keys, otherwise it MUST send an Initial packet in a UDP
         //# datagram with a payload of at least 1200 bytes.
-        let space = if state.has_handshake_keys { SpaceId::Handshake } else { SpaceId::Initial };
+        let keyed = if state.has_handshake_keys { SpaceId::Handshake } else { SpaceId::Initial };
+        let space = state.handshake_waits.unwrap_or(keyed);
         let period = self.backed_off(Self::pto(state.rtt, state.max_ack_delay, space));
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
         //# Specifically, the client MUST send an Initial packet in a UDP datagram
@@ -385,7 +390,8 @@ fn earliest_loss(spaces: [&SentPackets; 3]) -> Option<(Instant, SpaceId)> {
         .min_by_key(|(at, _)| *at)
 }
 
-/// Whether a server may wait for datagrams of this client before it may send more.
+/// Whether a server may wait for datagrams of this client before it may send more, or what is in
+/// flight keeps back the handshake without which the peer cannot read nor acknowledge it.
 fn may_deadlock(state: &TimerState<'_>) -> bool {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1
     //# That is, the client MUST set the PTO timer if the
@@ -395,7 +401,7 @@ fn may_deadlock(state: &TimerState<'_>) -> bool {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1
     //# To prevent this deadlock, clients MUST send a packet on a Probe Timeout
     //# (PTO); see Section 6.2 of [QUIC-RECOVERY].
-    !state.peer_completed_address_validation
+    !state.peer_completed_address_validation || state.handshake_waits.is_some()
 }
 
 /// How long everything must have been lost for (RFC 9002 §7.6.1).

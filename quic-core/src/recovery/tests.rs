@@ -25,6 +25,7 @@ fn state(rtt: &Rtt) -> TimerState<'_> {
         has_handshake_keys: true,
         peer_completed_address_validation: true,
         amplification_blocked: false,
+        handshake_waits: None,
     }
 }
 
@@ -194,6 +195,26 @@ fn a_client_keeps_probing_a_server_that_may_be_blocked() {
     );
     recovery.set_timer(deadline, spaces, &state(&rtt));
     assert_eq!(recovery.deadline(), None);
+}
+
+#[test]
+fn a_handshake_that_finds_the_window_full_goes_on_by_probes() {
+    let rtt = rtt();
+    let (none, data) = (SentPackets::new(), with_packet(at(0)));
+    let mut recovery = Recovery::new(3);
+    let waits = TimerState {
+        handshake_confirmed: false,
+        handshake_waits: Some(SpaceId::Handshake),
+        ..state(&rtt)
+    };
+    let spaces = [&none, &none, &data];
+    recovery.set_timer(at(10), spaces, &waits);
+    let deadline = at(10) + rtt.pto_base();
+    assert_eq!(recovery.deadline(), Some(deadline));
+    assert_eq!(
+        recovery.handle_timeout(deadline, spaces, &waits),
+        TimeoutAction::Probe { space: SpaceId::Handshake, count: 1 }
+    );
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.2.1

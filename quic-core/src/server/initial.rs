@@ -89,7 +89,8 @@ impl Server {
 
     /// Decides; changes nothing. Costs no keys.
     pub(super) fn verdict(&self, facts: &InitialFacts, token: AddressToken, load: Load) -> Verdict {
-        let from_retry = matches!(token, AddressToken::Retry { valid: true, .. });
+        // Who answers a Retry uses the ID that it gave, however short that is.
+        let from_retry = matches!(token, AddressToken::Retry { .. });
         if facts.destination_id.length() < MINIMUM_ID_LENGTH && !from_retry {
             return Verdict::Drop(DiscardReason::Malformed);
         }

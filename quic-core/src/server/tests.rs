@@ -34,6 +34,16 @@ fn facts() -> InitialFacts {
 }
 
 #[test]
+fn a_retry_token_that_expired_is_rejected_however_short_our_connection_ids_are() {
+    let mut facts = facts();
+    facts.destination_id = ConnectionId::new(&[1; 4]).unwrap();
+    let original_destination_id = ConnectionId::new(&[2; 8]).unwrap();
+    let token = AddressToken::Retry { original_destination_id, valid: false };
+    let server = server(AddressValidation::Always);
+    assert_eq!(server.verdict(&facts, token, Load::default()), Verdict::RejectToken);
+}
+
+#[test]
 fn every_verdict_has_its_cause() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
     //= type=test

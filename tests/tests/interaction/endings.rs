@@ -26,7 +26,15 @@ pub(super) fn is_explained(run: &Run, index: usize) -> Result<(), String> {
     } else {
         (LONG, LONG)
     };
+    let same = run.connections.iter().filter(|other| other.id == conn.id);
+    let servers = same.filter(|other| other.side == Side::Server).count();
     let explained = match error {
+        // The client tells one server of what another one said, that was restarted or gave up.
+        ConnectionError::TransportError(_) | ConnectionError::ConnectionClosed(_)
+            if servers > 1 =>
+        {
+            true
+        }
         ConnectionError::LocallyClosed => conn.closed.is_some(),
         ConnectionError::ApplicationClosed(close) => {
             peers.any(|peer| peer.closed == Some(close.error_code.into_inner()))

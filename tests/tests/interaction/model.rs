@@ -42,6 +42,8 @@ pub(super) struct Sent {
     pub(super) finished: bool,
     /// Codes that it was reset with, and up to where it is delivered nevertheless.
     pub(super) resets: Vec<(u64, u64)>,
+    /// The application was told that the peer wants no more.
+    pub(super) stopped: bool,
 }
 
 /// What was received on a stream.
@@ -61,7 +63,7 @@ pub(super) enum Ending {
 
 impl Sent {
     pub(super) fn is_open(&self) -> bool {
-        !self.finished && self.resets.is_empty()
+        !self.finished && !self.stopped && self.resets.is_empty()
     }
 }
 
@@ -118,13 +120,18 @@ impl Conn {
                 "I4: {id:?} of {:?} is closed for writing, but is {sent:?}",
                 self.side,
             ),
+            Err(WriteError::Stopped(_)) => sent.stopped = true,
             Err(_) => {}
         }
     }
 
     pub(super) fn finish(&mut self, connection: &mut Connection, id: StreamId) {
         let Some(sent) = self.sends.get_mut(&id) else { return };
-        sent.finished |= connection.send_stream(id).finish().is_ok();
+        match connection.send_stream(id).finish() {
+            Ok(()) => sent.finished = true,
+            Err(WriteError::Stopped(_)) => sent.stopped = true,
+            Err(_) => {}
+        }
     }
 
     pub(super) fn reset(&mut self, connection: &mut Connection, id: StreamId) {

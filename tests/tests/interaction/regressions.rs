@@ -21,3 +21,27 @@ fn a_stream_is_delivered_and_the_connection_closed() {
         ],
     );
 }
+
+#[test]
+fn the_handshake_goes_on_though_early_packets_of_the_server_fill_the_window() {
+    use Operation::{Advance, Connect, Cut, Ping};
+    replay(
+        Limits { clients: 1, controller: 1, mtu: 1200, ids: [0, 4], ..Limits::PLAIN },
+        &[
+            Connect { client: 0 },
+            Cut { upwards: false },
+            Advance { exponent: 14 },
+            Ping { connection: 1 },
+            Advance { exponent: 25 },
+        ],
+    );
+}
+
+#[test]
+fn who_comes_late_with_a_retry_token_is_told_so_by_servers_with_short_connection_ids() {
+    use Operation::{Advance, Connect, Cut};
+    replay(
+        Limits { validate: true, ids: [0, 4], ..Limits::PLAIN },
+        &[Connect { client: 0 }, Cut { upwards: true }, Advance { exponent: 24 }],
+    );
+}

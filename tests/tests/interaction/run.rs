@@ -75,6 +75,9 @@ impl Run {
         act: impl FnOnce(&mut Conn, &mut Connection) -> R,
     ) -> Option<R> {
         let conn = &mut self.connections[index];
+        if conn.forgotten {
+            return None;
+        }
         let now = self.world.clock(conn.end);
         let manager = self.world.ends[conn.end].manager();
         manager.with_connection(now, conn.handle, |connection| act(conn, connection))
@@ -346,6 +349,10 @@ impl Run {
         for conn in self.connections.iter_mut().filter(|conn| conn.end == SERVER) {
             conn.forgotten = true;
         }
+        // A client that is half through its handshake waits for a server that is no more.
+        self.connections.iter_mut().filter(|conn| !conn.connected).for_each(|conn| {
+            conn.disturbed = true;
+        });
     }
 
     fn forget_sessions(&mut self) {
@@ -357,30 +364,28 @@ impl Run {
     fn replay(&mut self, which: u8, flip: Option<usize>) {
         let delivered = &self.world.delivered;
         let Some(which) = usize::from(which).checked_rem(delivered.len()) else { return };
-        let mut parcel = delivered[which].clone();
+        let (mut parcel, readers) = delivered[which].clone();
         if let Some(bit) = flip {
             let bit = bit % (8 * parcel.payload.len());
             parcel.payload[bit / 8] ^= 1 << (bit % 8);
         }
-        let before = self.positions();
+        let before = self.positions(&readers);
         self.world.hand_over(&parcel);
-        let after = self.positions();
+        let after = self.positions(&readers);
         assert_eq!(before, after, "I22, I23: a copy changed something (flipped: {flip:?})");
     }
 
-    /// What no copy of a datagram may change.
-    fn positions(&mut self) -> Vec<Option<(bool, u64, u64, u64, u64)>> {
-        (0..self.connections.len())
-            .map(|index| {
-                self.act(index, |_, connection| {
-                    let told = connection.statistics();
-                    let remote = u64::from(connection.path().remote.port());
-                    let flight = told.bytes_in_flight;
-                    let window = told.congestion_window;
-                    (connection.is_over(), told.packets_received, flight, window, remote)
-                })
+    /// What no copy of a datagram may change for who could read it when it came first.
+    fn positions(&mut self, readers: &[usize]) -> Vec<Option<(bool, u64, u64, u64, u64)>> {
+        let position = |index: &usize| {
+            self.act(*index, |_, connection| {
+                let told = connection.statistics();
+                let remote = u64::from(connection.path().remote.port());
+                let (flight, window) = (told.bytes_in_flight, told.congestion_window);
+                (connection.is_over(), told.packets_received, flight, window, remote)
             })
-            .collect()
+        };
+        readers.iter().map(position).collect()
     }
 
     /// Lets time pass.
@@ -404,6 +409,12 @@ impl Run {
             }
             while let Some(parcel) = self.world.next_arrival() {
                 self.world.hand_over(&parcel);
+                let readers = (0..self.connections.len()).filter(|index| {
+                    let conn = &self.connections[*index];
+                    conn.connected && conn.is_usable()
+                });
+                let readers = readers.collect();
+                self.world.remember(parcel, readers);
             }
             self.settle();
         }

@@ -110,8 +110,8 @@ pub(super) struct World {
     /// To the server and from it.
     pub(super) links: [Link; 2],
     pub(super) book: Book,
-    /// What was delivered last, oldest first.
-    pub(super) delivered: VecDeque<Parcel>,
+    /// What was delivered last, oldest first, and which connections could read it then.
+    pub(super) delivered: VecDeque<(Parcel, Vec<usize>)>,
     pub(super) digest: u64,
     now: Instant,
     random: Random,
@@ -324,11 +324,15 @@ impl World {
     pub(super) fn next_arrival(&mut self) -> Option<Parcel> {
         let entry = self.on_the_way.first_entry()?;
         let parcel = (entry.key().0 <= self.now).then(|| entry.remove())?;
+        Some(parcel)
+    }
+
+    /// A datagram was delivered, while these connections could read it.
+    pub(super) fn remember(&mut self, parcel: Parcel, readers: Vec<usize>) {
         if self.delivered.len() == REMEMBERED {
             self.delivered.pop_front();
         }
-        self.delivered.push_back(parcel.clone());
-        Some(parcel)
+        self.delivered.push_back((parcel, readers));
     }
 
     /// Does what is due at an end, with `settle` after each timeout.
