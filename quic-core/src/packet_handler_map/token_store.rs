@@ -15,11 +15,11 @@ const MAXIMUM_PER_NAME: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct TokenStore {
     /// The most recently used name last.
-    names: VecDeque<Tokens>,
+    names: VecDeque<Known>,
 }
 
 #[derive(Debug)]
-struct Tokens {
+struct Known {
     server_name: Box<str>,
     version: u32,
     /// The newest last.
@@ -31,7 +31,7 @@ impl TokenStore {
         if token.is_empty() {
             return;
         }
-        let mut known = self.remove(server_name, version).unwrap_or_else(|| Tokens {
+        let mut known = self.remove(server_name, version).unwrap_or_else(|| Known {
             server_name: server_name.into(),
             version,
             tokens: VecDeque::new(),
@@ -58,14 +58,14 @@ impl TokenStore {
         token
     }
 
-    fn put(&mut self, tokens: Tokens) {
+    fn put(&mut self, tokens: Known) {
         if self.names.len() >= MAXIMUM_NAMES {
             self.names.pop_front();
         }
         self.names.push_back(tokens);
     }
 
-    fn remove(&mut self, server_name: &str, version: u32) -> Option<Tokens> {
+    fn remove(&mut self, server_name: &str, version: u32) -> Option<Known> {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
         //# A client MUST NOT include a token that is not applicable to the server
         //# that it is connecting to, unless the client has the knowledge that the

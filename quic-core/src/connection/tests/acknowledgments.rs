@@ -235,11 +235,9 @@ fn the_sampler_of_rates_forgets_every_packet_in_the_end_whatever_way_it_went() {
             for datagram in answers {
                 deliver_from(&mut pair.server, pair.now, place, &datagram);
             }
-            for connection in [&mut pair.client, &mut pair.server] {
-                if connection.poll_timeout().is_some_and(|at| at <= pair.now) {
-                    connection.handle_timeout(pair.now);
-                }
-            }
+            let ends = [&mut pair.client, &mut pair.server].into_iter();
+            let is_due = |end: &&mut Connection| end.poll_timeout().is_some_and(|at| at <= pair.now);
+            ends.filter(is_due).for_each(|end| end.handle_timeout(pair.now));
         }
         assert!(left == 0 && dropped > 5, "{places:?}: {left} left, {dropped} dropped");
         let active = pair.server.paths.active();

@@ -14,6 +14,7 @@ mod migration;
 mod pair;
 mod parameter_rules;
 mod retry_rules;
+mod resets;
 mod rules;
 mod sending;
 mod version_rules;

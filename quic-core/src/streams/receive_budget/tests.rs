@@ -108,7 +108,9 @@ fn those_who_rest_do_not_keep_the_others_small() {
     assert_eq!(busy.window() - INITIAL, before - 640_000 / RESERVED_DIVISOR);
     // As soon as the others want more, it gives back.
     for _ in 0..40 {
-        resting.iter_mut().for_each(|reader| reader.read(&mut budget));
+        for reader in &mut resting {
+            reader.read(&mut budget);
+        }
         busy.read(&mut budget);
     }
     let share = 640_000 / 64;
