@@ -1,8 +1,10 @@
 //! What an endpoint has to make of frames: RFC 9000 §4, §12.4, §19 and §20, written down a second
 //! time, to check the first.
+#![expect(clippy::wildcard_enum_match_arm, reason = "test code")]
 
 pub mod frames;
 pub mod packets;
+pub mod parameters;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -289,9 +291,8 @@ impl Reference {
         let limit = stream.limit.max(self.limits.stream_data);
         let more = end.saturating_sub(stream.highest);
         let too_much = end > limit || self.received.saturating_add(more) > self.max_data;
-        let other_size = stream.size.is_some_and(|known| {
-            end > known || size.is_some_and(|size| size != known)
-        });
+        let other_size =
+            stream.size.is_some_and(|known| end > known || size.is_some_and(|size| size != known));
         let too_small = size.is_some_and(|size| size < stream.highest);
         let vague = stream.vague || stream.size.is_some();
         let codes = match (other_size || too_small, too_much) {

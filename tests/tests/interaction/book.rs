@@ -1,0 +1,176 @@
+//! What the ends say that they do: every packet that they send and take, judged as it is told.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quic_core::{
+    ConnectionId, ConnectionRecorder, FrameRecord, Instant, PacketRecord, PacketType, Record,
+    Recorder, SharedRecorder, Side, Subject,
+};
+
+use super::invariants::{Acknowledgments, Closing, Credit, Numbers, Sources};
+
+/// The logs of all connections. Clones are the same book.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Book(Arc<Mutex<Pages>>);
+
+/// What is in a book.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    pub(super) logs: Vec<Log>,
+    /// Where the datagram came from that is handed over now.
+    pub(super) source: Option<SocketAddr>,
+    /// Broken promises.
+    pub(super) violations: Vec<String>,
+    /// Sources from which something came that only who receives there can have sent.
+    pub(super) proofs: Vec<SocketAddr>,
+    /// What was told so far, so that runs can be compared.
+    pub(super) digest: u64,
+}
+
+/// What one end of one connection said.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// The Destination Connection ID of the client's first Initial.
+    pub(super) id: ConnectionId,
+    pub(super) side: Side,
+    pub(super) numbers: Numbers,
+    pub(super) acknowledgments: Acknowledgments,
+    pub(super) credit: Credit,
+    pub(super) closing: Closing,
+    pub(super) sources: Sources,
+}
+
+impl Book {
+    /// To be put into a configuration.
+    pub(super) fn recorder(&self) -> SharedRecorder {
+        SharedRecorder::new(Arc::new(self.clone()))
+    }
+
+    /// The pages.
+    pub(super) fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorder for Book {
+    fn begin(&self, _: Instant, subject: &Subject) -> Option<Box<dyn ConnectionRecorder>> {
+        let mut pages = self.pages();
+        let index = pages.logs.len();
+        pages.logs.push(Log {
+            id: subject.id,
+            side: subject.side,
+            numbers: Numbers::default(),
+            acknowledgments: Acknowledgments::default(),
+            credit: Credit::default(),
+            closing: Closing::default(),
+            sources: Sources::default(),
+        });
+        Some(Box::new(Writer { book: self.clone(), index }))
+    }
+}
+
+/// Writes one log.
+struct Writer {
+    book: Book,
+    index: usize,
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl ConnectionRecorder for Writer {
+    fn record(&mut self, now: Instant, record: &Record<'_>) {
+        let mut pages = self.book.pages();
+        let pages = &mut *pages;
+        let Some(log) = pages.logs.get_mut(self.index) else { return };
+        let judgement = match record {
+            Record::PacketSent(packet) => {
+                let header = &packet.header;
+                pages.digest = fold(pages.digest, [now.as_nanos(), header.number]);
+                log.on_sent(packet)
+            }
+            Record::PacketReceived(packet) => {
+                if let Some(source) = pages.source
+                    && proves_address(packet)
+                {
+                    pages.proofs.push(source);
+                }
+                log.on_received(packet, pages.source);
+                Ok(())
+            }
+            Record::Closed { .. } => {
+                log.closing.on_closed();
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(violation) = judgement {
+            let Log { id, side, .. } = log;
+            pages.violations.push(format!("{side:?} of {id:?}: {violation}"));
+        }
+    }
+}
+
+impl Log {
+    fn on_sent(&mut self, packet: &PacketRecord<'_>) -> Result<(), String> {
+        let (space, number) = (space(packet.header.packet_type), packet.header.number);
+        self.numbers.i2_no_packet_number_is_used_twice(space, number)?;
+        for frame in packet.payload.frames() {
+            self.acknowledgments.i3_acknowledges_only_what_arrived(space, &frame)?;
+            self.acknowledgments.i10_acknowledges_at_most_64_ranges(&frame)?;
+            self.acknowledgments.i29_ecn_counts_never_shrink(space, &frame)?;
+            self.credit.i6_limits_never_shrink(&frame)?;
+            self.credit.i7_final_sizes_never_change(&frame)?;
+            self.closing.i17_after_the_end_only_connection_close(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn on_received(&mut self, packet: &PacketRecord<'_>, source: Option<SocketAddr>) {
+        let (space, number) = (space(packet.header.packet_type), packet.header.number);
+        let is_newest = self.acknowledgments.on_received(space, number);
+        let probing = packet.payload.frames().all(|frame| {
+            matches!(
+                frame,
+                FrameRecord::Padding { .. }
+                    | FrameRecord::PathChallenge { .. }
+                    | FrameRecord::PathResponse { .. }
+                    | FrameRecord::NewConnectionId { .. }
+            )
+        });
+        if let Some(source) = source
+            && packet.header.packet_type == PacketType::OneRtt
+        {
+            self.sources.on_received(source, is_newest && !probing);
+        }
+    }
+}
+
+/// Whether only somebody who receives at the address that this came from can have sent it
+/// (RFC 9000 §8.1, §8.2).
+fn proves_address(packet: &PacketRecord<'_>) -> bool {
+    let mut frames = packet.payload.frames();
+    packet.header.packet_type == PacketType::Handshake
+        || frames.any(|frame| matches!(frame, FrameRecord::PathResponse { .. }))
+}
+
+/// The packet number space of a packet (RFC 9000 §12.3).
+fn space(packet_type: PacketType) -> usize {
+    match packet_type {
+        PacketType::Initial => 0,
+        PacketType::Handshake => 1,
+        _ => 2,
+    }
+}
+
+/// A number that differs, as far as tests can see, if what was folded into it differs.
+pub(super) fn fold(digest: u64, values: [u64; 2]) -> u64 {
+    values.iter().fold(digest, |digest, value| {
+        (digest.rotate_left(7) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
+}

@@ -1,0 +1,109 @@
+//! Random lists of operations on two or three ends, with what must hold checked after each.
+//!
+//! `QUIC_CASES=n` plays n cases; a failing one is made as small as can be, and printed with the
+//! line that plays it again.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that finds something else has failed"
+)]
+
+mod book;
+mod endings;
+mod invariants;
+mod model;
+mod operations;
+mod regressions;
+mod run;
+mod world;
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use self::operations::{Case, cases};
+use self::run::Run;
+
+/// Cases that are played if nobody says how many.
+const CASES: u64 = 256;
+
+thread_local! {
+    static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
+    static MESSAGE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Plays a case; returns what the run looked like from outside.
+fn play(case: &Case) -> u64 {
+    let mut run = Run::new(&case.limits);
+    for operation in &case.operations {
+        run.step(*operation);
+    }
+    run.finish()
+}
+
+/// The same; a broken promise is an error.
+fn try_to_play(case: &Case) -> Result<u64, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if IS_PLAYING.get() {
+                MESSAGE.set(info.to_string());
+            } else {
+                usual(info);
+            }
+        }));
+    });
+    IS_PLAYING.set(true);
+    let played = panic::catch_unwind(AssertUnwindSafe(|| play(case)));
+    IS_PLAYING.set(false);
+    played.map_err(|_| MESSAGE.take())
+}
+
+/// I35: the same case is played the same.
+fn judge(case: &Case) -> Result<(), TestCaseError> {
+    let digest = try_to_play(case).map_err(TestCaseError::fail)?;
+    if case.limits.seed % 8 == 0 {
+        let again = try_to_play(case).map_err(TestCaseError::fail)?;
+        if digest != again {
+            return Err(TestCaseError::fail("I35: played again, it is another run"));
+        }
+    }
+    Ok(())
+}
+
+fn play_seed(seed: u64) {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config =
+        Config { cases: 1, failure_persistence: None, max_shrink_iters: 3000, ..Config::default() };
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, random);
+    match runner.run(&cases(), |case| judge(&case)) {
+        Ok(()) => {}
+        Err(TestError::Fail(why, case)) => panic!(
+            "{why}\n{case:?}\n{} operations; to play this again: \
+             QUIC_SEED={seed} cargo test -p tests --test interaction random",
+            case.operations.len(),
+        ),
+        Err(TestError::Abort(why)) => panic!("{why}"),
+    }
+}
+
+#[test]
+fn random_operations_break_no_promise() {
+    let variable = |name| {
+        let value = std::env::var(name).ok()?;
+        Some(value.parse::<u64>().unwrap())
+    };
+    let seeds = match variable("QUIC_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..variable("QUIC_CASES").unwrap_or(CASES),
+    };
+    seeds.for_each(play_seed);
+}
