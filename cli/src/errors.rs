@@ -67,7 +67,7 @@ impl Failure {
     }
 
     /// TLS cannot be set up.
-    pub(crate) fn of_tls(error: rustls::Error) -> Self {
+    pub(crate) fn of_tls(error: &rustls::Error) -> Self {
         Self::bug(format!("cannot set up TLS: {error}"))
     }
 

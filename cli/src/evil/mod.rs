@@ -115,7 +115,8 @@ fn attack_server(options: &Evil, chosen: &[&Case], output: Output) -> Result<Sum
     let name = name.trim_matches(['[', ']']);
     output.note("the server's certificate is not checked");
     let role = || -> Result<Role, Failure> {
-        let tls = client_tls(&[options.alpn.as_bytes()]).map_err(Failure::of_tls)?;
+        let tls =
+            client_tls(&[options.alpn.as_bytes()]).map_err(|error| Failure::of_tls(&error))?;
         Ok(Role::Client(tls, name.to_owned()))
     };
     let seed = options.seed.unwrap_or_else(time);
@@ -145,7 +146,7 @@ fn attack_clients(
     for (index, case) in chosen.iter().enumerate() {
         let alpn = [options.alpn.as_bytes()];
         let tls = server_tls(identity.chain.clone(), identity.key.clone_key(), &alpn);
-        let role = Role::Server(tls.map_err(Failure::of_tls)?);
+        let role = Role::Server(tls.map_err(|error| Failure::of_tls(&error))?);
         network.wait_for_client();
         let outcome = case.run(&role, &mut network, seed_of(seed, index));
         tell(case, &outcome, &mut summary, output);

@@ -6,6 +6,7 @@ use super::Pair;
 use super::pair::{deliver, deliver_from, one_sent_by, path, sent_by};
 use super::rules::{PING, has_stream_data, next_frames_of_client};
 use crate::config::{CongestionAlgorithm, TransportConfig};
+use crate::connection::Connection;
 use crate::packet::SentFrame;
 use crate::streams::ReadOutcome;
 use crate::wire::frame::FrameType;
@@ -236,7 +237,8 @@ fn the_sampler_of_rates_forgets_every_packet_in_the_end_whatever_way_it_went() {
                 deliver_from(&mut pair.server, pair.now, place, &datagram);
             }
             let ends = [&mut pair.client, &mut pair.server].into_iter();
-            let is_due = |end: &&mut Connection| end.poll_timeout().is_some_and(|at| at <= pair.now);
+            let is_due =
+                |end: &&mut Connection| end.poll_timeout().is_some_and(|at| at <= pair.now);
             ends.filter(is_due).for_each(|end| end.handle_timeout(pair.now));
         }
         assert!(left == 0 && dropped > 5, "{places:?}: {left} left, {dropped} dropped");
