@@ -80,6 +80,20 @@ impl ConnectionRecorder for Spanned {
                 debug!(parent: parent, ?versions, "Version Negotiation");
             }
             Record::PacketDiscarded { reason } => debug!(parent: parent, ?reason, "dropped"),
+            Record::PacketSent(_) | Record::PacketReceived(_) | Record::MetricsUpdated { .. } => {
+                self.trace(record);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Spanned {
+    /// What there is of every packet.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is told elsewhere")]
+    fn trace(&self, record: &Record<'_>) {
+        let parent = &self.span;
+        match record {
             Record::PacketSent(packet) => {
                 let (number, length) = (packet.header.number, packet.length);
                 let packet_type = packet.header.packet_type;

@@ -18,8 +18,9 @@ fn serve(pair: &mut Pair, server: ConnectionHandle, answered: &mut Vec<StreamId>
     let asked: Vec<_> = asked.map(|((_, id), got)| (*id, got.bytes.clone())).collect();
     for (id, question) in asked {
         let number: usize = String::from_utf8(question).unwrap().parse().unwrap();
+        let line = LINES.get(number).copied().unwrap_or_default();
         pair.server.apply(server, |application, connection| {
-            application.send(connection, (server, id), LINES[number].into(), true);
+            application.send(connection, (server, id), line.into(), true);
         });
         answered.push(id);
     }

@@ -1,4 +1,5 @@
 //! A run that fails says how to play it again.
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::env;
 use std::process::Command;

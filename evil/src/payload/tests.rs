@@ -3,7 +3,7 @@ use quic_core::wire::frame::{Frame, Frames};
 use super::{Payload, made_id, made_token, varint};
 
 fn frames(payload: &[u8]) -> Vec<Frame<'_>> {
-    Frames::new(payload).map(|frame| frame.ok()).collect::<Option<_>>().unwrap_or_default()
+    Frames::new(payload).map(Result::ok).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[test]

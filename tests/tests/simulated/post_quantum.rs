@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quic_core::AddressValidation;
 use quic_core::crypto::{TlsClientConfig, TlsServerConfig};
-use quic_core::rustls::{ClientConfig, NamedGroup, ServerConfig, crypto};
+use quic_core::rustls::{ClientConfig, NamedGroup, RootCertStore, ServerConfig, crypto};
 use quic_tests::network::{Pair, Setup, certificate};
 
 use super::{echo, seconds};
@@ -24,7 +24,7 @@ fn setup(seed: u64) -> Setup {
         .with_single_cert(chain.clone(), key)
         .unwrap();
     server.alpn_protocols = vec![b"test".to_vec()];
-    let mut roots = quic_core::rustls::RootCertStore::empty();
+    let mut roots = RootCertStore::empty();
     roots.add(chain[0].clone()).unwrap();
     let mut client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
