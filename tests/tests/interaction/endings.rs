@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use quic_core::{ConnectionError, Side, TransportErrorCode};
 
+use quic_qlog::Memory;
+
 use super::model::{Conn, i21_what_was_sent_came};
 use super::operations::Answer;
 use super::run::{LONG, Run};
@@ -62,7 +64,7 @@ impl Run {
     /// remains.
     pub(super) fn finish(mut self) -> u64 {
         self.world.links = [Link::default(), Link::default()];
-        self.answer = Answer::Accept;
+        self.respond(Answer::Accept);
         for end in &mut self.world.ends {
             end.goes_back = Duration::ZERO;
         }
@@ -78,8 +80,18 @@ impl Run {
         self.check();
         self.what_is_missing().unwrap_or_else(|missing| panic!("{missing}"));
         self.close_everything();
+        self.i34_qlog_is_valid();
         let told = self.world.book.pages().digest;
         self.world.digest ^ told
+    }
+
+    fn i34_qlog_is_valid(&self) {
+        for (subject, log) in self.world.logs.iter().flat_map(Memory::logs) {
+            for record in log.split('\u{1e}').skip(1) {
+                let parsed: Result<serde_json::Value, _> = serde_json::from_str(record);
+                assert!(parsed.is_ok(), "I34: {subject:?}: {parsed:?} in {record}");
+            }
+        }
     }
 
     fn read_everything(&mut self) {

@@ -77,6 +77,24 @@ fn judge(case: &Case) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Leaves out whatever a failing case does without.
+fn shorten(mut case: Case) -> (Case, String) {
+    let mut why = String::new();
+    loop {
+        let length = case.operations.len();
+        for index in (0..length).rev() {
+            let mut shorter = case.clone();
+            shorter.operations.remove(index);
+            if let Err(TestCaseError::Fail(reason)) = judge(&shorter) {
+                (case, why) = (shorter, reason.to_string());
+            }
+        }
+        if case.operations.len() == length {
+            return (case, why);
+        }
+    }
+}
+
 fn play_seed(seed: u64) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -86,11 +104,15 @@ fn play_seed(seed: u64) {
     let mut runner = TestRunner::new_with_rng(config, random);
     match runner.run(&cases(), |case| judge(&case)) {
         Ok(()) => {}
-        Err(TestError::Fail(why, case)) => panic!(
-            "{why}\n{case:?}\n{} operations; to play this again: \
-             QUIC_SEED={seed} cargo test -p tests --test interaction random",
-            case.operations.len(),
-        ),
+        Err(TestError::Fail(first, case)) => {
+            let (case, why) = shorten(case);
+            panic!(
+                "{}\n{case:?}\n{} operations; to play this again: \
+                 QUIC_SEED={seed} cargo test -p tests --test interaction random",
+                if why.is_empty() { first.to_string() } else { why },
+                case.operations.len(),
+            )
+        }
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
 }

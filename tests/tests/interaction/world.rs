@@ -10,6 +10,7 @@ use quic_core::{
     ConnectionHandle, EcnCodepoint, EndpointConfig, Event, Instant, Multiplexer as _,
     PacketHandlerMap, PathAddresses, SocketId, SocketMultiplexer, TransmitBuffer, UdpDatagram,
 };
+use quic_qlog::Memory;
 use quic_tests::network::Random;
 
 use super::book::{Book, fold};
@@ -49,6 +50,9 @@ pub(super) struct End {
     pub(super) goes_back: Duration,
     segments: usize,
     reports_local_ip: bool,
+    first: SocketId,
+    /// Sockets that were ever added.
+    added: u16,
 }
 
 /// One direction of the network. Percentages are probabilities.
@@ -94,6 +98,8 @@ pub(super) struct Parcel {
     pub(super) to: SocketAddr,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) payload: Vec<u8>,
+    /// Bytes of each datagram but the last, if it is a train of several.
+    pub(super) segment: Option<usize>,
 }
 
 /// How ends are made.
@@ -120,6 +126,8 @@ pub(super) struct World {
     sent: u64,
     buffer: Vec<u8>,
     manners: Manners,
+    /// qlog of all connections, if it is written.
+    pub(super) logs: Option<Memory>,
 }
 
 /// The address of the first socket of an end.
@@ -132,10 +140,11 @@ pub(super) fn address_of(end: usize) -> SocketAddr {
 impl World {
     pub(super) fn new(seed: u64, configs: Vec<EndpointConfig>, manners: Manners) -> Self {
         let book = Book::default();
+        let logs = seed.is_multiple_of(16).then(Memory::default);
         let mut random = Random::new(seed, 0);
         let ends = configs.into_iter().enumerate().map(|(index, mut config)| {
-            config.recorder = Some(match config.recorder.take() {
-                Some(other) => other.and(book.recorder()),
+            config.recorder = Some(match &logs {
+                Some(logs) => logs.recorder().and(book.recorder()),
                 None => book.recorder(),
             });
             End::new(address_of(index), Arc::new(config), random.seed(), manners)
@@ -154,6 +163,7 @@ impl World {
             sent: 0,
             buffer: vec![0; BATCH],
             manners,
+            logs,
         }
     }
 
@@ -210,7 +220,10 @@ impl World {
                     self.amplification.i1_at_most_three_times_what_came(to, payload.len());
                 judgement.unwrap_or_else(|violation| panic!("{violation}"));
             }
-            self.send(end, Parcel { from, to, ecn: sent.ecn, payload: payload.to_vec() });
+            self.send(
+                end,
+                Parcel { from, to, ecn: sent.ecn, payload: payload.to_vec(), segment: None },
+            );
         }
         true
     }
@@ -283,6 +296,7 @@ impl World {
         let mut payload = parcel.payload.clone();
         let mut datagram = UdpDatagram::new(path, &mut payload);
         datagram.ecn = parcel.ecn;
+        datagram.segment_length = parcel.segment;
         host.sockets.handle_datagram(now - host.goes_back, datagram);
         self.judge_source();
     }
@@ -325,6 +339,26 @@ impl World {
         let entry = self.on_the_way.first_entry()?;
         let parcel = (entry.key().0 <= self.now).then(|| entry.remove())?;
         Some(parcel)
+    }
+
+    /// Takes the next datagram that is there by now, and those behind it that make a train with it.
+    pub(super) fn next_train(&mut self) -> Option<Parcel> {
+        let mut train = self.next_arrival()?;
+        let length = train.payload.len();
+        let mut last = length;
+        while last == length
+            && let Some(entry) = self.on_the_way.first_entry()
+            && entry.key().0 <= self.now
+            && (entry.get().from, entry.get().to, entry.get().ecn)
+                == (train.from, train.to, train.ecn)
+            && (1..=length).contains(&entry.get().payload.len())
+        {
+            let next = entry.remove();
+            last = next.payload.len();
+            train.payload.extend_from_slice(&next.payload);
+            train.segment = Some(length);
+        }
+        Some(train)
     }
 
     /// A datagram was delivered, while these connections could read it.
@@ -378,6 +412,8 @@ impl End {
             goes_back: Duration::ZERO,
             segments: manners.segments,
             reports_local_ip: manners.reports_local_ip,
+            first: id,
+            added: 0,
         }
     }
 
@@ -386,10 +422,18 @@ impl End {
         self.sockets.manager(self.ports[0].id).unwrap()
     }
 
+    /// Removes the socket that was added last; returns which it was.
+    pub(super) fn remove_socket(&mut self) -> Option<SocketId> {
+        let port = self.ports.pop_if(|port| port.id != self.first)?;
+        self.sockets.remove_socket(port.id);
+        Some(port.id)
+    }
+
     /// Adds a socket beside the others.
     pub(super) fn add_socket(&mut self) {
         let mut address = self.ports[0].inner;
-        address.set_port(address.port() + self.ports.len() as u16);
+        self.added += 1;
+        address.set_port(address.port() + self.added);
         let id = self.sockets.add_socket(address, Arc::clone(&self.config)).unwrap();
         self.ports.push(Port { id, inner: address, outer: address });
     }
