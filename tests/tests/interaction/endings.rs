@@ -12,8 +12,10 @@ use super::operations::Answer;
 use super::run::{LONG, Run};
 use super::world::{Link, SERVER};
 
-/// How long healed links have to deliver everything.
-const PATIENCE: u32 = 600;
+/// How long healed links have to deliver everything: seconds, then hours, because a clock that went
+/// forward by hours makes for round-trip times of hours.
+const PATIENCE: [(u32, Duration); 2] =
+    [(600, Duration::from_secs(1)), (50, Duration::from_hours(1))];
 /// How long a Retry token is good for, at least.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(10);
 
@@ -52,7 +54,7 @@ pub(super) fn is_explained(run: &Run, index: usize) -> Result<(), String> {
             _ => peers.any(|peer| peer.lost.is_some()),
         },
         ConnectionError::HandshakeTimedOut => !conn.connected && age >= handshake,
-        ConnectionError::TimedOut => age >= idle,
+        ConnectionError::TimedOut => age >= idle || conn.migrated,
         ConnectionError::Reset => peers.any(|peer| peer.forgotten || peer.lost.is_some()),
         _ => false,
     };
@@ -68,8 +70,9 @@ impl Run {
         for end in &mut self.world.ends {
             end.goes_back = Duration::ZERO;
         }
-        for _ in 0..PATIENCE {
-            self.advance(Duration::from_secs(1));
+        let steps = PATIENCE.iter().flat_map(|(count, step)| (0..*count).map(|_| *step));
+        for step in steps {
+            self.advance(step);
             if !self.limits.eager {
                 self.read_everything();
             }

@@ -30,7 +30,7 @@ use self::operations::{Case, cases};
 use self::run::Run;
 
 /// Cases that are played if nobody says how many.
-const CASES: u64 = 256;
+const CASES: u64 = 1024;
 
 thread_local! {
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };

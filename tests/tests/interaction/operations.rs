@@ -302,7 +302,7 @@ fn on_streams() -> impl Strategy<Value = Operation> {
     let one = || (0_u8..8, 0_u8..16);
     prop_oneof![
         4 => (0_u8..8, any::<bool>()).prop_map(|(connection, both)| Open { connection, both }),
-        8 => (one(), 0_u16..20_000)
+        12 => (one(), 0_u16..20_000)
             .prop_map(|((connection, stream), bytes)| Write { connection, stream, bytes }),
         4 => one().prop_map(|(connection, stream)| Finish { connection, stream }),
         2 => one().prop_map(|(connection, stream)| Reset { connection, stream }),
@@ -395,7 +395,7 @@ pub(super) fn cases() -> impl Strategy<Value = Case> {
     let operation = prop_oneof![
         8 => on_streams().boxed(),
         3 => on_connections().boxed(),
-        2 => on_links().boxed(),
+        3 => on_links().boxed(),
         4 => on_time().boxed(),
     ];
     let operations = prop::collection::vec(operation, 1..150);

@@ -341,7 +341,8 @@ impl Run {
         let ports = &self.world.ends[end].ports;
         let socket = ports[usize::from(socket) % ports.len()].id;
         let now = self.world.clock(end);
-        self.act(index, |_, connection| {
+        self.act(index, |conn, connection| {
+            conn.migrated = true;
             let remote = connection.path().remote;
             let path = PathAddresses { socket, local_ip: None, remote };
             // The time may not have come, or there may be no connection ID for it.
@@ -731,6 +732,7 @@ impl Conn {
             forgotten: false,
             path_failed: false,
             disturbed: false,
+            migrated: false,
             sends: BTreeMap::new(),
             receives: BTreeMap::new(),
             datagrams: std::collections::BTreeSet::new(),
