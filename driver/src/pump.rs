@@ -203,7 +203,11 @@ impl Pump {
         let Some(Lane { outbox, .. }) = self.lanes.get_mut(lane) else { return Progress::Flushed };
         let sent = outbox.send(socket, &self.endpoint.counters);
         if let Some(length) = outbox.take_too_large() {
-            self.endpoint.lock().multiplexer.handle_too_large(now, id, length);
+            let mut state = self.endpoint.lock();
+            state.multiplexer.handle_too_large(now, id, length);
+            state.drain_events(&mut self.woken);
+            drop(state);
+            shared::wake(&mut self.woken);
         }
         match sent {
             Sent::Gone => Progress::More,

@@ -110,3 +110,6 @@ impl Parameters {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

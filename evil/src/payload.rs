@@ -119,3 +119,6 @@ pub fn varint(number: u64) -> Vec<u8> {
     debug_assert!(written.is_ok(), "eight bytes hold any number");
     writer.written().to_vec()
 }
+
+#[cfg(test)]
+mod tests;

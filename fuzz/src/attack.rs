@@ -1,4 +1,10 @@
 //! One end of a connection against someone who can write any packet of the other end.
+#![expect(
+    clippy::excessive_nesting,
+    clippy::wildcard_enum_match_arm,
+    clippy::struct_excessive_bools,
+    reason = "test code"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -19,6 +25,7 @@ use quic_sim::pair::{CLIENT, Pair, SERVER, Setup};
 use crate::input::{Input, put_prefixed};
 use crate::open_tls::{Lies, OpenTls};
 use crate::reference::packets::{Kind, Made, PacketReader};
+use crate::reference::parameters::must_be_refused;
 use crate::reference::{Limits, Reference, Verdict};
 
 /// Longest payload of a packet that is made, in bytes.
@@ -115,7 +122,7 @@ impl Attack {
     pub fn new(victim: Side, plan: &Plan) -> Self {
         let heard = Heard::default();
         let mut pair = setup(victim, plan, &heard).build();
-        pair.wire = Some(Vec::new());
+        pair.network.wire = Some(Vec::new());
         pair.end(victim).application.read = plan.reads;
         pair.end(victim).application.echo = plan.echoes;
         let mut attack = Self {
@@ -161,8 +168,8 @@ impl Attack {
         }
         self.pair.settle();
         if self.complete {
-            self.pair.to_server.cut = true;
-            self.pair.to_client.cut = true;
+            self.pair.to_server().cut = true;
+            self.pair.to_client().cut = true;
         }
         if self.victim == Side::Client {
             self.handle = Some(client);
@@ -171,6 +178,9 @@ impl Attack {
         let connected = !self.pair.end(self.victim).connected.is_empty();
         assert!(connected || !self.complete || !honest, "an honest handshake succeeds");
         self.complete &= connected;
+        let replaced = lies.parameters.as_deref().is_some_and(|it| must_be_refused(it, false));
+        let refused = replaced || must_be_refused(&lies.more_parameters, false);
+        assert!(!connected || !refused, "no server sends these parameters: {lies:02x?}");
     }
 
     /// Everything that the input asks for, and then the end of the connection.
@@ -333,7 +343,7 @@ impl Attack {
 
     /// Takes note of what both ends sent.
     fn observe(&mut self) {
-        let Some(wire) = &mut self.pair.wire else { return };
+        let Some(wire) = &mut self.pair.network.wire else { return };
         let sent = std::mem::take(wire);
         let address = if self.victim == Side::Client { CLIENT } else { SERVER };
         for (from, _, datagram) in &sent {
@@ -418,6 +428,8 @@ impl Attack {
             | ConnectionError::LocallyClosed => {
                 assert!(!must, "{lost:?} instead of {verdicts:?}");
             }
+            // An honest server that has closed and forgotten the connection says so.
+            ConnectionError::Reset if !self.complete => {}
             error => unreachable!("the connection ended by {error:?}"),
         }
     }

@@ -9,13 +9,18 @@
 //!   are found later: CRYPTO and STREAM data that ends at 2^62 or beyond, an empty token in
 //!   NEW_TOKEN.
 //! - Packets: there, only version 1 is read, whatever the version field says, and only with the
-//!   QUIC Bit, which RFC 9287 permits to be 0. What is protected has to be long enough for a
-//!   sample there; here that is checked when protection is taken off.
+//!   QUIC Bit, which RFC 9287 permits to be 0. Connection IDs of more than 20 bytes are an error
+//!   of the parser here, and found later there; but in Version Negotiation packets, which may have
+//!   them (RFC 8999 §5.1), it is the other way round. What is protected by a short header has to
+//!   be long enough for a sample there; here that is checked when protection is taken off.
 //! - Transport parameters that only one of them knows are ignored by the other; so they are left
-//!   out. A preferred address of which one half is zero is none here.
+//!   out. A preferred address of which one half is zero is none here. There, a
+//!   max_udp_payload_size above that of any datagram is an error, and so are connection IDs that
+//!   are shorter than any of its own.
+#![expect(clippy::wildcard_enum_match_arm, reason = "test code")]
 
 use quic_core::wire::frame::{Frame, Frames};
-use quic_core::wire::header::{Header, LongType, VERSION_1, parse};
+use quic_core::wire::header::{Header, HeaderError, LongType, VERSION_1, parse};
 use quic_core::wire::transport_parameters::{TransportParameters, decode};
 use quic_core::wire::{Reader, Side};
 use s2n_codec::{DecoderBuffer, DecoderBufferMut, EncoderBuffer, EncoderValue};
@@ -28,6 +33,8 @@ use s2n_quic_core::transport::parameters::{ClientTransportParameters, ServerTran
 use crate::input::Input;
 
 const QUIC_BIT: u8 = 0x40;
+/// Length of the shortest connection ID of theirs, in bytes.
+const THEIR_SHORTEST_ID: usize = 8;
 /// Bytes behind the start of the packet number that a packet needs to be unprotected.
 const SAMPLE_END: usize = 20;
 
@@ -113,9 +120,13 @@ fn packets(bytes: &[u8]) {
                 let short = body_of(&header, datagram) < SAMPLE_END;
                 let other = matches!(&header, Header::Long(it) if it.version != VERSION_1)
                     || matches!(&header, Header::Retry(it) if it.version != VERSION_1);
-                assert!(!has_bit || short || other, "{header:?} is taken here: {error:?}");
+                let long = matches!(&header, Header::VersionNegotiation(it)
+                    if it.destination_id.len() > 20 || it.source_id.len() > 20);
+                assert!(!has_bit || short || other || long, "{header:?} is taken here: {error:?}");
                 return;
             }
+            // There, it is found when the ID is used.
+            (Err(HeaderError::ConnectionIdTooLong), Ok(_)) => return,
             (Err(error), Ok((packet, _))) => {
                 let other = packet.version().is_some_and(|version| version != VERSION_1);
                 assert!(other, "{packet:?} is taken there: {error:?}");
@@ -196,7 +207,9 @@ fn parameters(bytes: &[u8], sender: Side) {
         }
         (Ok(ours), Err(error)) => {
             let theirs_only = names.iter().any(|id| *id >= 0x00dc_0000);
-            assert!(theirs_only, "{ours:?} are taken here: {error:?}");
+            let large = ours.max_udp_payload_size > 65_527;
+            let short = has_short_ids(&ours);
+            assert!(theirs_only || large || short, "{ours:?} are taken here: {error:?}");
         }
         (Err(error), Ok(_)) => {
             let ours_only = |id: &u64| {
@@ -205,6 +218,17 @@ fn parameters(bytes: &[u8], sender: Side) {
             assert!(names.iter().any(ours_only), "{bytes:02x?} are taken there: {error:?}");
         }
     }
+}
+
+/// Whether a connection ID is shorter than theirs are.
+fn has_short_ids(parameters: &TransportParameters) -> bool {
+    let ids = [
+        parameters.original_destination_connection_id,
+        parameters.initial_source_connection_id,
+        parameters.retry_source_connection_id,
+        parameters.preferred_address.map(|it| it.id),
+    ];
+    ids.iter().flatten().any(|id| id.length() < THEIR_SHORTEST_ID)
 }
 
 /// The identifiers of the parameters, as far as they can be read.

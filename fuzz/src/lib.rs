@@ -1,9 +1,6 @@
-//! The fuzz targets of quic-core.
+//! The fuzz targets of quic-core: functions of any bytes that panic if a promise is broken.
 //!
-//! A target is a function of any bytes that panics if a promise is broken. To add one: a line in
-//! [`TARGETS`], `fuzz_targets/<name>.rs`, a `[[bin]]` in `Cargo.toml`, and inputs worth starting
-//! from in `corpus/<name>/`. On stable, `cargo test -p fuzz` replays all of them; on nightly,
-//! `cargo fuzz run --features libfuzzer <name>` looks for more.
+//! `README.md` says what each promises, how to run them, and how to add one.
 
 pub mod attack;
 pub mod input;

@@ -18,7 +18,7 @@ use quic_sim::null_tls::NullTls;
 use quic_sim::pair::{Pair, SERVER, Setup};
 
 /// Files for one target, at the most.
-const MAXIMUM_FILES: usize = 48;
+const MAXIMUM_FILES: usize = 80;
 /// Length of a file, at the most, in bytes.
 const MAXIMUM_LENGTH: usize = 4096;
 
@@ -60,7 +60,7 @@ fn run(seed: u64) -> Traffic {
         setup = setup.link(|link| (link.loss, link.reorder) = (0.1, 0.2));
     }
     let mut pair = setup.build();
-    pair.wire = Some(Vec::new());
+    pair.network.wire = Some(Vec::new());
     pair.server.application.echo = true;
     let (client, server) = pair.connect();
     for round in 0..4_u32 {
@@ -75,7 +75,7 @@ fn run(seed: u64) -> Traffic {
         pair.server.with(server, |connection| connection.update_keys(now));
         pair.run_for(Duration::from_millis(120));
         if round == 2 {
-            pair.client.address.set_port(50_002);
+            pair.rebind_port(50_002);
         }
         let last = pair.server.send_all(server, Direction::Bidirectional, vec![1; 2000]);
         pair.server.with(server, |connection| {
@@ -91,7 +91,7 @@ fn run(seed: u64) -> Traffic {
 fn traffic(pair: &mut Pair) -> Traffic {
     let mut traffic = Traffic::default();
     let mut readers = [Side::Client, Side::Server].map(PacketReader::new);
-    for (from, _, datagram) in pair.wire.take().unwrap_or_default() {
+    for (from, _, datagram) in pair.network.wire.take().unwrap_or_default() {
         let by = if from == SERVER { Side::Server } else { Side::Client };
         if let Some(reader) = readers.get_mut(usize::from(by == Side::Server)) {
             for packet in reader.read(&datagram, &[]) {
@@ -133,6 +133,40 @@ fn prefixed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let length = usize::from(cursor.byte()?) << 8 | usize::from(cursor.byte()?);
     cursor.bytes(length)
 }
+
+/// A frame of each type.
+const SAMPLES: &[&[u8]] = &[
+    &[0x01],
+    &[0x02, 0, 0, 0, 0],
+    &[0x03, 0, 0, 0, 0, 0, 0, 0],
+    &[0x04, 0, 0, 0],
+    &[0x05, 0, 0],
+    &[0x06, 0, 1, 0],
+    &[0x07, 1, 7],
+    &[0x0a, 0, 1, 7],
+    &[0x10, 0x7f, 0xff],
+    &[0x11, 0, 0x7f, 0xff],
+    &[0x12, 9],
+    &[0x13, 9],
+    &[0x14, 0],
+    &[0x15, 0, 0],
+    &[0x16, 9],
+    &[0x17, 9],
+    &[0x18, 4, 0, 4, 9, 9, 9, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+    &[0x19, 1],
+    &[0x1a, 1, 2, 3, 4, 5, 6, 7, 8],
+    &[0x1b, 1, 2, 3, 4, 5, 6, 7, 8],
+    &[0x1c, 0x0a, 0, 0],
+    &[0x1d, 7, 0],
+    &[0x1e],
+    &[0x1f],
+    &[0x24, 0, 0, 0, 0],
+    &[0x31, 1, 7],
+    &[0x40, 0xaf, 0, 0, 0x67, 0xd0, 1],
+    // As many streams as there can be, and one more.
+    &[0x12, 0xd0, 0, 0, 0, 0, 0, 0, 0],
+    &[0x12, 0xd0, 0, 0, 0, 0, 0, 0, 1],
+];
 
 /// The types of the frames in a payload.
 fn types(mut payload: &[u8]) -> Vec<u64> {
@@ -195,7 +229,7 @@ fn attack(traffic: &Traffic, by: Side, kinds: &[Kind], start: &[u8]) -> Vec<Vec<
 
 /// Numbers that look random and follow from a seed, for targets whose input is actions.
 fn actions(length: usize, seed: u64) -> Vec<u8> {
-    let mut random = quic_sim::pair::Random::new(seed, 7);
+    let mut random = quic_sim::network::Random::new(seed, 7);
     (0..length).map(|_| random.u64().to_be_bytes()[0]).collect()
 }
 
@@ -223,22 +257,23 @@ fn of_the_wire(all: &[Traffic]) -> Vec<Corpus> {
     };
     let streams = distinct.iter().filter(|packet| packet.kind == Kind::OneRtt);
     let differential = payloads()
+        .take(16)
+        .chain(SAMPLES.iter().map(|frame| frame.to_vec()))
         .map(|it| one(0, &it))
-        .take(24)
         .chain(datagrams.iter().map(|it| [&[1, 8], it.as_slice()].concat()).take(16))
         .chain(of(Side::Client).map(|it| one(2, &it)))
         .chain(of(Side::Server).map(|it| one(3, &it)));
     vec![
-        Corpus::new("frames", payloads()),
+        Corpus::new("frames", SAMPLES.iter().map(|frame| frame.to_vec()).chain(payloads())),
         Corpus::new("packet_header", datagrams.iter().map(|it| one(8, it))),
-        Corpus::new("client_parameters", of(Side::Client)),
-        Corpus::new("server_parameters", of(Side::Server)),
+        Corpus::new("client_parameters", of(Side::Client).chain(at_their_limits())),
+        Corpus::new("server_parameters", of(Side::Server).chain(at_their_limits())),
         Corpus::new("retry_token", tokens()),
         Corpus::new("new_token", tokens()),
         Corpus::new("streams_frames", streams.map(|packet| one(1, &packet.payload))),
         Corpus::new("differential", differential),
-        Corpus::new("endpoint_datagrams", datagrams.chunks(2).map(|it| from_anywhere(it))),
-        Corpus::new("coalesced", datagrams.chunks(2).map(|it| from_anywhere(it))),
+        Corpus::new("endpoint_datagrams", repeated().chain(datagrams.chunks(2).map(from_anywhere))),
+        Corpus::new("coalesced", datagrams.chunks(2).map(from_anywhere)),
     ]
 }
 
@@ -267,6 +302,51 @@ fn from_anywhere(datagrams: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
+/// Datagrams that the target has seen, from a stranger, one after the other and with pauses.
+fn repeated() -> impl Iterator<Item = Vec<u8>> {
+    (0..8_u8).map(|at| {
+        let mut out = vec![at & 3];
+        for pause in [1, 0, 0, 0] {
+            out.extend_from_slice(&[1, pause]);
+            if pause == 0 {
+                out.extend_from_slice(&2999_u16.to_be_bytes());
+            }
+            out.extend_from_slice(&[1, 0, at]);
+        }
+        out
+    })
+}
+
+/// Each transport parameter that has a limit, at it and behind it.
+fn at_their_limits() -> impl Iterator<Item = Vec<u8>> {
+    let values: [&[u8]; 14] = [
+        &[0x03, 2, 0x44, 0xb0],
+        &[0x03, 2, 0x44, 0xaf],
+        &[0x08, 8, 0xd0, 0, 0, 0, 0, 0, 0, 0],
+        &[0x08, 8, 0xd0, 0, 0, 0, 0, 0, 0, 1],
+        &[0x09, 8, 0xd0, 0, 0, 0, 0, 0, 0, 1],
+        &[0x0a, 1, 20],
+        &[0x0a, 1, 21],
+        &[0x0b, 2, 0x7f, 0xff],
+        &[0x0b, 4, 0x80, 0, 0x40, 0],
+        &[0x0e, 1, 2],
+        &[0x0e, 1, 1],
+        &[0x0c, 1, 0],
+        &[0x20, 2, 0x44],
+        &[0x11, 5, 0, 0, 0, 1, 0],
+    ];
+    values.into_iter().map(<[u8]>::to_vec)
+}
+
+/// Each kind of packet in which the frames of `payload` may come, and others.
+fn everywhere(payload: &[u8], start: &[u8]) -> Vec<u8> {
+    let mut out = start.to_vec();
+    for kind in [Kind::Initial, Kind::Handshake, Kind::ZeroRtt, Kind::OneRtt] {
+        put_packet(&mut out, kind, payload);
+    }
+    out
+}
+
 /// Targets that write packets for one end of a connection.
 fn of_connections(all: &[Traffic]) -> Vec<Corpus> {
     let handshake = [Kind::Initial, Kind::Handshake, Kind::OneRtt];
@@ -275,17 +355,31 @@ fn of_connections(all: &[Traffic]) -> Vec<Corpus> {
         let to_client = attack(it, Side::Server, &[Kind::OneRtt], &[0x05]);
         to_server.into_iter().step_by(4).chain(to_client.into_iter().step_by(4))
     });
+    let misplaced = SAMPLES.iter().flat_map(|frame| {
+        // PADDING makes the packet long enough to be unprotected.
+        let payload = [*frame, &[0; 20]].concat();
+        [0, 1].map(|side| everywhere(&payload, &[1 << 3 | side]))
+    });
+    let misplaced: Vec<Vec<u8>> = misplaced.collect();
     let during = all.iter().zip([0_u8, 2, 4, 6, 8, 12]).flat_map(|(it, steps)| {
         let to_server = attack(it, Side::Client, &handshake, &[steps << 3]);
         let to_client = attack(it, Side::Server, &handshake, &[steps << 3 | 1]);
-        to_server.into_iter().take(4).chain(to_client.into_iter().take(4))
+        to_server.into_iter().take(2).chain(to_client.into_iter().take(2))
     });
+    let during = misplaced.into_iter().chain(during);
     let evil = all.iter().flat_map(|it| {
         let mut start = vec![2];
         put_prefixed(&mut start, &parameters(it, Side::Server).unwrap_or_default());
+        let limits = at_their_limits().map(|it| {
+            let mut out = vec![1];
+            put_prefixed(&mut out, &it);
+            out
+        });
+        let limits: Vec<Vec<u8>> = limits.collect();
         let lies = attack(it, Side::Server, &[Kind::OneRtt], &start);
         let honest = attack(it, Side::Server, &handshake, &[0x48]);
-        lies.into_iter().step_by(9).chain(honest.into_iter().take(4))
+        let honest = honest.into_iter().take(4);
+        limits.into_iter().chain(lies.into_iter().step_by(9)).chain(honest)
     });
     vec![
         Corpus::new("connection_frames_1rtt", after),

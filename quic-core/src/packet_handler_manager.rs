@@ -77,8 +77,9 @@ pub trait PacketHandlerManager {
     ) -> Result<ConnectionHandle, ConnectError>;
 
     /// The datagrams that left this socket last did not leave: the system refused one of `length`
-    /// bytes as too large for the interface. It is not tried again soon; if it has no more than
-    /// 1,200 bytes, the connection ends with NO_VIABLE_PATH (RFC 9000 §14.2).
+    /// bytes as too large for the interface. It is not tried again soon; if it had no more than
+    /// 1,200 bytes, and that goes on for three probe timeouts, the connection ends with
+    /// NO_VIABLE_PATH (RFC 9000 §14.2).
     ///
     /// Call it after that `poll_transmit` and before the next one of the socket. What an ICMP
     /// message says must not come here, since anybody can send one (RFC 9000 §14.2.1).

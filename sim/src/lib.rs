@@ -10,6 +10,8 @@
 //! - [`pair`]: the usual case, a client and a server, with TLS that encrypts nothing
 //!   ([`null_tls`]), so that runs repeat bit by bit, or with rustls.
 //!
+//! Beside them, `tasks` (feature `driver`) runs whole async programs over the handles of `driver`.
+//!
 //! ```
 //! use std::time::Duration;
 //!

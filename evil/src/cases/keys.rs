@@ -17,7 +17,7 @@ const OLD_KEYS: Reaction = Reaction::OneOf(
     &[KEY_UPDATE_ERROR, Ignored],
     Permission(
         "a recovered packet number that is higher than any packet number from the current key \
-         phase requires the use of the next packet protection keys: with these it is not authentic.",
+         phase requires the use of the next packet protection keys.",
     ),
 );
 

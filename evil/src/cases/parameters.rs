@@ -41,7 +41,7 @@ const fn wrong_to_client(
 
 pub(super) const CASES: &[Case] = &[
     wrong("parameters/without initial_source_connection_id", AUTHENTICATION, |b| {
-        b.without.push(id::INITIAL_SOURCE_CONNECTION_ID)
+        b.without.push(id::INITIAL_SOURCE_CONNECTION_ID);
     }),
     server(
         "parameters/another initial_source_connection_id",
@@ -50,43 +50,43 @@ pub(super) const CASES: &[Case] = &[
         MISMATCH,
     ),
     wrong("parameters/initial_source_connection_id of 21 bytes", VALUES, |b| {
-        b.parameters.set(id::INITIAL_SOURCE_CONNECTION_ID, &[7; 21])
+        b.parameters.set(id::INITIAL_SOURCE_CONNECTION_ID, &[7; 21]);
     }),
     wrong("parameters/original_destination_connection_id from a client", VALUES, |b| {
-        b.parameters.add(id::ORIGINAL_DESTINATION_CONNECTION_ID, b"original")
+        b.parameters.add(id::ORIGINAL_DESTINATION_CONNECTION_ID, b"original");
     }),
     wrong("parameters/stateless_reset_token from a client", VALUES, |b| {
-        b.parameters.add(id::STATELESS_RESET_TOKEN, &[7; 16])
+        b.parameters.add(id::STATELESS_RESET_TOKEN, &[7; 16]);
     }),
     wrong("parameters/preferred_address from a client", VALUES, |b| {
-        b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[7; 8]))
+        b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[7; 8]));
     }),
     wrong("parameters/retry_source_connection_id from a client", VALUES, |b| {
-        b.parameters.add(id::RETRY_SOURCE_CONNECTION_ID, b"retry id")
+        b.parameters.add(id::RETRY_SOURCE_CONNECTION_ID, b"retry id");
     }),
     wrong("parameters/max_udp_payload_size of 1199", VALUES, |b| {
-        b.parameters.set_number(id::MAX_UDP_PAYLOAD_SIZE, 1199)
+        b.parameters.set_number(id::MAX_UDP_PAYLOAD_SIZE, 1199);
     }),
     wrong("parameters/ack_delay_exponent of 21", VALUES, |b| {
-        b.parameters.set_number(id::ACK_DELAY_EXPONENT, 21)
+        b.parameters.set_number(id::ACK_DELAY_EXPONENT, 21);
     }),
     wrong("parameters/max_ack_delay of 2^14", VALUES, |b| {
-        b.parameters.set_number(id::MAX_ACK_DELAY, 1 << 14)
+        b.parameters.set_number(id::MAX_ACK_DELAY, 1 << 14);
     }),
     wrong("parameters/active_connection_id_limit of 0", VALUES, |b| {
-        b.parameters.set_number(id::ACTIVE_CONNECTION_ID_LIMIT, 0)
+        b.parameters.set_number(id::ACTIVE_CONNECTION_ID_LIMIT, 0);
     }),
     wrong("parameters/active_connection_id_limit of 1", VALUES, |b| {
-        b.parameters.set_number(id::ACTIVE_CONNECTION_ID_LIMIT, 1)
+        b.parameters.set_number(id::ACTIVE_CONNECTION_ID_LIMIT, 1);
     }),
     wrong("parameters/initial_max_streams_bidi above 2^60", "RFC 9000 §4.6", |b| {
-        b.parameters.set_number(id::INITIAL_MAX_STREAMS_BIDI, TOO_MANY_STREAMS)
+        b.parameters.set_number(id::INITIAL_MAX_STREAMS_BIDI, TOO_MANY_STREAMS);
     }),
     wrong("parameters/initial_max_streams_uni above 2^60", "RFC 9000 §4.6", |b| {
-        b.parameters.set_number(id::INITIAL_MAX_STREAMS_UNI, TOO_MANY_STREAMS)
+        b.parameters.set_number(id::INITIAL_MAX_STREAMS_UNI, TOO_MANY_STREAMS);
     }),
     wrong("parameters/max_idle_timeout twice", DUPLICATES, |b| {
-        b.parameters.add_number(id::MAX_IDLE_TIMEOUT, 30_000)
+        b.parameters.add_number(id::MAX_IDLE_TIMEOUT, 30_000);
     }),
     wrong("parameters/initial_source_connection_id twice", DUPLICATES, |b| {
         let id = b.local_id.clone();
@@ -94,17 +94,17 @@ pub(super) const CASES: &[Case] = &[
         b.parameters.add(id::INITIAL_SOURCE_CONNECTION_ID, &id);
     }),
     wrong("parameters/disable_active_migration with a value", VALUES, |b| {
-        b.parameters.set(id::DISABLE_ACTIVE_MIGRATION, &[0])
+        b.parameters.set(id::DISABLE_ACTIVE_MIGRATION, &[0]);
     }),
     wrong("parameters/number with bytes behind it", FORMAT, |b| {
-        b.parameters.set(id::INITIAL_MAX_DATA, &[1, 1])
+        b.parameters.set(id::INITIAL_MAX_DATA, &[1, 1]);
     }),
     wrong("parameters/number of no bytes", FORMAT, |b| b.parameters.set(id::INITIAL_MAX_DATA, &[])),
     wrong("parameters/number that is cut off", FORMAT, |b| {
-        b.parameters.set(id::INITIAL_MAX_DATA, &[0xc0, 1])
+        b.parameters.set(id::INITIAL_MAX_DATA, &[0xc0, 1]);
     }),
     wrong("parameters/value longer than all of them", FORMAT, |b| {
-        b.parameters.end_in(&[0x2f, 0x20, 1])
+        b.parameters.end_in(&[0x2f, 0x20, 1]);
     }),
     wrong("parameters/length that is cut off", FORMAT, |b| b.parameters.end_in(&[0x2f, 0xc0])),
     wrong("parameters/identifier that is cut off", FORMAT, |b| b.parameters.end_in(&[0xc0])),
@@ -116,7 +116,7 @@ pub(super) const CASES: &[Case] = &[
         "parameters/no TLS extension for them",
         "RFC 9001 §8.2",
         Parameters(|b| {
-            b.edit = Some((SpaceId::Initial, |hello| rename_extension(hello, [0x7a, 0x7a])))
+            b.edit = Some((SpaceId::Initial, |hello| rename_extension(hello, [0x7a, 0x7a])));
         }),
         MISSING_EXTENSION,
     ),
@@ -124,12 +124,12 @@ pub(super) const CASES: &[Case] = &[
         "parameters/TLS extension of drafts",
         "RFC 9001 §8.2",
         Parameters(|b| {
-            b.edit = Some((SpaceId::Initial, |hello| rename_extension(hello, EXTENSION_OF_DRAFTS)))
+            b.edit = Some((SpaceId::Initial, |hello| rename_extension(hello, EXTENSION_OF_DRAFTS)));
         }),
         MISSING_EXTENSION,
     ),
     fine("parameters/only those that must be", VALUES, |b| {
-        b.parameters = crate::parameters::Parameters::default()
+        b.parameters = crate::parameters::Parameters::default();
     }),
     fine("parameters/in the opposite order", "RFC 9000 §7.4", |b| b.parameters.reverse()),
     fine("parameters/reserved ones", "RFC 9000 §18.1", |b| {
@@ -137,7 +137,7 @@ pub(super) const CASES: &[Case] = &[
         b.parameters.add(31 * (1 << 50) + 27, &[]);
     }),
     fine("parameters/unknown one of 700 bytes", "RFC 9000 §7.4.2", |b| {
-        b.parameters.add(0x7e57, &[7; 700])
+        b.parameters.add(0x7e57, &[7; 700]);
     }),
     fine("parameters/numbers in eight bytes", "RFC 9000 §16", |b| {
         b.parameters.set(id::INITIAL_MAX_DATA, &[0xc0, 0, 0, 0, 0, 1, 0, 0]);
@@ -163,7 +163,7 @@ pub(super) const CASES: &[Case] = &[
         |b| b.without.push(id::INITIAL_SOURCE_CONNECTION_ID),
     ),
     wrong_to_client("parameters/without original_destination_connection_id", AUTHENTICATION, |b| {
-        b.without.push(id::ORIGINAL_DESTINATION_CONNECTION_ID)
+        b.without.push(id::ORIGINAL_DESTINATION_CONNECTION_ID);
     }),
     client(
         "parameters/another initial_source_connection_id, to a client",
@@ -184,19 +184,19 @@ pub(super) const CASES: &[Case] = &[
         MISMATCH,
     ),
     wrong_to_client("parameters/stateless_reset_token of 15 bytes", VALUES, |b| {
-        b.parameters.set(id::STATELESS_RESET_TOKEN, &[7; 15])
+        b.parameters.set(id::STATELESS_RESET_TOKEN, &[7; 15]);
     }),
     wrong_to_client("parameters/max_udp_payload_size of 1199, to a client", VALUES, |b| {
-        b.parameters.set_number(id::MAX_UDP_PAYLOAD_SIZE, 1199)
+        b.parameters.set_number(id::MAX_UDP_PAYLOAD_SIZE, 1199);
     }),
     wrong_to_client("parameters/ack_delay_exponent of 21, to a client", VALUES, |b| {
-        b.parameters.set_number(id::ACK_DELAY_EXPONENT, 21)
+        b.parameters.set_number(id::ACK_DELAY_EXPONENT, 21);
     }),
     wrong_to_client("parameters/max_ack_delay of 2^14, to a client", VALUES, |b| {
-        b.parameters.set_number(id::MAX_ACK_DELAY, 1 << 14)
+        b.parameters.set_number(id::MAX_ACK_DELAY, 1 << 14);
     }),
     wrong_to_client("parameters/active_connection_id_limit of 1, to a client", VALUES, |b| {
-        b.parameters.set_number(id::ACTIVE_CONNECTION_ID_LIMIT, 1)
+        b.parameters.set_number(id::ACTIVE_CONNECTION_ID_LIMIT, 1);
     }),
     wrong_to_client(
         "parameters/initial_max_streams_bidi above 2^60, to a client",
@@ -204,16 +204,16 @@ pub(super) const CASES: &[Case] = &[
         |b| b.parameters.set_number(id::INITIAL_MAX_STREAMS_BIDI, TOO_MANY_STREAMS),
     ),
     wrong_to_client("parameters/max_idle_timeout twice, to a client", DUPLICATES, |b| {
-        b.parameters.add_number(id::MAX_IDLE_TIMEOUT, 30_000)
+        b.parameters.add_number(id::MAX_IDLE_TIMEOUT, 30_000);
     }),
     wrong_to_client("parameters/preferred_address with an empty ID", VALUES, |b| {
-        b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[]))
+        b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[]));
     }),
     wrong_to_client("parameters/preferred_address that is cut off", VALUES, |b| {
-        b.parameters.add(id::PREFERRED_ADDRESS, &[1; 30])
+        b.parameters.add(id::PREFERRED_ADDRESS, &[1; 30]);
     }),
     wrong_to_client("parameters/value longer than all of them, to a client", FORMAT, |b| {
-        b.parameters.end_in(&[0x2f, 0x20, 1])
+        b.parameters.end_in(&[0x2f, 0x20, 1]);
     }),
     client(
         "parameters/reserved ones, to a client",
@@ -225,12 +225,13 @@ pub(super) const CASES: &[Case] = &[
         "parameters/no TLS extension for them, to a client",
         "RFC 9001 §8.2",
         Parameters(|b| {
-            b.edit = Some((SpaceId::Handshake, |flight| rename_extension(flight, [0x7a, 0x7a])))
+            b.edit = Some((SpaceId::Handshake, |flight| rename_extension(flight, [0x7a, 0x7a])));
         }),
         Reaction::OneOf(
             &[MISSING_EXTENSION, Reaction::alert(110)],
             Permission(
-                "unsupported_extension: a name that was not offered is an error, too (RFC 8446 §4.2).",
+                "Upon receiving such an extension, an endpoint MUST abort the handshake with an \
+             \"unsupported_extension\" alert.",
             ),
         ),
     ),

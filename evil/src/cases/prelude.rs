@@ -3,15 +3,15 @@
 pub(super) use std::time::Duration;
 
 pub(super) use quic_core::TransportErrorCode as Code;
+pub(super) use quic_core::wire::SpaceId;
 pub(super) use quic_core::wire::frame::Frame;
-pub(super) use quic_core::wire::{Side, SpaceId};
 
 pub(super) use crate::case::Attack::{Frames, FramesIn, Parameters, Steps};
 pub(super) use crate::case::{Attack, Case, Needs};
 pub(super) use crate::obstacle::Obstacle;
 pub(super) use crate::packet::{Packet, PacketKind};
 pub(super) use crate::parameters::id;
-pub(super) use crate::payload::{Payload, varint};
+pub(super) use crate::payload::Payload;
 pub(super) use crate::peer::{Beginning, Role, Seen, Stage};
 pub(super) use crate::reaction::{Permission, Reaction};
 pub(super) use crate::script::{Script, Step};

@@ -13,15 +13,15 @@ const INVALID: Reaction = Reaction::OneOf(
     &[Reaction::close(Code::INVALID_TOKEN), Silence],
     Permission(
         "The server can discard such a packet and allow the client to time out to detect handshake \
-         failure, [...] Instead, the server SHOULD immediately close the connection with an \
-         INVALID_TOKEN error.",
+         failure, but that could impose a significant latency penalty on the client. Instead, the \
+         server SHOULD immediately close (Section 10.2) the connection with an INVALID_TOKEN error.",
     ),
 );
 /// A server that cannot tell what the token was.
 const UNKNOWN: Reaction = Reaction::OneOf(
     &[Reaction::close(Code::INVALID_TOKEN), Reaction::Retry],
     Permission(
-        "If the validation fails, the server SHOULD proceed as if the client did not have a \
+        "If the token is invalid, then the server SHOULD proceed as if the client did not have a \
          validated address, including potentially sending a Retry packet.",
     ),
 );
@@ -125,15 +125,13 @@ fn spoil(token: &mut [u8]) {
 /// A token for later from the server.
 fn given(script: &mut Script<'_>) -> Step<Vec<u8>> {
     script.connect()?;
-    let token_in = |frame: Frame<'_>| match frame {
-        Frame::NewToken(token) => Some(token.0.to_vec()),
-        _ => None,
+    let token_in = |frame: Frame<'_>| {
+        if let Frame::NewToken(token) = frame { Some(token.0.to_vec()) } else { None }
     };
     script.wait_until(Duration::from_secs(1), |peer| {
         peer.packets().any(|packet| packet.has(|frame| token_in(frame).is_some()))
     })?;
-    let token =
-        script.peer()?.packets().flat_map(|packet| packet.frames().find_map(token_in)).next();
+    let token = script.peer()?.packets().find_map(|packet| packet.frames().find_map(token_in));
     token.ok_or(Obstacle::Lacks("NEW_TOKEN"))
 }
 
@@ -198,7 +196,7 @@ fn elsewhere(script: &mut Script<'_>) -> Step {
 
 fn late(script: &mut Script<'_>) -> Step {
     let (token, to) = asked(script)?;
-    script.pause(Duration::from_secs(60));
+    script.pause(Duration::from_mins(1));
     again(script, 0, token, to)
 }
 

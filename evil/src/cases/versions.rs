@@ -71,7 +71,7 @@ pub(super) const CASES: &[Case] = &[
         "versions/information about another than is used",
         INFORMATION,
         Parameters(|b| {
-            b.parameters.set(id::VERSION_INFORMATION, &versions(&[0x1a2a_3a4a, 1, 0x1a2a_3a4a]))
+            b.parameters.set(id::VERSION_INFORMATION, &versions(&[0x1a2a_3a4a, 1, 0x1a2a_3a4a]));
         }),
         VERSION_ERROR,
     ),
@@ -121,7 +121,7 @@ pub(super) const CASES: &[Case] = &[
         "versions/information about another than is used, to a client",
         INFORMATION,
         Parameters(|b| {
-            b.parameters.set(id::VERSION_INFORMATION, &versions(&[VERSION_2, VERSION_2]))
+            b.parameters.set(id::VERSION_INFORMATION, &versions(&[VERSION_2, VERSION_2]));
         }),
         VERSION_ERROR,
     ),

@@ -221,3 +221,6 @@ fn describe(close: &SeenClose) -> String {
         None => format!("application close 0x{:x}: {}", close.code, close.reason),
     }
 }
+
+#[cfg(test)]
+mod tests;

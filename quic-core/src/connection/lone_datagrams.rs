@@ -14,6 +14,10 @@ use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::frame::FrameType;
 use crate::wire::{Full, SpaceId, Writer};
 
+/// Probe timeouts in a row, nothing acknowledged, after which an interface that refuses the smallest
+/// datagrams is believed: systems also refuse what they would carry a moment later.
+const BELIEVED_AFTER: u32 = 3;
+
 impl Connection {
     /// A datagram that finds out whether the path carries its length (RFC 9000 §14.4).
     pub(super) fn transmit_mtu_probe(
@@ -86,7 +90,8 @@ impl Connection {
         path.on_size_refused(size);
         // What went another way says nothing of this one.
         let is_of_active = self.space(space).sent.newest_path().is_none_or(|it| it == generation);
-        if length <= MINIMUM_DATAGRAM && is_of_active {
+        let is_believed = self.recovery.pto_count() >= BELIEVED_AFTER;
+        if length <= MINIMUM_DATAGRAM && is_of_active && is_believed {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
             //# If a QUIC endpoint determines that the PMTU between any pair of local
             //# and remote IP addresses cannot support the smallest allowed maximum

@@ -1,4 +1,5 @@
 //! The congestion controllers, the pacer and the sampler of rates, at any numbers.
+#![expect(clippy::excessive_nesting, reason = "test code")]
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Two ends that write, read, reset and stop, and packets between them that are late, lost or
 //! come all the same (RFC 9000 §2 to §4).
+#![expect(clippy::excessive_nesting, reason = "test code")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! Loss detection, against a list of all that was sent (RFC 9002 §6.1, Appendix A).
+#![expect(clippy::excessive_nesting, clippy::wildcard_enum_match_arm, reason = "test code")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The timers of loss detection at any times there are (RFC 9002 §6.2).
+#![expect(clippy::struct_excessive_bools, reason = "independent facts")]
 
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! before 1.0. Keys for what is built here come from rustls or from
 //! [`SessionFactory::initial_keys`](crate::crypto::SessionFactory::initial_keys); protection is put
 //! on and taken off by [`crypto::packet_protection`](crate::crypto).
+#![cfg_attr(feature = "arbitrary", doc = include_str!("arbitrary/example.md"))]
 
 #[cfg(feature = "arbitrary")]
 mod arbitrary;

@@ -110,8 +110,9 @@ impl Trace {
     pub(super) fn note_fate(&mut self, at: Instant, number: u64, fate: Fate) {
         self.stir(at, &[1000 + fate as u64]);
         // From the end, since others may have taken away what is old.
-        let back = usize::try_from(self.kept - number).unwrap_or(usize::MAX);
-        let place = self.sent.len().checked_sub(back.saturating_add(1)).filter(|_| number > 0);
+        let back = self.kept.checked_sub(number).filter(|_| number > 0);
+        let back = back.and_then(|back| usize::try_from(back).ok());
+        let place = back.and_then(|back| self.sent.len().checked_sub(back.saturating_add(1)));
         if let Some(sent) = place.and_then(|place| self.sent.get_mut(place)) {
             sent.fate = fate;
         }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use quic_core::crypto::{SeededRandom, TlsClientConfig, TlsServerConfig};
 use quic_core::wire::Side;
 use quic_core::{
-    AddressValidation, ClientConfig, Connect, ConnectionHandle, Direction, Event, Instant, Keyring,
-    Multiplexer as _, PacketHandlerManager as _, PacketHandlerMap, PathAddresses, ReadError,
-    ReadOutcome, ServerConfig, SocketId, SocketMultiplexer, StreamEvent, StreamId, TransmitBuffer,
-    TransportConfig, UdpDatagram, WriteError,
+    AcceptError, AddressValidation, ClientConfig, Connect, Connection, ConnectionHandle, Direction,
+    Event, Instant, Keyring, Multiplexer as _, PacketHandlerManager as _, PacketHandlerMap,
+    PathAddresses, ReadError, ReadOutcome, ServerConfig, SocketId, SocketMultiplexer, StreamEvent,
+    StreamId, TransmitBuffer, TransportConfig, UdpDatagram, WriteError,
 };
 use quic_evil::{Case, Needs, Network, Role, client_tls, server_tls};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -36,22 +36,22 @@ pub(crate) struct Target {
     endpoint: Endpoint,
     socket: SocketId,
     now: Instant,
-    to_target: Flight,
-    to_us: Flight,
+    outgoing: Flight,
+    incoming: Flight,
     streams: Vec<(ConnectionHandle, StreamId)>,
 }
 
-struct Identity {
+struct Certified {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
 /// One for all cases: making it takes longer than most of them.
-fn identity() -> &'static Identity {
-    static IDENTITY: OnceLock<Identity> = OnceLock::new();
+fn identity() -> &'static Certified {
+    static IDENTITY: OnceLock<Certified> = OnceLock::new();
     IDENTITY.get_or_init(|| {
         let made = rcgen::generate_simple_self_signed(vec![String::from("localhost")]).unwrap();
-        Identity {
+        Certified {
             certificate: made.cert.der().clone(),
             key: PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()),
         }
@@ -76,8 +76,8 @@ impl Target {
         let socket = endpoint.add_socket(TARGET, Arc::default()).unwrap();
         // Not at the epoch, so that earlier times exist.
         let now = Instant::EPOCH + Duration::from_secs(1000);
-        let (to_target, to_us) = Default::default();
-        let mut target = Self { endpoint, socket, now, to_target, to_us, streams: Vec::new() };
+        let (outgoing, incoming) = Default::default();
+        let mut target = Self { endpoint, socket, now, outgoing, incoming, streams: Vec::new() };
         match case.target {
             Side::Server => target.listen(case.needs),
             Side::Client => target.connect(),
@@ -111,8 +111,8 @@ impl Target {
 
     /// All that follows from the time and what came.
     fn work(&mut self) {
-        while self.to_target.front().is_some_and(|(at, ..)| *at <= self.now) {
-            let Some((_, socket, mut datagram)) = self.to_target.pop_front() else { return };
+        while self.outgoing.front().is_some_and(|(at, ..)| *at <= self.now) {
+            let Some((_, socket, mut datagram)) = self.outgoing.pop_front() else { return };
             let remote = our_address(socket);
             let path = PathAddresses { socket: self.socket, local_ip: None, remote };
             self.endpoint.handle_datagram(self.now, UdpDatagram::new(path, &mut datagram));
@@ -132,17 +132,12 @@ impl Target {
             let now = self.now;
             let Some(manager) = self.endpoint.manager(self.socket) else { return };
             match event {
-                Event::Incoming => manager.accept(now, handle, None).unwrap(),
+                Event::Incoming => {
+                    // What is no good attempt is closed there and then.
+                    let _: Result<(), AcceptError> = manager.accept(now, handle, None);
+                }
                 Event::Connected => {
-                    manager.with_connection(now, handle, |connection| {
-                        if connection.side() == Side::Client
-                            && let Ok(id) = connection.open_stream(Direction::Bidirectional)
-                        {
-                            let mut stream = connection.send_stream(id);
-                            let _: Result<usize, WriteError> = stream.write(b"GET /\r\n");
-                            let _: Result<(), WriteError> = stream.finish();
-                        }
-                    });
+                    manager.with_connection(now, handle, ask);
                 }
                 Event::Stream(StreamEvent::Opened(direction)) => {
                     let accepted = manager.with_connection(now, handle, |connection| {
@@ -173,7 +168,7 @@ impl Target {
             }
             if id.direction() == Direction::Bidirectional {
                 let _: Result<usize, WriteError> =
-                    connection.send_stream(id).write(&[0x61; ANSWER]);
+                    connection.send_stream(id).write(&vec![0x61; ANSWER]);
                 let _: Result<(), WriteError> = connection.send_stream(id).finish();
             }
             false
@@ -190,9 +185,20 @@ impl Target {
             let to = usize::from(sent.path.remote.port().wrapping_sub(FIRST_PORT));
             let bytes = memory.get(..sent.length).unwrap();
             for segment in bytes.chunks(sent.segment_length.unwrap_or(sent.length).max(1)) {
-                self.to_us.push_back((self.now + LATENCY, to, segment.to_vec()));
+                self.incoming.push_back((self.now + LATENCY, to, segment.to_vec()));
             }
         }
+    }
+}
+
+/// A client's request.
+fn ask(connection: &mut Connection) {
+    if connection.side() == Side::Client
+        && let Ok(id) = connection.open_stream(Direction::Bidirectional)
+    {
+        let mut stream = connection.send_stream(id);
+        let _: Result<usize, WriteError> = stream.write(b"GET /\r\n");
+        let _: Result<(), WriteError> = stream.finish();
     }
 }
 
@@ -207,18 +213,18 @@ impl Network for Target {
     }
 
     fn send(&mut self, socket: usize, datagram: &[u8]) {
-        self.to_target.push_back((self.now + LATENCY, socket, datagram.to_vec()));
+        self.outgoing.push_back((self.now + LATENCY, socket, datagram.to_vec()));
     }
 
     fn receive(&mut self, wait: Duration) -> Option<(usize, Vec<u8>)> {
         let deadline = self.now + wait;
         loop {
-            if self.to_us.front().is_some_and(|(at, ..)| *at <= self.now) {
-                return self.to_us.pop_front().map(|(_, socket, datagram)| (socket, datagram));
+            if self.incoming.front().is_some_and(|(at, ..)| *at <= self.now) {
+                return self.incoming.pop_front().map(|(_, socket, datagram)| (socket, datagram));
             }
             let next = [
-                self.to_us.front().map(|(at, ..)| *at),
-                self.to_target.front().map(|(at, ..)| *at),
+                self.incoming.front().map(|(at, ..)| *at),
+                self.outgoing.front().map(|(at, ..)| *at),
                 self.endpoint.poll_timeout(),
             ];
             let next = next.into_iter().flatten().min().filter(|next| *next <= deadline);

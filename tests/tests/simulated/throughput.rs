@@ -136,8 +136,8 @@ fn loss_makes_the_window_smaller() {
     pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
     let before = pair.client.with(client, |c| c.statistics());
     pair.to_server().loss = 0.1;
-    let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 100_000]);
-    pair.wait("sent", seconds(5), |pair| pair.server.is_finished(server, id));
+    let id = pair.client.send_all(client, Direction::Unidirectional, vec![1; 500_000]);
+    pair.wait("sent", seconds(20), |pair| pair.server.is_finished(server, id));
     let after = pair.client.with(client, |c| c.statistics());
     assert!(after.packets_lost > 0 && after.congestion_events > before.congestion_events);
     assert!(after.congestion_window < before.congestion_window);
