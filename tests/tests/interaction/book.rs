@@ -140,7 +140,7 @@ impl Log {
         for frame in packet.payload.frames() {
             self.closing.on_sent(&frame);
             self.acknowledgments.i3_acknowledges_only_what_arrived(space, &frame)?;
-            self.acknowledgments.i10_acknowledges_at_most_64_ranges(&frame)?;
+            Acknowledgments::i10_acknowledges_at_most_64_ranges(&frame)?;
             self.acknowledgments.i29_ecn_counts_never_shrink(space, &frame)?;
             self.credit.i6_limits_never_shrink(&frame)?;
             self.credit.i7_final_sizes_never_change(&frame)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use quic_core::{
     Connection, ConnectionError, ConnectionHandle, ConnectionId, Direction, Instant, ReadError,
-    ReadOutcome, ResetAtError, Side, StreamId, VarInt, WriteError,
+    ReadOutcome, Side, StreamId, VarInt, WriteError,
 };
 
 /// One end of a connection, as its application sees it.
@@ -181,9 +181,8 @@ impl Conn {
     pub(super) fn reset_at(&mut self, connection: &mut Connection, id: StreamId, size: u64) {
         let Some(sent) = self.sends.get_mut(&id) else { return };
         let code = 200 + sent.resets.len() as u64;
-        match connection.send_stream(id).reset_at(var_int(code), size) {
-            Ok(()) => sent.resets.push((code, size.min(sent.written))),
-            Err(ResetAtError::Closed | _) => {}
+        if connection.send_stream(id).reset_at(var_int(code), size).is_ok() {
+            sent.resets.push((code, size.min(sent.written)));
         }
     }
 

@@ -18,7 +18,7 @@ use super::endings::is_explained;
 use super::invariants::{i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200};
 use super::model::{Conn, i4_what_came_was_sent};
 use super::operations::{Answer, Limits, Operation};
-use super::world::{Link, Manners, Parcel, SERVER, World, address_of};
+use super::world::{BATCHES_AT_ONCE, Link, Manners, Parcel, SERVER, World, address_of};
 
 /// Timeouts of patient cases: longer than all that operations can take.
 pub(super) const LONG: Duration = Duration::from_hours(1000);
@@ -416,13 +416,13 @@ impl Run {
     }
 
     /// What no copy of a datagram may change for who could read it when it came first.
-    fn positions(&mut self, readers: &[usize]) -> Vec<Option<(bool, u64, u64, u64, u64)>> {
+    fn positions(&mut self, readers: &[usize]) -> Vec<Option<(bool, [u64; 4])>> {
         let position = |index: &usize| {
             self.act(*index, |_, connection| {
                 let told = connection.statistics();
                 let remote = u64::from(connection.path().remote.port());
                 let (flight, window) = (told.bytes_in_flight, told.congestion_window);
-                (connection.is_over(), told.packets_received, flight, window, remote)
+                (connection.is_over(), [told.packets_received, flight, window, remote])
             })
         };
         readers.iter().map(position).collect()
@@ -438,15 +438,7 @@ impl Run {
             if next.is_none() {
                 return;
             }
-            for end in 0..self.world.ends.len() {
-                for turn in 0.. {
-                    if !self.world.is_due(end) {
-                        break;
-                    }
-                    self.world.handle_timeout(end, turn);
-                    self.settle_end(end);
-                }
-            }
+            self.handle_timeouts();
             while let Some(parcel) = self.next_parcel() {
                 self.world.hand_over(&parcel);
                 self.judge_moves().unwrap_or_else(|violation| panic!("{violation}"));
@@ -461,6 +453,17 @@ impl Run {
         }
     }
 
+    fn handle_timeouts(&mut self) {
+        for end in 0..self.world.ends.len() {
+            let mut turn = 0;
+            while self.world.is_due(end) {
+                self.world.handle_timeout(end, turn);
+                self.settle_end(end);
+                turn += 1;
+            }
+        }
+    }
+
     fn next_parcel(&mut self) -> Option<Parcel> {
         if self.limits.trains { self.world.next_train() } else { self.world.next_arrival() }
     }
@@ -472,7 +475,7 @@ impl Run {
 
     fn settle_end(&mut self, end: usize) {
         for batch in 0.. {
-            self.world.count(batch);
+            assert!(batch < BATCHES_AT_ONCE, "I15: polled without end");
             let mut any = false;
             while let Some((handle, event)) = self.world.poll_event(end) {
                 any = true;

@@ -24,7 +24,7 @@ const REMEMBERED: usize = 64;
 /// Timeouts that an end may have without time passing.
 const TIMEOUTS_AT_ONCE: u32 = 4;
 /// Batches that an end may send without time passing.
-const BATCHES_AT_ONCE: u32 = 20_000;
+pub(super) const BATCHES_AT_ONCE: u32 = 20_000;
 /// Bytes that a batch may have.
 const BATCH: usize = 64 * 1024;
 /// When cases start; what lies before it exists, too.
@@ -262,11 +262,9 @@ impl World {
                 return;
             }
         }
-        let mut at = (leaves + link.delay + Duration::from_nanos(jitter)).max(link.last_arrival);
-        link.last_arrival = at;
-        if late {
-            at = at + Duration::from_nanos(held);
-        }
+        let in_order = (leaves + link.delay + Duration::from_nanos(jitter)).max(link.last_arrival);
+        link.last_arrival = in_order;
+        let at = if late { in_order + Duration::from_nanos(held) } else { in_order };
         if twice {
             self.post(at + Duration::from_nanos(held / 2), parcel.clone());
         }
@@ -369,7 +367,7 @@ impl World {
         self.delivered.push_back((parcel, readers));
     }
 
-    /// Does what is due at an end, with `settle` after each timeout.
+    /// Whether a timer of an end is due.
     pub(super) fn is_due(&self, end: usize) -> bool {
         let now = self.clock(end);
         self.ends[end].sockets.poll_timeout().is_some_and(|at| at <= now)
@@ -379,11 +377,6 @@ impl World {
         assert!(turn < TIMEOUTS_AT_ONCE, "I16: end {end} is due after {turn} timeouts");
         let now = self.clock(end);
         self.ends[end].sockets.handle_timeout(now);
-    }
-
-    /// A batch more was sent or handled without time passing.
-    pub(super) fn count(&self, batches: u32) {
-        assert!(batches < BATCHES_AT_ONCE, "I15: polled without end");
     }
 
     /// Checks an end that was polled until there was nothing.

@@ -34,11 +34,10 @@ impl Backoff {
         &mut self,
         pto_count: u32,
     ) -> Result<(), String> {
-        match std::mem::take(&mut self.was_acked) {
-            true if pto_count > 0 => {
-                Err(format!("I21: {pto_count} probe timeouts in a row after an acknowledgment"))
-            }
-            _ => Ok(()),
+        if std::mem::take(&mut self.was_acked) && pto_count > 0 {
+            Err(format!("I21: {pto_count} probe timeouts in a row after an acknowledgment"))
+        } else {
+            Ok(())
         }
     }
 }
