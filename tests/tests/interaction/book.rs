@@ -9,7 +9,7 @@ use quic_core::{
     Recorder, SharedRecorder, Side, Subject,
 };
 
-use super::invariants::{Acknowledgments, Closing, Credit, Numbers, Sources};
+use super::invariants::{Acknowledgments, Backoff, Closing, Credit, Numbers, Sources};
 
 /// The logs of all connections. Clones are the same book.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +39,7 @@ pub(super) struct Log {
     pub(super) acknowledgments: Acknowledgments,
     pub(super) credit: Credit,
     pub(super) closing: Closing,
+    pub(super) backoff: Backoff,
     pub(super) sources: Sources,
 }
 
@@ -65,6 +66,7 @@ impl Recorder for Book {
             acknowledgments: Acknowledgments::default(),
             credit: Credit::default(),
             closing: Closing::default(),
+            backoff: Backoff::default(),
             sources: Sources::default(),
         });
         Some(Box::new(Writer { book: self.clone(), index }))
@@ -103,6 +105,21 @@ impl ConnectionRecorder for Writer {
                 log.on_received(packet, pages.source);
                 Ok(())
             }
+            Record::PacketAcked { packet_type, number } => {
+                log.backoff.on_acked(space(*packet_type), *number);
+                Ok(())
+            }
+            Record::TimerExpired { .. } => {
+                log.backoff.on_timeout();
+                Ok(())
+            }
+            Record::PacketLost(lost) => {
+                log.backoff.on_lost(space(lost.packet_type), lost.number);
+                Ok(())
+            }
+            Record::MetricsUpdated { new, .. } => {
+                log.backoff.i21_acknowledgments_end_the_backoff(new.pto_count)
+            }
             Record::Closed { .. } => {
                 log.closing.on_closed();
                 Ok(())
@@ -121,8 +138,9 @@ impl Log {
         let (space, number) = (space(packet.header.packet_type), packet.header.number);
         self.numbers.i2_no_packet_number_is_used_twice(space, number)?;
         for frame in packet.payload.frames() {
+            self.closing.on_sent(&frame);
             self.acknowledgments.i3_acknowledges_only_what_arrived(space, &frame)?;
-            self.acknowledgments.i10_acknowledges_at_most_64_ranges(&frame)?;
+            Acknowledgments::i10_acknowledges_at_most_64_ranges(&frame)?;
             self.acknowledgments.i29_ecn_counts_never_shrink(space, &frame)?;
             self.credit.i6_limits_never_shrink(&frame)?;
             self.credit.i7_final_sizes_never_change(&frame)?;

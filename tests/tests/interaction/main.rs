@@ -6,8 +6,9 @@
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
+    clippy::struct_excessive_bools,
     clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
     reason = "a test that finds something else has failed"
 )]
 
@@ -30,7 +31,7 @@ use self::operations::{Case, cases};
 use self::run::Run;
 
 /// Cases that are played if nobody says how many.
-const CASES: u64 = 256;
+const CASES: u64 = 1024;
 
 thread_local! {
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
@@ -68,13 +69,31 @@ fn try_to_play(case: &Case) -> Result<u64, String> {
 /// I35: the same case is played the same.
 fn judge(case: &Case) -> Result<(), TestCaseError> {
     let digest = try_to_play(case).map_err(TestCaseError::fail)?;
-    if case.limits.seed % 8 == 0 {
+    if case.limits.seed.is_multiple_of(8) {
         let again = try_to_play(case).map_err(TestCaseError::fail)?;
         if digest != again {
             return Err(TestCaseError::fail("I35: played again, it is another run"));
         }
     }
     Ok(())
+}
+
+/// Leaves out whatever a failing case does without.
+fn shorten(mut case: Case) -> (Case, String) {
+    let mut why = String::new();
+    loop {
+        let length = case.operations.len();
+        for index in (0..length).rev() {
+            let mut shorter = case.clone();
+            shorter.operations.remove(index);
+            if let Err(TestCaseError::Fail(reason)) = judge(&shorter) {
+                (case, why) = (shorter, reason.to_string());
+            }
+        }
+        if case.operations.len() == length {
+            return (case, why);
+        }
+    }
 }
 
 fn play_seed(seed: u64) {
@@ -86,11 +105,15 @@ fn play_seed(seed: u64) {
     let mut runner = TestRunner::new_with_rng(config, random);
     match runner.run(&cases(), |case| judge(&case)) {
         Ok(()) => {}
-        Err(TestError::Fail(why, case)) => panic!(
-            "{why}\n{case:?}\n{} operations; to play this again: \
-             QUIC_SEED={seed} cargo test -p tests --test interaction random",
-            case.operations.len(),
-        ),
+        Err(TestError::Fail(first, case)) => {
+            let (case, why) = shorten(case);
+            panic!(
+                "{}\n{case:?}\n{} operations; to play this again: \
+                 QUIC_SEED={seed} cargo test -p tests --test interaction random",
+                if why.is_empty() { first.to_string() } else { why },
+                case.operations.len(),
+            )
+        }
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
 }

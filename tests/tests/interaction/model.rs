@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use quic_core::{
     Connection, ConnectionError, ConnectionHandle, ConnectionId, Direction, Instant, ReadError,
-    ReadOutcome, ResetAtError, Side, StreamId, VarInt, WriteError,
+    ReadOutcome, Side, StreamId, VarInt, WriteError,
 };
 
 /// One end of a connection, as its application sees it.
@@ -30,6 +30,9 @@ pub(super) struct Conn {
     pub(super) path_failed: bool,
     /// It moved during the handshake, which need not succeed therefore.
     pub(super) disturbed: bool,
+    /// Its client moved on purpose. If no path proves to work in time, that is the end of it
+    /// (RFC 9000 §9.3.2).
+    pub(super) migrated: bool,
     pub(super) sends: BTreeMap<StreamId, Sent>,
     pub(super) receives: BTreeMap<StreamId, Received>,
     pub(super) datagrams: BTreeSet<u64>,
@@ -38,7 +41,11 @@ pub(super) struct Conn {
 /// What was sent on a stream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sent {
+    /// What the application wants to write, and has written.
+    pub(super) wanted: u64,
     pub(super) written: u64,
+    /// It wants to finish the stream once all is written, and has.
+    pub(super) wants_end: bool,
     pub(super) finished: bool,
     /// Codes that it was reset with, and up to where it is delivered nevertheless.
     pub(super) resets: Vec<(u64, u64)>,
@@ -65,6 +72,11 @@ impl Sent {
     pub(super) fn is_open(&self) -> bool {
         !self.finished && !self.stopped && self.resets.is_empty()
     }
+
+    /// Whether nothing is left to be written.
+    fn is_done(&self) -> bool {
+        !self.is_open() || (self.written == self.wanted && !self.wants_end)
+    }
 }
 
 impl Conn {
@@ -75,7 +87,13 @@ impl Conn {
 
     /// One of the streams that are not at their end.
     pub(super) fn writable(&self, which: u8) -> Option<StreamId> {
-        nth(self.sends.iter().filter(|(_, sent)| sent.is_open()).map(|(id, _)| *id), which)
+        nth(
+            self.sends
+                .iter()
+                .filter(|(_, sent)| sent.is_open() && !sent.wants_end)
+                .map(|(id, _)| *id),
+            which,
+        )
     }
 
     pub(super) fn sending(&self, which: u8) -> Option<StreamId> {
@@ -110,27 +128,45 @@ impl Conn {
         }
     }
 
-    pub(super) fn write(&mut self, connection: &mut Connection, id: StreamId, length: usize) {
-        let Some(sent) = self.sends.get_mut(&id) else { return };
-        let bytes = content(&self.id, self.side, id, sent.written, length);
-        match connection.send_stream(id).write(&bytes) {
-            Ok(taken) => sent.written += taken as u64,
-            Err(WriteError::Closed) => assert!(
-                self.closed.is_some() || !sent.is_open(),
-                "I4: {id:?} of {:?} is closed for writing, but is {sent:?}",
-                self.side,
-            ),
-            Err(WriteError::Stopped(_)) => sent.stopped = true,
-            Err(_) => {}
+    /// Writes more, now and as it is permitted.
+    pub(super) fn write(&mut self, connection: &mut Connection, id: StreamId, length: u64) {
+        if let Some(sent) = self.sends.get_mut(&id) {
+            sent.wanted += length;
         }
+        self.go_on(connection, id);
     }
 
+    /// Finishes the stream, once all is written.
     pub(super) fn finish(&mut self, connection: &mut Connection, id: StreamId) {
+        if let Some(sent) = self.sends.get_mut(&id) {
+            sent.wants_end = true;
+        }
+        self.go_on(connection, id);
+    }
+
+    /// Writes what is still to be written.
+    pub(super) fn go_on(&mut self, connection: &mut Connection, id: StreamId) {
         let Some(sent) = self.sends.get_mut(&id) else { return };
-        match connection.send_stream(id).finish() {
-            Ok(()) => sent.finished = true,
-            Err(WriteError::Stopped(_)) => sent.stopped = true,
-            Err(_) => {}
+        let mut stream = connection.send_stream(id);
+        while sent.is_open() && sent.written < sent.wanted {
+            let length = (sent.wanted - sent.written) as usize;
+            let bytes = content(&self.id, self.side, id, sent.written, length);
+            match stream.write(&bytes) {
+                Ok(taken) => sent.written += taken as u64,
+                Err(WriteError::Stopped(_)) => sent.stopped = true,
+                Err(WriteError::Closed) => {
+                    assert!(self.closed.is_some(), "I4: {id:?} is closed for writing: {sent:?}");
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+        if sent.is_open() && sent.wants_end {
+            match stream.finish() {
+                Ok(()) => sent.finished = true,
+                Err(WriteError::Stopped(_)) => sent.stopped = true,
+                Err(_) => {}
+            }
         }
     }
 
@@ -145,9 +181,8 @@ impl Conn {
     pub(super) fn reset_at(&mut self, connection: &mut Connection, id: StreamId, size: u64) {
         let Some(sent) = self.sends.get_mut(&id) else { return };
         let code = 200 + sent.resets.len() as u64;
-        match connection.send_stream(id).reset_at(var_int(code), size) {
-            Ok(()) => sent.resets.push((code, size.min(sent.written))),
-            Err(ResetAtError::Closed | _) => {}
+        if connection.send_stream(id).reset_at(var_int(code), size).is_ok() {
+            sent.resets.push((code, size.min(sent.written)));
         }
     }
 
@@ -224,7 +259,7 @@ pub(super) fn i21_what_was_sent_came(
     let has_come = match end {
         Some(Ending::Stopped | Ending::Reset(_)) => true,
         Some(Ending::Finished) => read == sent.written,
-        None if sent.is_open() => read == sent.written,
+        None if sent.is_open() => sent.is_done() && read == sent.written,
         // What was reset before it was accepted need not be offered to the application.
         None => received.is_none() && sent.resets.iter().any(|(_, size)| *size == 0),
     };

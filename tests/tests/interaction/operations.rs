@@ -85,6 +85,10 @@ pub(super) enum Operation {
     AddSocket {
         client: u8,
     },
+    /// The last socket that was added goes, and with it every path over it.
+    RemoveSocket {
+        client: u8,
+    },
     /// The NAT before a client's socket gives it another port, or another address.
     Rebind {
         client: u8,
@@ -181,6 +185,8 @@ pub(super) enum Answer {
     Retry,
     Refuse,
     Ignore,
+    /// It listens no more.
+    Deaf,
 }
 
 /// What a case starts from.
@@ -211,6 +217,8 @@ pub(super) struct Limits {
     pub(super) ids: [u8; 2],
     pub(super) segments: u8,
     pub(super) reports_local_ip: bool,
+    /// Neighbours of a kind are handed over as a train.
+    pub(super) trains: bool,
 }
 
 /// A case: where it starts, and what happens.
@@ -243,6 +251,7 @@ impl Limits {
         ids: [8, 8],
         segments: 10,
         reports_local_ip: true,
+        trains: true,
     };
 }
 
@@ -255,12 +264,12 @@ fn limits() -> impl Strategy<Value = Limits> {
     );
     let ways = (0_u8..3, 1200_u16..1500, 0_u32..1_000_000, 1_u8..20);
     let ids = [prop_oneof![Just(0_u8), 4_u8..=20].boxed(), (4_u8..=20).boxed()];
-    let choices = prop::array::uniform11(any::<bool>());
+    let choices = prop::array::uniform12(any::<bool>());
     (sizes, ways, ids, choices).prop_map(|(sizes, ways, ids, choices)| {
         let (seed, clients, streams, windows) = sizes;
         let (controller, mtu, receive_budget, segments) = ways;
         let [datagrams, pacing, ecn, ack_frequency, impatient, version_2, rest @ ..] = choices;
-        let [validate, early_data, resend, eager, reports_local_ip] = rest;
+        let [validate, early_data, resend, eager, reports_local_ip, trains] = rest;
         Limits {
             seed,
             clients,
@@ -282,6 +291,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             ids,
             segments,
             reports_local_ip,
+            trains,
         }
     })
 }
@@ -292,7 +302,7 @@ fn on_streams() -> impl Strategy<Value = Operation> {
     let one = || (0_u8..8, 0_u8..16);
     prop_oneof![
         4 => (0_u8..8, any::<bool>()).prop_map(|(connection, both)| Open { connection, both }),
-        8 => (one(), 0_u16..20_000)
+        12 => (one(), 0_u16..20_000)
             .prop_map(|((connection, stream), bytes)| Write { connection, stream, bytes }),
         4 => one().prop_map(|(connection, stream)| Finish { connection, stream }),
         2 => one().prop_map(|(connection, stream)| Reset { connection, stream }),
@@ -313,7 +323,14 @@ fn on_streams() -> impl Strategy<Value = Operation> {
 /// What applications do with connections.
 fn on_connections() -> impl Strategy<Value = Operation> {
     use Operation::*;
-    let answers = [Answer::Accept, Answer::Accept, Answer::Retry, Answer::Refuse, Answer::Ignore];
+    let answers = [
+        Answer::Accept,
+        Answer::Accept,
+        Answer::Retry,
+        Answer::Refuse,
+        Answer::Ignore,
+        Answer::Deaf,
+    ];
     prop_oneof![
         5 => (0_u8..2).prop_map(|client| Connect { client }),
         3 => (0_u8..8, 0_u16..1400)
@@ -321,11 +338,14 @@ fn on_connections() -> impl Strategy<Value = Operation> {
         1 => (0_u8..8).prop_map(|connection| ReceiveDatagrams { connection }),
         2 => (0_u8..8).prop_map(|connection| Ping { connection }),
         3 => (0_u8..8).prop_map(|connection| UpdateKeys { connection }),
-        1 => (0_u8..8).prop_map(|connection| Close { connection }),
+        1 => prop::option::weighted(0.3, 0_u8..8).prop_map(|connection| {
+            connection.map_or(Ping { connection: 0 }, |connection| Close { connection })
+        }),
         2 => (0_u8..8, 0_u8..4)
             .prop_map(|(connection, socket)| Migrate { connection, socket }),
         2 => (0_u8..8, 0_u8..4).prop_map(|(connection, socket)| Probe { connection, socket }),
-        1 => (0_u8..2).prop_map(|client| AddSocket { client }),
+        2 => (0_u8..2).prop_map(|client| AddSocket { client }),
+        1 => (0_u8..2).prop_map(|client| RemoveSocket { client }),
         1 => prop::sample::select(answers.to_vec()).prop_map(Respond),
         1 => Just(ForgetSessions),
     ]
@@ -360,9 +380,10 @@ fn on_links() -> impl Strategy<Value = Operation> {
 fn on_time() -> impl Strategy<Value = Operation> {
     use Operation::*;
     prop_oneof![
-        12 => (4_u8..24).prop_map(|exponent| Advance { exponent }),
+        20 => (4_u8..24).prop_map(|exponent| Advance { exponent }),
         1 => (24_u8..28).prop_map(|exponent| Advance { exponent }),
-        1 => (0_u8..3, 0_u16..8000).prop_map(|(end, seconds)| JumpForward { end, seconds }),
+        1 => (0_u8..3, prop_oneof![0_u16..10, 0_u16..8000])
+            .prop_map(|(end, seconds)| JumpForward { end, seconds }),
         1 => (0_u8..3, 0_u16..2000).prop_map(|(end, millis)| JumpBack { end, millis }),
         1 => (0_u8..3, 0_u8..50).prop_map(|(end, millis)| GoBack { end, millis }),
         1 => Just(Restart),
@@ -373,14 +394,18 @@ fn on_time() -> impl Strategy<Value = Operation> {
 pub(super) fn cases() -> impl Strategy<Value = Case> {
     let operation = prop_oneof![
         8 => on_streams().boxed(),
-        4 => on_connections().boxed(),
-        2 => on_links().boxed(),
+        3 => on_connections().boxed(),
+        3 => on_links().boxed(),
         4 => on_time().boxed(),
     ];
-    let operations = prop::collection::vec(operation, 1..60);
-    (limits(), operations).prop_map(|(limits, mut operations)| {
+    let operations = prop::collection::vec(operation, 1..150);
+    let start = prop::option::weighted(0.7, 14_u8..20);
+    (limits(), start, operations).prop_map(|(limits, start, mut operations)| {
         // Without a connection, most operations do nothing.
         operations.insert(0, Operation::Connect { client: 0 });
+        if let Some(exponent) = start {
+            operations.insert(1, Operation::Advance { exponent });
+        }
         Case { limits, operations }
     })
 }

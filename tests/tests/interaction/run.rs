@@ -18,7 +18,7 @@ use super::endings::is_explained;
 use super::invariants::{i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200};
 use super::model::{Conn, i4_what_came_was_sent};
 use super::operations::{Answer, Limits, Operation};
-use super::world::{Link, Manners, SERVER, World, address_of};
+use super::world::{BATCHES_AT_ONCE, Link, Manners, Parcel, SERVER, World, address_of};
 
 /// Timeouts of patient cases: longer than all that operations can take.
 pub(super) const LONG: Duration = Duration::from_hours(1000);
@@ -115,7 +115,7 @@ impl Run {
             }
             Write { connection, stream, bytes } => self.on(connection, |conn, connection| {
                 if let Some(id) = conn.writable(stream) {
-                    conn.write(connection, id, usize::from(bytes));
+                    conn.write(connection, id, bytes.into());
                 }
             }),
             Finish { connection, stream } => self.on(connection, |conn, connection| {
@@ -174,7 +174,9 @@ impl Run {
     }
 
     fn operate_on_connections(&mut self, operation: Operation) {
-        use Operation::{AddSocket, Close, Connect, Migrate, Probe, Rebind, SendDatagram};
+        use Operation::{
+            AddSocket, Close, Connect, Migrate, Probe, Rebind, RemoveSocket, SendDatagram,
+        };
         match operation {
             Connect { client } => self.connect(self.client(client)),
             SendDatagram { connection, bytes } => self.send_datagram(connection, bytes.into()),
@@ -193,6 +195,7 @@ impl Run {
                     self.world.ends[client].add_socket();
                 }
             }
+            RemoveSocket { client } => self.remove_socket(self.client(client)),
             Rebind { client, socket, address } => {
                 let client = self.client(client);
                 let ports = &mut self.world.ends[client].ports;
@@ -243,7 +246,7 @@ impl Run {
                     Duration::from_millis(millis.into());
             }
             Restart => self.restart(),
-            Operation::Respond(answer) => self.answer = answer,
+            Operation::Respond(answer) => self.respond(answer),
             ForgetSessions => self.forget_sessions(),
             Replay { which } => self.replay(which, None),
             Forge { which, bit } => self.replay(which, Some(bit.into())),
@@ -294,6 +297,13 @@ impl Run {
             connection.close(now, VarInt::from_u32(7), Bytes::from_static(b"enough"));
             conn.closed = Some(7);
         });
+        self.settle();
+        let conn = &self.connections[index];
+        let log = &self.world.book.pages().logs[conn.log];
+        if conn.connected && !conn.disturbed && !conn.forgotten {
+            let judgement = log.closing.i18_connection_close_leaves_at_once();
+            judgement.unwrap_or_else(|violation| panic!("{violation}"));
+        }
     }
 
     fn send_datagram(&mut self, which: u8, length: usize) {
@@ -331,7 +341,8 @@ impl Run {
         let ports = &self.world.ends[end].ports;
         let socket = ports[usize::from(socket) % ports.len()].id;
         let now = self.world.clock(end);
-        self.act(index, |_, connection| {
+        self.act(index, |conn, connection| {
+            conn.migrated = true;
             let remote = connection.path().remote;
             let path = PathAddresses { socket, local_ip: None, remote };
             // The time may not have come, or there may be no connection ID for it.
@@ -343,9 +354,35 @@ impl Run {
         });
     }
 
+    /// Lets the server answer attempts in another way from now on.
+    pub(super) fn respond(&mut self, answer: Answer) {
+        let config = self.setup.server_config();
+        let server = self.world.ends[SERVER].manager();
+        if answer == Answer::Deaf {
+            server.stop_listening();
+            self.refused = true;
+        } else if self.answer == Answer::Deaf {
+            server.listen(config);
+        }
+        self.answer = answer;
+    }
+
+    /// Removes a socket. Who uses it hears nothing any more.
+    fn remove_socket(&mut self, client: usize) {
+        let using: Vec<_> = (0..self.connections.len())
+            .map(|index| self.act(index, |_, connection| connection.path().socket))
+            .collect();
+        let Some(removed) = self.world.ends[client].remove_socket() else { return };
+        for (conn, socket) in self.connections.iter_mut().zip(using) {
+            conn.disturbed |= conn.end == client && socket == Some(removed);
+        }
+    }
+
     fn restart(&mut self) {
         self.world.restart_server();
-        self.world.ends[SERVER].manager().listen(self.setup.server_config());
+        if self.answer != Answer::Deaf {
+            self.world.ends[SERVER].manager().listen(self.setup.server_config());
+        }
         for conn in self.connections.iter_mut().filter(|conn| conn.end == SERVER) {
             conn.forgotten = true;
         }
@@ -357,6 +394,9 @@ impl Run {
 
     fn forget_sessions(&mut self) {
         self.setup.server_tls = Arc::new(tls(&self.limits));
+        if self.answer == Answer::Deaf {
+            return;
+        }
         self.world.ends[SERVER].manager().listen(self.setup.server_config());
     }
 
@@ -376,13 +416,13 @@ impl Run {
     }
 
     /// What no copy of a datagram may change for who could read it when it came first.
-    fn positions(&mut self, readers: &[usize]) -> Vec<Option<(bool, u64, u64, u64, u64)>> {
+    fn positions(&mut self, readers: &[usize]) -> Vec<Option<(bool, [u64; 4])>> {
         let position = |index: &usize| {
             self.act(*index, |_, connection| {
                 let told = connection.statistics();
                 let remote = u64::from(connection.path().remote.port());
                 let (flight, window) = (told.bytes_in_flight, told.congestion_window);
-                (connection.is_over(), told.packets_received, flight, window, remote)
+                (connection.is_over(), [told.packets_received, flight, window, remote])
             })
         };
         readers.iter().map(position).collect()
@@ -398,17 +438,10 @@ impl Run {
             if next.is_none() {
                 return;
             }
-            for end in 0..self.world.ends.len() {
-                for turn in 0.. {
-                    if !self.world.is_due(end) {
-                        break;
-                    }
-                    self.world.handle_timeout(end, turn);
-                    self.settle_end(end);
-                }
-            }
-            while let Some(parcel) = self.world.next_arrival() {
+            self.handle_timeouts();
+            while let Some(parcel) = self.next_parcel() {
                 self.world.hand_over(&parcel);
+                self.judge_moves().unwrap_or_else(|violation| panic!("{violation}"));
                 let readers = (0..self.connections.len()).filter(|index| {
                     let conn = &self.connections[*index];
                     conn.connected && conn.is_usable()
@@ -420,6 +453,21 @@ impl Run {
         }
     }
 
+    fn handle_timeouts(&mut self) {
+        for end in 0..self.world.ends.len() {
+            let mut turn = 0;
+            while self.world.is_due(end) {
+                self.world.handle_timeout(end, turn);
+                self.settle_end(end);
+                turn += 1;
+            }
+        }
+    }
+
+    fn next_parcel(&mut self) -> Option<Parcel> {
+        if self.limits.trains { self.world.next_train() } else { self.world.next_arrival() }
+    }
+
     /// Lets all ends do what they have to now.
     pub(super) fn settle(&mut self) {
         (0..self.world.ends.len()).for_each(|end| self.settle_end(end));
@@ -427,7 +475,7 @@ impl Run {
 
     fn settle_end(&mut self, end: usize) {
         for batch in 0.. {
-            self.world.count(batch);
+            assert!(batch < BATCHES_AT_ONCE, "I15: polled without end");
             let mut any = false;
             while let Some((handle, event)) = self.world.poll_event(end) {
                 any = true;
@@ -498,6 +546,7 @@ impl Run {
                 }
             }
             StreamEvent::Readable(id) if eager => while conn.read(connection, id, 64 * 1024) {},
+            StreamEvent::Writable(id) => conn.go_on(connection, id),
             StreamEvent::Finished(id) => {
                 let is_ended = conn.sends.get(&id).is_some_and(|sent| !sent.is_open());
                 assert!(is_ended, "I7: {id:?} is said to be finished");
@@ -512,7 +561,7 @@ impl Run {
         let proved = manager.incoming(handle).filter(|incoming| incoming.validated);
         let proved = proved.map(|incoming| incoming.path.remote);
         match self.answer {
-            Answer::Accept => {}
+            Answer::Accept | Answer::Deaf => {}
             Answer::Retry if manager.retry(now, handle) => return,
             Answer::Retry => {}
             Answer::Refuse => {
@@ -561,12 +610,23 @@ impl Run {
             i27_the_window_holds_two_packets(path)?;
             i30_the_mtu_is_at_least_1200(path)?;
         }
-        let conn = &mut self.connections[index];
-        let failed = std::mem::take(&mut conn.path_failed);
-        if let (Side::Server, true, Some(active)) = (conn.side, conn.connected, paths.first()) {
+        Ok(())
+    }
+
+    /// Where the server takes its peers to be, after each datagram.
+    fn judge_moves(&mut self) -> Result<(), String> {
+        for index in 0..self.connections.len() {
+            let conn = &self.connections[index];
+            if conn.side == Side::Client || !conn.connected || !conn.is_usable() {
+                continue;
+            }
+            let remote = self.act(index, |_, connection| connection.path().remote);
+            let Some(remote) = remote else { continue };
+            let conn = &mut self.connections[index];
+            let failed = std::mem::take(&mut conn.path_failed);
             let mut pages = self.world.book.pages();
             let sources = &mut pages.logs[conn.log].sources;
-            sources.i25_only_a_new_packet_moves_the_peer(active.addresses.remote, failed)?;
+            sources.i25_only_a_new_packet_moves_the_peer(remote, failed)?;
         }
         Ok(())
     }
@@ -675,6 +735,7 @@ impl Conn {
             forgotten: false,
             path_failed: false,
             disturbed: false,
+            migrated: false,
             sends: BTreeMap::new(),
             receives: BTreeMap::new(),
             datagrams: std::collections::BTreeSet::new(),

@@ -10,6 +10,7 @@ use quic_core::{
     ConnectionHandle, EcnCodepoint, EndpointConfig, Event, Instant, Multiplexer as _,
     PacketHandlerMap, PathAddresses, SocketId, SocketMultiplexer, TransmitBuffer, UdpDatagram,
 };
+use quic_qlog::Memory;
 use quic_tests::network::Random;
 
 use super::book::{Book, fold};
@@ -23,7 +24,7 @@ const REMEMBERED: usize = 64;
 /// Timeouts that an end may have without time passing.
 const TIMEOUTS_AT_ONCE: u32 = 4;
 /// Batches that an end may send without time passing.
-const BATCHES_AT_ONCE: u32 = 20_000;
+pub(super) const BATCHES_AT_ONCE: u32 = 20_000;
 /// Bytes that a batch may have.
 const BATCH: usize = 64 * 1024;
 /// When cases start; what lies before it exists, too.
@@ -49,6 +50,9 @@ pub(super) struct End {
     pub(super) goes_back: Duration,
     segments: usize,
     reports_local_ip: bool,
+    first: SocketId,
+    /// Sockets that were ever added.
+    added: u16,
 }
 
 /// One direction of the network. Percentages are probabilities.
@@ -94,6 +98,8 @@ pub(super) struct Parcel {
     pub(super) to: SocketAddr,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) payload: Vec<u8>,
+    /// Bytes of each datagram but the last, if it is a train of several.
+    pub(super) segment: Option<usize>,
 }
 
 /// How ends are made.
@@ -120,6 +126,8 @@ pub(super) struct World {
     sent: u64,
     buffer: Vec<u8>,
     manners: Manners,
+    /// qlog of all connections, if it is written.
+    pub(super) logs: Option<Memory>,
 }
 
 /// The address of the first socket of an end.
@@ -132,10 +140,11 @@ pub(super) fn address_of(end: usize) -> SocketAddr {
 impl World {
     pub(super) fn new(seed: u64, configs: Vec<EndpointConfig>, manners: Manners) -> Self {
         let book = Book::default();
+        let logs = seed.is_multiple_of(16).then(Memory::default);
         let mut random = Random::new(seed, 0);
         let ends = configs.into_iter().enumerate().map(|(index, mut config)| {
-            config.recorder = Some(match config.recorder.take() {
-                Some(other) => other.and(book.recorder()),
+            config.recorder = Some(match &logs {
+                Some(logs) => logs.recorder().and(book.recorder()),
                 None => book.recorder(),
             });
             End::new(address_of(index), Arc::new(config), random.seed(), manners)
@@ -154,6 +163,7 @@ impl World {
             sent: 0,
             buffer: vec![0; BATCH],
             manners,
+            logs,
         }
     }
 
@@ -210,7 +220,10 @@ impl World {
                     self.amplification.i1_at_most_three_times_what_came(to, payload.len());
                 judgement.unwrap_or_else(|violation| panic!("{violation}"));
             }
-            self.send(end, Parcel { from, to, ecn: sent.ecn, payload: payload.to_vec() });
+            self.send(
+                end,
+                Parcel { from, to, ecn: sent.ecn, payload: payload.to_vec(), segment: None },
+            );
         }
         true
     }
@@ -249,11 +262,9 @@ impl World {
                 return;
             }
         }
-        let mut at = (leaves + link.delay + Duration::from_nanos(jitter)).max(link.last_arrival);
-        link.last_arrival = at;
-        if late {
-            at = at + Duration::from_nanos(held);
-        }
+        let in_order = (leaves + link.delay + Duration::from_nanos(jitter)).max(link.last_arrival);
+        link.last_arrival = in_order;
+        let at = if late { in_order + Duration::from_nanos(held) } else { in_order };
         if twice {
             self.post(at + Duration::from_nanos(held / 2), parcel.clone());
         }
@@ -283,6 +294,7 @@ impl World {
         let mut payload = parcel.payload.clone();
         let mut datagram = UdpDatagram::new(path, &mut payload);
         datagram.ecn = parcel.ecn;
+        datagram.segment_length = parcel.segment;
         host.sockets.handle_datagram(now - host.goes_back, datagram);
         self.judge_source();
     }
@@ -327,6 +339,26 @@ impl World {
         Some(parcel)
     }
 
+    /// Takes the next datagram that is there by now, and those behind it that make a train with it.
+    pub(super) fn next_train(&mut self) -> Option<Parcel> {
+        let mut train = self.next_arrival()?;
+        let length = train.payload.len();
+        let mut last = length;
+        while last == length
+            && let Some(entry) = self.on_the_way.first_entry()
+            && entry.key().0 <= self.now
+            && (entry.get().from, entry.get().to, entry.get().ecn)
+                == (train.from, train.to, train.ecn)
+            && (1..=length).contains(&entry.get().payload.len())
+        {
+            let next = entry.remove();
+            last = next.payload.len();
+            train.payload.extend_from_slice(&next.payload);
+            train.segment = Some(length);
+        }
+        Some(train)
+    }
+
     /// A datagram was delivered, while these connections could read it.
     pub(super) fn remember(&mut self, parcel: Parcel, readers: Vec<usize>) {
         if self.delivered.len() == REMEMBERED {
@@ -335,7 +367,7 @@ impl World {
         self.delivered.push_back((parcel, readers));
     }
 
-    /// Does what is due at an end, with `settle` after each timeout.
+    /// Whether a timer of an end is due.
     pub(super) fn is_due(&self, end: usize) -> bool {
         let now = self.clock(end);
         self.ends[end].sockets.poll_timeout().is_some_and(|at| at <= now)
@@ -345,11 +377,6 @@ impl World {
         assert!(turn < TIMEOUTS_AT_ONCE, "I16: end {end} is due after {turn} timeouts");
         let now = self.clock(end);
         self.ends[end].sockets.handle_timeout(now);
-    }
-
-    /// A batch more was sent or handled without time passing.
-    pub(super) fn count(&self, batches: u32) {
-        assert!(batches < BATCHES_AT_ONCE, "I15: polled without end");
     }
 
     /// Checks an end that was polled until there was nothing.
@@ -378,6 +405,8 @@ impl End {
             goes_back: Duration::ZERO,
             segments: manners.segments,
             reports_local_ip: manners.reports_local_ip,
+            first: id,
+            added: 0,
         }
     }
 
@@ -386,10 +415,18 @@ impl End {
         self.sockets.manager(self.ports[0].id).unwrap()
     }
 
+    /// Removes the socket that was added last; returns which it was.
+    pub(super) fn remove_socket(&mut self) -> Option<SocketId> {
+        let port = self.ports.pop_if(|port| port.id != self.first)?;
+        self.sockets.remove_socket(port.id);
+        Some(port.id)
+    }
+
     /// Adds a socket beside the others.
     pub(super) fn add_socket(&mut self) {
         let mut address = self.ports[0].inner;
-        address.set_port(address.port() + self.ports.len() as u16);
+        self.added += 1;
+        address.set_port(address.port() + self.added);
         let id = self.sockets.add_socket(address, Arc::clone(&self.config)).unwrap();
         self.ports.push(Port { id, inner: address, outer: address });
     }

@@ -39,7 +39,6 @@ impl Acknowledgments {
     }
 
     pub(crate) fn i10_acknowledges_at_most_64_ranges(
-        &self,
         frame: &FrameRecord<'_>,
     ) -> Result<(), String> {
         let FrameRecord::Ack { ranges, .. } = frame else { return Ok(()) };

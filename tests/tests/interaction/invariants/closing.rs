@@ -6,12 +6,22 @@ use quic_core::FrameRecord;
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
     is_closed: bool,
+    said: bool,
 }
 
 impl Closing {
     /// The connection is over.
     pub(crate) fn on_closed(&mut self) {
         self.is_closed = true;
+    }
+
+    /// A packet is sent with this in it.
+    pub(crate) fn on_sent(&mut self, frame: &FrameRecord<'_>) {
+        self.said |= matches!(frame, FrameRecord::ConnectionClose { .. });
+    }
+
+    pub(crate) fn i18_connection_close_leaves_at_once(&self) -> Result<(), String> {
+        if self.said { Ok(()) } else { Err("I18: closed, and nothing was said".to_owned()) }
     }
 
     pub(crate) fn i17_after_the_end_only_connection_close(

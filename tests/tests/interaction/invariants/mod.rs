@@ -8,7 +8,7 @@
 //! | I8 connection IDs to retire, I9 challenges to answer, I11 CRYPTO bytes | unit tests of `ids`, `paths`, `crypto_stream`; the evil peer |
 //! | I12 heap of what is reassembled | `quic_core::fuzzing::reassembler`, `tests/tests/memory.rs` |
 //! | I14 memory after many connections | `tests/tests/memory.rs` |
-//! | I18, I19 what is never blocked | `tests/tests/simulated/closing.rs`, unit tests of `transmit` |
+//! | I19 probes are never blocked | I21 here, unit tests of `transmit` |
 //! | I24 reordering across key updates | I4 and I21 here, `tests/tests/simulated/keys.rs` |
 //! | I26 both ends time out together | unit tests of `idle_timeout` |
 //! | I28 bursts | unit tests of `congestion` |
@@ -30,4 +30,4 @@ pub(super) use numbers::Numbers;
 pub(super) use paths::{
     Amplification, Sources, i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200,
 };
-pub(super) use time::{i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};
+pub(super) use time::{Backoff, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};

@@ -51,8 +51,8 @@ pub(crate) struct Sources {
 impl Sources {
     /// A 1-RTT packet came from there; `moves` if the peer may be followed for it.
     pub(crate) fn on_received(&mut self, source: SocketAddr, moves: bool) {
+        self.known.insert(source);
         if moves {
-            self.known.insert(source);
             self.moves.push(source);
         }
     }
@@ -65,6 +65,9 @@ impl Sources {
     ) -> Result<(), String> {
         let moves = std::mem::take(&mut self.moves);
         let before = self.active.replace(active);
+        if before.is_none() {
+            self.known.insert(active);
+        }
         let is_back = failed && self.known.contains(&active);
         match before {
             Some(before) if before != active && !is_back && !moves.contains(&active) => Err(
