@@ -48,6 +48,8 @@ struct Issued {
     /// Whether the packet that moved the peer to the active path, or began the connection, came
     /// to it.
     current: bool,
+    /// The peer came to the active path with it before it came with the current one.
+    former: bool,
 }
 
 impl LocalIds {
@@ -58,7 +60,14 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued { sequence: 0, id: first, pending: false, token: None, current: true });
+        issued.push(Issued {
+            sequence: 0,
+            id: first,
+            pending: false,
+            token: None,
+            current: true,
+            former: false,
+        });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -123,7 +132,7 @@ impl LocalIds {
     //# connection ID MUST increase by 1.
     fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
         let (sequence, pending) = (self.next_sequence, token.is_some());
-        self.issued.push(Issued { sequence, id, pending, token, current: false });
+        self.issued.push(Issued { sequence, id, pending, token, current: false, former: false });
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.registrations.push(Registration::AddId(id));
     }
@@ -150,8 +159,21 @@ impl LocalIds {
 
     /// The peer came to the active path with this ID.
     pub(crate) fn set_current(&mut self, id: &ConnectionId) {
+        if self.is_current(id) {
+            return;
+        }
         for issued in &mut self.issued {
+            issued.former = issued.current;
             issued.current = issued.id == *id;
+        }
+    }
+
+    /// The active path is the one from before again, and so is what the peer comes with.
+    pub(crate) fn on_reverted(&mut self) {
+        if self.issued.iter().any(|issued| issued.former) {
+            for issued in &mut self.issued {
+                issued.current = std::mem::take(&mut issued.former);
+            }
         }
     }
 

@@ -45,3 +45,24 @@ fn who_comes_late_with_a_retry_token_is_told_so_by_servers_with_short_connection
         &[Connect { client: 0 }, Cut { upwards: true }, Advance { exponent: 24 }],
     );
 }
+
+#[test]
+fn a_client_that_goes_back_to_an_address_that_its_nat_changed_is_found_without_spare_ids() {
+    use Operation::{AddSocket, Advance, Connect, Cut, Migrate, Open, Rebind, Reset};
+    replay(
+        Limits { trains: false, ids: [4, 4], eager: false, ..Limits::PLAIN },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 24 },
+            Cut { upwards: false },
+            Rebind { client: 0, socket: 0, address: false },
+            Advance { exponent: 22 },
+            AddSocket { client: 0 },
+            Migrate { connection: 0, socket: 1 },
+            Open { connection: 0, both: false },
+            Rebind { client: 0, socket: 1, address: false },
+            Reset { connection: 0, stream: 0 },
+            Advance { exponent: 20 },
+        ],
+    );
+}
