@@ -41,13 +41,16 @@ pub(crate) async fn idle(count: usize) {
     drop(held);
 }
 
+/// Connections after which every table of what was, such as that of retired connection IDs and that
+/// of TLS sessions, is as full as it gets.
+const FILLED_AFTER: usize = 30_000;
+
 /// Connections that come and go.
 pub(crate) async fn churn(count: usize) {
     let mut server = Server::start();
     let client = std::sync::Arc::new(Client::new(server.address));
-    // What is only made once does not count.
-    let warm = count.min(2000);
-    come_and_go(&client, warm).await;
+    // What is remembered of connections that are over is bounded, and fills up with the first ones.
+    come_and_go(&client, FILLED_AFTER).await;
     client.finish().await;
     let before = settle(&mut server, |health| health.connections == 0).await;
     let begun = Instant::now();

@@ -9,7 +9,8 @@ use quic_qlog::Memory;
 
 use super::model::{Conn, i21_what_was_sent_came};
 use super::operations::Answer;
-use super::run::{LONG, Run};
+use super::run::Run;
+use super::setting::LONG;
 use super::world::{Link, SERVER};
 
 /// How long healed links have to deliver everything: seconds, then hours, because a clock that went

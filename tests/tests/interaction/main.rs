@@ -19,6 +19,7 @@ mod model;
 mod operations;
 mod regressions;
 mod run;
+mod setting;
 mod world;
 
 use std::cell::{Cell, RefCell};
