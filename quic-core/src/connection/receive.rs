@@ -67,7 +67,8 @@ impl Connection {
             // Opening a packet destroys it.
             let reset_token = StatelessResetToken::at_end_of(segment);
             let is_early = false;
-            let arrival = Arrival { now, at: now, path, ecn, datagram_bytes, reset_token, is_early };
+            let arrival =
+                Arrival { now, at: now, path, ecn, datagram_bytes, reset_token, is_early };
             self.handle_segment(arrival, segment);
         }
         self.after_input(now);

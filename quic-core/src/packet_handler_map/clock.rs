@@ -2,29 +2,33 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::instant::Instant;
 
-/// How long nobody may have brought a time of the clock as it was, before it is taken to have been
-/// set back for good.
+/// How long only a clock that went back may have been heard of, before it is taken to have been set
+/// back for good.
 const PROOF: Duration = Duration::from_secs(1);
+/// Clocks that went back and may still turn out to be the right one.
+const MOST_LINES: usize = 3;
 
 /// The time to go by. It never goes back: callers may take theirs before they wait for a lock, and
 /// clocks are set back.
 ///
 /// Of those two, only the second goes on for long: then time passes here as it does there, from
-/// where it was.
+/// where it was. What comes late, by either clock, neither stops nor hurries it.
 #[derive(Debug)]
 pub(super) struct Clock {
     latest: Instant,
-    /// How much later it is here than where the time comes from.
-    ahead: Duration,
-    /// The same by a time that went back, until it turns out which one goes on.
-    behind: Option<Behind>,
+    /// Ways to read times that lie before the latest one; each went back further than those before
+    /// it. The last one was heard of last.
+    lines: SmallVec<[Line; MOST_LINES]>,
 }
 
-/// A clock that may have been set back.
+/// A clock that went back.
 #[derive(Clone, Copy, Debug)]
-struct Behind {
+struct Line {
+    /// How much later it is here than there.
     ahead: Duration,
     /// When it went back, in the time that it was here.
     since: Instant,
@@ -32,7 +36,7 @@ struct Behind {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { latest: Instant::EPOCH, ahead: Duration::ZERO, behind: None }
+        Self { latest: Instant::EPOCH, lines: SmallVec::new() }
     }
 
     /// The latest time so far.
@@ -42,11 +46,9 @@ impl Clock {
 
     /// Takes the caller's time; returns the time to go by.
     pub(super) fn advance(&mut self, now: Instant) -> Instant {
-        let as_before = now + self.ahead;
         if now >= self.latest {
-            *self = Self { latest: now, ..Self::new() };
-        } else if as_before >= self.latest {
-            (self.latest, self.behind) = (as_before, None);
+            self.latest = now;
+            self.lines.clear();
         } else {
             self.go_back(now);
         }
@@ -54,20 +56,24 @@ impl Clock {
     }
 
     fn go_back(&mut self, now: Instant) {
-        match self.behind {
-            Some(Behind { ahead, since }) if now + ahead >= self.latest => {
-                self.latest = now + ahead;
-                if self.latest - since >= PROOF {
-                    (self.ahead, self.behind) = (ahead, None);
-                }
-            }
-            _ => self.behind = Some(Behind { ahead: self.latest - now, since: self.latest }),
+        let goes_on = |line: &Line| now + line.ahead >= self.latest;
+        let found = self.lines.iter().copied().enumerate().find(|(_, line)| goes_on(line));
+        let Some((index, line)) = found else {
+            self.lines.truncate(MOST_LINES - 1);
+            self.lines.push(Line { ahead: self.latest - now, since: self.latest });
+            return;
+        };
+        self.latest = now + line.ahead;
+        // What went back further came late.
+        self.lines.truncate(index + 1);
+        if self.latest - line.since >= PROOF {
+            self.lines.drain(..index);
         }
     }
 
     /// What the caller's clock shows when it is `at` here.
     pub(super) fn shown(&self, at: Instant) -> Instant {
-        at - self.behind.map_or(self.ahead, |behind| behind.ahead)
+        self.lines.last().map_or(at, |line| at - line.ahead)
     }
 }
 
@@ -115,12 +121,15 @@ mod tests {
 
     #[test]
     fn a_time_that_comes_late_does_not_hurry_a_clock_that_was_set_back() {
-        let mut clock = two_hours();
-        clock.advance(at(HOUR));
-        clock.advance(at(HOUR + 1000));
-        for millis in 1001..10_000 {
-            clock.advance(at(HOUR + millis - 900));
-            assert_eq!(clock.advance(at(HOUR + millis)), at(2 * HOUR + millis));
+        for late in [1, 900, HOUR / 2] {
+            let mut clock = two_hours();
+            assert_eq!(clock.advance(at(HOUR)), at(2 * HOUR));
+            for millis in 1..10_000 {
+                assert_eq!(clock.advance(at(HOUR + millis - late)), at(2 * HOUR + millis - 1));
+                assert_eq!(clock.advance(at(HOUR + millis)), at(2 * HOUR + millis));
+                assert_eq!(clock.shown(at(3 * HOUR)), at(2 * HOUR));
+            }
+            assert_eq!(clock.lines.len(), 1);
         }
     }
 

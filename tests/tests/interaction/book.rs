@@ -41,6 +41,8 @@ pub(super) struct Log {
     pub(super) closing: Closing,
     pub(super) backoff: Backoff,
     pub(super) sources: Sources,
+    /// Where the first packet came from.
+    home: Option<SocketAddr>,
 }
 
 impl Book {
@@ -68,6 +70,7 @@ impl Recorder for Book {
             closing: Closing::default(),
             backoff: Backoff::default(),
             sources: Sources::default(),
+            home: None,
         });
         Some(Box::new(Writer { book: self.clone(), index }))
     }
@@ -97,11 +100,7 @@ impl ConnectionRecorder for Writer {
                 log.on_sent(packet)
             }
             Record::PacketReceived(packet) => {
-                if let Some(source) = pages.source
-                    && proves_address(packet)
-                {
-                    pages.proofs.push(source);
-                }
+                pages.proofs.extend(log.proved_by(packet, pages.source));
                 log.on_received(packet, pages.source);
                 Ok(())
             }
@@ -161,20 +160,25 @@ impl Log {
                     | FrameRecord::NewConnectionId { .. }
             )
         });
-        if let Some(source) = source
-            && packet.header.packet_type == PacketType::OneRtt
-        {
-            self.sources.on_received(source, is_newest && !probing);
-        }
+        let Some(source) = source else { return };
+        self.home.get_or_insert(source);
+        let is_one_rtt = packet.header.packet_type == PacketType::OneRtt;
+        self.sources.on_received(source, is_one_rtt && is_newest && !probing);
     }
-}
 
-/// Whether only somebody who receives at the address that this came from can have sent it
-/// (RFC 9000 §8.1, §8.2).
-fn proves_address(packet: &PacketRecord<'_>) -> bool {
-    let mut frames = packet.payload.frames();
-    packet.header.packet_type == PacketType::Handshake
-        || frames.any(|frame| matches!(frame, FrameRecord::PathResponse { .. }))
+    /// The address at which somebody has to receive who sends this (RFC 9000 §8.1, §8.2).
+    fn proved_by(
+        &self,
+        packet: &PacketRecord<'_>,
+        source: Option<SocketAddr>,
+    ) -> Option<SocketAddr> {
+        let mut frames = packet.payload.frames();
+        if packet.header.packet_type == PacketType::Handshake {
+            // Its keys come with packets that go to where the handshake began.
+            return self.home;
+        }
+        source.filter(|_| frames.any(|frame| matches!(frame, FrameRecord::PathResponse { .. })))
+    }
 }
 
 /// The packet number space of a packet (RFC 9000 §12.3).

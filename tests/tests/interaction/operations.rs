@@ -384,7 +384,8 @@ fn on_time() -> impl Strategy<Value = Operation> {
         1 => (24_u8..28).prop_map(|exponent| Advance { exponent }),
         1 => (0_u8..3, prop_oneof![0_u16..10, 0_u16..8000])
             .prop_map(|(end, seconds)| JumpForward { end, seconds }),
-        1 => (0_u8..3, 0_u16..2000).prop_map(|(end, millis)| JumpBack { end, millis }),
+        1 => (0_u8..3, prop_oneof![0_u16..2000, any::<u16>()])
+            .prop_map(|(end, millis)| JumpBack { end, millis }),
         1 => (0_u8..3, 0_u8..50).prop_map(|(end, millis)| GoBack { end, millis }),
         1 => Just(Restart),
     ]

@@ -10,7 +10,7 @@ use quic_core::{
     MigrationError, OutgoingDatagram, PacketHandlerManager as _, PathAddresses, PathEvent, Side,
     StreamEvent, VarInt,
 };
-use quic_tests::network::{SERVER_NAME, Setup};
+use quic_sim::pair::{SERVER_NAME, Setup};
 
 use super::endings::is_explained;
 use super::invariants::{i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200};
@@ -231,11 +231,15 @@ impl Run {
             Cut { upwards } => self.link(upwards).cut = true,
             Heal => self.world.links = [Link::default(), Link::default()],
             JumpForward { end, seconds } => {
-                self.world.ends[usize::from(end) % ends].ahead +=
-                    i64::from(seconds) * 1_000_000_000;
+                let end = &mut self.world.ends[usize::from(end) % ends];
+                end.ahead += i64::from(seconds) * 1_000_000_000;
+                end.leaps += Duration::from_secs(seconds.into());
             }
             JumpBack { end, millis } => {
-                self.world.ends[usize::from(end) % ends].ahead -= i64::from(millis) * 1_000_000;
+                let end = &mut self.world.ends[usize::from(end) % ends];
+                end.ahead -= i64::from(millis) * 1_000_000;
+                // The first time after that may be one that comes late.
+                end.leaps += end.goes_back;
             }
             GoBack { end, millis } => {
                 self.world.ends[usize::from(end) % ends].goes_back =
@@ -283,7 +287,7 @@ impl Run {
         let log = pages.logs.len() - 1;
         let (id, side) = (pages.logs[log].id, pages.logs[log].side);
         drop(pages);
-        let since = self.world.clock(end);
+        let since = self.world.lived(end);
         self.connections.push(Conn::new(end, handle, (id, side, log), since));
     }
 
@@ -554,8 +558,9 @@ impl Run {
     fn answer(&mut self, handle: ConnectionHandle) {
         let now = self.world.clock(SERVER);
         let manager = self.world.ends[SERVER].manager();
-        let proved = manager.incoming(handle).filter(|incoming| incoming.validated);
-        let proved = proved.map(|incoming| incoming.path.remote);
+        let incoming = manager.incoming(handle);
+        let from = incoming.map(|incoming| incoming.path.remote);
+        let proved = from.filter(|_| incoming.is_some_and(|incoming| incoming.validated));
         match self.answer {
             Answer::Accept | Answer::Deaf => {}
             Answer::Retry if manager.retry(now, handle) => return,
@@ -570,7 +575,9 @@ impl Run {
         if let Some(address) = proved {
             self.world.on_proved(address);
         }
+        self.world.book.pages().source = from;
         self.world.ends[SERVER].manager().accept(now, handle, None).ok();
+        self.world.judge_source();
         if self.world.book.pages().logs.len() > logs {
             self.begin(SERVER, handle);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use quic_core::{
     AckFrequencyConfig, AddressValidation, CongestionAlgorithm, QUIC_V1, QUIC_V2, TransportConfig,
 };
-use quic_tests::network::Setup;
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::Setup;
 
 use super::operations::Limits;
 

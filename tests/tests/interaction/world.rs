@@ -11,7 +11,7 @@ use quic_core::{
     PacketHandlerMap, PathAddresses, SocketId, SocketMultiplexer, TransmitBuffer, UdpDatagram,
 };
 use quic_qlog::Memory;
-use quic_tests::network::Random;
+use quic_sim::network::Random;
 
 use super::book::{Book, fold};
 use super::invariants::{Amplification, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};
@@ -46,6 +46,8 @@ pub(super) struct End {
     pub(super) config: Arc<EndpointConfig>,
     /// Nanoseconds by which its clock is ahead.
     pub(super) ahead: i64,
+    /// How far it has been set forward, all together.
+    pub(super) leaps: Duration,
     /// How far back the times of what arrives are.
     pub(super) goes_back: Duration,
     segments: usize,
@@ -178,12 +180,17 @@ impl World {
         Instant::from_nanos(nanos)
     }
 
+    /// The time that has passed at an end, at most, however often its clock was set back.
+    pub(super) fn lived(&self, end: usize) -> Instant {
+        self.now + self.ends[end].leaps
+    }
+
     /// A new server, with the old configuration.
     pub(super) fn restart_server(&mut self) {
         let config = Arc::clone(&self.ends[SERVER].config);
         let seed = self.random.seed();
         let mut end = End::new(address_of(SERVER), config, seed, self.manners);
-        end.ahead = self.ends[SERVER].ahead;
+        (end.ahead, end.leaps) = (self.ends[SERVER].ahead, self.ends[SERVER].leaps);
         self.ends[SERVER] = end;
         self.amplification = Amplification::default();
     }
@@ -402,6 +409,7 @@ impl End {
             ports: vec![Port { id, inner: address, outer: address }],
             config,
             ahead: 0,
+            leaps: Duration::ZERO,
             goes_back: Duration::ZERO,
             segments: manners.segments,
             reports_local_ip: manners.reports_local_ip,

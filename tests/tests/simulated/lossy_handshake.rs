@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quic_core::Side;
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::{echo, seconds};
 

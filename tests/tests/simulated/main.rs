@@ -39,7 +39,8 @@ mod world;
 use std::time::Duration;
 
 use quic_core::{ConnectionHandle, Direction};
-use quic_tests::network::{Link, Pair, Random};
+use quic_sim::network::{Link, Random};
+use quic_sim::pair::Pair;
 
 /// Bytes that do not repeat.
 fn noise(length: usize, seed: u64) -> Vec<u8> {

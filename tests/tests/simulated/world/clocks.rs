@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quic_core::{ConnectionError, Direction, Side};
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::super::{millis, seconds};
 use super::{exchange, host, part, slow_pair};

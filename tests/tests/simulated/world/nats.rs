@@ -1,7 +1,8 @@
 //! NATs between the client and the server.
 
 use quic_core::{ConnectionError, Direction, Event};
-use quic_tests::network::{CLIENT, Filtering, Pair, Setup};
+use quic_sim::network::Filtering;
+use quic_sim::pair::{CLIENT, Pair, Setup};
 
 use super::super::{millis, seconds};
 use super::{exchange, part};
