@@ -63,7 +63,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
         *lane = stir(*lane, u64::from_le_bytes(*word));
     }
     let last = rest.iter().fold(1, |word, byte| (word << 8) | u64::from(*byte));
-    lanes.iter().fold(last, |sum, lane| mix(stir(sum, *lane)))
+    lanes.iter().fold(mix(last), |sum, lane| mix(stir(sum, *lane)))
 }
 
 fn stir(sum: u64, word: u64) -> u64 {

@@ -19,6 +19,7 @@ mod model;
 mod operations;
 mod regressions;
 mod run;
+mod server;
 mod setting;
 mod world;
 

@@ -16,7 +16,7 @@ use super::endings::is_explained;
 use super::invariants::{i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200};
 use super::model::{Conn, i4_what_came_was_sent};
 use super::operations::{Answer, Limits, Operation};
-use super::setting::{setup, tls};
+use super::setting::setup;
 use super::world::{BATCHES_AT_ONCE, Link, Manners, Parcel, SERVER, World, address_of};
 
 /// A case while it is played.
@@ -28,7 +28,7 @@ pub(super) struct Run {
     /// The server refused an attempt.
     pub(super) refused: bool,
     pub(super) limits: Limits,
-    setup: Setup,
+    pub(super) setup: Setup,
     client_config: Arc<ClientConfig>,
     /// Length of each datagram that was sent, by its number, and where it may arrive.
     datagrams: BTreeMap<u64, (quic_core::ConnectionId, Side, usize)>,
@@ -42,6 +42,7 @@ impl Run {
         let manners = Manners {
             segments: usize::from(limits.segments),
             reports_local_ip: limits.reports_local_ip,
+            preferred: limits.preferred,
         };
         let mut world = World::new(limits.seed, ends, manners);
         world.ends[SERVER].manager().listen(setup.server_config());
@@ -210,7 +211,7 @@ impl Run {
     fn operate_on_the_world(&mut self, operation: Operation) {
         use Operation::{
             Corrupt, Cut, Delay, Duplicate, Forge, ForgetSessions, GoBack, Heal, JumpBack,
-            JumpForward, Lose, Mark, Narrow, Reorder, Replay, Restart, Shorten,
+            JumpForward, Lose, Mark, Narrow, Reorder, Replay, Restart, RotateKeys, Shorten,
         };
         let ends = self.world.ends.len();
         match operation {
@@ -248,6 +249,7 @@ impl Run {
             Restart => self.restart(),
             Operation::Respond(answer) => self.respond(answer),
             ForgetSessions => self.forget_sessions(),
+            RotateKeys => self.rotate_keys(),
             Replay { which } => self.replay(which, None),
             Forge { which, bit } => self.replay(which, Some(bit.into())),
             _ => {}
@@ -354,19 +356,6 @@ impl Run {
         });
     }
 
-    /// Lets the server answer attempts in another way from now on.
-    pub(super) fn respond(&mut self, answer: Answer) {
-        let config = self.setup.server_config();
-        let server = self.world.ends[SERVER].manager();
-        if answer == Answer::Deaf {
-            server.stop_listening();
-            self.refused = true;
-        } else if self.answer == Answer::Deaf {
-            server.listen(config);
-        }
-        self.answer = answer;
-    }
-
     /// Removes a socket. Who uses it hears nothing any more.
     fn remove_socket(&mut self, client: usize) {
         let using: Vec<_> = (0..self.connections.len())
@@ -378,33 +367,16 @@ impl Run {
         }
     }
 
-    fn restart(&mut self) {
-        self.world.restart_server();
-        if self.answer != Answer::Deaf {
-            self.world.ends[SERVER].manager().listen(self.setup.server_config());
-        }
-        for conn in self.connections.iter_mut().filter(|conn| conn.end == SERVER) {
-            conn.forgotten = true;
-        }
-        // A client that is half through its handshake waits for a server that is no more.
-        self.connections.iter_mut().filter(|conn| !conn.connected).for_each(|conn| {
-            conn.disturbed = true;
-        });
-    }
-
-    fn forget_sessions(&mut self) {
-        self.setup.server_tls = Arc::new(tls(&self.limits));
-        if self.answer == Answer::Deaf {
-            return;
-        }
-        self.world.ends[SERVER].manager().listen(self.setup.server_config());
-    }
-
     /// Lets a datagram arrive again; nothing changes for any connection.
     fn replay(&mut self, which: u8, flip: Option<usize>) {
         let delivered = &self.world.delivered;
         let Some(which) = usize::from(which).checked_rem(delivered.len()) else { return };
         let (mut parcel, readers) = delivered[which].clone();
+        // What is newest is not read at the address that the server moved away from
+        // (RFC 9000 §9.6.2): a copy of it may be the first to be read.
+        if self.limits.preferred && parcel.to == address_of(SERVER) {
+            return;
+        }
         if let Some(bit) = flip {
             let bit = bit % (8 * parcel.payload.len());
             parcel.payload[bit / 8] ^= 1 << (bit % 8);

@@ -14,10 +14,12 @@ mod early_data;
 mod early_data_beside_others;
 mod ecn;
 mod handshake;
+mod idle;
 mod keyring;
 mod keys;
 mod lossy_handshake;
 mod migration;
+mod pacing;
 mod parameters;
 mod paths;
 #[cfg(feature = "post-quantum")]
@@ -73,6 +75,6 @@ fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-fn millis(number: u64) -> Duration {
+const fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
 }
