@@ -67,7 +67,9 @@ pub fn hash(bytes: &[u8]) -> u64 {
 }
 
 fn stir(sum: u64, word: u64) -> u64 {
-    (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    let product = (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The highest bit alone would still be a single one, which another word could take back.
+    product ^ (product >> 32)
 }
 
 #[cfg(test)]
