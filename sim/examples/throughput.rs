@@ -45,7 +45,7 @@ fn bare(rate_bytes_per_second: Option<u64>, rounds: u64) -> f64 {
         network.advance(network.now() + Duration::from_millis(1));
         while network.receive(receiver, &mut inbox).is_ok() {}
     }
-    (BATCH * rounds) as f64 / (worked() - start).as_secs_f64()
+    (BATCH * rounds) as f64 / worked().saturating_sub(start).as_secs_f64()
 }
 
 /// Datagrams of both directions while a client sends as fast as it can.
@@ -70,7 +70,7 @@ fn pair() -> (f64, f64) {
     pair.client.send_endlessly(client);
     let (start, before) = (worked(), sent(&pair));
     pair.run_for(Duration::from_secs(20));
-    let time = (worked() - start).as_secs_f64();
+    let time = worked().saturating_sub(start).as_secs_f64();
     ((sent(&pair) - before) as f64 / time, pair.server.bytes_read(server) as f64 / time)
 }
 

@@ -15,7 +15,9 @@ const HANDSHAKES: u64 = 10_000;
 /// Threads that play them.
 const THREADS: usize = 2;
 /// Seeds that a thread takes at a time.
-const BATCH: u64 = 256;
+const BATCH: u64 = 250;
+/// How often it is said how far it has come, in seeds.
+const PROGRESS: u64 = 50_000;
 
 /// What became of handshakes.
 #[derive(Debug, Default)]
@@ -62,13 +64,18 @@ fn main() {
             if first >= range.end {
                 return tally;
             }
+            if first.is_multiple_of(PROGRESS) && first > range.start {
+                println!("at seed {first} after {:.0?}", start.elapsed());
+            }
             (first..range.end.min(first + BATCH)).for_each(|seed| tally.count(seed));
         }
     };
     let mut all = Tally::default();
     thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().for_each(|thread| all.add(&thread.join().unwrap()));
+        for thread in threads {
+            all.add(&thread.join().unwrap());
+        }
     });
     println!(
         "seeds {range:?} in {:.0?}: {} connected, the last after {:.1?}; {} gave up, {} failed",

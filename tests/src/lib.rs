@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 #![expect(
     clippy::cast_precision_loss,
-    clippy::missing_panics_doc,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
     reason = "it serves tests, which panic where something is wrong"
 )]
 

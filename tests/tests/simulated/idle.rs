@@ -14,7 +14,7 @@ use super::{millis, noise, seconds};
 fn timed_out_at(end: &Endpoint, handle: ConnectionHandle) -> Instant {
     let timed_out = Event::Lost(ConnectionError::TimedOut);
     let found = end.events.iter().find(|event| event.1 == handle && event.2 == timed_out);
-    found.map(|event| event.0).expect("it timed out")
+    found.map(|event| event.0).unwrap()
 }
 
 /// A connection with random timeouts over random links, on which both ends have sent something.

@@ -25,9 +25,12 @@ impl Extremes {
     /// The most bytes that may be sent in this time: a burst, and twice the window in each
     /// round-trip time, as in slow start. BBR starts faster, with 2.77 times the window.
     fn most(self, time: Duration) -> u64 {
-        let rate = 2.8 * self.window as f64 / self.rtt.as_secs_f64();
+        let allowed = |time: Duration| {
+            let times_a_thousand = 2800 * u128::from(self.window) * time.as_nanos();
+            (times_a_thousand / 1000 / self.rtt.as_nanos()) as u64
+        };
         // A burst may be of two milliseconds.
-        BURST.max((0.002 * rate) as u64 + 3000) + (rate * time.as_secs_f64()) as u64
+        BURST.max(allowed(millis(2)) + 3000) + allowed(time)
     }
 }
 
