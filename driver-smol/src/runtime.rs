@@ -3,7 +3,7 @@
 use std::io;
 use std::net::UdpSocket;
 
-use driver::{Clock, CurrentRuntime, Run, Runtime, Warning};
+use driver::{Clock, CurrentRuntime, Runtime, Warning};
 
 use crate::executor::Executor;
 use crate::socket::AsyncIoSocket;
@@ -35,7 +35,7 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         Ok(AsyncIoTimer::new(clock))
     }
 
-    fn spawn(&self, run: Run<AsyncIoSocket, AsyncIoTimer>) {
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
         self.executor.spawn(run);
     }
 }

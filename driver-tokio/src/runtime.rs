@@ -4,7 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use driver::{Clock, CurrentRuntime, Run, Runtime, Warning};
+use driver::{Clock, CurrentRuntime, Runtime, Warning};
 use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 
@@ -47,7 +47,7 @@ impl Runtime for Tokio {
         self.with("enable_time", || TokioTimer::new(clock))
     }
 
-    fn spawn(&self, run: Run<TokioSocket, TokioTimer>) {
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
         // Tokio's budget would report a socket or timer that is ready as not ready.
         self.0.spawn(unconstrained(run));
     }

@@ -1,5 +1,6 @@
 //! Endpoints on sockets of the system, whose loop a runtime runs.
 
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Deref;
@@ -16,7 +17,6 @@ use crate::runtime::{CurrentRuntime, Runtime};
 ///
 /// Drivers give it the name `Endpoint`. Constructors that are not told a runtime take the one that
 /// they are called in, and return an error where there is none.
-#[derive(Clone, Debug)]
 pub struct EndpointOn<R: Runtime> {
     inner: RunningEndpoint<R::Socket>,
     runtime: R,
@@ -94,6 +94,18 @@ impl<R: Runtime> EndpointOn<R> {
     pub fn add_socket(&self, socket: UdpSocket) -> io::Result<()> {
         let (socket, _) = self.runtime.socket(socket)?;
         self.inner.add_socket(socket)
+    }
+}
+
+impl<R: Runtime> Clone for EndpointOn<R> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), runtime: self.runtime.clone() }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for EndpointOn<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EndpointOn").field(&self.inner).finish()
     }
 }
 

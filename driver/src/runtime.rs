@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use quic_core::Instant;
 
 use crate::clock::Clock;
-use crate::run::Run;
 use crate::socket::{Socket, Warning};
 
 /// What runs endpoints on sockets of the system: its sockets, its timers and its tasks. Clones are
@@ -33,8 +32,8 @@ pub trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
     /// If the runtime has no timers.
     fn timer(&self, clock: Clock) -> io::Result<Self::Timer>;
 
-    /// Runs the loop of an endpoint in a task, which nobody waits for.
-    fn spawn(&self, run: Run<Self::Socket, Self::Timer>);
+    /// Runs the loop of an endpoint, which nobody waits for.
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static);
 }
 
 /// A runtime that can be found without being told.
