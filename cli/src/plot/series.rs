@@ -1,5 +1,9 @@
 //! Values over time, in memory that is bounded however long it goes on.
 
+use std::collections::HashMap;
+
+use quic_core::wire::RangeSet;
+
 /// Points that are kept: more than a picture has columns.
 const MAXIMUM_POINTS: u32 = 16_384;
 
@@ -7,8 +11,9 @@ const MAXIMUM_POINTS: u32 = 16_384;
 const MAXIMUM_BINS: u32 = 512;
 const FIRST_BIN: f64 = 1.0;
 
-/// Streams that are told apart at a time.
+/// Streams that are told apart at a time, and ranges of one that are.
 const MAXIMUM_STREAMS: usize = 10_000;
+const MAXIMUM_RANGES: usize = 256;
 
 /// A value that changes now and then. When there are too many points, neighbours become one.
 #[derive(Clone, Debug, Default)]
@@ -120,22 +125,25 @@ impl Bins {
 /// Counts every byte of every stream once, however often it travels.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
-    /// Where each stream ends so far.
-    ends: std::collections::HashMap<u64, u64>,
+    /// What of each stream has travelled so far.
+    seen: HashMap<u64, RangeSet>,
 }
 
 impl Progress {
-    /// How many bytes of this range lie beyond all before.
+    /// How many bytes of this range are new.
     pub(super) fn gain(&mut self, stream: u64, offset: u64, length: u64) -> u64 {
-        if self.ends.len() >= MAXIMUM_STREAMS && !self.ends.contains_key(&stream) {
+        if self.seen.len() >= MAXIMUM_STREAMS && !self.seen.contains_key(&stream) {
             // Most of them are over.
-            self.ends.clear();
+            self.seen.clear();
         }
-        let end = offset.saturating_add(length);
-        // Of a stream that was forgotten, only what is new counts.
-        let before = self.ends.entry(stream).or_insert(offset);
-        let gain = end.saturating_sub(*before).min(length);
-        *before = end.max(*before);
+        let seen = self.seen.entry(stream).or_default();
+        let gain = seen.insert(offset..offset.saturating_add(length));
+        // The oldest gap is the first to be taken for filled.
+        if seen.len() > MAXIMUM_RANGES
+            && let (Some(first), Some(second)) = (seen.pop_first(), seen.pop_first())
+        {
+            seen.insert(first.start..second.end);
+        }
         gain
     }
 }
@@ -174,5 +182,16 @@ mod tests {
         assert_eq!(progress.gain(0, 50, 100), 50);
         assert_eq!(progress.gain(0, 0, 100), 0);
         assert_eq!(progress.gain(4, 0, 10), 10);
+    }
+
+    #[test]
+    fn bytes_that_were_overtaken_count_when_they_come() {
+        let mut progress = Progress::default();
+        for (offset, gain) in [(200, 100), (0, 100), (100, 100), (0, 0), (250, 50), (250, 0)] {
+            assert_eq!(progress.gain(8, offset, 100), gain, "{offset}");
+        }
+        // However many gaps there are, memory is bounded.
+        (0..100_000).for_each(|index| assert_eq!(progress.gain(0, 2 * index, 1), 1));
+        assert!(progress.seen.values().all(|seen| seen.len() <= MAXIMUM_RANGES));
     }
 }
