@@ -279,7 +279,12 @@ fn retry(script: &mut Script<'_>, lie: Lie) -> Step {
         Lie::EmptyToken => Vec::new(),
         Lie::ShortToken => vec![7],
         Lie::LongToken => vec![7; 1000],
-        _ => b"token".to_vec(),
+        Lie::None
+        | Lie::NoParameter
+        | Lie::OtherParameter
+        | Lie::Tag
+        | Lie::SameId
+        | Lie::Twice => b"token".to_vec(),
     };
     let mut bytes = retry_packet(client, original, source, &token)?;
     if lie == Lie::Tag {

@@ -173,10 +173,14 @@ impl EcnFeedback {
         //# ECN-CE counts is less than the number of newly acknowledged packets
         //# that were originally sent with an ECT(0) marking.
         let verdict = missing(ect0.saturating_add(ce), here, all);
-        match verdict {
-            Verdict::Nothing if here > 0 => Verdict::Valid { ce: ce > 0 },
-            Verdict::Nothing if ce > 0 && all == 0 => Verdict::LateCe,
-            _ => verdict,
+        if verdict != Verdict::Nothing {
+            verdict
+        } else if here > 0 {
+            Verdict::Valid { ce: ce > 0 }
+        } else if all == 0 && ce > 0 {
+            Verdict::LateCe
+        } else {
+            Verdict::Nothing
         }
     }
 }

@@ -314,7 +314,10 @@ impl Paths {
     //# address when validation of a new peer address fails.
     pub(super) fn revert(&mut self) {
         let validated = self.others.iter().rposition(|path| path.is_proved());
-        let Some(failed) = validated.and_then(|index| self.activate(index)) else {
+        // A client knows where its server is, and that it may be reached over a path from before.
+        let asked = || self.others.iter().rposition(|path| path.validation.is_asking());
+        let next = validated.or_else(|| asked().filter(|_| self.side == Side::Client));
+        let Some(failed) = next.and_then(|index| self.activate(index)) else {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
             //# If an endpoint has no state about the last validated peer address, it
             //# MUST close the connection silently by discarding all connection
@@ -322,7 +325,9 @@ impl Paths {
             self.news.push(PathNews::NoPath);
             return;
         };
-        self.active.validation.cancel();
+        if self.active.is_proved() {
+            self.active.validation.cancel();
+        }
         self.is_at_preferred &= local(&failed.addresses) == local(&self.active.addresses);
         self.news.push(PathNews::Failed { addresses: failed.addresses });
         self.news.push(PathNews::Forgotten { path: failed.id });

@@ -134,7 +134,7 @@ fn slow_start_ends_before_a_long_queue_is_full_also_where_few_acknowledgments_te
                 link.queue_bytes = 12_500_000;
             })
             .transport(|transport| {
-                transport.ack_frequency = ack_frequency.clone();
+                transport.ack_frequency = ack_frequency;
                 transport.send_window = 64 << 20;
             });
         setup.server_transport.max_stream_receive_window = 64 << 20;

@@ -91,6 +91,25 @@ fn who_moves_on_is_told_of_each_path_once() {
 }
 
 #[test]
+fn a_client_waits_for_the_last_path_that_may_still_answer() {
+    for works in [true, false] {
+        let mut paths = client();
+        paths.migrate(at(0), over(1), &mut random());
+        paths.probe(at(1000), over(0), false, &mut random());
+        paths.handle_timeout(at(3500));
+        let told = news(&mut paths);
+        assert!(told.contains(&failed(1)) && !told.contains(&PathNews::NoPath), "{told:?}");
+        assert_eq!((paths.active().addresses, paths.others().count()), (over(0), 0));
+        if works {
+            answer(&mut paths, at(3600), 0);
+        }
+        paths.handle_timeout(at(4500));
+        let last = if works { validated(0) } else { PathNews::NoPath };
+        assert_eq!(news(&mut paths), [last]);
+    }
+}
+
+#[test]
 fn who_asks_again_before_the_answer_gets_one_answer_and_afterwards_another() {
     let mut paths = client();
     for socket in [1, 2, 1, 1] {
