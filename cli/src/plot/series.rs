@@ -7,6 +7,9 @@ use quic_core::wire::RangeSet;
 /// Points that are kept: more than a picture has columns.
 const MAXIMUM_POINTS: u32 = 16_384;
 
+/// Points that become one when there are too many are at least so far apart, in milliseconds.
+const LEAST_INTERVAL: f64 = 1e-3;
+
 /// Bins that are kept, and how long each is at first, in milliseconds.
 const MAXIMUM_BINS: u32 = 512;
 const FIRST_BIN: f64 = 1.0;
@@ -40,7 +43,7 @@ impl Series {
         let (first, last) = (self.points.first(), self.points.last());
         let length = first.zip(last).map_or(0.0, |(first, last)| last.0 - first.0);
         let kept = f64::from(MAXIMUM_POINTS / 2);
-        self.interval = (length / kept).max(self.interval * 2.0);
+        self.interval = (length / kept).max(self.interval * 2.0).max(LEAST_INTERVAL);
         let interval = self.interval;
         let mut next = f64::NEG_INFINITY;
         self.points.retain(|(time, _)| {
@@ -163,6 +166,13 @@ mod tests {
         assert_eq!(series.points().first().map(|(time, _)| *time), Some(0.0));
         assert!(series.points().last().is_some_and(|(time, _)| *time > 999_000.0));
         assert!(series.points().is_sorted_by(|a, b| a.0 <= b.0));
+    }
+
+    #[test]
+    fn a_series_of_one_moment_stays_bounded_too() {
+        let mut series = Series::default();
+        (0..1_000_000_u32).for_each(|step| series.push(7.0, f64::from(step % 2)));
+        assert!(series.points().len() < MAXIMUM_POINTS as usize);
     }
 
     #[test]

@@ -161,10 +161,9 @@ impl Log {
                     | FrameRecord::NewConnectionId { .. }
             )
         });
-        if let Some(source) = source
-            && packet.header.packet_type == PacketType::OneRtt
-        {
-            self.sources.on_received(source, is_newest && !probing);
+        if let Some(source) = source {
+            let moves = packet.header.packet_type == PacketType::OneRtt && is_newest && !probing;
+            self.sources.on_received(source, moves);
         }
     }
 }
