@@ -337,6 +337,9 @@ impl Connection {
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };
             let early = ty == LongType::ZeroRtt;
+            //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+            //# Both endpoints MUST send Handshake and 1-RTT packets using the negotiated
+            //# version.
             let version = if early { self.early_version() } else { self.version };
             let source_id = self.ids_seen.local_source;
             let parts = LongHeaderParts { ty, version, destination_id, source_id, token };

@@ -90,6 +90,10 @@ pub(super) fn client_parameters(
     //# and validate the version_information transport parameter specified in
     //# [QUIC-VN] to prevent version downgrade attacks.
     let information = VersionInformation { chosen: versions.chosen, available };
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+    //# A client MUST NOT include any server-only transport parameter:
+    //# original_destination_connection_id, preferred_address,
+    //# retry_source_connection_id, or stateless_reset_token.
     let parameters = TransportParameters {
         version_information: Some(information),
         ..local_parameters(transport, local_id)
@@ -130,10 +134,6 @@ impl Connection {
                     && client.versions.offers(header.version)
                     && matches!(header.ty, LongType::Initial | LongType::Handshake)
             }
-            //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
-            //# Both endpoints MUST send Handshake and 1-RTT packets using the
-            //# negotiated version.  An endpoint MUST drop packets using any other
-            //# version.
             Role::Server(_) => {
                 header.ty == LongType::Initial
                     && self

@@ -297,6 +297,9 @@ fn a_server_that_forbids_moves_follows_those_that_nobody_intended() {
     pair.rebind(address(ELSEWHERE));
     echo(&mut pair, client, 10_000, seconds(5));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
+    // Where the address is proved, more goes than three times what came.
+    let id = pair.server.send_all(server, Direction::Unidirectional, noise(1 << 20, 1));
+    pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
 }
 
 #[test]
@@ -481,6 +484,10 @@ fn whoever_replays_datagrams_from_elsewhere_does_not_take_the_connection_away() 
 
 #[test]
 fn a_silent_connection_finds_its_way_back_without_the_client() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+    //= type=test
+    //# In response to an apparent migration, endpoints MUST validate the
+    //# previously active path using a PATH_CHALLENGE frame.
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(millis(300));

@@ -42,6 +42,10 @@ fn answers(pair: &mut Pair, datagram: &[u8]) -> Vec<[u8; 8]> {
         .collect()
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
+//= type=test
+//# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
+//# 19.18) containing the same Data value.
 #[test]
 fn challenges_are_answered_once_at_once_on_their_path_and_in_full_datagrams() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2

@@ -238,9 +238,6 @@ impl SentPackets {
         }
         self.packets_popped += count_u64(self.packets.len());
         self.frames_popped = self.frames_popped.wrapping_add(count_u32(self.frames.len()));
-        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
-        //# The sender MUST discard all recovery state associated with those
-        //# packets and MUST remove them from the count of bytes in flight.
         self.packets.clear();
         self.frames.clear();
         self.in_flight = 0;
@@ -257,6 +254,9 @@ impl SentPackets {
     /// Gives up all packets because their keys are (RFC 9002 §6.4), and all memory. Returns the
     /// bytes that were in flight on path `path`.
     pub(crate) fn discard(&mut self, path: u32) -> u64 {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
+        //# The sender MUST discard all recovery state associated with those
+        //# packets and MUST remove them from the count of bytes in flight.
         let bytes = self.abandon(path, |_, _| {});
         self.packets = VecDeque::new();
         self.frames = VecDeque::new();
