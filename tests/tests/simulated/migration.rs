@@ -484,10 +484,6 @@ fn whoever_replays_datagrams_from_elsewhere_does_not_take_the_connection_away() 
 
 #[test]
 fn a_silent_connection_finds_its_way_back_without_the_client() {
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
-    //= type=test
-    //# In response to an apparent migration, endpoints MUST validate the
-    //# previously active path using a PATH_CHALLENGE frame.
     let mut pair = Pair::new(1);
     let (client, server) = pair.connect();
     pair.run_for(millis(300));

@@ -339,6 +339,22 @@ fn only_clients_seal_with_0_rtt_keys_and_only_servers_open() {
     assert!(!pair.client.opens_early() && !pair.client.may_open_early());
 }
 
+#[test]
+fn a_client_with_1_rtt_keys_has_no_use_for_others() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.3
+    //= type=test
+    //# Therefore, a client SHOULD discard 0-RTT keys as soon as it installs 1-RTT keys as they
+    //# have no use after that moment.
+    let mut pair = Pair::started();
+    for end in [Side::Client, Side::Server] {
+        let early = offered(&pair);
+        let connection = pair.end(end);
+        connection.early_data = Some(Box::new(early));
+        connection.on_one_rtt_keys();
+        assert_eq!(connection.has_early_keys(), end == Side::Server);
+    }
+}
+
 /// What a server said that allows streams in 0-RTT.
 fn remembered() -> TransportParameters {
     TransportParameters {

@@ -239,11 +239,6 @@ fn announcements_count_up_by_one_and_ask_nothing_back() {
     //= type=test
     //# The sequence number on each newly issued
     //# connection ID MUST increase by 1.
-    //= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
-    //= type=test
-    //# Endpoints SHOULD NOT issue updates of the Retire Prior To field
-    //# before receiving RETIRE_CONNECTION_ID frames that retire all
-    //# connection IDs indicated by the previous Retire Prior To value.
     let mut ids = issued(4);
     let mut expected = 1;
     let mut source = generator(8);
@@ -333,6 +328,11 @@ fn written(ids: &mut LocalIds) -> Vec<(u64, u64)> {
     read
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-5.1.2
+//= type=test
+//# Endpoints SHOULD NOT issue updates of the Retire Prior To field
+//# before receiving RETIRE_CONNECTION_ID frames that retire all
+//# connection IDs indicated by the previous Retire Prior To value.
 //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
 //= type=test
 //# The value in the Retire Prior To field MUST be less than or equal to the

@@ -92,6 +92,10 @@ impl SentPackets {
         //# A QUIC endpoint MUST NOT reuse a packet number within the same packet
         //# number space in one connection.
         let number = self.next_number;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# New packet numbers MUST be used for any new packets that are sent;
+        //# as described in Section 17.2.5.3, reusing packet numbers could
+        //# compromise packet protection.
         self.next_number = self.next_number.saturating_add(1);
         if packet.ack_eliciting {
             self.last_ack_eliciting_sent = Some(packet.time_sent);
