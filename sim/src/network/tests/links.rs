@@ -113,12 +113,13 @@ fn codel_leaves_one_datagram_alone_however_slow_the_link_is() {
     let mut two = Two::new(1);
     two.link().rate_bytes_per_second = Some(100_000);
     two.link().codel = Some(CoDel::default());
-    // One leaves, and another waits for the 12 ms that it takes.
+    // Each waits for longer than the target, and when it leaves, no more than one is behind it.
+    two.send(&[7; 1200]);
+    two.send(&[7; 1200]);
     for _ in 0..500 {
+        two.run(millis(6));
         two.send(&[7; 1200]);
-        two.run(millis(1));
-        two.send(&[7; 1200]);
-        two.run(millis(23));
+        two.run(millis(6));
     }
     assert!(!two.fates().contains(&Fate::Stale));
 }

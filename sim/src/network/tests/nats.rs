@@ -139,3 +139,18 @@ fn a_nat_that_lost_power_lets_nobody_in_first() {
     let outer = two.reach();
     assert!(outer != ONE && two.is_reached(outer));
 }
+
+#[test]
+fn a_mapping_remembers_those_that_it_sent_to_last() {
+    let mut two = Two::new(1);
+    two.nat().filtering = Filtering::Ports;
+    let outside = |number: u16| SocketAddr::new(OTHER.ip(), 2000 + number);
+    for number in 0..65 {
+        two.network.send(two.ports[0], Outgoing::new(outside(number), b"from inside")).unwrap();
+    }
+    for (number, passes) in [(0, false), (1, true), (64, true)] {
+        two.network.inject((outside(number), ONE), b"from outside", millis(1));
+        two.run(millis(2));
+        assert_eq!(two.receive(0).len() == 1, passes, "{number}");
+    }
+}
