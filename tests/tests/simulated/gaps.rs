@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quic_core::congestion::{Acked, Congestion, CongestionController, Rtt, Sent};
 use quic_core::{CongestionAlgorithm, Direction, Instant};
-use quic_tests::network::Setup;
+use quic_sim::pair::Setup;
 
 use super::{millis, noise, seconds};
 

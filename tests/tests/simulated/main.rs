@@ -15,10 +15,12 @@ mod early_data_beside_others;
 mod ecn;
 mod gaps;
 mod handshake;
+mod idle;
 mod keyring;
 mod keys;
 mod lossy_handshake;
 mod migration;
+mod pacing;
 mod parameters;
 mod paths;
 #[cfg(feature = "post-quantum")]
@@ -40,7 +42,8 @@ mod world;
 use std::time::Duration;
 
 use quic_core::{ConnectionHandle, Direction};
-use quic_tests::network::{Link, Pair, Random};
+use quic_sim::network::{Link, Random};
+use quic_sim::pair::Pair;
 
 /// Bytes that do not repeat.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
@@ -73,6 +76,6 @@ fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-fn millis(number: u64) -> Duration {
+const fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
 }
