@@ -324,6 +324,9 @@ fn a_server_that_forbids_moves_follows_those_that_nobody_intended() {
     pair.rebind(address(ELSEWHERE));
     echo(&mut pair, client, 10_000, seconds(5));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
+    // Where the address is proved, more goes than three times what came.
+    let id = pair.server.send_all(server, Direction::Unidirectional, noise(1 << 20, 1));
+    pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
 }
 
 #[test]

@@ -28,20 +28,43 @@ fn next_of_server(pair: &mut Pair) -> Option<(PathAddresses, Vec<u8>)> {
 
 /// The answers in a datagram of the server, as the client would read them.
 fn answers(pair: &mut Pair, datagram: &[u8]) -> Vec<[u8; 8]> {
+    read(pair, datagram, |frame| {
+        if let Frame::PathResponse(response) = frame { Some(response.0) } else { None }
+    })
+}
+
+/// What `find` finds in the frames of a datagram of the server.
+fn read<T>(pair: &mut Pair, datagram: &[u8], find: impl Fn(Frame<'_>) -> Option<T>) -> Vec<T> {
     let mut datagram = datagram.to_vec();
     let largest = pair.client.space(SpaceId::Application).received.largest();
     let keys = pair.client.keys.one_rtt.as_mut().unwrap();
     let opened = keys.open(pair.now, &mut datagram, 9, largest).unwrap();
-    let frames = Frames::new(opened.payload).map(Result::unwrap);
-    frames
-        .filter_map(
-            |frame| {
-                if let Frame::PathResponse(response) = frame { Some(response.0) } else { None }
-            },
-        )
-        .collect()
+    Frames::new(opened.payload).map(Result::unwrap).filter_map(find).collect()
 }
 
+#[test]
+fn whoever_seems_to_move_is_looked_for_here_and_there() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+    //= type=test
+    //# In response to an apparent migration, endpoints MUST validate the
+    //# previously active path using a PATH_CHALLENGE frame.
+    let mut pair = Pair::confirmed();
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    let mut challenged = Vec::new();
+    while let Some((to, datagram)) = next_of_server(&mut pair) {
+        challenged.extend(read(&mut pair, &datagram, |frame| {
+            matches!(frame, Frame::PathChallenge(_)).then_some(to.remote)
+        }));
+    }
+    challenged.sort_unstable();
+    assert_eq!(challenged, [client_path().remote, path(ELSEWHERE).remote]);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
+//= type=test
+//# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
+//# 19.18) containing the same Data value.
 #[test]
 fn challenges_are_answered_once_at_once_on_their_path_and_in_full_datagrams() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
