@@ -211,6 +211,33 @@ fn whoever_changes_the_address_without_the_id_is_followed_even_without_another_i
 }
 
 #[test]
+fn a_client_of_which_several_moves_failed_is_known_by_the_id_of_where_it_is_again() {
+    let mut pair = Pair::confirmed();
+    let first = *pair.client.remote_ids.active();
+    for from in ["203.0.113.9:4000", "203.0.113.10:4000"] {
+        assert!(pair.client.remote_ids.switch().unwrap());
+        let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+        deliver_from(&mut pair.server, pair.now, path(from), &datagram);
+        assert_eq!(pair.server.path().remote, path(from).remote);
+    }
+    while pair.server.path().remote != client_path().remote {
+        while next_of_server(&mut pair).is_some() {}
+        pair.now = pair.server.poll_timeout().unwrap();
+        pair.server.handle_timeout(pair.now);
+    }
+    while pair.server.remote_ids.switch().unwrap_or(false) {}
+    assert!(!pair.server.remote_ids.has_spare());
+    // A NAT changes the address that nothing else has.
+    let mut datagram = vec![0; 1200];
+    let space = SpaceId::Application;
+    let header = pair.client.write_header_to(first, space, &mut datagram).unwrap();
+    datagram[header.length()] = 0x01;
+    pair.client.finish_packet(&mut datagram, &header, 1, 1200).unwrap();
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
+}
+
+#[test]
 fn an_id_that_is_taken_back_is_replaced_on_its_path() {
     let mut pair = Pair::confirmed();
     let datagram = pair.client.forge_with(SpaceId::Application, &challenge(1), 1200, |_| {});

@@ -276,7 +276,6 @@ fn only_the_peer_ends_the_life_of_an_id() {
     let mut ids = issued(4);
     write(&mut ids, 1200).1.unwrap();
     let all: Vec<_> = ids.all().copied().collect();
-    ids.set_current(&all[2]);
     ids.on_acked(1);
     ids.on_lost(2);
     write(&mut ids, 1200).1.unwrap();
@@ -303,12 +302,13 @@ fn the_id_of_a_preferred_address_is_the_second_one_and_not_announced() {
 }
 
 #[test]
-fn the_current_id_is_that_which_the_peer_came_with() {
+fn ids_are_known_by_their_numbers_until_they_are_retired() {
     let mut ids = issued(4);
+    write(&mut ids, 1200).1.unwrap();
     let all: Vec<_> = ids.all().copied().collect();
-    assert!(ids.is_current(&all[0]) && !ids.is_current(&all[1]));
-    ids.set_current(&all[1]);
-    assert!(!ids.is_current(&all[0]) && ids.is_current(&all[1]));
+    assert_eq!((ids.sequence_of(&all[0]), ids.sequence_of(&all[1])), (Some(0), Some(1)));
+    ids.handle_retire(retire(0), &all[1]).unwrap();
+    assert_eq!((ids.sequence_of(&all[0]), ids.sequence_of(&all[1])), (None, Some(1)));
 }
 
 /// Sequence number and retire_prior_to of each frame that is written.
