@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers of `quic-core`, lowest first. A module may use those of lower layers and of its own.
 const LAYERS: &[&[&str]] = &[
-    &["instant", "deadline", "net", "transmit"],
+    &["instant", "deadline", "memory", "net", "transmit"],
     &["wire"],
     &["error", "event", "recorder"],
     &["crypto", "congestion"],

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
+use crate::memory;
+
 /// Blocks kept, at most.
 pub(crate) const MAX_POOLED_BLOCKS: usize = 4;
 /// Largest block kept, in bytes.
@@ -70,6 +72,11 @@ impl BlockPool {
         while self.blocks.len() > blocks {
             self.blocks.pop_front();
         }
+    }
+
+    /// Heap in use at the most, in bytes.
+    pub(crate) const fn worst_case_bytes() -> u64 {
+        (MAX_POOLED_BLOCKS * MAX_BLOCK) as u64 + memory::list::<Pooled>(MAX_POOLED_BLOCKS as u64)
     }
 
     /// Blocks at hand.

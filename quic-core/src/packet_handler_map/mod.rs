@@ -3,6 +3,7 @@
 mod attempts;
 mod closed_connection;
 mod deadlines;
+mod memory;
 mod outbox;
 mod reset_limiter;
 mod response;
