@@ -74,9 +74,11 @@ impl BlockPool {
         }
     }
 
-    /// Heap in use at the most, in bytes.
-    pub(crate) const fn worst_case_bytes() -> u64 {
-        (MAX_POOLED_BLOCKS * MAX_BLOCK) as u64 + memory::list::<Pooled>(MAX_POOLED_BLOCKS as u64)
+    /// Heap in use at the most, in bytes, where blocks have up to `largest` bytes.
+    pub(crate) const fn worst_case_bytes(largest: u64) -> u64 {
+        const MOST: u64 = MAX_POOLED_BLOCKS as u64;
+        let largest = if largest < MAX_BLOCK as u64 { largest } else { MAX_BLOCK as u64 };
+        MOST * largest + memory::list::<Pooled>(MOST)
     }
 
     /// Blocks at hand.

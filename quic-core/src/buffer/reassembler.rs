@@ -188,12 +188,15 @@ impl Reassembler {
     /// read, one in which there is nearly nothing, and one that begins below its highest byte.
     pub(crate) fn worst_case_bytes(streams: u64, gaps: u64, window: u64, block: u64) -> u64 {
         let list = MAX_KEPT_ENTRIES * MAX_SPARE_ENTRIES * size_of::<Block>();
+        // One more than there may be, with which the stream is of no use.
+        let of_streams = streams.saturating_mul(MAX_GAPS as u64 + 1);
+        let gaps = gaps.min(window / 2 + 1).min(of_streams);
         let of_stream =
             block.saturating_mul(3).saturating_add((list + size_of::<RangeSet>()) as u64);
         memory::sum([
             window.saturating_mul(2),
             streams.saturating_mul(of_stream),
-            RangeSet::worst_case_bytes(streams, gaps.min(window / 2 + 1)),
+            RangeSet::worst_case_bytes(streams, gaps),
         ])
     }
 

@@ -273,7 +273,8 @@ impl SendBuffer {
     /// Blocks are at least half full but for the last of each buffer, and all but one byte of the
     /// first may be acknowledged; the lists of chunks take less than what is left of that.
     pub(crate) fn worst_case_bytes(buffers: u64, window: u64, in_flight: u64) -> u64 {
-        let blocks = buffers.min(window).saturating_mul(MAX_BLOCK as u64);
+        let block = window.saturating_mul(2).min(MAX_BLOCK as u64);
+        let blocks = buffers.min(window).saturating_mul(block);
         let list = (KEPT_ENTRIES * MAX_SPARE_ENTRIES * size_of::<Chunk>()) as u64;
         let of_buffer = list + size_of::<Disorder>() as u64;
         let acked = (window / 2).min(buffers.saturating_mul(MAX_ACKED_RANGES as u64));

@@ -89,3 +89,22 @@ pub(super) fn peer_close(frame: &ConnectionClose<'_>) -> ConnectionError {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_reason_only_the_beginning_is_kept() {
+        let reason = vec![0xff; 60_000];
+        for frame_type in [None, Some(FrameType::PADDING)] {
+            let frame = ConnectionClose { error_code: 1, frame_type, reason: &reason };
+            let kept = match peer_close(&frame) {
+                ConnectionError::ApplicationClosed(close) => close.reason.len(),
+                ConnectionError::ConnectionClosed(error) => error.reason.chars().count(),
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(kept, MAXIMUM_KEPT_REASON);
+        }
+    }
+}

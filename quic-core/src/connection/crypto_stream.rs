@@ -59,7 +59,7 @@ impl CryptoStream {
         memory::sum([
             memory::boxes::<Self>(1),
             memory::boxes::<Reassembler>(1),
-            Reassembler::worst_case_bytes(1, bound / 2 + 1, bound, CRYPTO_BLOCK as u64),
+            Reassembler::worst_case_bytes(1, bound, bound, CRYPTO_BLOCK as u64),
         ])
     }
 

@@ -40,19 +40,25 @@ impl StreamsMemory {
             memory::list::<(Key, StreamEvent)>(streams.saturating_mul(EVENTS_PER_STREAM)),
             streams.saturating_mul(resets as u64),
         ]);
-        let pool = BlockPool::worst_case_bytes();
-        let sent =
-            SendBuffer::worst_case_bytes(bidi.saturating_add(own), config.send_window, frames);
-        let sent = pool.saturating_add(sent);
-        Self { state, received: pool.saturating_add(received(streams, window)), sent }
+        let buffers = bidi.saturating_add(own);
+        let sent = memory::sum([
+            BlockPool::worst_case_bytes(config.send_window.saturating_mul(2)),
+            SendBuffer::worst_case_bytes(buffers, config.send_window, frames),
+        ]);
+        Self { state, received: received(streams, window), sent }
     }
 }
 
 /// Heap of received data at the most, in bytes. Each byte that the window is larger takes no more
 /// than two.
 fn received(streams: u64, window: u64) -> u64 {
-    let early = BLOCKS_PER_FRAME.saturating_mul(window.saturating_mul(4).min(MAX_BLOCK as u64));
+    // A block is filled once all of it is not read, and then the next one is twice as large.
+    let largest = window.saturating_mul(4).min(MAX_BLOCK as u64);
     // One more than there may be, for which the connection is closed.
     let gaps = u64::from(MAX_GAPS) + 1;
-    Reassembler::worst_case_bytes(streams, gaps, window, TIGHT_BLOCK as u64).saturating_add(early)
+    memory::sum([
+        BlockPool::worst_case_bytes(largest),
+        BLOCKS_PER_FRAME.saturating_mul(largest),
+        Reassembler::worst_case_bytes(streams, gaps, window, TIGHT_BLOCK as u64),
+    ])
 }

@@ -23,10 +23,13 @@ const WINDOWS_REMEMBERED: u64 = 4;
 const FRAMES_PER_PACKET: usize = 2;
 
 /// Packets that are sent although there is no room: probes, for which the timer doubles each time.
-const PROBES_PAST_FULL: u64 = 64;
+const PROBES_PAST_FULL: u64 = 32;
 
-/// Fewest bytes that a frame takes in a packet: an empty DATAGRAM.
-const SHORTEST_FRAME: u64 = 2;
+/// Fewest bytes that a frame takes in a packet, empty DATAGRAM frames aside.
+const SHORTEST_FRAME: u64 = 3;
+
+/// Most frames in a packet of a handshake: one of CRYPTO and one of ACK, as a rule.
+const HANDSHAKE_FRAMES: u64 = 8;
 
 /// How many packets of a space are remembered at the most, before only probes are sent.
 pub(crate) fn most_remembered(config: &TransportConfig, space: SpaceId) -> usize {
@@ -46,8 +49,12 @@ pub(crate) fn worst_case_records(config: &TransportConfig, space: SpaceId) -> (u
     let most = most_remembered(config, space) as u64;
     let packets = most.saturating_add(PROBES_PAST_FULL);
     let longest = u64::from(config.initial_mtu.max(config.max_mtu));
+    let (in_a_packet, empty) = match space {
+        SpaceId::Initial | SpaceId::Handshake => (HANDSHAKE_FRAMES, 0),
+        SpaceId::Application => (longest / SHORTEST_FRAME, config.datagram_send_count as u64),
+    };
     // The packet that took the last room can have any number of frames, and so can probes.
-    let last = (PROBES_PAST_FULL + 1).saturating_mul(longest / SHORTEST_FRAME);
+    let last = (PROBES_PAST_FULL + 1).saturating_mul(in_a_packet).saturating_add(empty);
     let frames = most.saturating_mul(FRAMES_PER_PACKET as u64).saturating_add(last);
     (packets, frames)
 }
@@ -84,5 +91,99 @@ impl SentPackets {
             self.pop_front();
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{AckContext, LossThresholds, NewPacket};
+    use super::*;
+    use crate::instant::Instant;
+    use crate::wire::frame::{Ack, Frame, Frames, write_ack};
+    use crate::wire::{RangeSet, Writer};
+
+    const MOST: usize = 100;
+
+    fn send(sent: &mut SentPackets, in_flight: bool, frame_count: u16) -> u64 {
+        let frames = (0..frame_count).map(|_| SentFrame::Ping);
+        sent.frames_mut().extend(frames);
+        sent.push(NewPacket {
+            time_sent: Instant::EPOCH,
+            size: 1200,
+            ack_eliciting: in_flight,
+            in_flight,
+            mtu_probe: false,
+            ect: false,
+            path: 0,
+            frame_count,
+        })
+    }
+
+    /// Sends packets of so many frames as long as there is room; returns how many.
+    fn fill(sent: &mut SentPackets, frame_count: u16) -> usize {
+        (0..1000)
+            .take_while(|_| sent.make_room(MOST) && send(sent, true, frame_count) < 1000)
+            .count()
+    }
+
+    fn acknowledge(sent: &mut SentPackets, number: u64) {
+        let mut set = RangeSet::default();
+        set.insert(number..number + 1);
+        let mut memory = [0; 64];
+        let mut writer = Writer::new(&mut memory);
+        write_ack(&mut writer, &set, 0, None).unwrap();
+        let Some(Ok(Frame::Ack(ack))) = Frames::new(writer.written()).next() else { panic!() };
+        let ack: &Ack<'_> = &ack;
+        let context = AckContext { path: 0, congestion_event: None };
+        sent.on_ack(Instant::EPOCH, ack, context, |_, _| {}).unwrap();
+        let thresholds = LossThresholds {
+            packet_threshold: 3,
+            time_threshold: Duration::from_secs(1),
+            first_rtt_sample: None,
+            path: 0,
+        };
+        sent.detect_lost(Instant::EPOCH, &thresholds, |_, _| {});
+    }
+
+    #[test]
+    fn no_more_packets_and_frames_are_remembered_than_there_is_room_for() {
+        let mut sent = SentPackets::new();
+        assert_eq!(fill(&mut sent, 1), MOST);
+        assert!(sent.is_full(MOST));
+        let mut sent = SentPackets::new();
+        assert_eq!(fill(&mut sent, 10), MOST * FRAMES_PER_PACKET / 10);
+    }
+
+    #[test]
+    fn packets_that_were_lost_make_room_before_it_is_certain_that_they_never_turn_up() {
+        let mut sent = SentPackets::new();
+        fill(&mut sent, 1);
+        assert!(!sent.make_room(MOST), "the oldest is in flight");
+        acknowledge(&mut sent, 50);
+        assert_eq!(sent.len(), MOST, "the lost ones may still turn up");
+        assert!(sent.make_room(MOST));
+        assert!(send(&mut sent, true, 1) == 100 && sent.make_room(MOST));
+        acknowledge(&mut sent, 100);
+        assert_eq!(sent.in_flight_on(0), 2 * 1200, "the two before the last one");
+    }
+
+    #[test]
+    fn packets_that_only_acknowledge_make_room() {
+        let mut sent = SentPackets::new();
+        (0..MOST).for_each(|_| _ = send(&mut sent, false, 1));
+        assert!(sent.make_room(MOST) && sent.len() < MOST);
+    }
+
+    #[test]
+    fn the_send_window_says_how_many_are_remembered_within_bounds() {
+        let most = |send_window| {
+            let config = TransportConfig { send_window, ..TransportConfig::default() };
+            most_remembered(&config, SpaceId::Application) as u64
+        };
+        assert_eq!(most(1), FEWEST_REMEMBERED);
+        assert!((50_000..60_000).contains(&most(16 << 20)), "{}", most(16 << 20));
+        assert_eq!(most(u64::MAX), MOST_REMEMBERED);
     }
 }

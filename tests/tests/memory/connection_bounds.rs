@@ -1,0 +1,294 @@
+//! What a client can make one connection hold, against what its configuration says.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use quic_core::{ConnectionMemory, Direction, OutgoingDatagram, StreamId, TransportConfig};
+use quic_evil::Payload;
+
+use super::victim::{Evil, Victim, address};
+
+/// A configuration by name.
+type Named = (&'static str, fn(&mut TransportConfig));
+
+const CONFIGURATIONS: &[Named] = &[("tiny", tiny), ("default", |_| {}), ("large", large)];
+
+fn tiny(transport: &mut TransportConfig) {
+    transport.max_concurrent_bidi_streams = 4;
+    transport.max_concurrent_uni_streams = 2;
+    transport.stream_receive_window = 8 << 10;
+    transport.max_stream_receive_window = 8 << 10;
+    transport.receive_window = 16 << 10;
+    transport.max_receive_window = 16 << 10;
+    transport.send_window = 16 << 10;
+    transport.datagram_receive_bytes = 4 << 10;
+    transport.datagram_receive_count = 16;
+    transport.datagram_send_bytes = 4 << 10;
+    transport.datagram_send_count = 16;
+}
+
+fn large(transport: &mut TransportConfig) {
+    transport.max_concurrent_bidi_streams = 5000;
+    transport.stream_receive_window = 16 << 20;
+    transport.receive_window = 24 << 20;
+    transport.datagram_receive_bytes = 1 << 20;
+    transport.datagram_receive_count = 8192;
+}
+
+/// What one attack came to.
+struct Loot {
+    name: String,
+    /// Heap that the attack took.
+    taken: u64,
+    /// What the part that it is about may take.
+    part: u64,
+}
+
+impl Loot {
+    /// The part is not exceeded, and at least so many percent of it are reached.
+    fn check(&self, least: u64) {
+        let Self { name, taken, part } = self;
+        let share = 100 * taken / part;
+        eprintln!("{name}: {taken} bytes of {part}, {share} %");
+        assert!(taken <= part, "{name}: {taken} bytes, not {part}");
+        assert!(share >= least, "{name}: only {share} % of {part} bytes, is the bound too loose?");
+    }
+}
+
+/// Lets a client do its worst to a new connection; what of its memory that is about.
+fn rob(
+    (name, change): Named,
+    part: impl Fn(&ConnectionMemory) -> u64,
+    attack: impl FnOnce(&mut Victim, &mut Evil),
+) -> Loot {
+    let mut victim = Victim::new(change, |_| {});
+    // The first connection pays for what all share.
+    victim.connect(1);
+    let without = victim.heap();
+    let mut evil = victim.connect(2);
+    victim.streams.clear();
+    let before = victim.heap();
+    attack(&mut victim, &mut evil);
+    victim.assert_alive();
+    let (bound, _) = victim.bounds(0);
+    let all = victim.heap() - without;
+    assert!(all <= bound.total(), "{name}: {all} bytes, not\n{bound}");
+    Loot { name: name.to_owned(), taken: victim.heap() - before, part: part(&bound) }
+}
+
+/// The client's stream with this index.
+fn bidi(index: u64) -> u64 {
+    4 * index
+}
+
+#[test]
+fn data_that_is_not_read_takes_no_more_than_is_said_however_it_is_cut_up() {
+    for configuration in CONFIGURATIONS {
+        let loot = rob(
+            *configuration,
+            |bound| bound.received - bound.window_growth + bound.streams,
+            |victim, evil| {
+                let transport = victim.config.transport.clone();
+                let window = transport.stream_receive_window.min(transport.receive_window);
+                let streams = transport.max_concurrent_bidi_streams.min(100);
+                let mut left = transport.receive_window;
+                // One byte for each large block, as long as large blocks are made; then every second
+                // one, where a gap costs most; then all that is left, in packets.
+                for index in 0..streams {
+                    let id = bidi(index);
+                    let size = window.min(left);
+                    left -= size;
+                    let step = 64 << 10;
+                    let ends = (1..=size / step).map(|block| block * step - 1);
+                    for offset in ends.filter(|_| index * window < transport.receive_window / 2) {
+                        victim.attack(evil, Payload::new().stream(id, offset, b"x", false));
+                    }
+                    let mut offset = 1;
+                    while offset + 200 <= size.min(1400) {
+                        let frames = (0..100).fold(Payload::new(), |payload, gap| {
+                            payload.stream(id, offset + 2 * gap, b"x", false)
+                        });
+                        victim.attack(evil, frames);
+                        offset += 200;
+                        if index >= 2 {
+                            break;
+                        }
+                    }
+                    for offset in (offset..size).step_by(1000) {
+                        let length = usize::try_from((size - offset).min(1000)).unwrap();
+                        let data = &[7; 1000][..length];
+                        victim.attack(evil, Payload::new().stream(id, offset, data, false));
+                    }
+                }
+            },
+        );
+        loot.check(0);
+    }
+}
+
+#[test]
+fn streams_that_are_hardly_used_take_no_more_than_is_said() {
+    for configuration in CONFIGURATIONS {
+        let loot = rob(
+            *configuration,
+            |bound| bound.streams + bound.received,
+            |victim, evil| {
+                let transport = victim.config.transport.clone();
+                for index in 0..transport.max_concurrent_bidi_streams {
+                    let id = bidi(index);
+                    // A second block is made for the byte behind the first, which is full.
+                    let first = Payload::new().stream(id, 0, &[7; 32], false);
+                    let second = first.stream(id, 32, b"x", false);
+                    // And one behind a gap, on as many streams as there may be gaps.
+                    let gap = second.clone().stream(id, 34, b"x", false);
+                    victim.attack(evil, if index < 4000 { gap } else { second });
+                }
+                for index in 0..transport.max_concurrent_uni_streams {
+                    victim.attack(evil, Payload::new().stream(bidi(index) + 2, 0, b"x", false));
+                }
+            },
+        );
+        loot.check(0);
+    }
+    let streams = |bound: &ConnectionMemory| bound.streams;
+    let loot = rob(("many", large), streams, |victim, evil| {
+        for index in 0..5000 {
+            victim.attack(evil, Payload::new().stream(bidi(index), 0, b"", false));
+        }
+        victim.act(|connection| {
+            assert!(connection.accept_stream(Direction::Bidirectional).is_none())
+        });
+    });
+    loot.check(0);
+}
+
+/// The application has as much to send as there is room for, on all streams that there are.
+fn write_all(victim: &mut Victim, streams: &[StreamId], length: usize) {
+    let data = vec![7; length];
+    victim.act(|connection| {
+        for id in streams {
+            let _: Result<_, _> = connection.send_stream(*id).write(&data);
+        }
+    });
+}
+
+#[test]
+fn data_that_is_not_acknowledged_takes_no_more_than_is_said() {
+    for configuration in CONFIGURATIONS {
+        let loot = rob(
+            *configuration,
+            |bound| bound.sent + bound.packets,
+            |victim, evil| {
+                let streams = victim.config.transport.max_concurrent_bidi_streams.min(100);
+                for index in 0..streams {
+                    victim.attack(evil, Payload::new().stream(bidi(index), 0, b"x", true));
+                }
+                let streams = victim.streams.clone();
+                // A client that acknowledges everything makes the window large, and then nothing.
+                for round in 0..600 {
+                    write_all(victim, &streams, 40_000);
+                    evil.peer.acks = round < 400;
+                    victim.exchange(evil);
+                }
+            },
+        );
+        loot.check(0);
+    }
+}
+
+#[test]
+fn packets_that_are_not_acknowledged_take_no_more_than_is_said() {
+    for configuration in CONFIGURATIONS {
+        let loot = rob(
+            *configuration,
+            |bound| bound.packets,
+            |victim, evil| {
+                victim.attack(evil, Payload::new().stream(0, 0, b"x", true));
+                let streams = victim.streams.clone();
+                // A client that acknowledges everything makes the window large, and then nothing.
+                for _ in 0..300 {
+                    write_all(victim, &streams, 1 << 20);
+                    victim.exchange(evil);
+                }
+                (0..50).for_each(|_| victim.exchange(evil));
+                evil.peer.acks = false;
+                for _ in 0..1000 {
+                    victim.act(|connection| {
+                        for _ in 0..300 {
+                            let datagram = OutgoingDatagram::new(Bytes::new());
+                            let _: Result<_, _> = connection.datagrams().send(datagram);
+                        }
+                    });
+                    victim.exchange(evil);
+                }
+            },
+        );
+        loot.check(0);
+    }
+}
+
+#[test]
+fn datagrams_that_are_not_read_take_no_more_than_is_said() {
+    for configuration in CONFIGURATIONS {
+        for length in [0, 1, 100, 1000] {
+            let datagrams = |bound: &ConnectionMemory| bound.datagrams;
+            let loot = rob(*configuration, datagrams, |victim, evil| {
+                let data = vec![7; length];
+                for _ in 0..9000 {
+                    victim.attack(evil, Payload::new().numbers(&[0x31]).prefixed(&data));
+                }
+            });
+            loot.check(if length == 1000 { 3 } else { 0 });
+        }
+    }
+}
+
+#[test]
+fn handshake_data_above_gaps_takes_no_more_than_is_said() {
+    let handshake = |bound: &ConnectionMemory| bound.handshake;
+    let loot = rob(("default", |_| {}), handshake, |victim, evil| {
+        for gap in 0..1000 {
+            victim.attack(evil, Payload::new().crypto(1 + 16 * gap, b"x"));
+        }
+    });
+    loot.check(0);
+}
+
+#[test]
+fn connection_ids_paths_and_numbers_take_no_more_than_is_said() {
+    let parts = |bound: &ConnectionMemory| bound.state + bound.paths + bound.packets;
+    let loot = rob(("default", |_| {}), parts, |victim, evil| {
+        for sequence in [2, 4, 6] {
+            victim.attack(evil, Payload::new().new_connection_id(sequence, 0));
+        }
+        for round in 0..200_u16 {
+            // Every second number is missing, and each packet comes from somewhere else.
+            let space = quic_core::wire::SpaceId::Application;
+            let number = evil.peer.next_number(space);
+            evil.peer.skip_to(space, number + 1);
+            evil.address = address(100 + round);
+            victim.attack(evil, Payload::new().numbers(&[0x1a]).raw(&[7; 8]).raw(&[0; 1100]));
+            victim.mute();
+            victim.now += Duration::from_millis(1);
+            victim.handle_timeout();
+        }
+    });
+    loot.check(0);
+}
+
+#[test]
+fn what_a_configuration_says_follows_from_it() {
+    let bound = |change: &dyn Fn(&mut TransportConfig), own_streams| {
+        Victim::new(change, |_| {}).bounds(own_streams).0
+    };
+    let default = bound(&|_| {}, 0);
+    let more_streams = bound(&|it| it.max_concurrent_bidi_streams = 1000, 0);
+    assert!(more_streams.streams > default.streams && more_streams.sent > default.sent);
+    assert!(bound(&|_| {}, 1000).streams > default.streams);
+    let window = bound(&|it| it.max_receive_window = 48 << 20, 0);
+    assert_eq!(window.received - default.received, 2 * (24 << 20));
+    assert_eq!(window.total_at_first(), default.total_at_first());
+    let boundless = bound(&|it| it.max_concurrent_uni_streams = 1 << 60, 0);
+    assert_eq!(boundless.total(), u64::MAX);
+    eprintln!("{default}\n{}", bound(&tiny, 0));
+}
