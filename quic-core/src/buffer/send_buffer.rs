@@ -12,6 +12,8 @@ use crate::wire::RangeSet;
 /// Smallest block that small writes are copied into, in bytes.
 const MIN_BLOCK: usize = 64;
 
+/// Shortest chunk that is not copied, in bytes.
+const MIN_CHUNK: usize = 1 << 10;
 /// Ranges remembered to be acknowledged above the first byte that is not. A peer that acknowledges
 /// more crumbs than that gets some of them again: what is remembered of a packet must not depend on
 /// how little the packet carried.
@@ -141,6 +143,16 @@ impl SendBuffer {
             block.extend_from_slice(now);
             self.push(Data::Copied(block), now.len());
             data = later;
+        }
+    }
+
+    /// Appends `chunk`, without copying it if it is long: a peer that gives credit byte by byte must
+    /// not have a chunk kept for each.
+    pub(crate) fn give(&mut self, chunk: Bytes, pool: &mut BlockPool) {
+        if chunk.len() < MIN_CHUNK {
+            self.write(&chunk, pool);
+        } else {
+            self.write_chunk(chunk);
         }
     }
 

@@ -17,8 +17,7 @@ use std::fmt;
 /// - what the application was given and keeps: a chunk that was read holds on to its block, of up to
 ///   64 KiB;
 /// - what the application gives away: of a chunk that was written without copying it, or a datagram,
-///   the bytes are counted, not what else is kept by them, nor the 100 bytes or so that a chunk takes
-///   in a list, which is much if it is small;
+///   the bytes are counted, not what else is kept by them;
 /// - events that the application does not poll, see [the contract](crate#the-five-verbs);
 /// - a recorder, a congestion controller of your own, and what drivers keep of a connection;
 /// - what all connections share, such as a store of TLS sessions.

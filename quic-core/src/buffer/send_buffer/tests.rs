@@ -159,3 +159,19 @@ fn a_peer_that_acknowledges_crumbs_has_few_of_them_remembered_and_gets_the_rest_
     assert!(buffer.is_fully_acked());
     assert!((0..data.len()).step_by(2).all(|byte| seen[byte]));
 }
+
+#[test]
+fn long_chunks_are_kept_as_they_are_and_crumbs_of_them_are_copied() {
+    let mut pool = BlockPool::default();
+    let chunk = Bytes::from(vec![7; 100_000]);
+    let mut buffer = SendBuffer::default();
+    buffer.give(chunk.clone(), &mut pool);
+    assert_eq!(buffer.allocated_bytes(), 100_000);
+    let mut buffer = SendBuffer::default();
+    for byte in 0..50_000 {
+        buffer.give(chunk.slice(byte..=byte), &mut pool);
+    }
+    let chunks = buffer.chunks.len();
+    assert!(chunks < 20, "{chunks} chunks for 50,000 bytes");
+    assert!(buffer.allocated_bytes() <= 2 * 50_000);
+}
