@@ -124,7 +124,9 @@ impl Connection {
         while segments < maximum_segments {
             let room = segment_length.min(budget.datagram());
             // What is left over makes no short datagram, but part of a later full one.
-            if segments > 0 && (room < segment_length || self.remembers_too_much()) {
+            if segments > 0
+                && (room < segment_length || self.remembers_too_much(SpaceId::Application))
+            {
                 break;
             }
             let Some(datagram) = memory.get_mut(length..).and_then(|rest| {
@@ -220,11 +222,11 @@ impl Connection {
         })
     }
 
-    /// Whether the last packet took the last room there was.
-    fn remembers_too_much(&self) -> bool {
-        let config = transport(&self.role);
-        let mut spaces = SpaceId::ALL.into_iter().zip(&self.spaces);
-        spaces.any(|(id, space)| space.sent.is_full(most_remembered(config, id)))
+    /// Whether there is no room to remember another packet of this space; then probes say nothing
+    /// but that they are there.
+    fn remembers_too_much(&self, space: SpaceId) -> bool {
+        let most = most_remembered(transport(&self.role), space);
+        self.space(space).sent.is_full(most)
     }
 
     /// Probes that follow unanswered ones are of a length that the path is sure to carry: their
@@ -315,7 +317,7 @@ impl Connection {
         //# The sender MUST either delay sending the frame until the controller
         //# allows it or drop the frame without sending it (at which point it MAY
         //# notify the application).
-        if acks_only {
+        if acks_only || self.remembers_too_much(space) {
             return Ok(());
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2

@@ -56,13 +56,13 @@ impl EndpointConfig {
     /// let server = ServerConfig::new(tls, transport, Keyring::new([7; 32]))?;
     ///
     /// let mut endpoint = EndpointConfig::default();
-    /// endpoint.max_connections = 4000;
+    /// endpoint.max_connections = 2000;
     /// endpoint.receive_budget = 1 << 30;
     ///
     /// // It opens three streams of its own, as servers of HTTP/3 do.
     /// let bound = endpoint.worst_case_bytes(&server.worst_case_bytes(3));
     /// println!("{bound}");
-    /// // Not even if all 4,000 clients are out for its memory does it need more than 16 GiB.
+    /// // Not even if all 2,000 clients are out for its memory does it need more than 16 GiB.
     /// assert!(bound.total() < 16 << 30);
     /// # Ok(())
     /// # }

@@ -5,9 +5,9 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 /// How many times more ranges than there are [`RangeSet::shrink`] leaves room for.
-const MAXIMUM_SPARE: usize = 4;
+const MAXIMUM_SPARE: usize = 2;
 /// Ranges that it leaves room for in any case.
-const KEPT_RANGES: usize = 4;
+const KEPT_RANGES: usize = 16;
 
 /// A set of `u64`s, kept as disjoint ranges in ascending order that do not touch.
 ///

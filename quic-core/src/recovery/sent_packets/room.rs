@@ -28,8 +28,8 @@ const PROBES_PAST_FULL: u64 = 32;
 /// Fewest bytes that a frame takes in a packet, empty DATAGRAM frames aside.
 const SHORTEST_FRAME: u64 = 3;
 
-/// Most frames in a packet of a handshake: one of CRYPTO and one of ACK, as a rule.
-const HANDSHAKE_FRAMES: u64 = 8;
+/// Frames of such a probe: ACK and PING. Nothing else is said that would have to be remembered.
+const FRAMES_PER_PROBE: u64 = 2;
 
 /// How many packets of a space are remembered at the most, before only probes are sent.
 pub(crate) fn most_remembered(config: &TransportConfig, space: SpaceId) -> usize {
@@ -48,14 +48,12 @@ pub(crate) fn most_remembered(config: &TransportConfig, space: SpaceId) -> usize
 pub(crate) fn worst_case_records(config: &TransportConfig, space: SpaceId) -> (u64, u64) {
     let most = most_remembered(config, space) as u64;
     let packets = most.saturating_add(PROBES_PAST_FULL);
+    // The packet that took the last room can have any number of frames.
     let longest = u64::from(config.initial_mtu.max(config.max_mtu));
-    let (in_a_packet, empty) = match space {
-        SpaceId::Initial | SpaceId::Handshake => (HANDSHAKE_FRAMES, 0),
-        SpaceId::Application => (longest / SHORTEST_FRAME, config.datagram_send_count as u64),
-    };
-    // The packet that took the last room can have any number of frames, and so can probes.
-    let last = (PROBES_PAST_FULL + 1).saturating_mul(in_a_packet).saturating_add(empty);
-    let frames = most.saturating_mul(FRAMES_PER_PACKET as u64).saturating_add(last);
+    let last = (longest / SHORTEST_FRAME).saturating_add(config.datagram_send_count as u64);
+    let probes = PROBES_PAST_FULL * FRAMES_PER_PROBE;
+    let most = most.saturating_mul(FRAMES_PER_PACKET as u64);
+    let frames = most.saturating_add(last).saturating_add(probes);
     (packets, frames)
 }
 
