@@ -61,9 +61,7 @@ mod tests {
             let mut entries: HashMap<u64, u64, Hasher> = HashMap::default();
             for entry in 0..most * 50 {
                 entries.insert(entry, entry);
-                if let Some(oldest) = entry.checked_sub(most - 1) {
-                    entries.remove(&oldest);
-                }
+                entries.remove(&entry.wrapping_sub(most - 1));
                 let taken = entries.allocation_size() as u64;
                 assert!(taken <= map::<u64, u64>(most), "{taken} bytes for {most} entries");
             }

@@ -291,8 +291,8 @@ impl SendBuffer {
         let of_buffer = list + size_of::<Disorder>() as u64;
         let acked = (window / 2).min(buffers.saturating_mul(MAX_ACKED_RANGES as u64));
         // What is to be sent again lies between what is acknowledged and what is in flight.
-        let lost = acked.saturating_add(in_flight).saturating_add(buffers);
-        let ranges = acked.saturating_add(lost).min(window);
+        let unacked = acked.saturating_add(in_flight).saturating_add(buffers);
+        let ranges = acked.saturating_add(unacked).min(window);
         memory::sum([
             window.saturating_mul(2),
             blocks,

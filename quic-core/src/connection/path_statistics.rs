@@ -71,7 +71,7 @@ impl Counts {
 }
 
 /// Paths of a connection at a time.
-const MAXIMUM_PATHS: u64 = 4;
+const MAXIMUM_PATHS: usize = 4;
 
 /// Tells the paths' shares of the counters apart. Nothing is counted twice for the active path: it
 /// has what the connection has and no other path does.
@@ -80,13 +80,13 @@ pub(super) struct Ledger {
     /// Everything that is not the active path's.
     elsewhere: Counts,
     /// The shares of the other paths that still exist.
-    by_path: SmallVec<[(u32, Counts); MAXIMUM_PATHS as usize]>,
+    by_path: SmallVec<[(u32, Counts); MAXIMUM_PATHS]>,
 }
 
 impl Ledger {
     /// Heap in use at the most, in bytes. A path that was just left may be one too many.
     pub(super) const fn worst_case_bytes() -> u64 {
-        memory::boxes::<Self>(1) + memory::list::<(u32, Counts)>(MAXIMUM_PATHS + 1)
+        memory::boxes::<Self>(1) + memory::list::<(u32, Counts)>(MAXIMUM_PATHS as u64 + 1)
     }
 
     fn of(&mut self, path: u32) -> &mut Counts {

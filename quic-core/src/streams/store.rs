@@ -62,7 +62,7 @@ impl Store {
     /// Heap of so many streams at the most, in bytes, without their data.
     pub(super) fn worst_case_bytes(streams: u64) -> u64 {
         /// As `Slab` has it: a stream, or the place of the next empty slot.
-        #[expect(dead_code, reason = "for its size")]
+        #[expect(dead_code, clippy::large_enum_variant, reason = "for its size")]
         enum Entry {
             Vacant(usize),
             Occupied(Stream),

@@ -81,47 +81,54 @@ fn bidi(index: u64) -> u64 {
     4 * index
 }
 
+/// What is done with one stream.
+struct Cut {
+    /// Bytes of the window that are used up.
+    size: u64,
+    /// One byte comes first for each large block.
+    sparse: bool,
+    /// A hundred times so many bytes come with a gap before each.
+    hundred_gaps: u64,
+}
+
+/// Uses a stream up: what costs most first, then all the rest, in packets.
+fn cut_up(victim: &mut Victim, evil: &mut Evil, id: u64, cut: &Cut) {
+    const LARGE: u64 = 64 << 10;
+    for block in 1..=cut.size / LARGE {
+        if cut.sparse {
+            victim.attack(evil, Payload::new().stream(id, block * LARGE - 1, b"x", false));
+        }
+    }
+    let hundreds = cut.hundred_gaps.min(cut.size / 200);
+    for hundred in 0..hundreds {
+        let offsets = (0..100).map(|gap| 1 + 200 * hundred + 2 * gap);
+        let payload = Payload::new();
+        let frames = offsets.fold(payload, |frames, at| frames.stream(id, at, b"x", false));
+        victim.attack(evil, frames);
+    }
+    for offset in (200 * hundreds + 1..cut.size).step_by(1000) {
+        let length = usize::try_from((cut.size - offset).min(1000)).unwrap();
+        victim.attack(evil, Payload::new().stream(id, offset, &[7; 1000][..length], false));
+    }
+}
+
 #[test]
 fn data_that_is_not_read_takes_no_more_than_is_said_however_it_is_cut_up() {
     for (configuration, least) in CONFIGURATIONS.into_iter().zip([5, 12, 20]) {
-        let loot = rob(
-            configuration,
-            |bound| bound.received - bound.window_growth + bound.streams,
-            |victim, evil| {
-                let transport = victim.config.transport.clone();
-                let window = transport.stream_receive_window.min(transport.receive_window);
-                let streams = transport.max_concurrent_bidi_streams.min(100);
-                let mut left = transport.receive_window;
-                // One byte for each large block, as long as large blocks are made; then every second
-                // one, where a gap costs most; then all that is left, in packets.
-                for index in 0..streams {
-                    let id = bidi(index);
-                    let size = window.min(left);
-                    left -= size;
-                    let step = 64 << 10;
-                    let ends = (1..=size / step).map(|block| block * step - 1);
-                    for offset in ends.filter(|_| index * window < transport.receive_window / 2) {
-                        victim.attack(evil, Payload::new().stream(id, offset, b"x", false));
-                    }
-                    let mut offset = 1;
-                    while offset + 200 <= size.min(1400) {
-                        let frames = (0..100).fold(Payload::new(), |payload, gap| {
-                            payload.stream(id, offset + 2 * gap, b"x", false)
-                        });
-                        victim.attack(evil, frames);
-                        offset += 200;
-                        if index >= 2 {
-                            break;
-                        }
-                    }
-                    for offset in (offset..size).step_by(1000) {
-                        let length = usize::try_from((size - offset).min(1000)).unwrap();
-                        let data = &[7; 1000][..length];
-                        victim.attack(evil, Payload::new().stream(id, offset, data, false));
-                    }
-                }
-            },
-        );
+        let part = |bound: &ConnectionMemory| bound.received - bound.window_growth + bound.streams;
+        let loot = rob(configuration, part, |victim, evil| {
+            let transport = victim.config.transport.clone();
+            let window = transport.stream_receive_window.min(transport.receive_window);
+            let mut left = transport.receive_window;
+            for index in 0..transport.max_concurrent_bidi_streams.min(100) {
+                let size = window.min(left);
+                left -= size;
+                // Large blocks are made until they take half of the window.
+                let sparse = index * window < transport.receive_window / 2;
+                let cut = Cut { size, sparse, hundred_gaps: if index < 3 { 7 } else { 1 } };
+                cut_up(victim, evil, bidi(index), &cut);
+            }
+        });
         loot.check(least);
     }
 }
@@ -156,7 +163,7 @@ fn streams_that_are_hardly_used_take_no_more_than_is_said() {
             victim.attack(evil, Payload::new().stream(bidi(index), 0, b"", false));
         }
         victim.act(|connection| {
-            assert!(connection.accept_stream(Direction::Bidirectional).is_none())
+            assert!(connection.accept_stream(Direction::Bidirectional).is_none());
         });
     });
     loot.check(40);

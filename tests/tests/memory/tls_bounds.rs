@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quic_core::crypto::{TlsClientConfig, TlsServerConfig};
 use quic_core::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use quic_tests::network::{SERVER_NAME, Setup};
+use quic_sim::pair::{SERVER_NAME, Setup};
 
 use super::{CLIENT_END, Ends, SERVER_END};
 

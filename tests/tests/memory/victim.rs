@@ -12,7 +12,7 @@ use quic_core::{
 };
 use quic_evil::parameters::id;
 use quic_evil::{Beginning, Packet, Payload, Peer, Role, Stage, client_tls};
-use quic_tests::network::{SERVER, SERVER_NAME, Setup};
+use quic_sim::pair::{SERVER, SERVER_NAME, Setup};
 
 use super::End;
 

@@ -127,11 +127,11 @@ mod tests {
     }
 
     fn acknowledge(sent: &mut SentPackets, number: u64) {
-        let mut set = RangeSet::default();
-        set.insert(number..number + 1);
+        let mut numbers = RangeSet::default();
+        numbers.insert(number..number + 1);
         let mut memory = [0; 64];
         let mut writer = Writer::new(&mut memory);
-        write_ack(&mut writer, &set, 0, None).unwrap();
+        write_ack(&mut writer, &numbers, 0, None).unwrap();
         let Some(Ok(Frame::Ack(ack))) = Frames::new(writer.written()).next() else { panic!() };
         let ack: &Ack<'_> = &ack;
         let context = AckContext { path: 0, congestion_event: None };
