@@ -5,7 +5,7 @@ use super::reset_at::{ReceivedResetAt, SentResetAt};
 use super::scheduler::Scheduler;
 use super::store::{Key, Store};
 use super::{MAX_GAPS, Streams};
-use crate::buffer::{BlockPool, MAX_BLOCK, Reassembler, SendBuffer};
+use crate::buffer::{BYTES_PER_GAP, BlockPool, MAX_BLOCK, Reassembler, SendBuffer};
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;
 use crate::memory;
@@ -55,7 +55,7 @@ fn received(streams: u64, window: u64) -> u64 {
     // A block is filled once all of it is not read, and then the next one is twice as large.
     let largest = window.saturating_mul(4).min(MAX_BLOCK as u64);
     // One more than there may be, for which the connection is closed.
-    let gaps = u64::from(MAX_GAPS) + 1;
+    let gaps = (window / BYTES_PER_GAP).max(MAX_GAPS.into()) + 1;
     memory::sum([
         BlockPool::worst_case_bytes(largest),
         BLOCKS_PER_FRAME.saturating_mul(largest),
