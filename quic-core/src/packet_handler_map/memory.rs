@@ -14,6 +14,7 @@ use crate::connection::Connection;
 use crate::event::{ConnectionHandle, Event};
 use crate::memory;
 use crate::server::{ATTEMPT_LIMIT, Attempt, Server};
+use crate::streams::worst_case_growth;
 
 /// Longest UDP payload, in bytes.
 const LONGEST_DATAGRAM: u64 = 65_535;
@@ -85,7 +86,7 @@ impl EndpointConfig {
                 .saturating_add(LONGEST_DATAGRAM),
             connection: connection.total_at_first(),
             connections,
-            window_growth: growth.min(self.receive_budget.saturating_mul(2)),
+            window_growth: growth.min(worst_case_growth(connections, self.receive_budget)),
         }
     }
 }

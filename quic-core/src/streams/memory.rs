@@ -9,6 +9,7 @@ use crate::buffer::{BYTES_PER_GAP, BlockPool, MAX_BLOCK, Reassembler, SendBuffer
 use crate::config::TransportConfig;
 use crate::event::StreamEvent;
 use crate::memory;
+use crate::wire::RangeSet;
 
 /// `Readable`, `Writable`, `Stopped` and `Finished`.
 const EVENTS_PER_STREAM: u64 = 4;
@@ -49,8 +50,14 @@ impl StreamsMemory {
     }
 }
 
-/// Heap of received data at the most, in bytes. Each byte that the window is larger takes no more
-/// than two.
+/// What receive windows of some connections take at the most if they grow by so many bytes together:
+/// two bytes for each, and what is kept of the gaps that they permit.
+pub(crate) fn worst_case_growth(connections: u64, bytes: u64) -> u64 {
+    let gaps = (bytes / BYTES_PER_GAP).saturating_add(connections);
+    bytes.saturating_mul(2).saturating_add(RangeSet::worst_case_bytes(0, gaps))
+}
+
+/// Heap of received data at the most, in bytes.
 fn received(streams: u64, window: u64) -> u64 {
     // A block is filled once all of it is not read, and then the next one is twice as large.
     let largest = window.saturating_mul(4).min(MAX_BLOCK as u64);

@@ -32,7 +32,7 @@ pub use api::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
     WriteError,
 };
-pub(crate) use memory::StreamsMemory;
+pub(crate) use memory::{StreamsMemory, worst_case_growth};
 pub(crate) use receive_budget::ReceiveBudget;
 pub(crate) use slot::{InitialLimits, StreamsSlot};
 
