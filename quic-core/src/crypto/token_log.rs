@@ -7,6 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use super::tokens::token_identity;
 use crate::instant::Instant;
+use crate::memory;
 
 type Identities = HashSet<[u8; 16], BuildHasherDefault<SipHasher13>>;
 
@@ -37,6 +38,12 @@ impl SingleUse {
             generation_limit: (limit / 2).max(1),
             forgotten: None,
         }
+    }
+
+    /// Heap of a memory of at most `limit` tokens, in bytes.
+    pub(crate) fn worst_case_bytes(limit: usize) -> u64 {
+        let generation = memory::map::<[u8; 16], ()>((limit / 2).max(1) as u64);
+        generation.saturating_mul(2)
     }
 
     /// Marks an authentic token as used; returns whether this is its first use for certain.

@@ -4,6 +4,7 @@ mod attempts;
 mod clock;
 mod closed_connection;
 mod deadlines;
+mod memory;
 mod outbox;
 mod reset_limiter;
 mod response;

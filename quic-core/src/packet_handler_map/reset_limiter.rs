@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::crypto::{KeyedHash, SeededRandom};
 use crate::instant::Instant;
+use crate::memory;
 
 /// Resets per second for one source: an IPv4 /24 or an IPv6 /48.
 const PER_SOURCE: u32 = 10;
@@ -28,6 +29,11 @@ impl ResetLimiter {
     pub(super) fn new(per_second: u32, random: &mut SeededRandom) -> Self {
         let hash = KeyedHash::new(random);
         Self { hash, all: Bucket::default(), per_second, sources: Vec::new() }
+    }
+
+    /// Heap at the most, in bytes.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        memory::boxes::<Bucket>(SOURCES as u64)
     }
 
     /// Takes a permit for a reset to `source`, if there is one.

@@ -11,6 +11,7 @@ use crate::crypto::{
 use crate::error::TransportErrorCode;
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
+use crate::memory;
 use crate::net::PathAddresses;
 use crate::server::{InitialFacts, MINIMUM_ID_LENGTH};
 use crate::transmit::{Transmit, TransmitBuffer};
@@ -32,6 +33,9 @@ const LONGEST_RESET: usize = 96;
 /// Bytes of a connection ID of any version. On the heap only where longer than any known version
 /// has them.
 type LongId = SmallVec<[u8; ConnectionId::MAXIMUM_LENGTH]>;
+
+/// Longest connection ID of any version (RFC 8999 §5.1), in bytes.
+const LONGEST_ID: u64 = 255;
 
 /// An answer to one datagram.
 #[derive(Clone, Debug)]
@@ -63,6 +67,12 @@ pub(super) enum Response {
 }
 
 impl Response {
+    /// Heap of a queue of so many at the most, in bytes.
+    pub(super) fn worst_case_bytes(responses: u64) -> u64 {
+        let ids = responses.saturating_mul(2 * LONGEST_ID);
+        memory::list::<Self>(responses).saturating_add(ids)
+    }
+
     /// Version Negotiation in answer to a packet with this header.
     pub(super) fn version_negotiation(
         path: PathAddresses,

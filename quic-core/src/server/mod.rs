@@ -8,7 +8,7 @@ mod initial;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attempt::{Attempt, InitialFacts};
+pub(crate) use attempt::{ATTEMPT_LIMIT, Attempt, InitialFacts};
 pub(crate) use held::{HeldDatagrams, HoldLimit};
 pub(crate) use initial::MINIMUM_ID_LENGTH;
 
@@ -25,6 +25,9 @@ use crate::wire::header::{
 
 /// Tokens remembered to have been used, about 32 bytes each.
 const MAXIMUM_USED_TOKENS: usize = 16_384;
+
+/// Longest packet that is decrypted here, in bytes.
+const LONGEST_PACKET: u64 = 65_535;
 
 /// Decides about packets that may open connections. Keeps no state for any client, but for the
 /// tokens that were used.
@@ -77,6 +80,11 @@ impl Server {
     pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
         let used_tokens = SingleUse::new(MAXIMUM_USED_TOKENS);
         Self { config, listening: true, used_tokens, scratch: Vec::new() }
+    }
+
+    /// Heap at the most, in bytes.
+    pub(crate) fn worst_case_bytes() -> u64 {
+        SingleUse::worst_case_bytes(MAXIMUM_USED_TOKENS).saturating_add(LONGEST_PACKET)
     }
 
     /// Accepts connections from now on, with this configuration.
