@@ -21,6 +21,7 @@ mod attack;
 mod crowd;
 mod honest;
 mod initials;
+mod machine;
 mod server;
 
 use std::time::Duration;

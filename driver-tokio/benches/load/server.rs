@@ -123,20 +123,21 @@ fn answer_questions(endpoint: &Endpoint) {
     for _ in stdin().lines() {
         let (heap, peak) = (HEAP.current_usage(), HEAP.peak_usage());
         HEAP.reset_peak_usage();
-        println!("{heap} {peak} {} {}", endpoint.open_connections(), cpu_nanos());
+        let processor = processor_time().as_nanos();
+        println!("{heap} {peak} {} {processor}", endpoint.open_connections());
     }
     // Whoever asked is gone.
     std::process::exit(0);
 }
 
-/// What all threads ran so far, in nanoseconds.
-fn cpu_nanos() -> u64 {
+/// For how long all threads ran so far.
+pub(crate) fn processor_time() -> Duration {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let of_task = |path: std::path::PathBuf| -> Option<u64> {
         let text = fs::read_to_string(path.join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse().ok()
     };
-    tasks.filter_map(|task| of_task(task.path())).sum()
+    Duration::from_nanos(tasks.filter_map(|task| of_task(task.path())).sum())
 }
 
 async fn serve(incoming: Incoming) {

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 /// Bytes in a word of the generator's output.
-const WORD: u64 = 4;
+const WORD: usize = 4;
 
 /// A source of unpredictable bytes. The core draws all of its randomness from one.
 ///
@@ -58,7 +58,7 @@ impl RandomSource for SeededRandom {
         let mut generator = ChaCha12Rng::from_seed(self.seed);
         generator.set_word_pos(self.drawn.into());
         generator.fill_bytes(bytes);
-        self.drawn = self.drawn.saturating_add((bytes.len() as u64).div_ceil(WORD));
+        self.drawn = self.drawn.saturating_add(bytes.len().div_ceil(WORD) as u64);
     }
 }
 
@@ -110,7 +110,7 @@ impl RandomSource for BufferedRandom {
             let length = rest.len().min(left.len());
             let (now, later) = rest.split_at_mut(length);
             now.iter_mut().zip(left).for_each(|(to, from)| *to = *from);
-            self.used += length.next_multiple_of(WORD as usize);
+            self.used += length.next_multiple_of(WORD);
             rest = later;
         }
     }

@@ -45,7 +45,10 @@ pub fn retry_tag(
     pseudo_packet.extend_from_slice(original_destination_id.as_slice());
     pseudo_packet.extend_from_slice(retry_packet_without_tag);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let tag = key.as_ref()?.seal_in_place_separate_tag(nonce, Aad::from(&*pseudo_packet), &mut []).ok()?;
+    let tag = key
+        .as_ref()?
+        .seal_in_place_separate_tag(nonce, Aad::from(&*pseudo_packet), &mut [])
+        .ok()?;
     tag.as_ref().try_into().ok()
 }
 

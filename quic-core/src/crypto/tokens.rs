@@ -63,11 +63,7 @@ pub(crate) enum Token {
 }
 
 /// Seals `token` with the active key so that only holders of it can read it, or make one.
-pub(crate) fn seal(
-    keyring: &Keyring,
-    token: &Token,
-    source: &mut dyn RandomSource,
-) -> TokenBytes {
+pub(crate) fn seal(keyring: &Keyring, token: &Token, source: &mut dyn RandomSource) -> TokenBytes {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
     //# A token issued with NEW_TOKEN MUST NOT include information that would
     //# allow values to be linked by an observer to the connection on which it

@@ -124,9 +124,7 @@ impl Server {
             // Half of the accept queue is for those who proved their address: a flood does not
             // keep them out, however slow the application is.
             AddressValidation::AboveHalfOpen(limit) => {
-                load.rush
-                    || load.half_open > limit
-                    || load.waiting > self.config.accept_backlog / 2
+                load.rush || load.half_open > limit || load.waiting > self.config.accept_backlog / 2
             }
         }
     }
