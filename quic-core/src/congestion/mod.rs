@@ -13,7 +13,7 @@ pub use bbr::Bbr;
 pub use cubic::Cubic;
 pub(crate) use delivery::DeliverySampler;
 pub use new_reno::NewReno;
-pub(crate) use pacer::Pacer;
+pub(crate) use pacer::{Pace, Pacer};
 pub use rtt::Rtt;
 
 use std::fmt;
@@ -68,8 +68,8 @@ pub trait CongestionController: Send + fmt::Debug {
     /// the window and the round-trip time (RFC 9002 §7.7).
     ///
     /// At any rate, what is waited for and sent at once is what the rate allows in 1 ms, but no less
-    /// than two datagrams and no more than 64 KiB; after a pause it is up to what the rate allows in
-    /// 2 ms, or ten datagrams.
+    /// than two datagrams and no more than 64 KiB or half the window; after a pause it is up to what
+    /// the rate allows in 2 ms, but no less than ten datagrams and no more than 256 KiB.
     fn pacing_rate(&self) -> Option<u64> {
         None
     }

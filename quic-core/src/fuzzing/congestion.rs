@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::input::Input;
 use crate::congestion::{
-    Acked, Bbr, Congestion, CongestionController, Cubic, DeliverySampler, NewReno, Pacer,
+    Acked, Bbr, Congestion, CongestionController, Cubic, DeliverySampler, NewReno, Pace, Pacer,
     RateSample, Rtt, Sent,
 };
 use crate::instant::Instant;
@@ -16,11 +16,8 @@ use crate::wire::SpaceId;
 /// The bounds of the window: two datagrams (RFC 9002 §7.2), and what no path needs more than.
 const MINIMUM_DATAGRAMS: u64 = 2;
 const MAXIMUM_WINDOW: u64 = 1 << 32;
-/// Datagrams that may leave at once after a pause (RFC 9002 §7.7).
-const INITIAL_BURST: u64 = 10;
-const MAXIMUM_BURST: u64 = 64 << 10;
-/// Above any that is used here.
-const LARGEST_MTU: u64 = 9400;
+/// Bytes that may leave at once after a pause.
+const MAXIMUM_BURST: u64 = 256 << 10;
 
 struct Run {
     controller: Box<dyn CongestionController>,
@@ -117,14 +114,14 @@ impl Run {
             if self.in_flight >= self.controller.window() {
                 return;
             }
-            let rate = Pacer::rate(&*self.controller, &self.rtt);
-            if self.pacer.budget(self.now, rate) == 0 {
-                self.now = self.now.max(self.pacer.next_send_time(rate));
+            let pace = Pace::of(&*self.controller, &self.rtt);
+            if self.pacer.budget(self.now, pace) == 0 {
+                self.now = self.now.max(self.pacer.next_send_time(pace));
                 if self.now == Instant::FAR_FUTURE {
                     return;
                 }
-                let budget = self.pacer.budget(self.now, rate);
-                assert!(budget > 0, "{:?} keeps its word at {rate}/s", self.pacer);
+                let budget = self.pacer.budget(self.now, pace);
+                assert!(budget > 0, "{:?} keeps its word at {pace:?}", self.pacer);
             }
             let size = self.mtu.saturating_sub(u16::from(input.byte() & 1) * 1000);
             self.in_flight += u64::from(size);
@@ -239,12 +236,10 @@ impl Run {
         let bounds = self.minimum()..=MAXIMUM_WINDOW;
         assert!(bounds.contains(&window), "the window is {window}: {:?}", self.controller);
         assert_ne!(self.controller.pacing_rate(), Some(0), "{:?}", self.controller);
-        let rate = Pacer::rate(&*self.controller, &self.rtt);
-        let budget = self.pacer.budget(self.now, rate);
-        let next = self.pacer.next_send_time(rate);
+        let pace = Pace::of(&*self.controller, &self.rtt);
+        let budget = self.pacer.budget(self.now, pace);
+        let next = self.pacer.next_send_time(pace);
         assert!(budget > 0 || next > self.now, "a wait is for something");
-        let two_milliseconds = u64::try_from(u128::from(rate) / 500).unwrap_or(u64::MAX);
-        let most = two_milliseconds.max(MAXIMUM_BURST).max(INITIAL_BURST * LARGEST_MTU);
-        assert!(budget <= most || rate == u64::MAX, "{budget} bytes at once at {rate}/s");
+        assert!(budget <= MAXIMUM_BURST, "{budget} bytes at once at {pace:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! May anything be sent, and what: decided once per batch, as a value.
 
 use super::{Path, Paths};
-use crate::congestion::Pacer;
+use crate::congestion::Pace;
 use crate::instant::Instant;
 use crate::net::SocketId;
 
@@ -133,13 +133,13 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
     //# A sender SHOULD pace sending of all in-flight packets based on input
     //# from the congestion controller.
-    let rate = Pacer::rate(&*path.congestion, &path.rtt);
-    match path.pacer.budget(now, rate) {
+    let pace = Pace::of(&*path.congestion, &path.rtt);
+    match path.pacer.budget(now, pace) {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
         //# Senders MUST either use pacing or limit such bursts.
         0 => {
             path.on_paced(now);
-            Err(Blocked::Pacing(path.pacer.next_send_time(rate)))
+            Err(Blocked::Pacing(path.pacer.next_send_time(pace)))
         }
         budget => Ok(whole(window.min(budget))),
     }

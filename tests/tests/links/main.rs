@@ -76,14 +76,16 @@ const BURSTY: Bottleneck = Bottleneck {
     ..CLEAN
 };
 
-const SHALLOW: Bottleneck = Bottleneck { name: "queue of 20 % BDP", queue_percent: 20, ..CLEAN };
+const SHALLOW: Bottleneck =
+    Bottleneck { name: "shallow queue: 50 % BDP", queue_percent: 50, ..CLEAN };
 
-const HALF: Bottleneck = Bottleneck { name: "queue of 50 % BDP", queue_percent: 50, ..CLEAN };
+/// Shorter than what a controller that halves its window leaves of it: such a link runs empty.
+const TINY: Bottleneck = Bottleneck { name: "tiny queue: 20 % BDP", queue_percent: 20, ..CLEAN };
 
 const LONG: Bottleneck =
     Bottleneck { name: "200 ms", round_trip: Duration::from_millis(200), ..CLEAN };
 
-const LINKS: [Bottleneck; 6] = [CLEAN, LOSSY, BURSTY, SHALLOW, HALF, LONG];
+const LINKS: [Bottleneck; 6] = [CLEAN, LOSSY, BURSTY, SHALLOW, TINY, LONG];
 
 impl Bottleneck {
     /// Whether nothing is lost but what the queue has no room for.
