@@ -181,9 +181,10 @@ impl<S: AsyncSocket, T: Timer> Future for Run<S, T> {
 
 /// Turns of one poll, before other tasks run.
 const TURNS: usize = 16;
-/// Batches sent in one turn, before something is received: more than arrive in one, so that what
-/// asks for small answers does not make them pile up.
-const BATCHES_SENT: usize = 40;
+/// Batches sent in one turn, before something is received: half as many as datagrams arrive in one
+/// at least. So the answers to a burst all leave, while a flood that there is no time for is
+/// answered in part, rather than at the expense of who is connected.
+const BATCHES_SENT: usize = 16;
 /// Bytes after which that is enough, since large batches take long.
 const BYTES_SENT: usize = 512 << 10;
 /// Batches received in one turn, before something is sent.

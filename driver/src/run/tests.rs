@@ -222,7 +222,7 @@ fn a_flood_is_taken_in_bounded_portions_with_other_tasks_in_between() {
 }
 
 #[test]
-fn small_batches_leave_as_fast_as_datagrams_come_in() {
+fn many_small_batches_leave_before_more_is_received() {
     let mut play = Play::new(1);
     play.settle();
     let before = play.stage.receivable_asked.get();
