@@ -57,10 +57,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod endpoint;
 mod runtime;
 mod socket;
 mod timer;
 
 pub use driver::*;
-pub use endpoint::Endpoint;
+pub use runtime::Tokio;
+pub use socket::TokioSocket;
+pub use timer::TokioTimer;
+
+/// A UDP socket with any number of QUIC connections, run by tokio. Clones are handles of the same
+/// endpoint; see [`driver::Endpoint`] for what it can do.
+///
+/// Constructors that are not told a runtime have to be called inside of a tokio runtime with I/O and
+/// time, and return an error elsewhere. Where the runtime lacks one of the two, tokio itself can
+/// only panic: that is caught and becomes an error as well, but the program's panic hook hears of it.
+pub type Endpoint = EndpointOn<Tokio>;

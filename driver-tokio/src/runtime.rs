@@ -1,27 +1,65 @@
-//! What an endpoint needs of the runtime that it is made in.
+//! What an endpoint needs of tokio.
 
 use std::io;
+use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use driver::{Clock, CurrentRuntime, Runtime, Warning};
 use tokio::runtime::Handle;
+use tokio::task::unconstrained;
 
-/// The runtime that this is called in.
-pub(crate) fn current() -> io::Result<Handle> {
-    Handle::try_current().map_err(|_| {
-        io::Error::other(
-            "there is no tokio runtime here: make the endpoint inside of one, in a task or under \
-             `Runtime::enter`",
-        )
-    })
+use crate::socket::TokioSocket;
+use crate::timer::TokioTimer;
+
+/// A tokio runtime.
+#[derive(Clone, Debug)]
+pub struct Tokio(Handle);
+
+impl From<Handle> for Tokio {
+    fn from(handle: Handle) -> Self {
+        Self(handle)
+    }
 }
 
-/// Makes what belongs to a part of the runtime, which the builder of the runtime enables by
-/// `method`. Tokio has no way to ask for that part, and panics without it.
-pub(crate) fn with<T>(method: &'static str, make: impl FnOnce() -> T) -> io::Result<T> {
-    // What `make` owns is gone after a panic, and it changes nothing else.
-    catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
-        io::Error::other(format!(
-            "the tokio runtime lacks a part: call `{method}` or `enable_all` on its builder"
-        ))
-    })
+impl Tokio {
+    /// Makes what belongs to a part of the runtime, which the builder of the runtime enables by
+    /// `method`. Tokio has no way to ask for that part, and panics without it.
+    fn with<T>(&self, method: &'static str, make: impl FnOnce() -> T) -> io::Result<T> {
+        let _entered = self.0.enter();
+        // What `make` owns is gone after a panic, and it changes nothing else.
+        catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
+            io::Error::other(format!(
+                "the tokio runtime lacks a part: call `{method}` or `enable_all` on its builder"
+            ))
+        })
+    }
+}
+
+impl Runtime for Tokio {
+    type Socket = TokioSocket;
+    type Timer = TokioTimer;
+
+    fn socket(&self, socket: UdpSocket) -> io::Result<(TokioSocket, Vec<Warning>)> {
+        self.with("enable_io", || TokioSocket::new(socket))?
+    }
+
+    fn timer(&self, clock: Clock) -> io::Result<TokioTimer> {
+        self.with("enable_time", || TokioTimer::new(clock))
+    }
+
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
+        // Tokio's budget would report a socket or timer that is ready as not ready.
+        self.0.spawn(unconstrained(run));
+    }
+}
+
+impl CurrentRuntime for Tokio {
+    fn current() -> io::Result<Self> {
+        Handle::try_current().map(Self).map_err(|_| {
+            io::Error::other(
+                "there is no tokio runtime here: make the endpoint inside of one, in a task or \
+                 under `Runtime::enter`",
+            )
+        })
+    }
 }

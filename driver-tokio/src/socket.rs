@@ -9,11 +9,9 @@ use driver::{Arrivals, AsyncSocket, Outgoing, Socket, UdpOffload, Warning, enlar
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use crate::runtime;
-
 /// A UDP socket on tokio.
 #[derive(Debug)]
-pub(crate) struct TokioSocket {
+pub struct TokioSocket {
     socket: UdpSocket,
     offload: UdpOffload,
 }
@@ -22,11 +20,9 @@ impl TokioSocket {
     /// A socket of the runtime that this is called in, and what is not as good about it as it
     /// could be.
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<(Self, Vec<Warning>)> {
-        runtime::current()?;
         let offload = UdpOffload::new(&socket)?;
         let warnings = enlarge_buffers(&socket, &offload);
-        let socket = runtime::with("enable_io", || UdpSocket::from_std(socket))??;
-        Ok((Self { socket, offload }, warnings))
+        Ok((Self { socket: UdpSocket::from_std(socket)?, offload }, warnings))
     }
 }
 

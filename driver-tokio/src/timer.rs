@@ -1,18 +1,15 @@
 //! The timer.
 
 use std::future::Future as _;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use driver::{Clock, Instant, Timer};
 use tokio::time::{Sleep, sleep_until};
 
-use crate::runtime;
-
 /// Fires when the clock of the system shows a time.
 #[derive(Debug)]
-pub(crate) struct TokioTimer {
+pub struct TokioTimer {
     clock: Clock,
     sleep: Pin<Box<Sleep>>,
     /// Whether it was set to a time that tokio cannot tell, which never comes.
@@ -21,9 +18,9 @@ pub(crate) struct TokioTimer {
 
 impl TokioTimer {
     /// A timer of the runtime that this is called in.
-    pub(crate) fn new(clock: Clock) -> io::Result<Self> {
-        let sleep = runtime::with("enable_time", || sleep_until(tokio::time::Instant::now()))?;
-        Ok(Self { clock, sleep: Box::pin(sleep), never: false })
+    pub(crate) fn new(clock: Clock) -> Self {
+        let sleep = Box::pin(sleep_until(tokio::time::Instant::now()));
+        Self { clock, sleep, never: false }
     }
 }
 

@@ -18,8 +18,8 @@ enum Source {
 
 /// A clock of the caller's own, as for tests in virtual time.
 pub trait TimeSource: fmt::Debug + Send + Sync {
-    /// The time now. It may jump in both directions: endpoints take a time that goes back as one
-    /// that stands still.
+    /// The time now. It may jump in both directions: for endpoints, time goes on from where it was
+    /// when it is set back.
     ///
     /// Called with locks of the endpoint held, so that it must not use the endpoint.
     fn now(&self) -> Instant;

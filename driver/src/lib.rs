@@ -3,9 +3,10 @@
 //!
 //! A driver for a runtime brings three things: a socket that tells when it is ready
 //! ([`AsyncSocket`]), a [`Timer`], and a way to spawn [`Run`], the loop that waits until a socket is
-//! readable or writable, until a deadline, or until a handle acted, and then calls the pump. With
-//! [`RunningEndpoint`], which makes the loop, that is all of a driver. `driver-tokio` is one, and
-//! what applications depend on.
+//! readable or writable, until a deadline, or until a handle acted, and then calls the pump. It tells
+//! them as a [`Runtime`], and has an endpoint: [`EndpointOn`] that runtime. `driver-tokio` and
+//! `driver-smol` are such drivers, and what applications depend on. Sockets that are not the system's
+//! do without: [`RunningEndpoint`] makes endpoint and loop of any [`AsyncSocket`].
 //!
 //! Time and chance come in too: [`EndpointOptions`] has a [`Clock`] and a seed, which are the
 //! system's unless they are given. With others, the same calls and datagrams in the same order give
@@ -43,6 +44,7 @@ mod pump;
 mod socket;
 mod sockets;
 
+mod endpoint_on;
 mod run;
 mod running;
 mod runtime;
@@ -55,6 +57,7 @@ pub use connection::{Connecting, Connection};
 pub use datagrams::OutgoingDatagram;
 pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
 pub use endpoint::{Endpoint, EndpointOptions};
+pub use endpoint_on::EndpointOn;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
     ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
@@ -64,7 +67,7 @@ pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
 pub use run::Run;
 pub use running::RunningEndpoint;
-pub use runtime::{AsyncSocket, Timer};
+pub use runtime::{AsyncSocket, CurrentRuntime, Runtime, Timer};
 pub use send_stream::SendStream;
 pub use session_cache::SessionCache;
 pub use socket::{

@@ -1,12 +1,49 @@
 //! What a runtime brings to the loop.
 
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::task::{Context, Poll};
 
 use quic_core::Instant;
 
-use crate::socket::Socket;
+use crate::clock::Clock;
+use crate::socket::{Socket, Warning};
+
+/// What runs endpoints on sockets of the system: its sockets, its timers and its tasks. Clones are
+/// handles of the same runtime.
+pub trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
+    /// A socket of the runtime.
+    type Socket: AsyncSocket + Send + 'static;
+
+    /// A timer of the runtime.
+    type Timer: Timer + Send + 'static;
+
+    /// Makes a socket that is bound one of the runtime; also tells what is not as good about it as
+    /// it could be.
+    ///
+    /// # Errors
+    /// If the socket does not take the options that QUIC needs, or the runtime has no sockets.
+    fn socket(&self, socket: UdpSocket) -> io::Result<(Self::Socket, Vec<Warning>)>;
+
+    /// A timer that fires on `clock`, which is the system's.
+    ///
+    /// # Errors
+    /// If the runtime has no timers.
+    fn timer(&self, clock: Clock) -> io::Result<Self::Timer>;
+
+    /// Runs the loop of an endpoint, which nobody waits for.
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static);
+}
+
+/// A runtime that can be found without being told.
+pub trait CurrentRuntime: Runtime {
+    /// The runtime that this is called in.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn current() -> io::Result<Self>;
+}
 
 /// A socket that tells when it is ready.
 ///

@@ -35,6 +35,7 @@ impl ConnectionCell for Box<Connection> {
 /// Call every `poll_*` until it is empty after any other call.
 ///
 /// Time does not go back: a manager takes a `now` before the latest that it was given for that one.
+/// If all that it is given lie before, the clock was set back, and time goes on from where it was.
 pub trait PacketHandlerManager {
     /// Where its connections live.
     type Cell: ConnectionCell;

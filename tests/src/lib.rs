@@ -1,12 +1,10 @@
 //! What the tests of the workspace share.
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "it serves tests, which panic where something is wrong"
+)]
 
-pub use quic_sim::null_tls;
-
-/// The simulator by the names that scenarios have for it.
-pub mod network {
-    pub use quic_sim::network::*;
-    pub use quic_sim::pair::*;
-    pub use quic_sim::seeds::*;
-    pub use quic_sim::world::*;
-}
+pub mod handshakes;

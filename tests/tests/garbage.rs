@@ -10,7 +10,7 @@ use quic_core::{
     PacketHandlerMap, PathAddresses, ServerConfig, SocketMultiplexer, TransmitBuffer,
     TransportConfig, UdpDatagram,
 };
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
 
 /// Datagrams that open no connection, by what is wrong with them.
 fn garbage() -> Vec<(&'static str, Vec<u8>)> {

@@ -18,7 +18,7 @@ use quic_core::{
     PacketHandlerManager as _, PacketHandlerMap, PathAddresses, ReadOutcome, SocketId,
     SocketMultiplexer, StreamEvent, StreamId, TransmitBuffer, UdpDatagram,
 };
-use quic_tests::network::{CLIENT, SERVER, SERVER_NAME, Setup};
+use quic_sim::pair::{CLIENT, SERVER, SERVER_NAME, Setup};
 
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
 

@@ -1,9 +1,11 @@
-//! Endpoints made where something is missing that they need.
+//! Endpoints made where something is missing that they need, and runtimes that end.
 
-use driver_tokio::{ConnectError, Endpoint};
+use std::time::Duration;
+
+use driver_tokio::{ConnectError, ConnectionError, Endpoint};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{any_port, configs};
+use crate::support::{Pair, any_port, configs, soon};
 
 /// What is said if neither a client nor a server can be made here.
 #[track_caller]
@@ -67,4 +69,33 @@ fn a_runtime_that_is_gone_is_no_place_for_an_endpoint_and_ends_those_it_had() {
         let _entered = handle.enter();
         assert!(refusal().contains("shutdown"), "{}", refusal());
     }
+}
+
+#[test]
+fn an_attempt_that_outlives_the_loop_fails_when_it_is_accepted() {
+    let runtime = Runtime::new().unwrap();
+    let (pair, incoming) = runtime.block_on(soon(async {
+        let pair = Pair::new();
+        let _connecting = pair.client.connect(pair.address(), "localhost").unwrap();
+        let incoming = pair.server.accept().await.unwrap();
+        (pair, incoming)
+    }));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    assert_eq!(incoming.accept().unwrap_err(), ConnectionError::LocallyClosed);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(soon(pair.server.wait_idle()));
+}
+
+#[test]
+fn a_runtime_that_ends_fails_what_waits() {
+    let runtime = Runtime::new().unwrap();
+    let (pair, client, _server) = runtime.block_on(soon(async {
+        let pair = Pair::new();
+        let (client, server) = pair.connect().await;
+        (pair, client, server)
+    }));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    assert!(client.close_reason().is_some());
+    let refused = pair.client.connect(pair.address(), "localhost").unwrap_err();
+    assert_eq!(refused, ConnectError::EndpointClosed);
 }

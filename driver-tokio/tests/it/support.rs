@@ -1,19 +1,15 @@
 //! Two endpoints that trust each other.
 
-use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
 use driver_tokio::rustls::RootCertStore;
 use driver_tokio::rustls::pki_types::PrivateKeyDer;
-use driver_tokio::rustls::server::ServerSessionMemoryCache;
 use driver_tokio::{
     ClientConfig, Connection, Endpoint, Keyring, RecvStream, SendStream, ServerConfig,
-    SessionCache, TransportConfig,
+    TransportConfig,
 };
 
 const ALPN: &[&[u8]] = &[b"test"];
@@ -22,8 +18,6 @@ const ALPN: &[&[u8]] = &[b"test"];
 pub(crate) struct Pair {
     pub(crate) server: Endpoint,
     pub(crate) client: Endpoint,
-    config: ServerConfig,
-    tls: TlsServerConfig,
 }
 
 impl Pair {
@@ -34,41 +28,10 @@ impl Pair {
     /// Both ends with these limits.
     pub(crate) fn with(transport: TransportConfig) -> Self {
         let (server, client) = tls();
-        Self::start(server, client, transport)
-    }
-
-    /// Both ends with early data (0-RTT).
-    pub(crate) fn with_early_data() -> Self {
-        let (server, client) = tls();
-        let client = client.offer_early_data(true).session_store(Arc::new(SessionCache::default()));
-        Self::start(server.accept_early_data(true), client, TransportConfig::default())
-    }
-
-    fn start(tls: TlsServerConfig, client: TlsClientConfig, transport: TransportConfig) -> Self {
-        let (server, client) = configs_of(tls.clone(), client, transport);
-        let pair = Self {
-            server: Endpoint::server(server.clone(), any_port()).unwrap(),
-            client: Endpoint::client(any_port()).unwrap(),
-            config: server,
-            tls,
-        };
-        pair.client.set_default_client_config(client);
-        pair
-    }
-
-    pub(crate) fn server_config(&self) -> ServerConfig {
-        self.config.clone()
-    }
-
-    /// Servers that start from now on have an empty store of sessions.
-    pub(crate) fn forget_sessions(&mut self) {
-        let tls = self.tls.clone().session_store(ServerSessionMemoryCache::new(10));
-        self.config.crypto = Arc::new(tls);
-    }
-
-    /// The server anew, with the configuration and thus the keys of the old one.
-    pub(crate) fn restart(&mut self) {
-        self.server = Endpoint::server(self.config.clone(), any_port()).unwrap();
+        let (server, client_config) = configs_of(server, client, transport);
+        let client = Endpoint::client(any_port()).unwrap();
+        client.set_default_client_config(client_config);
+        Self { server: Endpoint::server(server, any_port()).unwrap(), client }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -83,14 +46,14 @@ impl Pair {
         (client.unwrap(), server)
     }
 
-    /// A bidirectional stream of a new connection, after one byte went over it.
+    /// A unidirectional stream of a new connection, after one byte went over it.
     pub(crate) async fn stream(&self) -> Streams {
         let (client, server) = self.connect().await;
-        let (mut send, recv) = client.open_bi().await.unwrap();
+        let mut send = client.open_uni().await.unwrap();
         send.write_all(b"!").await.unwrap();
-        let (peer_send, mut peer_recv) = server.accept_bi().await.unwrap();
+        let mut peer_recv = server.accept_uni().await.unwrap();
         peer_recv.read_exact(&mut [0]).await.unwrap();
-        Streams { client, server, send, recv, peer_send, peer_recv }
+        Streams { send, peer_recv, _connections: (client, server) }
     }
 }
 
@@ -122,34 +85,16 @@ fn tls() -> (TlsServerConfig, TlsClientConfig) {
     (server, TlsClientConfig::from_roots(roots, ALPN).unwrap())
 }
 
-/// Both ends of a connection and of a stream that the client opened.
+/// Both ends of a stream that the client opened.
 pub(crate) struct Streams {
-    pub(crate) client: Connection,
-    pub(crate) server: Connection,
     pub(crate) send: SendStream,
-    pub(crate) recv: RecvStream,
-    pub(crate) peer_send: SendStream,
     pub(crate) peer_recv: RecvStream,
+    _connections: (Connection, Connection),
 }
 
 /// Fails a test that hangs.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future).await.unwrap()
-}
-
-/// Lets a future run until it waits, then drops it; panics if it completes.
-pub(crate) async fn cancel<T>(future: impl Future<Output = T>) {
-    assert!(poll_once(future).await.is_none(), "it was to wait");
-}
-
-/// What a future gives without waiting; drops it if it has to wait.
-pub(crate) async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 /// Bytes that differ enough to show a gap or a repetition.

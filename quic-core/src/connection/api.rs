@@ -49,6 +49,7 @@ impl Connection {
     /// Starts a key update (RFC 9001 §6); returns whether one could be started: not before the
     /// handshake is confirmed, nor while the last one is not settled.
     pub fn update_keys(&mut self, now: Instant) -> bool {
+        let now = self.clock.advance(now);
         let updated = self.keys.one_rtt.as_mut().is_some_and(|keys| keys.initiate_update(now));
         if updated {
             self.provide_next_keys();

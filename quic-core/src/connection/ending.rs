@@ -28,6 +28,7 @@ impl Connection {
     /// The peer's application is told `code` and `reason`, of which the first 256 bytes travel.
     /// No effect if the connection is over.
     pub fn close(&mut self, now: Instant, code: VarInt, reason: Bytes) {
+        let now = self.clock.advance(now);
         let reason = CloseReason::Application { code, reason };
         self.begin_close(now, reason, ConnectionError::LocallyClosed);
     }

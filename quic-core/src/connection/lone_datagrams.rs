@@ -73,6 +73,7 @@ impl Connection {
 
     /// What left last did not leave at all: the interface carries no datagrams of `length` bytes.
     pub(crate) fn handle_too_large(&mut self, now: Instant, length: usize) {
+        let now = self.clock.advance(now);
         let Ok(size) = u16::try_from(length) else { return };
         if !self.lifecycle.is_alive() {
             return;

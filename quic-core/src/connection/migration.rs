@@ -59,6 +59,7 @@ impl Connection {
     /// See [`MigrationError`]; nothing has changed then.
     pub fn migrate(&mut self, now: Instant, path: PathAddresses) -> Result<(), MigrationError> {
         self.check_may_use(&path)?;
+        let now = self.clock.advance(now);
         self.paths.migrate(now, path, &mut self.random);
         self.settle_paths(now);
         self.probe_preferred_from_here(now);
@@ -75,6 +76,7 @@ impl Connection {
     /// See [`MigrationError`]; nothing has changed then.
     pub fn probe_path(&mut self, now: Instant, path: PathAddresses) -> Result<(), MigrationError> {
         self.check_may_use(&path)?;
+        let now = self.clock.advance(now);
         self.paths.probe(now, path, false, &mut self.random);
         self.settle_paths(now);
         Ok(())

@@ -7,6 +7,7 @@ mod ack_frequency;
 mod acknowledge;
 mod api;
 mod client_versions;
+mod clock;
 mod close;
 mod crypto_stream;
 mod datagrams;
@@ -71,6 +72,7 @@ use crate::streams::{Streams, StreamsSlot};
 use crate::wire::SpaceId;
 
 use self::client_versions::ClientVersions;
+use self::clock::Clock;
 use self::close::CloseReason;
 use self::early_data::EarlyData;
 use self::handshake::Handshake;
@@ -97,6 +99,7 @@ pub struct Connection {
     version: u32,
     endpoint: Arc<EndpointConfig>,
     random: SeededRandom,
+    clock: Clock,
     lifecycle: Lifecycle,
     idle_timeout: IdleTimeout,
     handshake: Handshake,
@@ -210,14 +213,6 @@ impl Connection {
         match &self.role {
             Role::Client(client) => &*client.crypto,
             Role::Server(server) => &*server.config.crypto,
-        }
-    }
-
-    #[cfg(test)]
-    fn token(&self) -> &[u8] {
-        match &self.role {
-            Role::Client(client) => &client.token,
-            Role::Server(_) => &[],
         }
     }
 

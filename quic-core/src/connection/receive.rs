@@ -31,6 +31,8 @@ pub(super) struct Arrival {
     /// What the datagram ends in, if it is long enough for a stateless reset and this is its first
     /// packet.
     pub(super) reset_token: Option<StatelessResetToken>,
+    /// It came from elsewhere while the handshake goes on.
+    pub(super) is_early: bool,
 }
 
 /// A protected packet, cut out of its datagram.
@@ -51,6 +53,7 @@ impl Connection {
     /// What cannot be processed is dropped and counted; what breaks the protocol closes the
     /// connection.
     pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
+        let now = self.clock.advance(now);
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
         let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
         self.record(now, &Record::DatagramsReceived(datagrams));
@@ -63,7 +66,9 @@ impl Connection {
             let datagram_bytes = segment.len() as u64;
             // Opening a packet destroys it.
             let reset_token = StatelessResetToken::at_end_of(segment);
-            let arrival = Arrival { now, at: now, path, ecn, datagram_bytes, reset_token };
+            let is_early = false;
+            let arrival =
+                Arrival { now, at: now, path, ecn, datagram_bytes, reset_token, is_early };
             self.handle_segment(arrival, segment);
         }
         self.after_input(now);
@@ -74,8 +79,9 @@ impl Connection {
         self.counters.bytes_received += datagram.len() as u64;
         match self.paths.on_datagram(&arrival.path, datagram.len() as u64) {
             PathVerdict::Active => {}
-            PathVerdict::Known | PathVerdict::Unknown => {
+            verdict @ (PathVerdict::Known | PathVerdict::Unknown | PathVerdict::Early) => {
                 self.count_received_elsewhere(&arrival.path, datagram.len() as u64);
+                arrival.is_early = verdict == PathVerdict::Early;
             }
             PathVerdict::Ignored => {
                 self.discard(arrival.now, DiscardReason::UnknownPath);
@@ -256,6 +262,10 @@ impl Connection {
         };
         let space = received.space();
         let is_handshake = packet_type == PacketType::Handshake;
+        if arrival.is_early && !self.proves_its_sender(packet_type) {
+            self.discard(arrival.now, DiscardReason::UnknownPath);
+            return;
+        }
         if !self.can_open(packet_type) || (is_handshake && packet.other_version.is_some()) {
             self.keep_for_later(arrival, packet);
             return;
@@ -282,6 +292,13 @@ impl Connection {
             Ok(opened) => self.handle_opened(arrival, &received, &opened),
             Err(error) => self.handle_not_opened(&arrival, error),
         }
+    }
+
+    /// Whether a packet of this type can only be of the peer, and can be opened now. Answers go to
+    /// where the handshake began, until the peer is followed.
+    fn proves_its_sender(&self, packet_type: PacketType) -> bool {
+        matches!(packet_type, PacketType::Handshake | PacketType::OneRtt)
+            && self.can_open(packet_type)
     }
 
     /// Opens an Initial packet of a version that the connection was in, or may move to.

@@ -245,6 +245,7 @@ impl Connection {
     /// Has this connection recorded from now on, or no more. It is told the present state first,
     /// and hears of no packet that was sent or received before.
     pub fn set_recorder(&mut self, now: Instant, recorder: Option<Box<dyn ConnectionRecorder>>) {
+        let now = self.clock.advance(now);
         self.recording = recorder.map(|recorder| {
             let told = Told {
                 key_updates: self.keys.one_rtt.as_ref().map_or(0, |keys| keys.updates()),

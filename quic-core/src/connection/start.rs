@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::client_versions::ClientVersions;
+use super::clock::Clock;
 use super::handshake::Handshake;
 use super::idle_timeout::IdleTimeout;
 use super::lifecycle::Lifecycle;
@@ -210,6 +211,7 @@ impl Connection {
         let defaults = TransportParameters::default();
         Self {
             version: parts.version,
+            clock: Clock::new(now),
             lifecycle: Lifecycle::new(),
             idle_timeout: IdleTimeout::new(
                 transport.max_idle_timeout,

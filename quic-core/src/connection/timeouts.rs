@@ -46,6 +46,7 @@ impl Connection {
 
     /// Does what is due by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clock.advance(now);
         if !self.lifecycle.is_alive() {
             if self.lifecycle.handle_timeout(now) {
                 // The closing period is over, even if the close could never be sent.

@@ -45,6 +45,7 @@ impl Connection {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
+        let now = self.clock.advance(now);
         self.record_output_begins(now);
         let transmit = self.next_transmit(now, socket, buffer);
         self.counters.batches_sent += u64::from(transmit.is_some());

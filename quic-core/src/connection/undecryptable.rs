@@ -110,7 +110,8 @@ impl Connection {
                 return;
             }
             let reset_token = StatelessResetToken::at_end_of(&bytes);
-            let arrival = Arrival { now, at, path, ecn, datagram_bytes: 0, reset_token };
+            let (datagram_bytes, is_early) = (0, false);
+            let arrival = Arrival { now, at, path, ecn, datagram_bytes, reset_token, is_early };
             let _length: Option<usize> = self.handle_next_packet(arrival, &mut bytes, &mut None);
         }
     }

@@ -149,7 +149,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         if !matches!(slot.handler, PacketHandler::Incoming(_)) {
             return None;
         }
-        match self.forget(self.latest, handle)? {
+        match self.forget(self.clock.latest(), handle)? {
             PacketHandler::Incoming(attempt) => Some(attempt),
             PacketHandler::Connection(_)
             | PacketHandler::Closed(_)

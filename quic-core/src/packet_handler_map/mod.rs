@@ -1,6 +1,7 @@
 //! Owns connections and what else datagrams can be for, and routes each datagram to its handler.
 
 mod attempts;
+mod clock;
 mod closed_connection;
 mod deadlines;
 mod outbox;
@@ -34,6 +35,7 @@ use crate::server::{Attempt, Server};
 use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::ConnectionId;
 
+use clock::Clock;
 use closed_connection::ClosedConnection;
 use outbox::Turn;
 use reset_limiter::{RefusalLimiter, ResetLimiter};
@@ -77,8 +79,7 @@ pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     /// Connections that are over, until the application has taken all events: as long as it is
     /// hearing of the end, it can read what had arrived.
     over: Vec<(ConnectionHandle, C)>,
-    /// The latest time that anyone brought.
-    latest: Instant,
+    clock: Clock,
     /// Slots whose deadline has come, while `handle_timeout` works on them.
     due: Vec<u32>,
 }
@@ -98,16 +99,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             resets,
             refusals: RefusalLimiter::default(),
             over: Vec::new(),
-            latest: Instant::EPOCH,
+            clock: Clock::new(),
             due: Vec::new(),
         }
-    }
-
-    /// The time to go by. It never goes back: callers may take theirs before they wait for a lock,
-    /// and clocks of virtual machines are set back. Then it stands still for as long.
-    fn advance(&mut self, now: Instant) -> Instant {
-        self.latest = self.latest.max(now);
-        self.latest
     }
 
     /// Lets `action` work on a connection and settles what follows; `None` if there is none.
@@ -121,6 +115,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let PacketHandler::Connection(cell) = &mut slot.handler else { return None };
         let (book, notes, config) = (&mut self.book, &mut slot.notes, &self.config);
         let (result, closing) = cell.with(|connection| {
+            connection.tell_time(now);
             connection.follow(config);
             let result = action(connection);
             (result, book.settle(now, handle, notes, connection))
@@ -238,7 +233,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     type Cell = C;
 
     fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         let mut rest = Some(datagram);
         while let Some(train) = rest.take() {
             let Some(parts) = split(train, self.config.connection_id_length) else { return };
@@ -248,7 +243,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         let mut due = mem::take(&mut self.due);
         // All of them first: what is put back for a time that has come waits for the next call.
         while let Some(slot) = self.book.deadlines.pop(now) {
@@ -268,7 +263,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         loop {
             let transmit = match self.book.outboxes.next(socket)? {
                 Turn::Connection(handle) => self.transmit_connection(now, socket, handle, buffer),
@@ -297,7 +292,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.book.deadlines.next()
+        self.book.deadlines.next().map(|at| self.clock.shown(at))
     }
 
     fn listen(&mut self, config: Arc<ServerConfig>) {
@@ -323,7 +318,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         now: Instant,
         target: Connect<'_>,
     ) -> Result<ConnectionHandle, ConnectError> {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         let remote = target.path.remote;
         if remote.port() == 0 || remote.ip().is_unspecified() || remote.ip().is_multicast() {
             return Err(ConnectError::InvalidRemoteAddress(remote));
@@ -379,7 +374,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         handle: ConnectionHandle,
         config: Option<Arc<ServerConfig>>,
     ) -> Result<(), AcceptError> {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         self.accept_attempt(now, handle, config)
     }
 
@@ -388,7 +383,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn retry(&mut self, now: Instant, handle: ConnectionHandle) -> bool {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         self.retry_attempt(now, handle)
     }
 
@@ -397,7 +392,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn on_socket_removed(&mut self, socket: SocketId) {
-        let now = self.latest;
+        let now = self.clock.latest();
         let handles: Vec<ConnectionHandle> = self.slots.handles().collect();
         for handle in handles {
             self.act(now, handle, |connection| connection.on_socket_removed(now, socket));
@@ -414,7 +409,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
     }
 
     fn on_changed(&mut self, now: Instant, handle: ConnectionHandle) {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         self.act(now, handle, |_| ());
     }
 
@@ -424,7 +419,7 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         handle: ConnectionHandle,
         act: impl FnOnce(&mut Connection) -> R,
     ) -> Option<R> {
-        let now = self.advance(now);
+        let now = self.clock.advance(now);
         match self.over.iter_mut().find(|(over, _)| *over == handle) {
             Some((_, cell)) => Some(cell.with(act)),
             None => self.act(now, handle, act),

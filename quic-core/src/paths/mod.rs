@@ -79,6 +79,9 @@ pub(crate) enum PathVerdict {
     /// None that is known. If its packets turn out authentic, tell
     /// [`Paths::on_authenticated`].
     Unknown,
+    /// None that is known, and the handshake goes on: only what no one but the peer can have made
+    /// is to be read.
+    Early,
     /// None that the peer may use now: drop the datagram.
     Ignored,
 }
@@ -233,7 +236,7 @@ impl Paths {
             path.amplification.received(bytes);
             return PathVerdict::Known;
         }
-        let may_be_new = match self.side {
+        match self.side {
             // What is late on a path that was left is of the peer nevertheless.
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9
             //# If a
@@ -243,10 +246,16 @@ impl Paths {
             //# If a client receives packets from a
             //# new server address when the client has not initiated a migration to
             //# that address, the client SHOULD discard these packets.
-            Side::Client => self.iter().any(|path| path.addresses.remote == addresses.remote),
-            Side::Server => self.is_handshake_confirmed && !self.is_new_loopback(addresses),
-        };
-        if may_be_new { PathVerdict::Unknown } else { PathVerdict::Ignored }
+            Side::Client if self.iter().any(|path| path.addresses.remote == addresses.remote) => {
+                PathVerdict::Unknown
+            }
+            Side::Client => PathVerdict::Ignored,
+            Side::Server if self.is_new_loopback(addresses) => PathVerdict::Ignored,
+            Side::Server if self.is_handshake_confirmed => PathVerdict::Unknown,
+            // Clients must not move yet, but NATs that they know nothing of do: who waited for the
+            // old address would wait in vain.
+            Side::Server => PathVerdict::Early,
+        }
     }
 
     /// Whether it is on this machine, which what is in use is not.

@@ -257,9 +257,9 @@ proptest! {
 }
 
 #[test]
-fn before_confirmation_and_at_a_client_other_addresses_are_ignored() {
+fn before_confirmation_other_addresses_have_to_prove_themselves_and_at_a_client_are_ignored() {
     let mut server = new(Side::Server, true);
-    assert_eq!(server.on_datagram(&from(OTHER_PORT), 100), PathVerdict::Ignored);
+    assert_eq!(server.on_datagram(&from(OTHER_PORT), 100), PathVerdict::Early);
     let mut client = new(Side::Client, true);
     client.on_handshake_confirmed();
     assert_eq!(client.on_datagram(&from(OTHER_PORT), 100), PathVerdict::Ignored);

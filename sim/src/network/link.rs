@@ -10,7 +10,7 @@ use super::agenda::{Agenda, Due};
 use super::loss::{Bursts, Weather};
 use super::marks::Marks;
 use super::queue::{CoDel, Queue, Waiting};
-use super::random::Random;
+use super::random::{Random, hash};
 use super::store::{Slot, Store};
 use super::trace::Fate;
 
@@ -221,6 +221,9 @@ impl LinkState {
         let ecn = packet.ecn;
         if truncate {
             packet.payload.truncate(usize::try_from(end).unwrap_or(length));
+        }
+        if flip || truncate {
+            packet.hash = hash(&packet.payload);
         }
         self.line_up(works, (slot, length as u64, ecn))
     }

@@ -278,25 +278,16 @@ impl Network {
             None => Fate::NoRoute,
             Some(_) => Fate::Passes,
         };
-        let number = self.trace.note(Sent {
-            at: self.works.now,
-            by,
-            from,
-            to,
-            length: payload.len(),
-            hash: hash(payload),
-            fate,
-            first_byte: payload.first().copied().unwrap_or_default(),
-            head: head(payload),
-            ecn,
-        });
+        let hash = hash(payload);
+        let number = self.trace.note((self.works.now, by), (from, to, ecn), (payload, hash), fate);
         if let Some(wire) = &mut self.wire {
             wire.push((from, to, payload.to_vec()));
         }
         // What is dead takes its time on the link, too.
         let Some(host) = receiver else { return };
         let way = Way::default();
-        let packet = Packet { from, to, host, ecn, payload: Vec::new(), way, number, is_dead };
+        let none = Vec::new();
+        let packet = Packet { from, to, host, ecn, payload: none, hash, way, number, is_dead };
         let slot = self.works.store.put(packet, payload);
         if let Err(fate) = self.links.between(by, host).enter(&mut self.works, slot) {
             self.end(slot, fate);
@@ -327,7 +318,8 @@ impl Network {
     ) {
         let Some(host) = self.routes.host_at(to) else { return };
         let (ecn, way, number, is_dead) = (None, Way::default(), 0, false);
-        let packet = Packet { from, to, host, ecn, payload: Vec::new(), way, number, is_dead };
+        let (hash, none) = (hash(payload), Vec::new());
+        let packet = Packet { from, to, host, ecn, payload: none, hash, way, number, is_dead };
         let slot = self.works.store.put(packet, payload);
         self.works.agenda.note(self.works.now + after, Due::Arrives(slot));
     }
@@ -357,7 +349,7 @@ impl Network {
     fn arrive(&mut self, slot: Slot) {
         let packet = self.works.store.get(slot);
         let (length, host, ecn) = (packet.payload.len(), packet.host, packet.ecn);
-        let (from, to) = (packet.from, packet.to);
+        let (from, to, hash) = (packet.from, packet.to, packet.hash);
         if packet.is_dead {
             return self.end(slot, Fate::Dead);
         }
@@ -370,7 +362,6 @@ impl Network {
         if !self.socket(port).push(slot, length) {
             return self.end(slot, Fate::Overflow);
         }
-        let hash = hash(&self.works.store.get(slot).payload);
         self.trace.stir(self.works.now, &[3000 + port.0 as u64, hash]);
         self.trace.stir_flow(from, to, ecn);
         self.make_ready(port);
@@ -437,11 +428,4 @@ impl Network {
         let segment_length = (number > 1).then_some(length);
         Ok(Arrival { from, to: socket.address, ecn, segment_length })
     }
-}
-
-/// The first bytes of a datagram, and zeros.
-fn head(payload: &[u8]) -> [u8; 26] {
-    let mut head = [0; 26];
-    head.iter_mut().zip(payload).for_each(|(to, from)| *to = *from);
-    head
 }

@@ -18,7 +18,9 @@ impl Random {
 
     /// A number below `limit`; 0 if that is 0.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.u64().checked_rem(limit).unwrap_or(0)
+        let number = self.u64();
+        // A division takes longer than all else here, and what nobody asked for is drawn, too.
+        if limit <= 1 { 0 } else { number % limit }
     }
 
     /// Whether something that happens with this probability happens now.
@@ -47,13 +49,54 @@ pub(super) const fn mix(mut value: u64) -> u64 {
 
 /// A number that differs, as far as tests can see, for bytes that differ.
 pub fn hash(bytes: &[u8]) -> u64 {
-    let chunks = bytes.chunks_exact(8);
-    let rest = chunks
-        .remainder()
-        .iter()
-        .fold(bytes.len() as u64, |sum, byte| sum.wrapping_mul(257).wrapping_add(u64::from(*byte)));
-    chunks.fold(mix(rest), |sum, chunk| {
-        let word = chunk.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
-        (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    })
+    // Lanes that do not wait for each other.
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    let mut lanes = [bytes.len() as u64, 1, 2, 3];
+    for block in blocks {
+        let (words, _) = block.as_chunks::<8>();
+        for (lane, word) in lanes.iter_mut().zip(words) {
+            *lane = stir(*lane, u64::from_le_bytes(*word));
+        }
+    }
+    let (words, rest) = rest.as_chunks::<8>();
+    for (lane, word) in lanes.iter_mut().zip(words) {
+        *lane = stir(*lane, u64::from_le_bytes(*word));
+    }
+    let last = rest.iter().fold(1, |word, byte| (word << 8) | u64::from(*byte));
+    lanes.iter().fold(mix(last), |sum, lane| mix(stir(sum, *lane)))
+}
+
+fn stir(sum: u64, word: u64) -> u64 {
+    let product = (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The highest bit alone would still be a single one, which another word could take back.
+    product ^ (product >> 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_hash_follows_from_every_bit_and_the_length() {
+        for length in [0, 1, 7, 8, 9, 31, 32, 33, 40, 100, 1200] {
+            let bytes = vec![0; length];
+            let mut hashes = BTreeSet::from([hash(&bytes), hash(&[&bytes[..], &[0]].concat())]);
+            for bit in 0..8 * length {
+                let mut changed = bytes.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                hashes.insert(hash(&changed));
+            }
+            assert_eq!(hashes.len(), 2 + 8 * length, "{length}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_below_their_limit_and_all_are_drawn() {
+        let random = &mut Random::new(1, 1);
+        assert!((0..100).all(|_| random.below(0) == 0 && random.below(1) == 0));
+        let drawn: BTreeSet<u64> = (0..1000).map(|_| random.below(10)).collect();
+        assert_eq!(drawn, (0..10).collect());
+    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Packet {
     pub(super) host: HostId,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) payload: Vec<u8>,
+    /// Of the payload.
+    pub(super) hash: u64,
     /// What the link drew for it.
     pub(super) way: Way,
     /// Its number in the trace, if it is there.

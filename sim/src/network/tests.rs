@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 
 use super::*;
 
+mod chances;
 mod links;
 mod nats;
 mod sockets;
@@ -80,6 +81,26 @@ fn a_datagram_arrives_after_the_delay_and_not_before() {
 }
 
 #[test]
+fn what_is_injected_arrives_after_its_time() {
+    let mut two = Two::new(1);
+    two.network.inject((address(9), OTHER), b"forged", millis(7));
+    assert_eq!(two.network.next(), Some(START + millis(7)));
+    two.run(millis(7));
+    assert_eq!(two.receive(1), [(address(9), b"forged".to_vec())]);
+}
+
+#[test]
+fn what_happens_at_the_same_time_happens_in_the_order_in_which_it_began() {
+    let mut two = Two::new(1);
+    for number in 0..100 {
+        two.send(&[number]);
+    }
+    two.run(millis(10));
+    let order: Vec<_> = two.receive(1).into_iter().map(|(_, payload)| payload[0]).collect();
+    assert_eq!(order, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_memory_of_datagrams_is_used_again() {
     let mut two = Two::new(1);
     two.link().duplicate = 1.0;
@@ -115,11 +136,13 @@ fn what_goes_nowhere_is_told_apart() {
     two.network.send(two.ports[0], Outgoing::new(address(9), b"nobody")).unwrap();
     two.network.dead.push(ONE);
     two.send(b"dead");
+    two.network.dead = vec![OTHER];
+    two.send(b"as dead");
     two.network.dead.clear();
     two.send(b"closed on the way");
     two.network.close(two.ports[1]);
     two.run(millis(20));
-    assert_eq!(two.fates(), [Fate::NoRoute, Fate::Dead, Fate::NoSocket]);
+    assert_eq!(two.fates(), [Fate::NoRoute, Fate::Dead, Fate::Dead, Fate::NoSocket]);
 }
 
 #[test]
@@ -210,4 +233,12 @@ fn the_digest_follows_from_every_byte_and_every_nanosecond() {
     assert_eq!(digest(b"datagram", 5), digest(b"datagram", 5));
     assert_ne!(digest(b"datagram", 5), digest(b"datagrbm", 5));
     assert_ne!(digest(b"datagram", 5), digest(b"datagram", 6));
+    let to = |to: SocketAddr, ecn| {
+        let mut two = Two::new(1);
+        let outgoing = Outgoing { ecn, ..Outgoing::new(to, b"datagram") };
+        two.network.send(two.ports[0], outgoing).unwrap();
+        two.network.trace.digest()
+    };
+    assert_ne!(to(OTHER, None), to(address(9), None));
+    assert_ne!(to(OTHER, None), to(OTHER, Some(EcnCodepoint::Ce)));
 }

@@ -94,14 +94,24 @@ impl Trace {
         self.sent.iter().filter(move |sent| sent.by == host)
     }
 
-    /// Returns the number of the datagram among those that are kept, counted from 1.
-    pub(super) fn note(&mut self, sent: Sent) -> u64 {
-        self.stir(sent.at, &[sent.hash, sent.length as u64, sent.fate as u64]);
-        self.stir_flow(sent.from, sent.to, sent.ecn);
+    /// Notes a datagram that is sent, when and by whom, from where to where, and what. Returns its
+    /// number among those that are kept, counted from 1.
+    pub(super) fn note(
+        &mut self,
+        (at, by): (Instant, HostId),
+        (from, to, ecn): (SocketAddr, SocketAddr, Option<EcnCodepoint>),
+        (payload, hash): (&[u8], u64),
+        fate: Fate,
+    ) -> u64 {
+        let length = payload.len();
+        self.stir(at, &[hash, length as u64, fate as u64]);
+        self.stir_flow(from, to, ecn);
         if !self.keep {
             return 0;
         }
-        self.sent.push(sent);
+        let first_byte = payload.first().copied().unwrap_or_default();
+        let head = head(payload);
+        self.sent.push(Sent { at, by, from, to, length, hash, fate, first_byte, head, ecn });
         self.kept += 1;
         self.kept
     }
@@ -142,4 +152,11 @@ impl Trace {
         let word = words(from).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ words(to);
         self.digest = mix(self.digest.rotate_left(31) ^ word.wrapping_add(mark << 62));
     }
+}
+
+/// The first bytes of a datagram, and zeros.
+fn head(payload: &[u8]) -> [u8; 26] {
+    let mut head = [0; 26];
+    head.iter_mut().zip(payload).for_each(|(to, from)| *to = *from);
+    head
 }

@@ -190,6 +190,8 @@ impl Pair {
 
     /// Opens a connection, and leaves it there.
     pub fn start(&mut self) -> ConnectionHandle {
+        // The clock may have been set since anything happened.
+        self.tell_time();
         let (server, config) = (self.server.address(), Arc::clone(&self.client_config));
         self.client.connect(server, SERVER_NAME, config).expect("a connection can be opened")
     }

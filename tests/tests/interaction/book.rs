@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quic_core::{
     ConnectionId, ConnectionRecorder, FrameRecord, Instant, PacketRecord, PacketType, Record,
-    Recorder, SharedRecorder, Side, Subject,
+    Recorder, SharedRecorder, Side, SocketId, Subject,
 };
 
-use super::invariants::{Acknowledgments, Backoff, Closing, Credit, Numbers, Sources};
+use super::invariants::{Acknowledgments, Backoff, Challenges, Closing, Credit, Numbers, Sources};
 
 /// The logs of all connections. Clones are the same book.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Pages {
     pub(super) logs: Vec<Log>,
     /// Where the datagram came from that is handed over now.
     pub(super) source: Option<SocketAddr>,
+    /// Over which socket.
+    pub(super) socket: Option<SocketId>,
     /// Broken promises.
     pub(super) violations: Vec<String>,
     /// Sources from which something came that only who receives there can have sent.
@@ -41,6 +43,9 @@ pub(super) struct Log {
     pub(super) closing: Closing,
     pub(super) backoff: Backoff,
     pub(super) sources: Sources,
+    pub(super) challenges: Challenges,
+    /// Where the first packet came from.
+    home: Option<SocketAddr>,
 }
 
 impl Book {
@@ -68,6 +73,8 @@ impl Recorder for Book {
             closing: Closing::default(),
             backoff: Backoff::default(),
             sources: Sources::default(),
+            challenges: Challenges::default(),
+            home: None,
         });
         Some(Box::new(Writer { book: self.clone(), index }))
     }
@@ -97,10 +104,11 @@ impl ConnectionRecorder for Writer {
                 log.on_sent(packet)
             }
             Record::PacketReceived(packet) => {
-                if let Some(source) = pages.source
-                    && proves_address(packet)
-                {
-                    pages.proofs.push(source);
+                pages.proofs.extend(log.proved_by(packet, pages.source));
+                if let (Some(socket), Some(source)) = (pages.socket, pages.source) {
+                    for frame in packet.payload.frames() {
+                        log.challenges.on_received((socket, source), &frame);
+                    }
                 }
                 log.on_received(packet, pages.source);
                 Ok(())
@@ -144,6 +152,7 @@ impl Log {
             self.acknowledgments.i29_ecn_counts_never_shrink(space, &frame)?;
             self.credit.i6_limits_never_shrink(&frame)?;
             self.credit.i7_final_sizes_never_change(&frame)?;
+            self.challenges.i9_at_most_four_challenges_wait_for_an_answer(&frame)?;
             self.closing.i17_after_the_end_only_connection_close(&frame)?;
         }
         Ok(())
@@ -161,20 +170,25 @@ impl Log {
                     | FrameRecord::NewConnectionId { .. }
             )
         });
-        if let Some(source) = source
-            && packet.header.packet_type == PacketType::OneRtt
-        {
-            self.sources.on_received(source, is_newest && !probing);
-        }
+        let Some(source) = source else { return };
+        self.home.get_or_insert(source);
+        let is_one_rtt = packet.header.packet_type == PacketType::OneRtt;
+        self.sources.on_received(source, is_one_rtt && is_newest && !probing);
     }
-}
 
-/// Whether only somebody who receives at the address that this came from can have sent it
-/// (RFC 9000 §8.1, §8.2).
-fn proves_address(packet: &PacketRecord<'_>) -> bool {
-    let mut frames = packet.payload.frames();
-    packet.header.packet_type == PacketType::Handshake
-        || frames.any(|frame| matches!(frame, FrameRecord::PathResponse { .. }))
+    /// The address at which somebody has to receive who sends this (RFC 9000 §8.1, §8.2).
+    fn proved_by(
+        &self,
+        packet: &PacketRecord<'_>,
+        source: Option<SocketAddr>,
+    ) -> Option<SocketAddr> {
+        let mut frames = packet.payload.frames();
+        if packet.header.packet_type == PacketType::Handshake {
+            // Its keys come with packets that go to where the handshake began.
+            return self.home;
+        }
+        source.filter(|_| frames.any(|frame| matches!(frame, FrameRecord::PathResponse { .. })))
+    }
 }
 
 /// The packet number space of a packet (RFC 9000 §12.3).

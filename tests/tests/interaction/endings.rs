@@ -25,7 +25,7 @@ pub(super) fn is_explained(run: &Run, index: usize) -> Result<(), String> {
     let conn = &run.connections[index];
     let Some(error) = &conn.lost else { return Ok(()) };
     let mut peers = run.peers(index);
-    let age = run.world.clock(conn.end) - conn.since;
+    let age = run.world.lived(conn.end) - conn.since;
     let (idle, handshake) = if run.limits.impatient {
         (Duration::from_secs(30), Duration::from_secs(10))
     } else {

@@ -1,7 +1,7 @@
 //! Random lists of operations on two or three ends, with what must hold checked after each.
 //!
-//! `QUIC_CASES=n` plays n cases; a failing one is made as small as can be, and printed with the
-//! line that plays it again.
+//! `QUIC_CASES=n` plays n cases, `QUIC_CASES=m..n` those from m on; failing ones are made as small
+//! as can be, and printed with the line that plays them again.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -19,6 +19,7 @@ mod model;
 mod operations;
 mod regressions;
 mod run;
+mod server;
 mod setting;
 mod world;
 
@@ -33,6 +34,8 @@ use self::run::Run;
 
 /// Cases that are played if nobody says how many.
 const CASES: u64 = 1024;
+/// Failures after which no more cases are played.
+const FAILURES: usize = 16;
 
 thread_local! {
     static IS_PLAYING: Cell<bool> = const { Cell::new(false) };
@@ -97,7 +100,8 @@ fn shorten(mut case: Case) -> (Case, String) {
     }
 }
 
-fn play_seed(seed: u64) {
+/// Plays a random case; what it broke, and how to play it again, is an error.
+fn play_seed(seed: u64) -> Result<(), String> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config =
@@ -105,29 +109,39 @@ fn play_seed(seed: u64) {
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, random);
     match runner.run(&cases(), |case| judge(&case)) {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         Err(TestError::Fail(first, case)) => {
             let (case, why) = shorten(case);
-            panic!(
+            Err(format!(
                 "{}\n{case:?}\n{} operations; to play this again: \
                  QUIC_SEED={seed} cargo test -p tests --test interaction random",
                 if why.is_empty() { first.to_string() } else { why },
                 case.operations.len(),
-            )
+            ))
         }
-        Err(TestError::Abort(why)) => panic!("{why}"),
+        Err(TestError::Abort(why)) => Err(why.to_string()),
     }
 }
 
 #[test]
 fn random_operations_break_no_promise() {
-    let variable = |name| {
-        let value = std::env::var(name).ok()?;
-        Some(value.parse::<u64>().unwrap())
+    let number = |text: &str| text.parse::<u64>().unwrap();
+    let variable = |name| std::env::var(name).ok();
+    let seeds = match (variable("QUIC_SEED"), variable("QUIC_CASES")) {
+        (Some(seed), _) => number(&seed)..number(&seed) + 1,
+        (None, None) => 0..CASES,
+        (None, Some(cases)) => match cases.split_once("..") {
+            Some((first, end)) => number(first)..number(end),
+            None => 0..number(&cases),
+        },
     };
-    let seeds = match variable("QUIC_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..variable("QUIC_CASES").unwrap_or(CASES),
-    };
-    seeds.for_each(play_seed);
+    let failures = seeds.filter_map(|seed| {
+        let failure = play_seed(seed).err();
+        if let Some(failure) = &failure {
+            eprintln!("{failure}\n");
+        }
+        failure
+    });
+    let failures: Vec<_> = failures.take(FAILURES).collect();
+    assert!(failures.is_empty(), "{} cases failed: {}", failures.len(), failures[0]);
 }

@@ -18,7 +18,7 @@ pub(super) struct Conn {
     pub(super) side: Side,
     /// Where its log is in the book.
     pub(super) log: usize,
-    /// What the clock of its end showed when it began.
+    /// When it began, in the time that had passed at its end.
     pub(super) since: Instant,
     pub(super) connected: bool,
     pub(super) lost: Option<ConnectionError>,

@@ -158,6 +158,8 @@ pub(super) enum Operation {
     Respond(Answer),
     /// The server forgets the sessions that could be resumed.
     ForgetSessions,
+    /// The server's secrets get a new key, which counts from now on; the old ones stay.
+    RotateKeys,
     /// Somebody sends a datagram again that was delivered before.
     Replay {
         which: u8,
@@ -219,6 +221,8 @@ pub(super) struct Limits {
     pub(super) reports_local_ip: bool,
     /// Neighbours of a kind are handed over as a train.
     pub(super) trains: bool,
+    /// The server prefers another address.
+    pub(super) preferred: bool,
 }
 
 /// A case: where it starts, and what happens.
@@ -252,6 +256,7 @@ impl Limits {
         segments: 10,
         reports_local_ip: true,
         trains: true,
+        preferred: false,
     };
 }
 
@@ -264,12 +269,12 @@ fn limits() -> impl Strategy<Value = Limits> {
     );
     let ways = (0_u8..3, 1200_u16..1500, 0_u32..1_000_000, 1_u8..20);
     let ids = [prop_oneof![Just(0_u8), 4_u8..=20].boxed(), (4_u8..=20).boxed()];
-    let choices = prop::array::uniform12(any::<bool>());
+    let choices = prop::array::uniform13(any::<bool>());
     (sizes, ways, ids, choices).prop_map(|(sizes, ways, ids, choices)| {
         let (seed, clients, streams, windows) = sizes;
         let (controller, mtu, receive_budget, segments) = ways;
         let [datagrams, pacing, ecn, ack_frequency, impatient, version_2, rest @ ..] = choices;
-        let [validate, early_data, resend, eager, reports_local_ip, trains] = rest;
+        let [validate, early_data, resend, eager, reports_local_ip, trains, preferred] = rest;
         Limits {
             seed,
             clients,
@@ -292,6 +297,7 @@ fn limits() -> impl Strategy<Value = Limits> {
             segments,
             reports_local_ip,
             trains,
+            preferred,
         }
     })
 }
@@ -348,6 +354,7 @@ fn on_connections() -> impl Strategy<Value = Operation> {
         1 => (0_u8..2).prop_map(|client| RemoveSocket { client }),
         1 => prop::sample::select(answers.to_vec()).prop_map(Respond),
         1 => Just(ForgetSessions),
+        1 => Just(RotateKeys),
     ]
 }
 
@@ -384,7 +391,8 @@ fn on_time() -> impl Strategy<Value = Operation> {
         1 => (24_u8..28).prop_map(|exponent| Advance { exponent }),
         1 => (0_u8..3, prop_oneof![0_u16..10, 0_u16..8000])
             .prop_map(|(end, seconds)| JumpForward { end, seconds }),
-        1 => (0_u8..3, 0_u16..2000).prop_map(|(end, millis)| JumpBack { end, millis }),
+        1 => (0_u8..3, prop_oneof![0_u16..2000, any::<u16>()])
+            .prop_map(|(end, millis)| JumpBack { end, millis }),
         1 => (0_u8..3, 0_u8..50).prop_map(|(end, millis)| GoBack { end, millis }),
         1 => Just(Restart),
     ]

@@ -66,3 +66,60 @@ fn a_client_that_goes_back_to_an_address_that_its_nat_changed_is_found_without_s
         ],
     );
 }
+
+#[test]
+fn datagrams_with_late_times_do_not_hurry_a_clock_that_was_set_back() {
+    use Operation::{Advance, Connect, GoBack, JumpBack, JumpForward};
+    replay(
+        Limits { impatient: true, ids: [4, 4], ..Limits::PLAIN },
+        &[
+            Connect { client: 0 },
+            JumpForward { end: 1, seconds: 10 },
+            Advance { exponent: 23 },
+            Connect { client: 0 },
+            JumpBack { end: 0, millis: 3847 },
+            GoBack { end: 0, millis: 36 },
+            Connect { client: 0 },
+            Advance { exponent: 24 },
+        ],
+    );
+}
+
+#[test]
+fn a_client_is_where_the_handshake_began_if_its_new_address_does_not_answer() {
+    use Operation::{Advance, Connect, Cut, Ping, Rebind};
+    replay(
+        Limits { validate: true, ids: [0, 4], mtu: 1200, ..Limits::PLAIN },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 15 },
+            Advance { exponent: 13 },
+            Rebind { client: 0, socket: 0, address: false },
+            Ping { connection: 0 },
+            Cut { upwards: true },
+            Advance { exponent: 21 },
+        ],
+    );
+}
+
+#[test]
+fn keys_may_be_rotated_while_clients_move_to_the_preferred_address() {
+    use Operation::{Advance, Connect, Open, Restart, RotateKeys, Write};
+    replay(
+        Limits { preferred: true, clients: 2, ..Limits::PLAIN },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 15 },
+            RotateKeys,
+            Open { connection: 0, both: true },
+            Write { connection: 0, stream: 0, bytes: 20_000 },
+            Advance { exponent: 20 },
+            RotateKeys,
+            Connect { client: 1 },
+            Advance { exponent: 20 },
+            Restart,
+            Write { connection: 0, stream: 0, bytes: 1000 },
+            Advance { exponent: 22 },
+        ],
+    );
+}

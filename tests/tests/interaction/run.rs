@@ -10,13 +10,13 @@ use quic_core::{
     MigrationError, OutgoingDatagram, PacketHandlerManager as _, PathAddresses, PathEvent, Side,
     StreamEvent, VarInt,
 };
-use quic_tests::network::{SERVER_NAME, Setup};
+use quic_sim::pair::{SERVER_NAME, Setup};
 
 use super::endings::is_explained;
 use super::invariants::{i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200};
 use super::model::{Conn, i4_what_came_was_sent};
 use super::operations::{Answer, Limits, Operation};
-use super::setting::{setup, tls};
+use super::setting::setup;
 use super::world::{BATCHES_AT_ONCE, Link, Manners, Parcel, SERVER, World, address_of};
 
 /// A case while it is played.
@@ -28,7 +28,7 @@ pub(super) struct Run {
     /// The server refused an attempt.
     pub(super) refused: bool,
     pub(super) limits: Limits,
-    setup: Setup,
+    pub(super) setup: Setup,
     client_config: Arc<ClientConfig>,
     /// Length of each datagram that was sent, by its number, and where it may arrive.
     datagrams: BTreeMap<u64, (quic_core::ConnectionId, Side, usize)>,
@@ -42,6 +42,7 @@ impl Run {
         let manners = Manners {
             segments: usize::from(limits.segments),
             reports_local_ip: limits.reports_local_ip,
+            preferred: limits.preferred,
         };
         let mut world = World::new(limits.seed, ends, manners);
         world.ends[SERVER].manager().listen(setup.server_config());
@@ -210,7 +211,7 @@ impl Run {
     fn operate_on_the_world(&mut self, operation: Operation) {
         use Operation::{
             Corrupt, Cut, Delay, Duplicate, Forge, ForgetSessions, GoBack, Heal, JumpBack,
-            JumpForward, Lose, Mark, Narrow, Reorder, Replay, Restart, Shorten,
+            JumpForward, Lose, Mark, Narrow, Reorder, Replay, Restart, RotateKeys, Shorten,
         };
         let ends = self.world.ends.len();
         match operation {
@@ -231,11 +232,15 @@ impl Run {
             Cut { upwards } => self.link(upwards).cut = true,
             Heal => self.world.links = [Link::default(), Link::default()],
             JumpForward { end, seconds } => {
-                self.world.ends[usize::from(end) % ends].ahead +=
-                    i64::from(seconds) * 1_000_000_000;
+                let end = &mut self.world.ends[usize::from(end) % ends];
+                end.ahead += i64::from(seconds) * 1_000_000_000;
+                end.leaps += Duration::from_secs(seconds.into());
             }
             JumpBack { end, millis } => {
-                self.world.ends[usize::from(end) % ends].ahead -= i64::from(millis) * 1_000_000;
+                let end = &mut self.world.ends[usize::from(end) % ends];
+                end.ahead -= i64::from(millis) * 1_000_000;
+                // The first time after that may be one that comes late.
+                end.leaps += end.goes_back;
             }
             GoBack { end, millis } => {
                 self.world.ends[usize::from(end) % ends].goes_back =
@@ -244,6 +249,7 @@ impl Run {
             Restart => self.restart(),
             Operation::Respond(answer) => self.respond(answer),
             ForgetSessions => self.forget_sessions(),
+            RotateKeys => self.rotate_keys(),
             Replay { which } => self.replay(which, None),
             Forge { which, bit } => self.replay(which, Some(bit.into())),
             _ => {}
@@ -283,7 +289,7 @@ impl Run {
         let log = pages.logs.len() - 1;
         let (id, side) = (pages.logs[log].id, pages.logs[log].side);
         drop(pages);
-        let since = self.world.clock(end);
+        let since = self.world.lived(end);
         self.connections.push(Conn::new(end, handle, (id, side, log), since));
     }
 
@@ -350,19 +356,6 @@ impl Run {
         });
     }
 
-    /// Lets the server answer attempts in another way from now on.
-    pub(super) fn respond(&mut self, answer: Answer) {
-        let config = self.setup.server_config();
-        let server = self.world.ends[SERVER].manager();
-        if answer == Answer::Deaf {
-            server.stop_listening();
-            self.refused = true;
-        } else if self.answer == Answer::Deaf {
-            server.listen(config);
-        }
-        self.answer = answer;
-    }
-
     /// Removes a socket. Who uses it hears nothing any more.
     fn remove_socket(&mut self, client: usize) {
         let using: Vec<_> = (0..self.connections.len())
@@ -374,33 +367,16 @@ impl Run {
         }
     }
 
-    fn restart(&mut self) {
-        self.world.restart_server();
-        if self.answer != Answer::Deaf {
-            self.world.ends[SERVER].manager().listen(self.setup.server_config());
-        }
-        for conn in self.connections.iter_mut().filter(|conn| conn.end == SERVER) {
-            conn.forgotten = true;
-        }
-        // A client that is half through its handshake waits for a server that is no more.
-        self.connections.iter_mut().filter(|conn| !conn.connected).for_each(|conn| {
-            conn.disturbed = true;
-        });
-    }
-
-    fn forget_sessions(&mut self) {
-        self.setup.server_tls = Arc::new(tls(&self.limits));
-        if self.answer == Answer::Deaf {
-            return;
-        }
-        self.world.ends[SERVER].manager().listen(self.setup.server_config());
-    }
-
     /// Lets a datagram arrive again; nothing changes for any connection.
     fn replay(&mut self, which: u8, flip: Option<usize>) {
         let delivered = &self.world.delivered;
         let Some(which) = usize::from(which).checked_rem(delivered.len()) else { return };
         let (mut parcel, readers) = delivered[which].clone();
+        // What is newest is not read at the address that the server moved away from
+        // (RFC 9000 §9.6.2): a copy of it may be the first to be read.
+        if self.limits.preferred && parcel.to == address_of(SERVER) {
+            return;
+        }
         if let Some(bit) = flip {
             let bit = bit % (8 * parcel.payload.len());
             parcel.payload[bit / 8] ^= 1 << (bit % 8);
@@ -554,8 +530,9 @@ impl Run {
     fn answer(&mut self, handle: ConnectionHandle) {
         let now = self.world.clock(SERVER);
         let manager = self.world.ends[SERVER].manager();
-        let proved = manager.incoming(handle).filter(|incoming| incoming.validated);
-        let proved = proved.map(|incoming| incoming.path.remote);
+        let incoming = manager.incoming(handle);
+        let from = incoming.map(|incoming| incoming.path.remote);
+        let proved = from.filter(|_| incoming.is_some_and(|incoming| incoming.validated));
         match self.answer {
             Answer::Accept | Answer::Deaf => {}
             Answer::Retry if manager.retry(now, handle) => return,
@@ -570,7 +547,9 @@ impl Run {
         if let Some(address) = proved {
             self.world.on_proved(address);
         }
+        self.world.book.pages().source = from;
         self.world.ends[SERVER].manager().accept(now, handle, None).ok();
+        self.world.judge_source();
         if self.world.book.pages().logs.len() > logs {
             self.begin(SERVER, handle);
         }

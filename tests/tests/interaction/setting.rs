@@ -6,10 +6,11 @@ use std::time::Duration;
 use quic_core::{
     AckFrequencyConfig, AddressValidation, CongestionAlgorithm, QUIC_V1, QUIC_V2, TransportConfig,
 };
-use quic_tests::network::Setup;
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::Setup;
 
 use super::operations::Limits;
+use super::world::PREFERRED;
 
 /// Timeouts of patient cases: longer than all that operations can take.
 pub(super) const LONG: Duration = Duration::from_hours(1000);
@@ -25,6 +26,9 @@ pub(super) fn setup(limits: &Limits) -> Setup {
     setup.client_endpoint.connection_id_length = limits.ids[0].into();
     setup.server_endpoint.connection_id_length = limits.ids[1].into();
     setup.server_endpoint.receive_budget = limits.receive_budget.into();
+    if limits.preferred {
+        setup.preferred_address = Some(PREFERRED);
+    }
     if limits.version_2 {
         setup.version = QUIC_V2;
         setup.client_versions = vec![QUIC_V2, QUIC_V1];

@@ -1,17 +1,17 @@
 //! Ends, the links between them, and time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ConnectionHandle, EcnCodepoint, EndpointConfig, Event, Instant, Multiplexer as _,
+    ConnectionHandle, EcnCodepoint, EndpointConfig, Event, Instant, Keyring, Multiplexer as _,
     PacketHandlerMap, PathAddresses, SocketId, SocketMultiplexer, TransmitBuffer, UdpDatagram,
 };
 use quic_qlog::Memory;
-use quic_tests::network::Random;
+use quic_sim::network::Random;
 
 use super::book::{Book, fold};
 use super::invariants::{Amplification, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};
@@ -19,6 +19,8 @@ use super::operations::Marks;
 
 /// Which of the ends is the server.
 pub(super) const SERVER: usize = 0;
+/// What a server prefers to its address, if it does.
+pub(super) const PREFERRED: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(198, 51, 100, 2), 4433);
 /// Delivered datagrams that somebody who listens remembers.
 const REMEMBERED: usize = 64;
 /// Timeouts that an end may have without time passing.
@@ -46,6 +48,8 @@ pub(super) struct End {
     pub(super) config: Arc<EndpointConfig>,
     /// Nanoseconds by which its clock is ahead.
     pub(super) ahead: i64,
+    /// How far it has been set forward, all together.
+    pub(super) leaps: Duration,
     /// How far back the times of what arrives are.
     pub(super) goes_back: Duration,
     segments: usize,
@@ -107,6 +111,8 @@ pub(super) struct Parcel {
 pub(super) struct Manners {
     pub(super) segments: usize,
     pub(super) reports_local_ip: bool,
+    /// The server has a second socket, which it prefers.
+    pub(super) preferred: bool,
 }
 
 /// Everything but the applications.
@@ -149,7 +155,8 @@ impl World {
             });
             End::new(address_of(index), Arc::new(config), random.seed(), manners)
         });
-        let ends = ends.collect();
+        let mut ends: Vec<End> = ends.collect();
+        ends[SERVER].bind_preferred(manners);
         Self {
             ends,
             links: [Link::default(), Link::default()],
@@ -178,12 +185,18 @@ impl World {
         Instant::from_nanos(nanos)
     }
 
+    /// The time that has passed at an end, at most, however often its clock was set back.
+    pub(super) fn lived(&self, end: usize) -> Instant {
+        self.now + self.ends[end].leaps
+    }
+
     /// A new server, with the old configuration.
     pub(super) fn restart_server(&mut self) {
         let config = Arc::clone(&self.ends[SERVER].config);
         let seed = self.random.seed();
         let mut end = End::new(address_of(SERVER), config, seed, self.manners);
-        end.ahead = self.ends[SERVER].ahead;
+        (end.ahead, end.leaps) = (self.ends[SERVER].ahead, self.ends[SERVER].leaps);
+        end.bind_preferred(self.manners);
         self.ends[SERVER] = end;
         self.amplification = Amplification::default();
     }
@@ -286,7 +299,9 @@ impl World {
         if end == SERVER {
             self.amplification.on_received(parcel.from, parcel.payload.len());
         }
-        self.book.pages().source = Some(parcel.from);
+        let mut pages = self.book.pages();
+        (pages.source, pages.socket) = (Some(parcel.from), Some(port.id));
+        drop(pages);
         let now = self.clock(end);
         let host = &mut self.ends[end];
         let local_ip = host.reports_local_ip.then(|| port.inner.ip());
@@ -402,6 +417,7 @@ impl End {
             ports: vec![Port { id, inner: address, outer: address }],
             config,
             ahead: 0,
+            leaps: Duration::ZERO,
             goes_back: Duration::ZERO,
             segments: manners.segments,
             reports_local_ip: manners.reports_local_ip,
@@ -427,8 +443,26 @@ impl End {
         let mut address = self.ports[0].inner;
         self.added += 1;
         address.set_port(address.port() + self.added);
+        self.bind(address);
+    }
+
+    fn bind(&mut self, address: SocketAddr) {
         let id = self.sockets.add_socket(address, Arc::clone(&self.config)).unwrap();
         self.ports.push(Port { id, inner: address, outer: address });
+    }
+
+    fn bind_preferred(&mut self, manners: Manners) {
+        if manners.preferred {
+            self.bind(PREFERRED.into());
+        }
+    }
+
+    /// Has it use another keyring from now on.
+    pub(super) fn use_keyring(&mut self, keyring: &Keyring) {
+        let mut config = EndpointConfig::clone(&self.config);
+        config.keyring = Some(keyring.clone());
+        self.config = Arc::new(config);
+        self.sockets.reconfigure(self.first, Arc::clone(&self.config)).unwrap();
     }
 }
 

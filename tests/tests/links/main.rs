@@ -16,7 +16,8 @@ mod shared;
 use std::time::Duration;
 
 use quic_core::CongestionAlgorithm;
-use quic_tests::network::{Bursts, Link, Setup};
+use quic_sim::network::{Bursts, Link};
+use quic_sim::pair::Setup;
 
 /// A controller by its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

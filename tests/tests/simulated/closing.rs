@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quic_core::{ApplicationClose, ConnectionError, Direction, Side, TransportErrorCode, VarInt};
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::handshake::close_code;
 use super::{echo, millis, noise, seconds};

@@ -8,7 +8,7 @@ use quic_core::quic_lb::{Config, Generator, LoadBalancer, Unroutable};
 use quic_core::{
     AddressValidation, ConnectionId, ConnectionIdGenerator, Keyring, SharedConnectionIds, Side,
 };
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::{echo, millis, seconds};
 

@@ -7,8 +7,10 @@ use quic_core::{
     Connection, ConnectionError, ConnectionHandle, Direction, EarlyDataStatus, Event, ReadOutcome,
     Side, StreamId, TransportConfig, TransportErrorCode,
 };
-use quic_tests::network::{Incoming, Pair, Setup, certificate, seeds};
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::{Pair, Setup, certificate};
+use quic_sim::seeds::seeds;
+use quic_sim::world::Incoming;
 
 use super::{echo, millis, noise, seconds};
 

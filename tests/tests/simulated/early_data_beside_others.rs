@@ -5,7 +5,9 @@ use quic_core::{
     Connection, ConnectionHandle, DatagramOutcome, DatagramReport, Direction, EarlyDataStatus,
     OutgoingDatagram, QUIC_V1, QUIC_V2, ServerVersions, Side, VersionChoice,
 };
-use quic_tests::network::{Incoming, Pair, Setup, seeds};
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::seeds::seeds;
+use quic_sim::world::Incoming;
 
 use super::early_data::{
     all_received, refusing, rustls_setup, setup, start_with, status, visited, wait_for,
@@ -52,7 +54,7 @@ fn early_versions(pair: &Pair, from: usize) -> Vec<u32> {
         Some(QUIC_V2) => sent.first_byte & 0xf0 == 0xe0,
         _ => false,
     });
-    early.filter_map(quic_tests::network::Sent::version).collect()
+    early.filter_map(quic_sim::network::Sent::version).collect()
 }
 
 #[test]

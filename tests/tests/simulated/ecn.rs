@@ -1,7 +1,9 @@
 //! Explicit congestion notification (RFC 9000 §13.4).
 
 use quic_core::{ConnectionHandle, Direction, EcnCodepoint, EcnState, Side, Statistics};
-use quic_tests::network::{Link, Marks, Pair, Setup, seeds};
+use quic_sim::network::{Link, Marks};
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::seeds::seeds;
 
 use super::{echo, millis, noise, seconds, slow};
 

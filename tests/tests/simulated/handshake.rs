@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use quic_core::{ConnectionError, Event, TransportErrorCode};
-use quic_tests::network::{Incoming, Pair, SERVER_NAME, Setup};
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::{Pair, SERVER_NAME, Setup};
+use quic_sim::world::Incoming;
 
 use super::{echo, millis, seconds};
 
@@ -250,7 +251,7 @@ fn datagrams_with_initial_packets_are_full() {
         let mut pair = Setup::with_rustls(seed).link(|link| link.loss = 0.2).build();
         pair.start();
         pair.run_for(seconds(5));
-        let initial = |sent: &&quic_tests::network::Sent| sent.first_byte & 0xf0 == 0xc0;
+        let initial = |sent: &&quic_sim::network::Sent| sent.first_byte & 0xf0 == 0xc0;
         let client = pair.network.trace.by(quic_core::Side::Client).filter(initial);
         assert!(client.clone().count() > 0);
         for sent in client {
@@ -259,7 +260,7 @@ fn datagrams_with_initial_packets_are_full() {
         // What a server sends first says more than that it acknowledges, unless a probe without the
         // ClientHello came through alone.
         let first = pair.network.trace.by(quic_core::Side::Server).find(initial);
-        let is_full = |sent: &quic_tests::network::Sent| sent.length >= 1200 || sent.length < 64;
+        let is_full = |sent: &quic_sim::network::Sent| sent.length >= 1200 || sent.length < 64;
         assert!(first.is_none_or(is_full), "{first:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quic_core::{AddressValidation, ConnectionError, Direction, KeyId, Keyring, Side};
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::{echo, millis, noise, seconds};
 

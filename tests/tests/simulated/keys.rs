@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quic_core::Side;
-use quic_tests::network::{Pair, Setup};
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::{Pair, Setup};
 
 use super::{millis, noise, seconds, slow};
 
@@ -54,7 +54,7 @@ fn both_ends_update_keys_under_traffic_and_loss() {
     //= type=test
     //# After receiving a key update, an endpoint SHOULD generate and save the next set of
     //# receive packet protection keys, as described in Section 6.3.
-    let link = |link: &mut quic_tests::network::Link| {
+    let link = |link: &mut quic_sim::network::Link| {
         link.loss = 0.02;
         link.reorder = 0.05;
         link.jitter = millis(3);

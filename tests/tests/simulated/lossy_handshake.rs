@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use quic_core::Side;
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::seeds::seeds;
+use quic_tests::handshakes::play;
 
 use super::{echo, seconds};
 
@@ -70,5 +72,13 @@ fn any_of_the_first_four_datagrams_of_both_ends_may_be_lost_together() {
         let client = pair.start();
         pair.wait("connected", seconds(600), |pair| !pair.server.connected.is_empty());
         echo(&mut pair, client, 5000, seconds(60));
+    }
+}
+
+#[test]
+fn handshakes_over_links_of_all_kinds_are_completed_or_say_why_and_leave_nothing() {
+    // `cargo run --release -p tests --example handshakes` plays as many as it is told to.
+    for seed in seeds(1000) {
+        play(seed).unwrap();
     }
 }

@@ -14,10 +14,12 @@ mod early_data;
 mod early_data_beside_others;
 mod ecn;
 mod handshake;
+mod idle;
 mod keyring;
 mod keys;
 mod lossy_handshake;
 mod migration;
+mod pacing;
 mod parameters;
 mod paths;
 #[cfg(feature = "post-quantum")]
@@ -39,7 +41,8 @@ mod world;
 use std::time::Duration;
 
 use quic_core::{ConnectionHandle, Direction};
-use quic_tests::network::{Link, Pair, Random};
+use quic_sim::network::{Link, Random};
+use quic_sim::pair::Pair;
 
 /// Bytes that do not repeat.
 fn noise(length: usize, seed: u64) -> Vec<u8> {
@@ -72,6 +75,6 @@ fn seconds(number: u64) -> Duration {
     Duration::from_secs(number)
 }
 
-fn millis(number: u64) -> Duration {
+const fn millis(number: u64) -> Duration {
     Duration::from_millis(number)
 }

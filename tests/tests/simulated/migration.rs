@@ -7,7 +7,8 @@ use quic_core::{
     ConnectError, ConnectionHandle, Direction, Event, MigrationError, PathAddresses, PathEvent,
     Side, SocketId,
 };
-use quic_tests::network::{CLIENT, Pair, SERVER, SERVER_NAME, Setup, seeds};
+use quic_sim::pair::{CLIENT, Pair, SERVER, SERVER_NAME, Setup};
+use quic_sim::seeds::seeds;
 
 use super::{echo, millis, noise, seconds, slow};
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use quic_core::crypto::{Session, SessionFactory, StartSessionError};
 use quic_core::rustls::quic::Keys;
 use quic_core::{AddressValidation, ConnectionError, ConnectionId, Side, TransportErrorCode};
-use quic_tests::network::{Pair, Setup};
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::{Pair, Setup};
 
 use super::seconds;
 

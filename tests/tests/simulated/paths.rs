@@ -1,7 +1,7 @@
 //! Paths change (RFC 9000 §9, §14).
 
 use quic_core::{Direction, Side, TransportErrorCode};
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::handshake::close_code;
 use super::versions::failure;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quic_core::AddressValidation;
 use quic_core::crypto::{TlsClientConfig, TlsServerConfig};
 use quic_core::rustls::{ClientConfig, NamedGroup, RootCertStore, ServerConfig, crypto};
-use quic_tests::network::{Pair, Setup, certificate};
+use quic_sim::pair::{Pair, Setup, certificate};
 
 use super::{echo, seconds};
 

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, SocketAddrV4};
 
 use quic_core::{Direction, PathAddresses, PathEvent, Side};
-use quic_tests::network::{CLIENT, Pair, SERVER, Setup, seeds};
+use quic_sim::pair::{CLIENT, Pair, SERVER, Setup};
+use quic_sim::seeds::seeds;
 
 use super::migration::{ELSEWHERE, active, address, migrate, paths_of_ids, second_path, told};
 use super::{echo, millis, noise, seconds};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use quic_core::Side;
-use quic_tests::network::{Pair, Sent, Setup};
+use quic_sim::network::Sent;
+use quic_sim::pair::{Pair, Setup};
 
 use super::{echo, seconds};
 

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use quic_core::{Connection, ConnectionHandle, Direction, Side, StreamId, VarInt};
-use quic_tests::network::{Pair, Random, Setup, hash, seeds};
+use quic_sim::network::{Random, hash};
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::seeds::seeds;
 
 use super::{millis, noise, seconds};
 

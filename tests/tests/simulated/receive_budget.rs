@@ -1,7 +1,7 @@
 //! Connections that share what the receive windows of their endpoint may grow by.
 
 use quic_core::ConnectionHandle;
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::{millis, seconds};
 

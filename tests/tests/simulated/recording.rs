@@ -6,7 +6,7 @@ use quic_core::{
     ConnectionRecorder, ConnectionState, FrameRecord, Instant, Origin, PacketType, Record,
     Recorder, SharedRecorder, Side, Subject,
 };
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::{echo, seconds};
 

@@ -1,6 +1,7 @@
 //! Everything follows from the seed.
 
-use quic_tests::network::{Setup, Trace};
+use quic_sim::network::Trace;
+use quic_sim::pair::Setup;
 
 use super::{echo, millis, seconds};
 

@@ -1,7 +1,8 @@
 //! Links are used well.
 
 use quic_core::Direction;
-use quic_tests::network::{Link, Pair, Setup};
+use quic_sim::network::Link;
+use quic_sim::pair::{Pair, Setup};
 
 use super::{millis, seconds};
 

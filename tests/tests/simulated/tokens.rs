@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use quic_core::{AddressValidation, ServerConfig, Side, TransportErrorCode};
-use quic_tests::network::{Incoming, Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::world::Incoming;
 
 use super::handshake::close_code;
 use super::{echo, millis, seconds};

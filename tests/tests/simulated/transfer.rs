@@ -1,7 +1,8 @@
 //! Data arrives, once and in order, whatever the network does.
 
 use quic_core::{ConnectionHandle, Direction, StreamId, VarInt};
-use quic_tests::network::{Pair, Setup, seeds};
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::seeds::seeds;
 
 use super::{echo, millis, noise, seconds};
 

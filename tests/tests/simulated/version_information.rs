@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quic_core::crypto::{Session, SessionFactory, StartSessionError};
 use quic_core::rustls::quic::Keys;
 use quic_core::{ConnectionId, QUIC_V1, QUIC_V2, Side, TransportErrorCode};
-use quic_tests::network::{Pair, Setup};
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::{Pair, Setup};
 
 use super::seconds;
 use super::versions::{BOTH, OTHER, RESERVED, failure, with_versions};

@@ -6,8 +6,8 @@ use quic_core::{
     AddressValidation, ConnectionError, ConnectionHandle, QUIC_V1, QUIC_V2, ServerVersions, Side,
     TransportErrorCode, VersionChoice,
 };
-use quic_tests::network::{Pair, SERVER, Setup};
-use quic_tests::null_tls::NullTls;
+use quic_sim::null_tls::NullTls;
+use quic_sim::pair::{Pair, SERVER, Setup};
 
 use super::handshake::close_code;
 use super::{echo, millis, seconds};
@@ -122,7 +122,7 @@ fn a_server_moves_a_client_without_another_round_trip() {
     let ends = pair.connect();
     assert_eq!(pair.elapsed(), millis(30));
     let by = |side| -> Vec<u32> {
-        pair.network.trace.by(side).filter_map(quic_tests::network::Sent::version).collect()
+        pair.network.trace.by(side).filter_map(quic_sim::network::Sent::version).collect()
     };
     assert_eq!(by(Side::Client)[0], QUIC_V1);
     assert!(by(Side::Client)[1..].iter().all(|version| *version == QUIC_V2));

@@ -9,9 +9,9 @@ use driver::{
     Connecting, Connection, EarlyData, EarlyDataOutcome, Keyring, ReadToEndError, ServerConfig,
     StoppedError, TransportConfig, WriteError,
 };
+use quic_sim::null_tls::NullTls;
+use quic_sim::seeds::seeds;
 use quic_sim::tasks::{JoinHandle, sleep, spawn};
-use quic_tests::network::seeds;
-use quic_tests::null_tls::NullTls;
 
 use crate::support::{Hosts, Pair, SECOND, Stage, ask, both, echo_server, pattern};
 

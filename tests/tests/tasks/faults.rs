@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use quic_sim::network::{Faults, SocketError};
+use quic_sim::seeds::seeds;
 use quic_sim::tasks::{Endpoint, Socket, now};
-use quic_tests::network::seeds;
 
 use crate::support::{SECOND, Stage, any, ask, both, echo, pattern};
 

@@ -1,6 +1,6 @@
 use quic_sim::network::{Link, Network};
+use quic_sim::seeds::seeds;
 use quic_sim::tasks::now;
-use quic_tests::network::seeds;
 
 use crate::support::{MILLISECOND, SECOND, Stage, ask, echo_server, pattern};
 

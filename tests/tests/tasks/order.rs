@@ -1,6 +1,6 @@
 use allocation_counter::measure;
+use quic_sim::seeds::seeds;
 use quic_sim::tasks::now;
-use quic_tests::network::seeds;
 
 use crate::support::{Hosts, MILLISECOND, SECOND, Stage, ask, echo_server, pattern};
 

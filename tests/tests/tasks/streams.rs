@@ -1,6 +1,6 @@
 use driver::TransportConfig;
+use quic_sim::pair::certificate;
 use quic_sim::tasks::{Endpoint, Simulation, now, spawn};
-use quic_tests::network::certificate;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Packets that come before they can be used, or are of another version.
 
 use super::Pair;
-use super::pair::{deliver, sent_by};
+use super::pair::{deliver, deliver_from, path, sent_by};
 use crate::connection::Connection;
 use crate::wire::SpaceId;
 
@@ -59,4 +59,32 @@ fn a_client_discards_packets_of_another_version_than_its_own() {
     assert_eq!((statistics.packets_received, statistics.packets_discarded), (0, 4));
     deliver(&mut pair.client, pair.now, &flight[0]);
     assert!(pair.client.statistics().packets_received > 0);
+}
+
+#[test]
+fn during_the_handshake_a_server_reads_from_elsewhere_what_only_its_client_can_have_made() {
+    let received = |connection: &Connection| connection.statistics().packets_received;
+    let elsewhere = path("203.0.113.9:4000");
+    let mut pair = Pair::answered();
+    let (before, home) = (received(&pair.server), pair.server.path());
+    // Initial packets can be anybody's, and what cannot be opened yet as well.
+    for space in [SpaceId::Initial, SpaceId::Application] {
+        let packet = pair.client.forge(space, PING);
+        deliver_from(&mut pair.server, pair.now, elsewhere, &packet);
+    }
+    let credit = pair.server.paths.active().amplification.allowance();
+    assert_eq!(received(&pair.server), before);
+    let packet = pair.client.forge(SpaceId::Handshake, PING);
+    deliver_from(&mut pair.server, pair.now, elsewhere, &packet);
+    assert_eq!(received(&pair.server), before + 1);
+    assert!(pair.server.paths.active().amplification.allowance() > credit, "home is proved");
+    pair.carry_to_server();
+    assert!(pair.server.handshake.is_confirmed());
+    // Nothing was kept of what came too early from elsewhere, and nobody is there.
+    assert!(!pair.server.space(SpaceId::Application).received.is_duplicate(0));
+    assert_eq!((pair.server.path(), pair.server.paths.others().count()), (home, 0));
+    // The first 1-RTT packet from there moves it.
+    let packet = pair.client.forge(SpaceId::Application, PING);
+    deliver_from(&mut pair.server, pair.now, elsewhere, &packet);
+    assert_eq!(pair.server.path(), elsewhere);
 }

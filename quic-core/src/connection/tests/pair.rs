@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::config::{
     ClientConfig, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, TransportConfig,
 };
-use crate::connection::{ClientStart, Connection, ServerStart};
+use crate::connection::{ClientStart, Connection, Role, ServerStart};
 use crate::crypto::{Keyring, SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
@@ -185,6 +185,14 @@ impl Connection {
 }
 
 impl Connection {
+    /// The token in its Initial packets.
+    pub(super) fn token(&self) -> &[u8] {
+        match &self.role {
+            Role::Client(client) => &client.token,
+            Role::Server(_) => &[],
+        }
+    }
+
     /// An authentic packet without any frame.
     pub(super) fn forge_empty(&mut self, space: SpaceId) -> Vec<u8> {
         let token = self.token().to_vec();

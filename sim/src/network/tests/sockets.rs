@@ -107,3 +107,47 @@ fn trains_have_neighbours_of_a_kind() {
         [(2500, Some(1000), None), (1000, None, None), (1100, None, None), (1100, None, ce)];
     assert_eq!(trains, expected);
 }
+
+#[test]
+fn trains_are_no_longer_than_those_of_linux_and_have_one_source() {
+    let mut two = Two::new(1);
+    two.network.coalesce = 1.0;
+    let other = two.network.bind(two.hosts[0], address(3)).unwrap();
+    let trains = |two: &mut Two| {
+        two.run(millis(20));
+        let mut payload = Vec::new();
+        let receive =
+            || two.network.receive(two.ports[1], &mut payload).map(|_| payload.len()).ok();
+        std::iter::from_fn(receive).collect::<Vec<_>>()
+    };
+    (0..70).for_each(|_| two.send(&[0; 10]));
+    assert_eq!(trains(&mut two), [640, 60]);
+    (0..50).for_each(|_| two.send(&[0; 1400]));
+    assert_eq!(trains(&mut two), [46 * 1400, 4 * 1400]);
+    two.send(&[0; 10]);
+    two.network.send(other, Outgoing::new(OTHER, &[0; 10])).unwrap();
+    assert_eq!(trains(&mut two), [10, 10]);
+    two.network.coalesce = 0.0;
+    (0..3).for_each(|_| two.send(&[0; 10]));
+    assert_eq!(trains(&mut two), [10; 3]);
+}
+
+#[test]
+fn calls_fail_by_chance_as_often_as_they_are_told() {
+    let mut two = Two::new(1);
+    let chance = Some((0.25, SocketError::Refused));
+    two.network.socket(two.ports[0]).send_faults.chance = chance;
+    let send = |two: &mut Two| two.network.send(two.ports[0], Outgoing::new(OTHER, b"datagram"));
+    let failed = (0..1000).filter(|_| send(&mut two) == Err(SocketError::Refused)).count();
+    assert!((200..300).contains(&failed), "{failed}");
+    assert_eq!(two.network.socket(two.ports[0]).send_faults.called(), 1000);
+}
+
+#[test]
+fn what_lies_in_a_socket_that_is_closed_is_gone() {
+    let mut two = Two::new(1);
+    (0..5).for_each(|_| two.send(b"datagram"));
+    two.run(millis(20));
+    two.network.close(two.ports[1]);
+    assert_eq!(two.network.works.store.len(), 0);
+}

@@ -49,7 +49,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// A 1-RTT packet came from there; `moves` if the peer may be followed for it.
+    /// An authentic packet came from there; `moves` if the peer may be followed for it.
     pub(crate) fn on_received(&mut self, source: SocketAddr, moves: bool) {
         self.known.insert(source);
         if moves {

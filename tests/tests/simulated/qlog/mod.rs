@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use quic_core::{AddressValidation, Direction, QUIC_V1, QUIC_V2, Side, Subject};
 use quic_qlog::Memory;
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 use serde_json::Value;
 
 use super::{echo, millis, noise, seconds, slow, versions};

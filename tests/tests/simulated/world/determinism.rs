@@ -1,7 +1,9 @@
 //! Everything follows from the seed, whatever the network can do.
 
 use quic_core::{EcnCodepoint, Side};
-use quic_tests::network::{Bursts, CoDel, Filtering, Setup, SocketError, Trace, seeds};
+use quic_sim::network::{Bursts, CoDel, Filtering, SocketError, Trace};
+use quic_sim::pair::Setup;
+use quic_sim::seeds::seeds;
 
 use super::super::{millis, seconds};
 use super::{exchange, host};

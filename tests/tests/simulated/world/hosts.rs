@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use quic_core::{ConnectionError, Direction, EndpointConfig, Keyring, Side};
-use quic_tests::network::{HostId, SERVER, SERVER_NAME, Setup, World};
+use quic_sim::network::HostId;
+use quic_sim::pair::{SERVER, SERVER_NAME, Setup};
+use quic_sim::world::World;
 
 use super::super::{noise, seconds};
 use super::{exchange, host, part, slow_pair};

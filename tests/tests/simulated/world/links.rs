@@ -1,7 +1,9 @@
 //! Queues, truncation and black holes.
 
 use quic_core::{ConnectionError, Side};
-use quic_tests::network::{CoDel, Pair, Setup, seeds};
+use quic_sim::network::CoDel;
+use quic_sim::pair::{Pair, Setup};
+use quic_sim::seeds::seeds;
 
 use super::super::{millis, seconds};
 use super::{exchange, part};

@@ -10,7 +10,7 @@ mod sockets;
 use std::time::Duration;
 
 use quic_core::{ConnectionHandle, Direction, Side};
-use quic_tests::network::{Pair, Setup};
+use quic_sim::pair::{Pair, Setup};
 
 use super::noise;
 
@@ -54,6 +54,6 @@ fn slow_pair() -> Pair {
 }
 
 /// The host of an end.
-fn host(side: Side) -> quic_tests::network::HostId {
+fn host(side: Side) -> quic_sim::network::HostId {
     side.into()
 }

@@ -1,14 +1,15 @@
 //! NATs between the client and the server.
 
 use quic_core::{ConnectionError, Direction, Event};
-use quic_tests::network::{CLIENT, Filtering, Pair, Setup};
+use quic_sim::network::Filtering;
+use quic_sim::pair::{CLIENT, Pair, Setup};
 
 use super::super::{millis, seconds};
 use super::{exchange, part};
 
 #[test]
-fn a_nat_may_rebind_before_any_datagram_after_the_handshake() {
-    for number in 2..40 {
+fn a_nat_may_rebind_before_any_datagram_but_the_first() {
+    for number in 1..40 {
         let mut pair = rebound_before(number);
         pair.wait("connected", seconds(10), |pair| {
             pair.client.connected.len() == 1 && pair.server.connected.len() == 1
@@ -22,18 +23,16 @@ fn a_nat_may_rebind_before_any_datagram_after_the_handshake() {
 }
 
 #[test]
-fn a_nat_that_rebinds_in_the_handshake_ends_it_at_worst() {
+fn a_nat_that_rebinds_before_the_client_has_heard_of_the_server_ends_the_attempt_at_worst() {
     let mut pair = rebound_before(1);
+    // Initial packets can be anybody's. So the client, which has no other keys yet, is not followed:
+    // addresses are to stay as they are until the handshake is confirmed (RFC 9000 §9).
+    pair.to_client().drops = (0..4).collect();
     pair.run_for(seconds(60));
     assert_ne!(pair.seen_client(), CLIENT);
-    // Addresses are to stay as they are until the handshake is confirmed (RFC 9000 §9).
-    if pair.server.connected.is_empty() {
-        let client = pair.client.lost.values().next();
-        assert!(matches!(
-            client,
-            Some(ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut)
-        ));
-    }
+    let lost: Vec<_> = pair.client.lost.values().collect();
+    assert!(matches!(lost[..], [ConnectionError::HandshakeTimedOut | ConnectionError::TimedOut]));
+    assert!(pair.server.connected.is_empty());
     let handles = pair.connect();
     exchange(&mut pair, handles, 100_000, seconds(20));
 }

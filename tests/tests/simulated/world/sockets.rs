@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 
 use quic_core::Side;
-use quic_tests::network::{Pair, Setup, SocketError};
+use quic_sim::network::SocketError;
+use quic_sim::pair::{Pair, Setup};
 
 use super::super::{millis, seconds};
 use super::{exchange, part};
@@ -18,7 +19,7 @@ const ERRORS: [SocketError; 6] = [
 ];
 
 /// A connection of which the socket of one end fails as `fail` says.
-fn with_faults(side: Side, fail: impl Fn(&mut quic_tests::network::Socket)) {
+fn with_faults(side: Side, fail: impl Fn(&mut quic_sim::network::Socket)) {
     let mut pair = Pair::new(1);
     let port = pair.end(side).ports().next().unwrap();
     fail(pair.network.socket(port));
