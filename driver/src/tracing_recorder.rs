@@ -4,8 +4,8 @@ use quic_core::{ConnectionRecorder, Instant, Record, Recorder, Subject};
 use tracing::{Level, Span, debug, info, info_span, trace};
 
 /// Tells `tracing` of every connection: a span `quic` with the connection's ID and this end's role,
-/// and events in it. How a connection comes along and ends is at level INFO; its parameters, keys,
-/// path and losses at DEBUG; packets and metrics at TRACE.
+/// and events in it. How a connection comes along, moves and ends is at level INFO; its parameters,
+/// keys, connection IDs, estimates of the path and losses at DEBUG; packets and metrics at TRACE.
 ///
 /// Where no subscriber wants INFO of this crate when a connection begins, it costs nothing, and the
 /// connection is never heard of.
@@ -76,10 +76,17 @@ impl ConnectionRecorder for Spanned {
                 debug!(parent: parent, version, token_length, "Retry");
             }
             Record::VersionNegotiationReceived(packet) => {
-                let versions = packet.versions().collect::<Vec<_>>();
-                debug!(parent: parent, ?versions, "Version Negotiation");
+                let versions = || packet.versions().collect::<Vec<_>>();
+                debug!(parent: parent, versions = ?versions(), "Version Negotiation");
             }
             Record::PacketDiscarded { reason } => debug!(parent: parent, ?reason, "dropped"),
+            Record::PacketBuffered { packet_type, length } => {
+                debug!(parent: parent, ?packet_type, length, "kept until its keys come");
+            }
+            Record::EcnStateChanged { new, .. } => debug!(parent: parent, state = ?new, "ECN"),
+            Record::ConnectionIdChanged { new, .. } => {
+                debug!(parent: parent, to = %new, "the peer's connection ID");
+            }
             Record::PacketSent(_) | Record::PacketReceived(_) | Record::MetricsUpdated { .. } => {
                 self.trace(record);
             }
@@ -115,7 +122,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use quic_core::{ConnectionId, Side};
+    use quic_core::{ConnectionId, EcnState, PacketType, Side};
     use tracing::span::{Attributes, Id};
     use tracing::{Event, Metadata, Subscriber};
 
@@ -162,6 +169,12 @@ mod tests {
             let now = Instant::EPOCH;
             recorder.record(now, &Record::AlpnChosen { protocol: b"h3" });
             recorder.record(now, &Record::VersionChosen { version: 1 });
+            let new = EcnState::Failed;
+            recorder.record(now, &Record::EcnStateChanged { old: None, new });
+            let new = ConnectionId::EMPTY;
+            recorder.record(now, &Record::ConnectionIdChanged { old: None, new });
+            let (packet_type, length) = (PacketType::Handshake, 7);
+            recorder.record(now, &Record::PacketBuffered { packet_type, length });
             recorder.record(now, &Record::FrameAcked { frame_type: 1, packet: 1 });
             true
         });
@@ -173,6 +186,6 @@ mod tests {
     fn a_connection_is_a_span_with_what_the_subscriber_wants_to_hear() {
         assert_eq!(at(Level::WARN), (0, 0, false));
         assert_eq!(at(Level::INFO), (1, 1, true));
-        assert_eq!(at(Level::DEBUG), (1, 2, true));
+        assert_eq!(at(Level::DEBUG), (1, 5, true));
     }
 }

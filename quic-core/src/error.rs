@@ -173,6 +173,9 @@ impl From<FrameError> for TransportError {
                     .in_frame(frame_type)
             }
             FrameError::UnknownType(frame_type) => {
+                //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+                //# An endpoint MUST treat the receipt of a frame of unknown type as a
+                //# connection error of type FRAME_ENCODING_ERROR.
                 Self::frame_encoding("unknown frame type").in_frame(frame_type)
             }
         }

@@ -83,6 +83,9 @@ async fn fetch(
 ) -> Result<(), Failure> {
     let Some(first) = urls.first() else { return Ok(()) };
     let server = Server { host: first.host.clone(), port: first.port };
+    if urls.iter().any(|url| url.host != server.host || url.port != server.port) {
+        return Err(Failure::usage("REQUESTS names several servers"));
+    }
     let alone = [TestCase::MultiConnect, TestCase::Resumption, TestCase::ZeroRtt].contains(&case);
     let at_first = if alone { 1 } else { urls.len() };
     let (first, rest) = urls.split_at(at_first.min(urls.len()));

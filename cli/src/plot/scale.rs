@@ -11,6 +11,10 @@ pub(super) enum Quantity {
     Time,
 }
 
+/// Axes end between these, in the quantity's own unit, so that no step is lost to rounding.
+const SMALLEST: f64 = 1e-12;
+const LARGEST: f64 = 1e300;
+
 /// From zero to a round number.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
@@ -27,7 +31,8 @@ impl Scale {
     /// A scale for values up to `largest`, with about `ticks` ticks; it ends at `largest` if it is
     /// to be `tight`.
     pub(super) fn new(quantity: Quantity, largest: f64, ticks: f64, tight: bool) -> Self {
-        let largest = if largest.is_finite() && largest > 0.0 { largest } else { 1.0 };
+        // A log may say anything.
+        let largest = if largest > 0.0 { largest.clamp(SMALLEST, LARGEST) } else { 1.0 };
         let (factor, unit) = unit(quantity, largest);
         let step = round_up(largest / factor / ticks) * factor;
         let maximum = if tight { largest } else { (largest / step).ceil() * step };
@@ -87,7 +92,7 @@ mod tests {
         assert_eq!(scale.unit, "µs");
         let scale = Scale::new(Quantity::Rate, 7.7e9, 4.0, false);
         assert_eq!((scale.unit, scale.maximum), ("Gbit/s", 8e9));
-        for wild in [0.0, f64::NAN, f64::INFINITY, 1e-9, 1e300] {
+        for wild in [0.0, f64::NAN, f64::INFINITY, f64::MAX, 5e-324, 1e-9, 1e300, -1.0] {
             let scale = Scale::new(Quantity::Time, wild, 5.0, true);
             assert!(scale.maximum > 0.0 && scale.maximum.is_finite(), "{wild}");
             assert!(scale.ticks().len() <= 100, "{wild}");

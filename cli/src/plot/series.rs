@@ -1,14 +1,22 @@
 //! Values over time, in memory that is bounded however long it goes on.
 
+use std::collections::HashMap;
+
+use quic_core::wire::RangeSet;
+
 /// Points that are kept: more than a picture has columns.
 const MAXIMUM_POINTS: u32 = 16_384;
+
+/// Points that become one when there are too many are at least so far apart, in milliseconds.
+const LEAST_INTERVAL: f64 = 1e-3;
 
 /// Bins that are kept, and how long each is at first, in milliseconds.
 const MAXIMUM_BINS: u32 = 512;
 const FIRST_BIN: f64 = 1.0;
 
-/// Streams that are told apart at a time.
+/// Streams that are told apart at a time, and ranges of one that are.
 const MAXIMUM_STREAMS: usize = 10_000;
+const MAXIMUM_RANGES: usize = 256;
 
 /// A value that changes now and then. When there are too many points, neighbours become one.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +43,7 @@ impl Series {
         let (first, last) = (self.points.first(), self.points.last());
         let length = first.zip(last).map_or(0.0, |(first, last)| last.0 - first.0);
         let kept = f64::from(MAXIMUM_POINTS / 2);
-        self.interval = (length / kept).max(self.interval * 2.0);
+        self.interval = (length / kept).max(self.interval * 2.0).max(LEAST_INTERVAL);
         let interval = self.interval;
         let mut next = f64::NEG_INFINITY;
         self.points.retain(|(time, _)| {
@@ -120,22 +128,25 @@ impl Bins {
 /// Counts every byte of every stream once, however often it travels.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
-    /// Where each stream ends so far.
-    ends: std::collections::HashMap<u64, u64>,
+    /// What of each stream has travelled so far.
+    seen: HashMap<u64, RangeSet>,
 }
 
 impl Progress {
-    /// How many bytes of this range lie beyond all before.
+    /// How many bytes of this range are new.
     pub(super) fn gain(&mut self, stream: u64, offset: u64, length: u64) -> u64 {
-        if self.ends.len() >= MAXIMUM_STREAMS && !self.ends.contains_key(&stream) {
+        if self.seen.len() >= MAXIMUM_STREAMS && !self.seen.contains_key(&stream) {
             // Most of them are over.
-            self.ends.clear();
+            self.seen.clear();
         }
-        let end = offset.saturating_add(length);
-        // Of a stream that was forgotten, only what is new counts.
-        let before = self.ends.entry(stream).or_insert(offset);
-        let gain = end.saturating_sub(*before).min(length);
-        *before = end.max(*before);
+        let seen = self.seen.entry(stream).or_default();
+        let gain = seen.insert(offset..offset.saturating_add(length));
+        // The oldest gap is the first to be taken for filled.
+        if seen.len() > MAXIMUM_RANGES
+            && let (Some(first), Some(second)) = (seen.pop_first(), seen.pop_first())
+        {
+            seen.insert(first.start..second.end);
+        }
         gain
     }
 }
@@ -158,6 +169,13 @@ mod tests {
     }
 
     #[test]
+    fn a_series_of_one_moment_stays_bounded_too() {
+        let mut series = Series::default();
+        (0..1_000_000_u32).for_each(|step| series.push(7.0, f64::from(step % 2)));
+        assert!(series.points().len() < MAXIMUM_POINTS as usize);
+    }
+
+    #[test]
     fn bins_stay_bounded_and_lose_nothing() {
         let mut bins = Bins::default();
         (0..100_000_u32).for_each(|time| bins.add(f64::from(time), 2.0));
@@ -174,5 +192,16 @@ mod tests {
         assert_eq!(progress.gain(0, 50, 100), 50);
         assert_eq!(progress.gain(0, 0, 100), 0);
         assert_eq!(progress.gain(4, 0, 10), 10);
+    }
+
+    #[test]
+    fn bytes_that_were_overtaken_count_when_they_come() {
+        let mut progress = Progress::default();
+        for (offset, gain) in [(200, 100), (0, 100), (100, 100), (0, 0), (250, 50), (250, 0)] {
+            assert_eq!(progress.gain(8, offset, 100), gain, "{offset}");
+        }
+        // However many gaps there are, memory is bounded.
+        (0..100_000).for_each(|index| assert_eq!(progress.gain(0, 2 * index, 1), 1));
+        assert!(progress.seen.values().all(|seen| seen.len() <= MAXIMUM_RANGES));
     }
 }

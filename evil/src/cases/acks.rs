@@ -1,8 +1,12 @@
 //! Acknowledgments (RFC 9000 §13, §19.3, §21.4).
 
+use std::collections::BTreeSet;
+
 use super::prelude::*;
 
 const UNSENT: &str = "RFC 9000 §13.1";
+const ECN: &str = "RFC 9000 §13.4.2.2";
+const CE: &str = "RFC 9002 §7.1";
 const NUMBER: u64 = 5000;
 
 pub(super) const CASES: &[Case] = &[
@@ -49,6 +53,10 @@ pub(super) const CASES: &[Case] = &[
     server("acks/with ECN counts that cannot be", "RFC 9000 §13.4.2.1", Steps(wild_ecn), Ignored),
     server("acks/never for anything but the handshake", "RFC 9002 §6.2", Steps(no_acks), Ignored),
     server("acks/of each packet sixty times", "RFC 9000 §19.3", Steps(many_in_one), Ignored),
+    server("acks/with ECN counts that go down", ECN, Steps(|s| marks(s, fewer)), Ignored),
+    server("acks/with more ECN marks than packets", ECN, Steps(|s| marks(s, more)), Ignored),
+    server("acks/with ECN marks of another kind", ECN, Steps(|s| marks(s, other)), Ignored),
+    server("acks/with congestion for each packet", CE, Steps(|s| marks(s, congestion)), Ignored),
     client(
         "acks/of a packet that the client did not send, 1-RTT",
         UNSENT,
@@ -77,6 +85,30 @@ pub(super) const CASES: &[Case] = &[
         "acks/with ECN counts that cannot be, to a client",
         "RFC 9000 §13.4.2.1",
         Steps(wild_ecn),
+        Ignored,
+    ),
+    client(
+        "acks/with ECN counts that go down, to a client",
+        ECN,
+        Steps(|s| marks(s, fewer)),
+        Ignored,
+    ),
+    client(
+        "acks/with more ECN marks than packets, to a client",
+        ECN,
+        Steps(|s| marks(s, more)),
+        Ignored,
+    ),
+    client(
+        "acks/with ECN marks of another kind, to a client",
+        ECN,
+        Steps(|s| marks(s, other)),
+        Ignored,
+    ),
+    client(
+        "acks/with congestion for each packet, to a client",
+        CE,
+        Steps(|s| marks(s, congestion)),
         Ignored,
     ),
 ];
@@ -162,6 +194,51 @@ fn wild_ecn(script: &mut Script<'_>) -> Step {
         let ack = Payload::new().numbers(&[0x03, largest, 0, 0, 0]).numbers(&counts);
         script.send(ack)?;
     }
+    Ok(())
+}
+
+/// ECT(0), ECT(1) and CE that are claimed after so many packets were acknowledged.
+type Claim = fn(u64) -> [u64; 3];
+
+fn fewer(acked: u64) -> [u64; 3] {
+    [3_u64.saturating_sub(acked), 0, 0]
+}
+
+fn more(acked: u64) -> [u64; 3] {
+    [1000 * acked, 0, 0]
+}
+
+fn other(acked: u64) -> [u64; 3] {
+    [0, acked, 0]
+}
+
+fn congestion(acked: u64) -> [u64; 3] {
+    [0, 0, acked]
+}
+
+/// Acknowledges nothing before the target has sent what it can at first, so that no count is
+/// missing, and then one packet after the other. What the counts say is no error: at worst, the
+/// target marks nothing any more.
+fn marks(script: &mut Script<'_>, claim: Claim) -> Step {
+    let beginning = script.beginning();
+    script.begin(beginning)?;
+    script.peer()?.acks = false;
+    script.finish()?;
+    let is_ready = script.peer()?.stage() == Stage::Confirmed;
+    if !is_ready {
+        return Err(Obstacle::not_set_up("no handshake without acknowledgments"));
+    }
+    let id = script.own_stream(false, 0);
+    script.send(Payload::new().stream(id, 0, b"GET /\r\n", true))?;
+    script.pause(Duration::from_millis(300));
+    let of_data = script.peer()?.packets().filter(|packet| packet.kind == PacketKind::OneRtt);
+    let received: BTreeSet<u64> = of_data.map(|packet| packet.number).collect();
+    script.demand(!received.is_empty(), "nothing came")?;
+    for (acked, number) in (1..).zip(received) {
+        let ack = Payload::new().numbers(&[0x03, number, 0, 0, 0]).numbers(&claim(acked));
+        script.send(ack)?;
+    }
+    script.peer()?.acks = true;
     Ok(())
 }
 

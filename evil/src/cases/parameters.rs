@@ -209,6 +209,17 @@ pub(super) const CASES: &[Case] = &[
     wrong_to_client("parameters/preferred_address with an empty ID", VALUES, |b| {
         b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[]));
     }),
+    wrong_to_client("parameters/preferred_address of a server with empty IDs", VALUES, |b| {
+        b.local_id = Vec::new();
+        b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[7; 8]));
+    }),
+    wrong_to_client("parameters/preferred_address with an ID of 21 bytes", VALUES, |b| {
+        b.parameters.add(id::PREFERRED_ADDRESS, &preferred(&[7; 21]));
+    }),
+    wrong_to_client("parameters/preferred_address with more behind it", VALUES, |b| {
+        let longer = [preferred(&[7; 8]), vec![7]].concat();
+        b.parameters.add(id::PREFERRED_ADDRESS, &longer);
+    }),
     wrong_to_client("parameters/preferred_address that is cut off", VALUES, |b| {
         b.parameters.add(id::PREFERRED_ADDRESS, &[1; 30]);
     }),

@@ -1,5 +1,7 @@
 //! Paths and moves between them (RFC 9000 §8.2, §9).
 
+use std::net::SocketAddr;
+
 use super::prelude::*;
 
 const RESPONSE: &str = "RFC 9000 §8.2.2";
@@ -66,7 +68,67 @@ pub(super) const CASES: &[Case] = &[
         Frames(b"\x1bwhatever"),
         Ignored,
     ),
+    client(
+        "paths/a preferred address that does not answer",
+        "RFC 9000 §9.6.1",
+        Steps(silent_preferred),
+        Ignored,
+    ),
+    client(
+        "paths/a preferred address that cannot be reached",
+        "RFC 9000 §9.6.1",
+        Steps(|s| preferred(s, |_| (ipv4([240, 0, 0, 1], 4433), NO_IPV6))),
+        Ignored,
+    ),
+    client(
+        "paths/a preferred address in another family only",
+        "RFC 9000 §9.6.3",
+        Steps(|s| preferred(s, in_other_family)),
+        Ignored,
+    ),
+    client(
+        "paths/preferred addresses that are none",
+        "RFC 9000 §18.2",
+        Steps(|s| preferred(s, |_| (NO_IPV4, NO_IPV6))),
+        Ignored,
+    ),
+    client(
+        "paths/a preferred address without a port",
+        "RFC 9000 §18.2",
+        Steps(|s| preferred(s, |_| (ipv4([192, 0, 2, 2], 0), ipv6(1, 0)))),
+        Ignored,
+    ),
+    client(
+        "paths/the address in use as the preferred one",
+        "RFC 9000 §9.6",
+        Steps(|s| preferred(s, same)),
+        Ignored,
+    ),
+    client(
+        "paths/a preferred address that is nobody's",
+        "RFC 9000 §18.2",
+        Steps(|s| preferred(s, |_| (ipv4([0, 0, 0, 0], 4433), ipv6(0, 4433)))),
+        Ignored,
+    ),
+    client(
+        "paths/a preferred address of everybody",
+        "RFC 9000 §21.5.6",
+        Steps(|s| preferred(s, |_| (ipv4([255, 255, 255, 255], 4433), ipv6(0xff02 << 112, 4433)))),
+        Ignored,
+    ),
+    client(
+        "paths/a preferred address of the client itself",
+        "RFC 9000 §21.5.6",
+        Steps(|s| preferred(s, |_| (ipv4([127, 0, 0, 1], 9), ipv6(1, 9)))),
+        Ignored,
+    ),
 ];
+
+/// The two addresses in a preferred_address, each with its port.
+type Addresses = ([u8; 6], [u8; 18]);
+
+const NO_IPV4: [u8; 6] = [0; 6];
+const NO_IPV6: [u8; 18] = [0; 18];
 
 const DATA: [u8; 8] = *b"a b c d ";
 
@@ -243,4 +305,81 @@ fn server_moves(script: &mut Script<'_>) -> Step {
         peer.is_acked(SpaceId::Application, number)
     })?;
     script.demand(!taken, "a packet from an unknown server address was taken")
+}
+
+fn ipv4(ip: [u8; 4], port: u16) -> [u8; 6] {
+    let ([a, b, c, d], [high, low]) = (ip, port.to_be_bytes());
+    [a, b, c, d, high, low]
+}
+
+fn ipv6(ip: u128, port: u16) -> [u8; 18] {
+    let mut bytes = [0; 18];
+    let (address, end) = bytes.split_at_mut(16);
+    address.copy_from_slice(&ip.to_be_bytes());
+    end.copy_from_slice(&port.to_be_bytes());
+    bytes
+}
+
+fn of(address: SocketAddr) -> Addresses {
+    match address {
+        SocketAddr::V4(v4) => (ipv4(v4.ip().octets(), v4.port()), NO_IPV6),
+        SocketAddr::V6(v6) => (NO_IPV4, ipv6(v6.ip().to_bits(), v6.port())),
+    }
+}
+
+fn same(addresses: [SocketAddr; 2]) -> Addresses {
+    let [used, _] = addresses;
+    of(used)
+}
+
+/// Our second socket, as if it had an address of the family that the client does not use.
+fn in_other_family(addresses: [SocketAddr; 2]) -> Addresses {
+    let [_, second] = addresses;
+    match second {
+        SocketAddr::V4(v4) => (NO_IPV4, ipv6(v4.ip().to_ipv6_mapped().to_bits(), v4.port())),
+        SocketAddr::V6(v6) => (ipv4([192, 0, 2, 2], v6.port()), NO_IPV6),
+    }
+}
+
+/// Connects with what `choose` makes of the address in use and that of our second socket, and
+/// answers no challenge.
+fn connect_preferring(
+    script: &mut Script<'_>,
+    choose: impl Fn([SocketAddr; 2]) -> Addresses,
+) -> Step {
+    let (v4, v6) = choose([script.address(0)?, script.address(1)?]);
+    let value = [&v4[..], &v6, &[8], b"new home", &[7; 16]].concat();
+    let mut beginning = script.beginning();
+    beginning.parameters.add(id::PREFERRED_ADDRESS, &value);
+    script.begin(beginning)?;
+    script.peer()?.answers_challenges = false;
+    script.finish()
+}
+
+/// A preferred address to which nobody can move: everything stays as it is.
+fn preferred(script: &mut Script<'_>, choose: fn([SocketAddr; 2]) -> Addresses) -> Step {
+    connect_preferring(script, choose)?;
+    script.listen(Duration::from_secs(4))?;
+    let elsewhere = script.traffic_at(1);
+    script.demand(elsewhere == 0, "something came to another socket")?;
+    stays(script)
+}
+
+/// Whoever is at the preferred address answers nothing: all goes on where it began.
+fn silent_preferred(script: &mut Script<'_>) -> Step {
+    let beginning = |addresses: [SocketAddr; 2]| of(addresses[1]);
+    connect_preferring(script, beginning)?;
+    script.pause(Duration::from_secs(4));
+    let packets = script.peer()?.packets().filter(|packet| packet.socket == 1);
+    let probing = |frame: Frame<'_>| {
+        matches!(frame, Frame::PathChallenge(_) | Frame::Padding | Frame::NewConnectionId(_))
+    };
+    let probes: Vec<bool> = packets.map(|packet| packet.frames().all(probing)).collect();
+    if probes.is_empty() {
+        return Err(Obstacle::Lacks("interest in preferred addresses"));
+    }
+    let only_probes = probes.iter().all(|probes| *probes);
+    script.demand(only_probes, "more than probes before the address was validated")?;
+    script.demand(probes.len() < 10, "no end of probes")?;
+    stays(script)
 }

@@ -46,6 +46,7 @@ pub(super) const CASES: &[Case] = &[
     server("tokens/forged", LATER, Steps(|s| with_token(s, vec![7; 60])), Ignored),
     server("tokens/of one byte", LATER, Steps(|s| with_token(s, vec![7])), Ignored),
     server("tokens/of 700 bytes", LATER, Steps(|s| with_token(s, vec![7; 700])), Ignored),
+    server("tokens/of 1,000 bytes", LATER, Steps(|s| with_token(s, vec![7; 1000])), Ignored),
     server("tokens/used twice", "RFC 9000 §8.1.4", Steps(used_twice), Ignored),
     server("tokens/with one bit changed", LATER, Steps(spoiled), Ignored),
     at_retry("tokens/none where one is asked for", RETRY, |s| hello(s, &[]), Reaction::Retry),
@@ -107,6 +108,39 @@ pub(super) const CASES: &[Case] = &[
     ),
     client("tokens/Retry after an Initial", PACKET, Steps(late_retry), Ignored),
     client("tokens/a second Retry", PACKET, Steps(|s| retry(s, Lie::Twice)), Ignored),
+    client(
+        "tokens/Retry with a token of one byte",
+        RETRY,
+        Steps(|s| retry(s, Lie::ShortToken)),
+        Ignored,
+    ),
+    client(
+        "tokens/Retry with a token of 1,000 bytes",
+        RETRY,
+        Steps(|s| retry(s, Lie::LongToken)),
+        Ignored,
+    ),
+    client(
+        "tokens/Retry with a token that fills an Initial",
+        RETRY,
+        Steps(|s| repeats(s, 1170)),
+        Bounded { bytes: 20_000 },
+    ),
+    client(
+        "tokens/Retry with a token that is longer than an Initial",
+        RETRY,
+        Steps(|s| repeats(s, 1400)),
+        Bounded { bytes: 20_000 },
+    ),
+    client(
+        "tokens/NEW_TOKEN of 1,100 bytes",
+        LATER,
+        Steps(|s| {
+            s.connect()?;
+            s.send(Payload::new().numbers(&[0x07]).prefixed(&[7; 1100])).map(|_| ())
+        }),
+        Ignored,
+    ),
     client("tokens/a hundred of NEW_TOKEN", LATER, Steps(many_tokens), Ignored),
 ];
 
@@ -210,6 +244,8 @@ enum Lie {
     EmptyToken,
     SameId,
     Twice,
+    ShortToken,
+    LongToken,
 }
 
 const SOURCE: &[u8; 8] = b"retry id";
@@ -221,7 +257,7 @@ fn retry_packet(client: &[u8], original: &[u8], source: &[u8], token: &[u8]) -> 
     };
     let parts =
         RetryParts { version: 1, destination_id: id(client)?, source_id: id(source)?, token };
-    let mut memory = [0; 200];
+    let mut memory = [0; 1500];
     let mut writer = Writer::new(&mut memory);
     let written: Result<(), Full> = write_retry_without_tag(&mut writer, &parts, 7);
     written.map_err(|_| Obstacle::not_set_up("a long Retry"))?;
@@ -239,8 +275,18 @@ fn retry(script: &mut Script<'_>, lie: Lie) -> Step {
     };
     let (client, original) = (header.source_id.as_slice(), header.destination_id.as_slice());
     let source = if lie == Lie::SameId { original } else { SOURCE };
-    let token: &[u8] = if lie == Lie::EmptyToken { &[] } else { b"token" };
-    let mut bytes = retry_packet(client, original, source, token)?;
+    let token = match lie {
+        Lie::EmptyToken => Vec::new(),
+        Lie::ShortToken => vec![7],
+        Lie::LongToken => vec![7; 1000],
+        Lie::None
+        | Lie::NoParameter
+        | Lie::OtherParameter
+        | Lie::Tag
+        | Lie::SameId
+        | Lie::Twice => b"token".to_vec(),
+    };
+    let mut bytes = retry_packet(client, original, source, &token)?;
     if lie == Lie::Tag {
         spoil(&mut bytes);
     }
@@ -256,7 +302,7 @@ fn retry(script: &mut Script<'_>, lie: Lie) -> Step {
         beginning.parameters.add(id::ORIGINAL_DESTINATION_CONNECTION_ID, original);
         beginning.local_id = SOURCE.to_vec();
     }
-    if matches!(lie, Lie::None | Lie::Twice) {
+    if matches!(lie, Lie::None | Lie::Twice | Lie::ShortToken | Lie::LongToken) {
         beginning.parameters.add(id::RETRY_SOURCE_CONNECTION_ID, SOURCE);
     } else if lie == Lie::OtherParameter {
         beginning.parameters.add(id::RETRY_SOURCE_CONNECTION_ID, b"another!");
@@ -266,6 +312,32 @@ fn retry(script: &mut Script<'_>, lie: Lie) -> Step {
     let expected: &[u8] = if ignored { original } else { SOURCE };
     script.demand(to == expected, "the client followed a Retry that it must ignore")?;
     script.finish()
+}
+
+/// Answers the client's first Initial with a Retry that has such a long token. Whatever the client
+/// makes of it, it sends no Initial without the token.
+fn repeats(script: &mut Script<'_>, length: usize) -> Step {
+    let first = script.take_raw()?;
+    let Ok(Header::Long(header)) = parse(&first, 8) else {
+        return Err(Obstacle::not_set_up("the client did not begin with an Initial"));
+    };
+    // The rest of a long ClientHello came with it.
+    script.pause(Duration::from_millis(100));
+    let token = vec![7; length];
+    let (client, original) = (header.source_id.as_slice(), header.destination_id.as_slice());
+    let bytes = retry_packet(client, original, SOURCE, &token)?;
+    script.mark();
+    script.send_datagram(0, &bytes);
+    let start = script.now();
+    while script.now().saturating_duration_since(start) < Duration::from_secs(5) {
+        let Ok(datagram) = script.take_raw() else { break };
+        let repeated = match parse(&datagram, 8) {
+            Ok(Header::Long(header)) => header.token == token,
+            _ => false,
+        };
+        script.demand(repeated, "an Initial without the token of the Retry")?;
+    }
+    Ok(())
 }
 
 fn late_retry(script: &mut Script<'_>) -> Step {

@@ -7,5 +7,5 @@ mod reassembler;
 mod send_buffer;
 
 pub(crate) use block_pool::{BlockPool, MAX_BLOCK};
-pub(crate) use reassembler::Reassembler;
+pub(crate) use reassembler::{BYTES_PER_GAP, Reassembler};
 pub(crate) use send_buffer::SendBuffer;

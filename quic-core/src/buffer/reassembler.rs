@@ -15,8 +15,14 @@ const MIN_BULK_BLOCK: usize = 2 << 10;
 const MAX_KEPT_BLOCK: usize = 4 << 10;
 /// Further blocks that a stream keeps room to list when everything was read.
 const MAX_KEPT_ENTRIES: usize = 4;
-/// Gaps in the received data, per stream.
+/// Gaps in the received data, per stream, however little of it there is.
 const MAX_GAPS: usize = 1024;
+/// One more gap is permitted for so many bytes between what was read and what was received last.
+/// Full packets of which half are lost, at random, leave fewer; and so much memory was granted
+/// that 16 more bytes are little.
+pub(crate) const BYTES_PER_GAP: u64 = 4096;
+/// Gaps, however much was granted.
+const MOST_GAPS: usize = 32_768;
 
 /// Puts received data in order. Data is copied once, into blocks, and handed out from there.
 ///
@@ -181,7 +187,7 @@ impl Reassembler {
     //# attacks.
     pub(crate) fn gaps(&self) -> u16 {
         let gaps = self.early.as_ref().map_or(0, |early| early.len());
-        // At most one more than `MAX_GAPS`.
+        // At most one more than `MOST_GAPS`.
         u16::try_from(gaps).unwrap_or(u16::MAX)
     }
 
@@ -228,7 +234,10 @@ impl Reassembler {
         let early = self.early.get_or_insert_default();
         early.insert(offset..end);
         if early.len() > MAX_GAPS {
-            return Err(TooManyGaps);
+            let reach = early.last_end().saturating_sub(self.read) / BYTES_PER_GAP;
+            if early.len() > usize::try_from(reach).unwrap_or(MOST_GAPS).min(MOST_GAPS) {
+                return Err(TooManyGaps);
+            }
         }
         self.put(offset, data, max_block);
         let Some(early) = &mut self.early else { return Ok(()) };

@@ -223,6 +223,9 @@ impl Connection {
 
     /// Whether a 0-RTT packet may turn out to be good: its ClientHello is not there yet.
     pub(super) fn may_open_early(&self) -> bool {
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.2
+        //# When rejecting 0-RTT, a server MUST NOT process any 0-RTT packets,
+        //# even if it could.
         self.side() == Side::Server
             && self.keys.handshake.is_none()
             && !self.handshake.is_complete()
@@ -234,9 +237,6 @@ impl Connection {
         packet: &'a mut [u8],
         number_offset: usize,
     ) -> Option<Result<Opened<'a>, OpenError>> {
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.2
-        //# When rejecting 0-RTT, a server MUST NOT process any 0-RTT packets,
-        //# even if it could.
         let keys = self.early_data.as_ref()?.keys.as_ref()?;
         let largest = self.space(SpaceId::Application).received.largest();
         Some(open(keys, packet, number_offset, largest))

@@ -4,12 +4,19 @@
 use bytes::Bytes;
 
 use super::{Connection, Role};
-use crate::crypto::is_retry_authentic;
-use crate::error::{DiscardReason, TransportError};
+use crate::crypto::{TAG_LENGTH, is_retry_authentic};
+use crate::error::{ConnectionError, DiscardReason, TransportError};
 use crate::instant::Instant;
 use crate::recorder::{Record, RetryRecord};
 use crate::wire::header::RetryHeader;
-use crate::wire::{Side, SpaceId};
+use crate::wire::{Side, SpaceId, varint_length};
+
+/// What an Initial packet takes besides connection IDs, token and frames, in bytes: first byte,
+/// version, lengths of the IDs, Length, packet number and tag, each as long as it gets.
+const INITIAL_OVERHEAD: usize = 1 + 4 + 2 + 2 + 4 + TAG_LENGTH;
+/// Bytes of frames that a token has to leave room for in an Initial packet, so that a few dozen
+/// packets are enough for any ClientHello.
+const LEAST_ROOM: usize = 64;
 
 impl Connection {
     /// A server wants the client to prove its address (RFC 9000 §17.2.5.2).
@@ -19,6 +26,12 @@ impl Connection {
             return;
         }
         self.record(now, &Record::RetryReceived(RetryRecord::new(retry, packet.len())));
+        if self.room_beside(retry) < LEAST_ROOM {
+            // Nor is there room to say so.
+            let error = TransportError::internal("the Retry token leaves no room in an Initial");
+            self.vanish(now, ConnectionError::TransportError(error));
+            return;
+        }
         let Role::Client(client) = &mut self.role else { return };
         //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
         //# The client MUST NOT use a different version in the subsequent Initial packet that
@@ -65,6 +78,14 @@ impl Connection {
         }
         let pto = self.pto();
         self.idle_timeout.on_packet_received(now, pto);
+    }
+
+    /// Bytes of frames that fit into an Initial packet with the token of a Retry.
+    fn room_beside(&self, retry: &RetryHeader<'_>) -> usize {
+        let token = retry.token.len();
+        let ids = retry.source_id.length() + self.ids_seen.local_source.length();
+        let overhead = INITIAL_OVERHEAD + ids + varint_length(token as u64) + token;
+        usize::from(self.paths.active().mtu.current()).saturating_sub(overhead)
     }
 
     fn is_expected_retry(&self, retry: &RetryHeader<'_>, packet: &[u8]) -> bool {

@@ -14,8 +14,8 @@ use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::frame::FrameType;
 use crate::wire::{Full, SpaceId, Writer};
 
-/// Probe timeouts in a row, nothing acknowledged, after which an interface that refuses the smallest
-/// datagrams is believed: systems also refuse what they would carry a moment later.
+/// Probe timeouts in a row, nothing acknowledged, before which an interface that refuses the
+/// smallest datagrams is not believed, however long it does.
 const BELIEVED_AFTER: u32 = 3;
 
 impl Connection {
@@ -91,8 +91,10 @@ impl Connection {
         path.on_size_refused(size);
         // What went another way says nothing of this one.
         let is_of_active = self.space(space).sent.newest_path().is_none_or(|it| it == generation);
-        let is_believed = self.recovery.pto_count() >= BELIEVED_AFTER;
-        if length <= MINIMUM_DATAGRAM && is_of_active && is_believed {
+        let is_too_narrow = length <= MINIMUM_DATAGRAM
+            && is_of_active
+            && self.paths.active_mut().mtu.on_minimum_refused(now);
+        if is_too_narrow && self.recovery.pto_count() >= BELIEVED_AFTER {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-14.2
             //# If a QUIC endpoint determines that the PMTU between any pair of local
             //# and remote IP addresses cannot support the smallest allowed maximum

@@ -52,8 +52,9 @@ impl Connection {
     ///
     /// The path may have another socket, of the same manager, or another local address; the
     /// server's address is that of [`path`](Self::path). A path that is in use is moved to already.
-    /// [`PathEvent::Validated`] or [`PathEvent::Failed`] follows, unless the path was validated
-    /// before, by [`probe_path`](Self::probe_path).
+    /// One [`PathEvent::Validated`] or [`PathEvent::Failed`] follows: at once if the path was
+    /// validated before, by [`probe_path`](Self::probe_path), and also if the connection moves on
+    /// before it is known. Whoever asks again meanwhile gets the same answer, once.
     ///
     /// # Errors
     /// See [`MigrationError`]; nothing has changed then.
@@ -70,7 +71,7 @@ impl Connection {
     ///
     /// [`PathEvent::Validated`] or [`PathEvent::Failed`] follows. A path that works is kept, with a
     /// connection ID of its own, for [`migrate`](Self::migrate); at most three at a time, of which
-    /// the oldest has to go. See there for what a path may be.
+    /// the oldest has to go, and is told to have failed. See there for what a path may be.
     ///
     /// # Errors
     /// See [`MigrationError`]; nothing has changed then.
@@ -141,15 +142,16 @@ impl Connection {
         let is_elsewhere = !self.paths.is_active(&path);
         // Whoever comes from elsewhere with the same connection ID may not know that it does
         // (RFC 9000 §9.5). Who has changed that needs an answer with another one, too.
-        let may_answer =
-            is_elsewhere && (self.remote_ids.has_spare() || self.local_ids.is_current(&to));
+        let came_to = self.local_ids.sequence_of(&to).filter(|_| is_elsewhere);
+        let is_same_id = came_to == Some(self.paths.active().came_to);
+        let may_answer = is_elsewhere && (self.remote_ids.has_spare() || is_same_id);
         let arrival = paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer };
         self.paths.on_authenticated(now, &arrival, &mut self.random);
         if !is_elsewhere {
             return Ok(());
         }
-        if self.paths.is_active(&path) {
-            self.local_ids.set_current(&to);
+        if let (Some(came_to), Some(known)) = (came_to, self.paths.by_addresses(&path)) {
+            known.came_to = came_to;
         }
         self.follow_paths(now)
     }

@@ -15,9 +15,9 @@ const MAXIMUM_LENGTH: usize = 512;
 
 impl Connection {
     /// Gives the client as many tokens as the configuration says.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
+    //# Clients MUST NOT send NEW_TOKEN frames.
     pub(super) fn queue_new_tokens(&mut self, now: Instant) {
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.7
-        //# Clients MUST NOT send NEW_TOKEN frames.
         let Role::Server(server) = &self.role else { return };
         let ip = self.paths.active().addresses.remote.ip();
         let token = Token::NewToken { ip, issued: now, version: self.version };

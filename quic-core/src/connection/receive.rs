@@ -151,6 +151,8 @@ impl Connection {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.1
                 //# If a client receives a packet that uses a different version than it
                 //# initially selected, it MUST discard that packet.
+                //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+                //# An endpoint MUST drop packets using any other version.
                 if other_version.is_some() && !self.takes_other_version(&long) {
                     self.discard_unreadable(&arrival, DiscardReason::UnsupportedVersion);
                     return Some(long.packet_length);

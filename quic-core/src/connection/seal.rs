@@ -301,10 +301,6 @@ impl Connection {
         memory: &mut [u8],
     ) -> Result<HeaderWritten, Full> {
         let sent = &self.space(space).sent;
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
-        //# New packet numbers MUST be used for any new packets that are sent;
-        //# as described in Section 17.2.5.3, reusing packet numbers could
-        //# compromise packet protection.
         let number = sent.next_number();
         //= https://www.rfc-editor.org/rfc/rfc9000#section-12.3
         //# If the packet number for sending reaches 2^62-1, the sender MUST close
@@ -337,6 +333,9 @@ impl Connection {
                 Role::Server(_) => (LongType::Initial, &[][..]),
             };
             let early = ty == LongType::ZeroRtt;
+            //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
+            //# Both endpoints MUST send Handshake and 1-RTT packets using the negotiated
+            //# version.
             let version = if early { self.early_version() } else { self.version };
             let source_id = self.ids_seen.local_source;
             let parts = LongHeaderParts { ty, version, destination_id, source_id, token };

@@ -33,8 +33,6 @@ use crate::wire::transport_parameters::TransportParameters;
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// Length of the Destination Connection ID that a client makes up; at least 8 (RFC 9000 §7.2).
-//= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
-//# This Destination Connection ID MUST be at least 8 bytes in length.
 pub(super) const FIRST_DESTINATION_LENGTH: usize = 8;
 
 /// What a client's connection starts from.
@@ -94,10 +92,6 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
         //# This transport parameter MUST NOT be sent by a client but MAY be sent by
         //# a server.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
-        //# A client MUST NOT include any server-only transport parameter:
-        //# original_destination_connection_id, preferred_address,
-        //# retry_source_connection_id, or stateless_reset_token.
         let versions = ClientVersions::new(&config);
         let parameters = client_parameters(&transport, &versions, local_id, &mut random);
         let crypto = Arc::clone(&config.crypto);
@@ -282,6 +276,8 @@ impl Connection {
 }
 
 /// It must be hard to guess (RFC 9000 §7.2), and is no ID of this endpoint.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-7.2
+//# This Destination Connection ID MUST be at least 8 bytes in length.
 pub(super) fn first_destination_id(random: &mut SeededRandom) -> ConnectionId {
     let bytes: [u8; FIRST_DESTINATION_LENGTH] = random.array();
     ConnectionId::new(&bytes).unwrap_or(ConnectionId::EMPTY)

@@ -82,11 +82,7 @@ impl Connection {
         for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);
         }
-        let active = self.paths.active().id;
         self.paths.handle_timeout(now);
-        if self.paths.active().id != active {
-            self.local_ids.on_reverted();
-        }
         if let Err(error) = self.follow_paths(now) {
             self.fail(now, error);
         }

@@ -63,6 +63,9 @@ impl Connection {
             return self.transmit_close(now, socket, buffer);
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
+        //# While otherwise identical to the closing state, an endpoint in the
+        //# draining state MUST NOT send any packets.
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
         //# An endpoint MUST NOT send further packets.
         if !self.lifecycle.is_alive() {
             return None;

@@ -75,6 +75,10 @@ pub(super) fn encode_parameters(
 }
 
 /// The transport parameters of a client.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-18.2
+//# A client MUST NOT include any server-only transport parameter:
+//# original_destination_connection_id, preferred_address,
+//# retry_source_connection_id, or stateless_reset_token.
 pub(super) fn client_parameters(
     transport: &TransportConfig,
     versions: &ClientVersions,
@@ -130,10 +134,6 @@ impl Connection {
                     && client.versions.offers(header.version)
                     && matches!(header.ty, LongType::Initial | LongType::Handshake)
             }
-            //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
-            //# Both endpoints MUST send Handshake and 1-RTT packets using the
-            //# negotiated version.  An endpoint MUST drop packets using any other
-            //# version.
             Role::Server(_) => {
                 header.ty == LongType::Initial
                     && self
@@ -164,10 +164,10 @@ impl Connection {
         if version == self.version {
             return Ok(());
         }
+        client.versions.settled = true;
         //= https://www.rfc-editor.org/rfc/rfc9369#section-4.1
         //# Once the client has learned the negotiated version, it SHOULD send
         //# subsequent Initial packets using that version.
-        client.versions.settled = true;
         self.version = version;
         if let Some(other) = self.keys.other_initial.take() {
             self.keys.initial = Some(Box::new(other.keys));

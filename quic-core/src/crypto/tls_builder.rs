@@ -11,12 +11,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::version::TLS13;
 use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore, ServerConfig};
 
 use self::identity::{ByServerName, certified_key, resolver_of_client, resolver_of_server};
 use self::raw_public_keys::{TrustedKeys, raw_key};
 use super::compact_keys::default_provider;
+use super::tls_config::VERSIONS;
 use super::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
 /// Which cryptography a configuration permits.
@@ -227,7 +227,7 @@ impl TlsServerBuilder {
             None => Arc::new(self.names),
         };
         let mut config = ServerConfig::builder_with_provider(self.choices.provider)
-            .with_protocol_versions(&[&TLS13])?
+            .with_protocol_versions(VERSIONS)?
             .with_client_cert_verifier(self.clients)
             .with_cert_resolver(resolver);
         config.ignore_client_order = self.own_order;
@@ -361,7 +361,7 @@ impl TlsClientBuilder {
             .servers
             .ok_or_else(|| TlsConfigError::Rejected("the client trusts nobody".to_owned()))?;
         let builder = ClientConfig::builder_with_provider(self.choices.provider)
-            .with_protocol_versions(&[&TLS13])?
+            .with_protocol_versions(VERSIONS)?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match self.identity {

@@ -12,6 +12,7 @@ use rustls::server::StoresServerSessions;
 use rustls::version::TLS13;
 use rustls::{
     ClientConfig, DigitallySignedStruct, KeyLog, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
 };
 
 use super::bound_tickets::{bind, bind_sessions};
@@ -23,6 +24,11 @@ use super::secret_capture::SecretCapture;
 use super::{Session, SessionFactory, StartSessionError};
 use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, Side};
+
+/// All that is offered and taken.
+//= https://www.rfc-editor.org/rfc/rfc9001#section-4.2
+//# Clients MUST NOT offer TLS versions older than 1.3.
+pub(super) const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13];
 
 /// A TLS configuration that QUIC cannot work with.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -113,7 +119,7 @@ impl TlsServerConfig {
         //# An endpoint MUST terminate the connection if a version of TLS older than 1.3 is
         //# negotiated.
         let mut config = ServerConfig::builder_with_provider(default_provider())
-            .with_protocol_versions(&[&TLS13])?
+            .with_protocol_versions(VERSIONS)?
             .with_no_client_auth()
             .with_single_cert(certificate_chain, key)?;
         config.alpn_protocols = owned(alpn);
@@ -228,6 +234,9 @@ impl TlsClientConfig {
     pub fn new(mut config: Arc<ClientConfig>) -> Result<Self, TlsConfigError> {
         let initial =
             initial_suite(config.crypto_provider()).ok_or(TlsConfigError::NoInitialCipherSuite)?;
+        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+        //# A client therefore MUST NOT use 0-RTT for application data unless
+        //# specifically requested by the application that is in use.
         if config.enable_early_data {
             Arc::make_mut(&mut config).enable_early_data = false;
         }
@@ -242,12 +251,10 @@ impl TlsClientConfig {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn from_roots(roots: RootCertStore, alpn: &[&[u8]]) -> Result<Self, TlsConfigError> {
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-4.2
-        //# Clients MUST NOT offer TLS versions older than 1.3.
         //= https://www.rfc-editor.org/rfc/rfc9001#section-4.4
         //# A client MUST authenticate the identity of the server.
         let mut config = ClientConfig::builder_with_provider(default_provider())
-            .with_protocol_versions(&[&TLS13])?
+            .with_protocol_versions(VERSIONS)?
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = owned(alpn);
@@ -262,7 +269,7 @@ impl TlsClientConfig {
     pub fn dangerous_without_verification(alpn: &[&[u8]]) -> Result<Self, TlsConfigError> {
         let provider = default_provider();
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&TLS13])?
+            .with_protocol_versions(VERSIONS)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(TrustAnyone(provider)))
             .with_no_client_auth();
@@ -277,9 +284,6 @@ impl TlsClientConfig {
     /// and it has no forward secrecy.
     #[must_use]
     pub fn offer_early_data(mut self, offer: bool) -> Self {
-        //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
-        //# A client therefore MUST NOT use 0-RTT for application data unless
-        //# specifically requested by the application that is in use.
         Arc::make_mut(&mut self.config).enable_early_data = offer;
         self
     }

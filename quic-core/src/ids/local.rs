@@ -45,11 +45,6 @@ struct Issued {
     pending: bool,
     /// What it is announced with, until the peer has it; `None` for the ID of the handshake.
     token: Option<StatelessResetToken>,
-    /// Whether the packet that moved the peer to the active path, or began the connection, came
-    /// to it.
-    current: bool,
-    /// The peer came to the active path with it before it came with the current one.
-    former: bool,
 }
 
 impl LocalIds {
@@ -60,14 +55,7 @@ impl LocalIds {
         let mut registrations = Registrations::default();
         registrations.push(Registration::AddId(first));
         let mut issued = SmallVec::new();
-        issued.push(Issued {
-            sequence: 0,
-            id: first,
-            pending: false,
-            token: None,
-            current: true,
-            former: false,
-        });
+        issued.push(Issued { sequence: 0, id: first, pending: false, token: None });
         Self {
             length: u8::try_from(length).unwrap_or(0),
             issued,
@@ -132,7 +120,7 @@ impl LocalIds {
     //# connection ID MUST increase by 1.
     fn add(&mut self, id: ConnectionId, token: Option<StatelessResetToken>) {
         let (sequence, pending) = (self.next_sequence, token.is_some());
-        self.issued.push(Issued { sequence, id, pending, token, current: false, former: false });
+        self.issued.push(Issued { sequence, id, pending, token });
         self.next_sequence = self.next_sequence.saturating_add(1);
         self.registrations.push(Registration::AddId(id));
     }
@@ -152,29 +140,9 @@ impl LocalIds {
         Some(id)
     }
 
-    /// Whether it is the ID that the peer came to the active path with.
-    pub(crate) fn is_current(&self, id: &ConnectionId) -> bool {
-        self.issued.iter().any(|issued| issued.current && issued.id == *id)
-    }
-
-    /// The peer came to the active path with this ID.
-    pub(crate) fn set_current(&mut self, id: &ConnectionId) {
-        if self.is_current(id) {
-            return;
-        }
-        for issued in &mut self.issued {
-            issued.former = issued.current;
-            issued.current = issued.id == *id;
-        }
-    }
-
-    /// The active path is the one from before again, and so is what the peer comes with.
-    pub(crate) fn on_reverted(&mut self) {
-        if self.issued.iter().any(|issued| issued.former) {
-            for issued in &mut self.issued {
-                issued.current = std::mem::take(&mut issued.former);
-            }
-        }
+    /// The sequence number of an ID that was issued, and not retired.
+    pub(crate) fn sequence_of(&self, id: &ConnectionId) -> Option<u64> {
+        self.issued.iter().find_map(|issued| (issued.id == *id).then_some(issued.sequence))
     }
 
     /// Has the peer retire all IDs that it has, once it has those that are issued next; call

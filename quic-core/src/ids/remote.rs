@@ -147,12 +147,15 @@ impl RemoteIds {
             //# already done so for that sequence number.
             // It arrived late. RFC 9000 §19.15: retire it at once, unless that is under way.
             self.retire(frame.sequence)?;
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
-        //# Receipt of the same frame multiple times MUST NOT be treated as a
-        //# connection error.
-        } else if self.seen.insert(frame.sequence..frame.sequence.saturating_add(1)) > 0 {
-            let reset_token = Some(frame.reset_token);
-            self.insert(Entry { sequence: frame.sequence, id: frame.id, reset_token })?;
+        } else {
+            let of_frame = frame.sequence..frame.sequence.saturating_add(1);
+            //= https://www.rfc-editor.org/rfc/rfc9000#section-19.15
+            //# Receipt of the same frame multiple times MUST NOT be treated as a
+            //# connection error.
+            if self.seen.insert(of_frame) > 0 {
+                let reset_token = Some(frame.reset_token);
+                self.insert(Entry { sequence: frame.sequence, id: frame.id, reset_token })?;
+            }
         }
         if self.active.sequence < self.retire_prior_to {
             // Without another ID, the old one stays in use until one arrives: only a peer that

@@ -340,9 +340,6 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         //# When connecting to a server for which the client retains an applicable
         //# and unused token, it SHOULD include that token in the Token field of its
         //# Initial packet.
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
-        //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
-        //# connection attempts.
         let version = target.config.version;
         let token = self.book.tokens.take(target.server_name, version).unwrap_or_default();
         let start = ClientStart {

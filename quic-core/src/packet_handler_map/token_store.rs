@@ -51,6 +51,9 @@ impl TokenStore {
     //# a QUIC version 2 connection, and vice versa.
     pub(super) fn take(&mut self, server_name: &str, version: u32) -> Option<Bytes> {
         let mut known = self.remove(server_name, version)?;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
+        //# A client SHOULD NOT reuse a token from a NEW_TOKEN frame for different
+        //# connection attempts.
         let token = known.tokens.pop_back();
         if !known.tokens.is_empty() {
             self.put(known);

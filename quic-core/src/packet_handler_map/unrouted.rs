@@ -17,6 +17,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     /// Takes a datagram that is for no connection, unless one of the same train opened it.
     pub(super) fn handle_segment(&mut self, now: Instant, segment: Segment<'_>) {
         let id = destination_id(segment.bytes, self.config.connection_id_length);
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-11
+        //# A stateless reset MUST NOT be used by an endpoint that has the state
+        //# necessary to send a frame on the connection.
         let Some(handle) = id.and_then(|id| self.book.routes.get(&id)) else {
             return self.handle_unrouted(now, segment, None);
         };
@@ -62,9 +65,6 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             return;
         }
         match parse(segment.bytes, self.config.connection_id_length) {
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-11
-            //# A stateless reset MUST NOT be used by an endpoint that has the state
-            //# necessary to send a frame on the connection.
             Ok(Header::Short(header)) => self.reset(now, segment, header.destination_id),
             Ok(header) => self.handle_unrouted_long(now, segment, &header, queue),
             // Not even a version to negotiate: dropped without a trace.

@@ -132,6 +132,9 @@ enum Verdict {
     Nothing,
     /// The counts are as they should be; whether the count of CE marks rose.
     Valid { ce: bool },
+    /// The count of CE marks rose by packets that another frame acknowledged, which could not be
+    /// judged because it came too late.
+    LateCe,
     /// Marks of the active path are missing, or there are more than were sent.
     Invalid,
     /// Marks are missing, but those of packets on other paths.
@@ -170,10 +173,15 @@ impl EcnFeedback {
         //# ECN-CE counts is less than the number of newly acknowledged packets
         //# that were originally sent with an ECT(0) marking.
         let verdict = missing(ect0.saturating_add(ce), here, all);
-        if verdict == Verdict::Nothing && here > 0 {
-            return Verdict::Valid { ce: ce > 0 };
+        if verdict != Verdict::Nothing {
+            verdict
+        } else if here > 0 {
+            Verdict::Valid { ce: ce > 0 }
+        } else if all == 0 && ce > 0 {
+            Verdict::LateCe
+        } else {
+            Verdict::Nothing
         }
-        verdict
     }
 }
 
@@ -216,6 +224,12 @@ impl Paths {
                 self.active.ecn.on_valid();
                 return ce;
             }
+            //= https://www.rfc-editor.org/rfc/rfc9002#section-7.1
+            //# If a path has been validated to support Explicit Congestion
+            //# Notification (ECN) [RFC3168] [RFC8311], QUIC treats a Congestion
+            //# Experienced (CE) codepoint in the IP header as a signal of
+            //# congestion.
+            Verdict::LateCe => return self.active.ecn.state == EcnState::Capable,
             Verdict::Invalid => self.active.ecn.fail(),
             Verdict::InvalidElsewhere => self.others.iter_mut().for_each(|path| path.ecn.fail()),
             Verdict::Nothing | Verdict::Valid { .. } => {}

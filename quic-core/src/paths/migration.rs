@@ -108,7 +108,7 @@ impl Paths {
     }
 
     /// Begins to find out whether a path of this client works. Once it does, it stays, to move to,
-    /// or is moved to at once if `moves`.
+    /// or is moved to at once if `moves`. The outcome is told, once.
     pub(crate) fn probe(
         &mut self,
         now: Instant,
@@ -117,6 +117,7 @@ impl Paths {
         random: &mut SeededRandom,
     ) {
         if addresses == self.active.addresses {
+            self.tell_if_proved();
             return;
         }
         let index = self.find_or_make(addresses);
@@ -132,7 +133,7 @@ impl Paths {
     }
 
     /// Moves this client, at once. What was the active path is kept until the new one is proved,
-    /// and is gone back to if that fails.
+    /// and is gone back to if that fails. The outcome is told, once.
     pub(crate) fn migrate(
         &mut self,
         now: Instant,
@@ -140,24 +141,47 @@ impl Paths {
         random: &mut SeededRandom,
     ) {
         if addresses == self.active.addresses {
+            self.tell_if_proved();
             return;
         }
         let index = self.find_or_make(addresses);
         self.move_to(now, index);
+        self.tell_if_proved();
         if !self.active.is_proved() {
             let interval = self.interval(&self.active);
             self.active.validation.start(now, interval, random);
         }
     }
 
-    fn move_to(&mut self, now: Instant, index: usize) {
+    /// The active path was asked for. What is not known of it yet is told once it is.
+    fn tell_if_proved(&mut self) {
+        if self.active.is_proved() {
+            let addresses = self.active.addresses;
+            self.news.push(PathNews::Validated { addresses });
+        }
+    }
+
+    /// The server is reached at its preferred address: whether it is at the other one, too, does
+    /// not matter any more.
+    fn abandon_validation(&mut self) {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.3
         //# If path validation of the server's preferred address succeeds, the
         //# client MUST abandon validation of the original address and migrate to
         //# using the server's preferred address.
+        if self.active.validation.is_running() && !self.active.is_proved() {
+            self.active.validation.cancel();
+            self.news.push(PathNews::Failed { addresses: self.active.addresses });
+        }
+    }
+
+    fn move_to(&mut self, now: Instant, index: usize) {
         let Some(mut previous) = self.activate(index) else { return };
-        let interval = self.interval(&previous);
-        previous.validation.linger(now, interval);
+        if previous.validation.is_running() && !previous.is_proved() {
+            previous.role = Role::Left;
+        } else {
+            let interval = self.interval(&previous);
+            previous.validation.linger(now, interval);
+        }
         self.others.push(previous);
     }
 
@@ -171,15 +195,16 @@ impl Paths {
         let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         let (role, addresses) = (path.role, path.addresses);
-        if role == Role::Other {
+        if matches!(role, Role::Other | Role::Left) {
             // The peer may still be about to move there, or something be on its way.
+            path.role = Role::Other;
             path.validation.linger(now, interval);
         }
         if role != Role::Other {
             self.news.push(PathNews::Validated { addresses });
         }
         match (role, self.side) {
-            (Role::Other | Role::Probe, _) => {}
+            (Role::Other | Role::Probe | Role::Left, _) => {}
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
             //# As soon as path validation succeeds, the client
             //# SHOULD begin sending all future packets to the new server address
@@ -188,7 +213,10 @@ impl Paths {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# A client that migrates to a preferred address MUST validate the
             //# address it chooses before migrating; see Section 21.5.3.
-            (Role::Candidate, Side::Client) => self.move_to(now, index),
+            (Role::Candidate, Side::Client) => {
+                self.abandon_validation();
+                self.move_to(now, index);
+            }
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.2
             //# The server MUST send non-probing packets from its original address
             //# until it receives a non-probing packet from the client at its
@@ -286,7 +314,10 @@ impl Paths {
     //# address when validation of a new peer address fails.
     pub(super) fn revert(&mut self) {
         let validated = self.others.iter().rposition(|path| path.is_proved());
-        let Some(failed) = validated.and_then(|index| self.activate(index)) else {
+        // A client knows where its server is, and that it may be reached over a path from before.
+        let asked = || self.others.iter().rposition(|path| path.validation.is_asking());
+        let next = validated.or_else(|| asked().filter(|_| self.side == Side::Client));
+        let Some(failed) = next.and_then(|index| self.activate(index)) else {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
             //# If an endpoint has no state about the last validated peer address, it
             //# MUST close the connection silently by discarding all connection
@@ -294,7 +325,9 @@ impl Paths {
             self.news.push(PathNews::NoPath);
             return;
         };
-        self.active.validation.cancel();
+        if self.active.is_proved() {
+            self.active.validation.cancel();
+        }
         self.is_at_preferred &= local(&failed.addresses) == local(&self.active.addresses);
         self.news.push(PathNews::Failed { addresses: failed.addresses });
         self.news.push(PathNews::Forgotten { path: failed.id });

@@ -32,6 +32,7 @@ use others::Others;
 use path::Role;
 
 use crate::config::TransportConfig;
+use crate::congestion::Rtt;
 use crate::crypto::SeededRandom;
 use crate::deadline::{Deadline, earliest};
 use crate::instant::Instant;
@@ -210,15 +211,18 @@ impl Paths {
         Duration::from_millis(self.peer_ack_delay.into())
     }
 
-    /// How long the validation of a path waits for an answer: as long as the slower one of it and
-    /// the active path may take.
+    /// How long the validation of a path waits for an answer: as long as the slowest one may take
+    /// of it, the active path, and one of which nothing is known. What was measured of a path a
+    /// while ago may not be true any more.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.4
     //# A value of
     //# three times the larger of the current PTO or the PTO for the new path
     //# (using kInitialRtt, as defined in [QUIC-RECOVERY]) is RECOMMENDED.
     fn interval(&self, path: &Path) -> Duration {
         let delay = self.peer_ack_delay();
-        path.validation_interval(delay).max(self.active.validation_interval(delay))
+        let unknown = Rtt::new(self.config.initial_rtt).pto_base().saturating_add(delay);
+        let slower = path.validation_interval(delay).max(self.active.validation_interval(delay));
+        slower.max(unknown)
     }
 
     /// Judges a datagram by where it came from, before anything of it is read, and counts its
@@ -276,7 +280,7 @@ impl Paths {
         random: &mut SeededRandom,
     ) {
         let mut validated = None;
-        let delay = self.peer_ack_delay();
+        let (delay, least) = (self.peer_ack_delay(), self.interval(&self.active));
         // On which path the answer came does not matter.
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
         //# This requirement MUST NOT be enforced by the endpoint
@@ -300,7 +304,8 @@ impl Paths {
                 //# supports the required MTU.
                 Answer::AddressOnly => {
                     path.amplification.validate();
-                    path.validation.start(now, path.validation_interval(delay), random);
+                    let interval = path.validation_interval(delay).max(least);
+                    path.validation.start(now, interval, random);
                 }
             }
             break;

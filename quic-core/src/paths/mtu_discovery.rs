@@ -23,6 +23,10 @@ const RAISE_INTERVAL: Duration = Duration::from_mins(10);
 /// size is confirmed; this is a little more patient, since a route may flap.
 const BLACK_HOLE_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How long an interface has to refuse the smallest datagrams to be believed: systems also refuse
+/// what they would carry a moment later, as while one interface takes over from another.
+const TOO_NARROW_FOR: Duration = Duration::from_secs(5);
+
 /// Losses of large packets, each with smaller ones acknowledged before the next, that make a black
 /// hole.
 const BLACK_HOLE_LOSSES: u8 = 3;
@@ -51,6 +55,9 @@ pub(crate) struct MtuDiscovery {
     lost_probes: u8,
     raise: Deadline,
     black_hole: BlackHole,
+    /// Since when the interface refuses datagrams that any has to carry, nothing acknowledged
+    /// since.
+    too_narrow_since: Option<Instant>,
 }
 
 /// Large packets are lost while small ones arrive.
@@ -88,6 +95,7 @@ impl MtuDiscovery {
             lost_probes: 0,
             raise: Deadline::default(),
             black_hole: BlackHole::NONE,
+            too_narrow_since: None,
         }
     }
 
@@ -183,6 +191,7 @@ impl MtuDiscovery {
     /// A probe was acknowledged; whether the MTU changed.
     pub(crate) fn on_probe_acked(&mut self, size: u16) -> bool {
         self.end_probe(size);
+        self.too_narrow_since = None;
         //= https://www.rfc-editor.org/rfc/rfc8899#section-3
         //# Datagram reordering: A method is REQUIRED to be robust to the
         //# possibility that a flow encounters reordering or that the traffic
@@ -247,6 +256,12 @@ impl MtuDiscovery {
         changed
     }
 
+    /// Not even a datagram that any path has to carry left; returns whether that has been so for
+    /// long enough to be believed.
+    pub(crate) fn on_minimum_refused(&mut self, now: Instant) -> bool {
+        now - *self.too_narrow_since.get_or_insert(now) >= TOO_NARROW_FOR
+    }
+
     /// The sender has memory for so many bytes only.
     pub(crate) fn on_limit(&mut self, limit: u16) {
         if limit < self.ceiling {
@@ -282,6 +297,7 @@ impl MtuDiscovery {
 
     /// An ordinary packet of `size` bytes was acknowledged.
     pub(crate) fn on_acked(&mut self, size: u16) {
+        self.too_narrow_since = None;
         if size >= self.black_hole.smallest_lost {
             self.black_hole = BlackHole::NONE;
         } else {

@@ -43,6 +43,8 @@ pub(crate) struct Path {
     pub(super) role: Role,
     /// Which of the peer's IDs its packets carry, while it is not the active one.
     pub(super) peer_id: PeerId,
+    /// Sequence number of this end's ID that the peer came there with.
+    pub(crate) came_to: u64,
     /// This end made it and has yet to see that it works. The amplification limit does not tell:
     /// nothing is limited towards an address that this end chose.
     pub(super) is_unproved: bool,
@@ -57,6 +59,8 @@ pub(super) enum Role {
     Other,
     /// It is kept: the application asked for it and may move there.
     Probe,
+    /// Its outcome is told, and no more: this client moved there, and on before it was known.
+    Left,
     /// It becomes the active one.
     Candidate,
 }
@@ -113,6 +117,7 @@ impl Path {
             delivery: samples.then(|| Box::new(DeliverySampler::new())),
             role: Role::Other,
             peer_id: PeerId::Own,
+            came_to: 0,
             is_unproved: false,
             owes_tokens: false,
         }

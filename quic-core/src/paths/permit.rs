@@ -125,6 +125,8 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     if path.is_window_limited() {
         return Err(Blocked::Congestion);
     }
+    //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
+    //# Senders MUST either use pacing or limit such bursts.
     // RFC 9002 §7.7: a burst of the initial window needs no pacing, and until there is a sample of
     // the round-trip time, there is nothing to pace by.
     if !paced || path.rtt.first_sample().is_none() {
@@ -135,8 +137,6 @@ fn budget(path: &mut Path, now: Instant, paced: bool) -> Result<u64, Blocked> {
     //# from the congestion controller.
     let pace = Pace::of(&*path.congestion, &path.rtt);
     match path.pacer.budget(now, pace) {
-        //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
-        //# Senders MUST either use pacing or limit such bursts.
         0 => {
             path.on_paced(now);
             Err(Blocked::Pacing(path.pacer.next_send_time(pace)))

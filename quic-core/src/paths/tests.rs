@@ -1,4 +1,5 @@
 mod forgery;
+mod outcomes;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -26,7 +27,7 @@ struct Fixed;
 
 impl CongestionController for Fixed {
     fn on_sent(&mut self, _: Instant, _: &Sent) {}
-    fn on_acked(&mut self, _: Instant, _: &Acked, _: &crate::congestion::Rtt) {}
+    fn on_acked(&mut self, _: Instant, _: &Acked, _: &Rtt) {}
     fn on_congestion(&mut self, _: Instant, _: &Congestion) {}
     fn on_spurious_congestion(&mut self, _: Instant) {}
     fn on_persistent_congestion(&mut self, _: Instant) {}

@@ -110,6 +110,13 @@ impl Validation {
         self.attempt.is_some()
     }
 
+    /// Whether the peer was asked, or is about to be, and may still answer.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| {
+            attempt.challenges.iter().any(|challenge| challenge.state != ChallengeState::Waiting)
+        })
+    }
+
     /// The peer wants to see these bytes again, on this path.
     pub(crate) fn handle_challenge(&mut self, frame: PathChallenge) {
         if self.responses.len() >= MAXIMUM_RESPONSES {

@@ -158,14 +158,14 @@ impl SendStream<'_> {
     ///
     /// # Errors
     /// [`WriteError::Closed`] if already reset or all was acknowledged, or the connection is over.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-11.2
+    //# RESET_STREAM MUST only be instigated by the application protocol that
+    //# uses QUIC.
     pub fn reset(&mut self, code: VarInt) -> Result<(), WriteError> {
         if self.streams.over {
             return Err(WriteError::Closed);
         }
         let key = self.streams.store.find(self.id).ok_or(WriteError::Closed)?;
-        //= https://www.rfc-editor.org/rfc/rfc9000#section-11.2
-        //# RESET_STREAM MUST only be instigated by the application protocol that
-        //# uses QUIC.
         let stopped = self.take_notice_of_stop(key);
         if stopped.is_none() && !self.streams.reset(key, code) {
             return Err(WriteError::Closed);

@@ -3,7 +3,7 @@
 use super::recv::{RecvState, RecvTransition};
 use super::store::Key;
 use super::{MAX_GAPS, Streams};
-use crate::buffer::MAX_BLOCK;
+use crate::buffer::{BYTES_PER_GAP, MAX_BLOCK};
 use crate::error::TransportError;
 use crate::event::StreamEvent;
 use crate::wire::frame::{
@@ -40,7 +40,7 @@ impl Streams {
             return Ok(());
         }
         let before = recv.data.allocated_bytes();
-        let gaps_before = recv.data.gaps();
+        let gaps_before = recv.data.gaps().into();
         let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
         //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
         //# Endpoints MUST be able to deliver stream data to an application as an
@@ -48,9 +48,9 @@ impl Streams {
         let inserted = recv.data.insert(frame.offset, frame.data, max_block, &mut self.recv_pool);
         self.reassembly = self.reassembly.saturating_add(recv.data.allocated_bytes());
         self.reassembly = self.reassembly.saturating_sub(before);
-        self.gaps = self.gaps.saturating_add(recv.data.gaps()).saturating_sub(gaps_before);
+        self.gaps = self.gaps.saturating_add(recv.data.gaps().into()).saturating_sub(gaps_before);
         inserted.map_err(|_| TransportError::protocol_violation("too many gaps in a stream"))?;
-        if self.gaps > MAX_GAPS {
+        if self.gaps > MAX_GAPS && u64::from(self.gaps) > self.window.window() / BYTES_PER_GAP {
             return Err(TransportError::protocol_violation("too many gaps in all streams"));
         }
         recv.advance();
@@ -296,7 +296,7 @@ impl Streams {
         let Some(stream) = self.store.get_mut(key) else { return };
         let recv = &mut stream.recv;
         self.reassembly = self.reassembly.saturating_sub(recv.data.allocated_bytes());
-        self.gaps = self.gaps.saturating_sub(recv.data.gaps());
+        self.gaps = self.gaps.saturating_sub(recv.data.gaps().into());
         let discarded = recv.discard();
         recv.advance();
         self.on_consumed(discarded);

@@ -52,9 +52,10 @@ use crate::wire::{Direction, Side, StreamId, VarInt};
 /// Data read at a time that is part of a bulk transfer, in bytes: there will be more.
 const MIN_BURST: u64 = 4 << 10;
 
-/// Gaps in the received data of all streams together: each stream has a bound of its own, but they
-/// are many.
-const MAX_GAPS: u16 = 4096;
+/// Gaps in the received data of all streams together, but for one more for each
+/// [`BYTES_PER_GAP`](crate::buffer::BYTES_PER_GAP) of the receive window: each stream has a bound of
+/// its own, but they are many.
+const MAX_GAPS: u32 = 4096;
 
 /// All streams of a connection.
 #[derive(Debug)]
@@ -89,8 +90,8 @@ pub(crate) struct Streams {
     unacked_ends: usize,
     /// Heap of received data, in bytes.
     reassembly: usize,
-    /// Gaps in received data; at most [`MAX_GAPS`].
-    gaps: u16,
+    /// Gaps in received data; at most [`MAX_GAPS`], or what the window permits.
+    gaps: u32,
     /// What was received by when everything was read last.
     received_when_drained: u64,
     /// Data read at a time, lately, in bytes.

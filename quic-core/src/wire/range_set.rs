@@ -84,6 +84,11 @@ impl RangeSet {
         self.ranges.first().cloned()
     }
 
+    /// The end of the highest range; 0 if there is none.
+    pub fn last_end(&self) -> u64 {
+        self.ranges.last().map_or(0, |last| last.end)
+    }
+
     /// The first number from `from` on that is not in the set.
     pub fn first_missing(&self, from: u64) -> u64 {
         let at = self.ranges.partition_point(|range| range.end <= from);

@@ -183,6 +183,9 @@ impl Target {
             let sent = self.endpoint.poll_transmit(self.now, self.socket, &mut buffer);
             let Some(sent) = sent else { return };
             let to = usize::from(sent.path.remote.port().wrapping_sub(FIRST_PORT));
+            if sent.path.remote.ip() != our_address(0).ip() {
+                continue;
+            }
             let bytes = memory.get(..sent.length).unwrap();
             for segment in bytes.chunks(sent.segment_length.unwrap_or(sent.length).max(1)) {
                 self.incoming.push_back((self.now + LATENCY, to, segment.to_vec()));

@@ -9,7 +9,10 @@ use quic_core::{
     Recorder, SharedRecorder, Side, SocketId, Subject,
 };
 
-use super::invariants::{Acknowledgments, Backoff, Challenges, Closing, Credit, Numbers, Sources};
+use super::invariants::{
+    Acknowledgments, Backoff, Challenges, Closing, Credit, Numbers, Sources,
+    i37_who_sends_what_may_send_it_there,
+};
 
 /// The logs of all connections. Clones are the same book.
 #[derive(Clone, Debug, Default)]
@@ -146,6 +149,7 @@ impl Log {
         let (space, number) = (space(packet.header.packet_type), packet.header.number);
         self.numbers.i2_no_packet_number_is_used_twice(space, number)?;
         for frame in packet.payload.frames() {
+            i37_who_sends_what_may_send_it_there(self.side, packet.header.packet_type, &frame)?;
             self.closing.on_sent(&frame);
             self.acknowledgments.i3_acknowledges_only_what_arrived(space, &frame)?;
             Acknowledgments::i10_acknowledges_at_most_64_ranges(&frame)?;

@@ -17,6 +17,9 @@ use super::world::{Link, SERVER};
 /// forward by hours makes for round-trip times of hours.
 const PATIENCE: [(u32, Duration); 2] =
     [(600, Duration::from_secs(1)), (50, Duration::from_hours(1))];
+/// How long a path may take at least to prove that it works: three PTOs of an unknown one (RFC 9000
+/// §8.2.4).
+const VALIDATION: Duration = Duration::from_millis(3 * 999);
 /// How long a Retry token is good for, at least.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(10);
 
@@ -55,7 +58,10 @@ pub(super) fn is_explained(run: &Run, index: usize) -> Result<(), String> {
             _ => peers.any(|peer| peer.lost.is_some()),
         },
         ConnectionError::HandshakeTimedOut => !conn.connected && age >= handshake,
-        ConnectionError::TimedOut => age >= idle || conn.migrated,
+        ConnectionError::TimedOut => {
+            let tried_for = conn.migrated.map(|at| run.world.clock(conn.end) - at);
+            age >= idle || tried_for.is_some_and(|tried_for| tried_for >= VALIDATION)
+        }
         ConnectionError::Reset => peers.any(|peer| peer.forgotten || peer.lost.is_some()),
         _ => false,
     };

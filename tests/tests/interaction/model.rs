@@ -30,9 +30,9 @@ pub(super) struct Conn {
     pub(super) path_failed: bool,
     /// It moved during the handshake, which need not succeed therefore.
     pub(super) disturbed: bool,
-    /// Its client moved on purpose. If no path proves to work in time, that is the end of it
-    /// (RFC 9000 §9.3.2).
-    pub(super) migrated: bool,
+    /// When its client moved on purpose last. If no path proves to work in time, that is the end of
+    /// it (RFC 9000 §9.3.2).
+    pub(super) migrated: Option<Instant>,
     pub(super) sends: BTreeMap<StreamId, Sent>,
     pub(super) receives: BTreeMap<StreamId, Received>,
     pub(super) datagrams: BTreeSet<u64>,

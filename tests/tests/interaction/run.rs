@@ -344,13 +344,13 @@ impl Run {
         let socket = ports[usize::from(socket) % ports.len()].id;
         let now = self.world.clock(end);
         self.act(index, |conn, connection| {
-            conn.migrated = true;
             let remote = connection.path().remote;
             let path = PathAddresses { socket, local_ip: None, remote };
             // The time may not have come, or there may be no connection ID for it.
             let _: Result<(), MigrationError> = if probes {
                 connection.probe_path(now, path)
             } else {
+                conn.migrated = Some(now);
                 connection.migrate(now, path)
             };
         });
@@ -657,7 +657,7 @@ impl Conn {
             forgotten: false,
             path_failed: false,
             disturbed: false,
-            migrated: false,
+            migrated: None,
             sends: BTreeMap::new(),
             receives: BTreeMap::new(),
             datagrams: std::collections::BTreeSet::new(),

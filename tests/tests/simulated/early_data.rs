@@ -275,7 +275,15 @@ fn a_server_that_takes_early_data_and_reduces_its_limits_is_told_off() {
     //# In particular, a server that accepts 0-RTT data
     //# MUST NOT set values for the following parameters (Section 18.2) that
     //# are smaller than the remembered values of the parameters.
-    let changes: [fn(&mut TransportConfig); 4] = [
+    //= https://www.rfc-editor.org/rfc/rfc9221#section-3
+    //= type=test
+    //# If a client stores the value of the max_datagram_frame_size transport
+    //# parameter with their 0-RTT state, they MUST validate that the new value
+    //# of the max_datagram_frame_size transport parameter sent by the server in
+    //# the handshake is greater than or equal to the stored value; if not, the
+    //# client MUST terminate the connection with error PROTOCOL_VIOLATION.
+    let changes: [fn(&mut TransportConfig); 5] = [
+        |transport| transport.max_datagram_frame_size -= 1,
         |transport| transport.receive_window -= 1,
         |transport| transport.stream_receive_window -= 1,
         |transport| transport.max_concurrent_bidi_streams -= 1,
@@ -350,10 +358,6 @@ fn a_first_flight_that_comes_again_is_delivered_once() {
     //# Endpoints MUST implement and use the replay protections described in
     //# [TLS13], however it is recognized that these protections are
     //# imperfect.
-    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.2
-    //= type=test
-    //# When rejecting 0-RTT, a server MUST NOT process any 0-RTT packets,
-    //# even if it could.
     for make in [setup, rustls_setup] {
         let mut pair = visited(make(1).build());
         pair.network.wire = Some(Vec::new());

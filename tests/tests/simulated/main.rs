@@ -13,6 +13,7 @@ mod connection_ids;
 mod early_data;
 mod early_data_beside_others;
 mod ecn;
+mod gaps;
 mod handshake;
 mod idle;
 mod keyring;

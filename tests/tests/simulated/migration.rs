@@ -181,6 +181,32 @@ fn a_path_that_does_not_work_is_told_and_left() {
 }
 
 #[test]
+fn who_moves_on_before_a_path_is_known_to_work_is_told_of_it_nevertheless() {
+    for is_dead in [false, true] {
+        let mut pair = Pair::new(1);
+        let (client, _) = pair.connect();
+        pair.run_for(millis(300));
+        let first = second_path(&mut pair);
+        let socket = pair.client.add_socket(address("203.0.113.8:40000"));
+        let second = pair.client.path(socket, SERVER);
+        if is_dead {
+            pair.network.dead.push(address(ELSEWHERE));
+        }
+        migrate(&mut pair, client, first).unwrap();
+        migrate(&mut pair, client, second).unwrap();
+        pair.run_for(seconds(10));
+        let mut outcomes = told(&mut pair, Side::Client);
+        outcomes.retain(|event| !matches!(event, PathEvent::Active(_)));
+        let of_first = if is_dead { PathEvent::Failed(first) } else { PathEvent::Validated(first) };
+        assert!(outcomes.contains(&of_first) && outcomes.contains(&PathEvent::Validated(second)));
+        assert_eq!(outcomes.len(), 2, "{outcomes:?}");
+        assert_eq!(active(&mut pair, client), second);
+        assert_eq!(pair.client.with(client, |c| c.paths().count()), 1);
+        echo(&mut pair, client, 10_000, seconds(5));
+    }
+}
+
+#[test]
 fn connection_ids_are_never_used_on_two_paths() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
     //= type=test
@@ -298,6 +324,9 @@ fn a_server_that_forbids_moves_follows_those_that_nobody_intended() {
     pair.rebind(address(ELSEWHERE));
     echo(&mut pair, client, 10_000, seconds(5));
     assert_eq!(pair.server.with(server, |c| c.path()).remote, address(ELSEWHERE));
+    // Where the address is proved, more goes than three times what came.
+    let id = pair.server.send_all(server, Direction::Unidirectional, noise(1 << 20, 1));
+    pair.wait("received", seconds(10), |pair| pair.client.is_finished(client, id));
 }
 
 #[test]

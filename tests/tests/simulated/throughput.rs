@@ -1,6 +1,6 @@
 //! Links are used well.
 
-use quic_core::Direction;
+use quic_core::{AckFrequencyConfig, Direction};
 use quic_sim::network::Link;
 use quic_sim::pair::{Pair, Setup};
 
@@ -122,6 +122,35 @@ fn slow_start_that_overruns_a_long_fast_link_does_not_end_the_connection() {
         assert!(pair.server.lost.is_empty() && pair.client.lost.is_empty());
         assert!(lost > 500, "{lost} packets of {rate}");
         assert!(pair.server.bytes_read(server) > rate);
+    }
+}
+
+#[test]
+fn slow_start_ends_before_a_long_queue_is_full_also_where_few_acknowledgments_tell_of_it() {
+    for ack_frequency in [None, Some(AckFrequencyConfig::default())] {
+        let mut setup = Setup::new(1)
+            .link(|link| {
+                link.delay = millis(20);
+                link.rate_bytes_per_second = Some(12_500_000);
+                link.queue_bytes = 12_500_000;
+            })
+            .transport(|transport| {
+                transport.ack_frequency = ack_frequency;
+                transport.send_window = 64 << 20;
+            });
+        setup.server_transport.max_stream_receive_window = 64 << 20;
+        setup.server_transport.max_receive_window = 64 << 20;
+        let mut pair = setup.build();
+        pair.server.application.keep = false;
+        let (client, server) = pair.connect();
+        pair.client.send_endlessly(client);
+        pair.run_for(seconds(5));
+        let statistics = pair.client.with(client, |c| c.statistics());
+        // Half a megabyte is on its way if the queue is empty, and 13 if it is full.
+        let window = statistics.congestion_window;
+        assert!(statistics.slow_start_threshold.is_some() && window < 6_500_000, "{window} bytes");
+        assert_eq!(statistics.packets_lost, 0, "{ack_frequency:?}");
+        assert!(pair.server.bytes_read(server) > 4 * 12_500_000);
     }
 }
 

@@ -1,4 +1,6 @@
-use driver::{Bytes, ConnectionError, OutgoingDatagram, SendDatagramError, TransportConfig};
+use driver::{
+    Bytes, ConnectionError, OutgoingDatagram, SendDatagramError, TransportConfig, WriteError,
+};
 use quic_sim::tasks::{now, sleep, timeout};
 
 use crate::support::{MILLISECOND, SECOND, Stage, any, both, pattern};
@@ -48,6 +50,28 @@ fn a_writer_waits_for_its_reader_and_goes_on_with_it() {
         assert_eq!(read, data);
         assert!(now() - start < 5 * SECOND, "{:?}", now() - start);
         drop((client, server, send, recv));
+        pair.close().await;
+    });
+}
+
+#[test]
+fn a_writer_that_waits_for_room_hears_at_once_that_its_stream_is_stopped() {
+    let mut stage = Stage::with(6, narrow());
+    stage.run(async |hosts| {
+        let pair = hosts.start();
+        let (client, server) = pair.connect().await;
+        let mut send = client.open_uni().await.unwrap();
+        let writer = hosts.client.spawn(async move {
+            let stopped = send.write_all(&pattern(1_000_000)).await.unwrap_err();
+            (stopped, now())
+        });
+        let mut recv = server.accept_uni().await.unwrap();
+        sleep(SECOND).await;
+        recv.stop(9_u32.into()).unwrap();
+        let at = now();
+        let (stopped, heard) = writer.await.unwrap();
+        assert_eq!((stopped, heard - at), (WriteError::Stopped(9_u32.into()), 10 * MILLISECOND));
+        drop((client, server, recv));
         pair.close().await;
     });
 }

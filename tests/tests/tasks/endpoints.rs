@@ -1,4 +1,7 @@
+use std::future::IntoFuture as _;
+
 use driver::{ConnectError, ConnectionError, TransportConfig};
+use quic_core::TransportErrorCode;
 use quic_sim::tasks::{Endpoint, Socket, now, sleep, timeout};
 
 use crate::support::{MILLISECOND, SECOND, Stage, any, ask, both, echo, echo_server, pattern};
@@ -21,6 +24,36 @@ fn connections_outlive_the_handles_of_their_endpoints() {
         serve.await.unwrap();
     });
     assert!(stage.simulation.now() - quic_sim::network::START < SECOND, "nobody waits for nothing");
+}
+
+#[test]
+fn an_attempt_that_is_dropped_is_refused_at_once() {
+    let mut stage = Stage::new(7);
+    stage.run(async |hosts| {
+        let pair = hosts.start();
+        for unpolled in [false, true] {
+            let start = now();
+            let gives_up = async {
+                let incoming = pair.server.accept().await.unwrap();
+                if unpolled {
+                    // Accepted, and given up before it came to anything.
+                    drop(incoming.into_future());
+                } else {
+                    drop(incoming);
+                }
+            };
+            let (refused, ()) = both(pair.connecting(), gives_up).await;
+            let refused = refused.unwrap_err();
+            if !unpolled {
+                let ConnectionError::ConnectionClosed(error) = &refused else {
+                    panic!("{refused:?}")
+                };
+                assert_eq!(error.code, TransportErrorCode::CONNECTION_REFUSED);
+            }
+            assert_eq!(now() - start, 20 * MILLISECOND, "{refused:?}");
+        }
+        pair.close().await;
+    });
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 
 use quic_sim::network::{Faults, SocketError};
 use quic_sim::seeds::seeds;
-use quic_sim::tasks::{Endpoint, Socket, now};
+use quic_sim::tasks::{Endpoint, Socket, now, sleep};
 
-use crate::support::{SECOND, Stage, any, ask, both, echo, pattern};
+use crate::support::{Pair, SECOND, Stage, any, ask, both, echo, pattern};
 
 const ERRORS: [SocketError; 7] = [
     SocketError::WouldBlock,
@@ -68,5 +68,39 @@ fn errors_that_come_again_and_again_are_survived() {
         for seed in seeds(5) {
             survives(seed, |faults| faults.chance = Some((0.1, error)));
         }
+    }
+}
+
+#[test]
+fn an_outage_of_four_seconds_is_survived() {
+    for error in ERRORS.into_iter().filter(|error| *error != SocketError::WouldBlock) {
+        let mut stage = Stage::new(1);
+        stage.run(async |hosts| {
+            let here = Socket::bind(&hosts.client, any(0)).unwrap();
+            let port = here.port();
+            let set = |chance| {
+                hosts.client.with_network(|network| {
+                    network.socket(port).send_faults.chance = chance;
+                });
+            };
+            let config = driver::EndpointConfig::default();
+            let client = Endpoint::new(&hosts.client, config, None, here).unwrap();
+            client.set_default_client_config(hosts.client_config.clone());
+            let pair = Pair { client, server: hosts.start_server() };
+            let (connection, accepted) = pair.connect().await;
+            let serve = hosts.server.spawn(echo(accepted));
+            assert_eq!(ask(&connection, b"before").await, b"before");
+            set(Some((1.0, error)));
+            let asking = hosts.client.spawn(async move {
+                let data = pattern(50_000);
+                assert!(ask(&connection, &data).await == data);
+            });
+            sleep(4 * SECOND).await;
+            assert!(!asking.is_finished());
+            set(None);
+            asking.await.unwrap();
+            serve.await.unwrap();
+            pair.close().await;
+        });
     }
 }

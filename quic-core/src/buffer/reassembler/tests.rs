@@ -126,6 +126,29 @@ fn more_than_1024_gaps_are_refused() {
 }
 
 #[test]
+fn where_much_is_on_its_way_half_of_all_full_packets_may_be_missing() {
+    let mut random = crate::crypto::SeededRandom::from_seed([1; 32]);
+    let mut reassembler = Reassembler::default();
+    let mut pool = BlockPool::default();
+    let mut gaps = 0;
+    for index in 1..20_000 {
+        if random.array::<1>()[0] & 1 == 0 {
+            reassembler.insert(index * 1200, &[1; 1200], MAX_BLOCK, &mut pool).unwrap();
+        }
+        gaps = gaps.max(reassembler.gaps());
+        let memory = reassembler.early.as_ref().map_or(0, |early| early.len() as u64 * 16);
+        assert!(memory <= (16 << 10) + index * 1200 / 256);
+    }
+    assert!(gaps > 4500, "{gaps}");
+    // However much was granted, there is an end.
+    let stride = 2 * BYTES_PER_GAP;
+    let mut reassembler = Reassembler::default();
+    let refused = (0..40_000)
+        .position(|index| reassembler.insert(1 + index * stride, &[1], 32, &mut pool).is_err());
+    assert_eq!(refused, Some(MOST_GAPS));
+}
+
+#[test]
 fn an_empty_reassembler_owns_no_heap_and_a_short_request_little() {
     let mut reassembler = Reassembler::default();
     assert_eq!(reassembler.allocated_bytes(), 0);

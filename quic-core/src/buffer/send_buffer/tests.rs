@@ -32,6 +32,10 @@ fn pattern(range: Range<u64>) -> Vec<u8> {
 }
 
 proptest! {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-13.3
+    //= type=test
+    //# A sender SHOULD avoid retransmitting information from packets once
+    //# they are acknowledged.
     #[test]
     fn every_byte_is_acknowledged_once_and_never_sent_again_after_that(
         steps in prop::collection::vec(step(), 1..200),

@@ -245,3 +245,27 @@ fn the_sampler_of_rates_forgets_every_packet_in_the_end_whatever_way_it_went() {
         assert!(sampled <= in_flight && sampled < 5, "{places:?}: {sampled} of {in_flight}");
     }
 }
+
+//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2
+//= type=test
+//# A PTO timer expiration event does not indicate packet loss and MUST
+//# NOT cause prior unacknowledged packets to be marked as lost.
+#[test]
+fn a_probe_timeout_repeats_the_oldest_data_and_takes_nothing_for_lost() {
+    let mut pair = Pair::confirmed();
+    let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    pair.client.send_stream(id).write(&[7; 5000]).unwrap();
+    let sent = sent_by(&mut pair.client, pair.now);
+    let before = pair.client.statistics();
+    assert!(before.bytes_in_flight > 5000);
+    while pair.client.statistics().probe_timeouts == before.probe_timeouts {
+        pair.now = pair.client.poll_timeout().unwrap();
+        pair.client.handle_timeout(pair.now);
+    }
+    let after = pair.client.statistics();
+    assert_eq!(after.packets_lost, before.packets_lost);
+    assert_eq!(after.bytes_in_flight, before.bytes_in_flight);
+    let probes = sent_by(&mut pair.client, pair.now);
+    let lengths = |datagrams: &[Vec<u8>]| datagrams.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(lengths(&probes), lengths(&sent[..2]));
+}

@@ -130,7 +130,9 @@ fn a_client_uses_one_long_random_id_of_the_server_until_it_hears_of_another() {
         client.handle_timeout(now);
     }
     assert!(ids.len() >= 3 && ids[0].length() >= 8);
-    assert!(ids.iter().all(|id| *id == ids[0]));
+    // It is that which the keys of its packets are made from.
+    let expected = client.ids_seen.original_destination;
+    assert!(ids.iter().all(|id| *id == expected));
 }
 
 #[test]
@@ -337,6 +339,22 @@ fn only_clients_seal_with_0_rtt_keys_and_only_servers_open() {
     assert!(!pair.client.opens_early() && !pair.client.may_open_early());
 }
 
+#[test]
+fn a_client_with_1_rtt_keys_has_no_use_for_others() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.3
+    //= type=test
+    //# Therefore, a client SHOULD discard 0-RTT keys as soon as it installs 1-RTT keys as they
+    //# have no use after that moment.
+    let mut pair = Pair::started();
+    for end in [Side::Client, Side::Server] {
+        let early = offered(&pair);
+        let connection = pair.end(end);
+        connection.early_data = Some(Box::new(early));
+        connection.on_one_rtt_keys();
+        assert_eq!(connection.has_early_keys(), end == Side::Server);
+    }
+}
+
 /// What a server said that allows streams in 0-RTT.
 fn remembered() -> TransportParameters {
     TransportParameters {
@@ -345,6 +363,28 @@ fn remembered() -> TransportParameters {
         initial_max_stream_data_uni: 10_000,
         ..TransportParameters::default()
     }
+}
+
+#[test]
+fn a_server_that_took_no_early_data_keeps_nothing_of_what_comes() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.6.2
+    //= type=test
+    //# When rejecting 0-RTT, a server MUST NOT process any 0-RTT packets, even if it could.
+    let mut pair = Pair::started();
+    pair.client.early_data = Some(Box::new(offered(&pair)));
+    pair.client.apply_remembered(pair.now, &remembered());
+    let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+    pair.client.send_stream(id).write(&[7; 3000]).unwrap();
+    let early = sent_by(&mut pair.client, pair.now);
+    assert!(early.len() > 2);
+    let before = pair.server.statistics();
+    for datagram in early {
+        deliver(&mut pair.server, pair.now, &datagram);
+    }
+    let after = pair.server.statistics();
+    assert_eq!(after.packets_received, before.packets_received);
+    assert!(after.packets_discarded > before.packets_discarded + 2);
+    assert!(pair.server.undecryptable.take(PacketType::ZeroRtt).is_empty());
 }
 
 #[test]

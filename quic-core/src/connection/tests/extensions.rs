@@ -181,7 +181,13 @@ fn datagrams_wait_for_the_congestion_window() {
     let sent: usize = sent_by(&mut pair.client, pair.now).iter().map(Vec::len).sum();
     assert!(sent as u64 <= window, "{sent} bytes of {window}");
     assert!(pair.client.wants_transmit());
-    assert!(pair.client.statistics().bytes_in_flight >= window / 2);
+    let in_flight = pair.client.statistics().bytes_in_flight;
+    assert!(in_flight >= window / 2);
+    // Acknowledgments do not wait, and take none along.
+    pair.attack(Side::Client, SpaceId::Application, &[0x01]);
+    pair.attack(Side::Client, SpaceId::Application, &[0x01]);
+    assert_eq!(sent_by(&mut pair.client, pair.now).len(), 1);
+    assert_eq!(pair.client.statistics().bytes_in_flight, in_flight);
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9221#section-5.1

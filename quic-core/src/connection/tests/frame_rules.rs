@@ -177,6 +177,10 @@ fn nothing_is_written_behind_the_end() {
 //# This SHOULD be a UTF-8 encoded string [RFC3629], though the frame does
 //# not carry information, such as language tags, that would aid
 //# comprehension by any entity other than the one that created the text.
+//= https://www.rfc-editor.org/rfc/rfc9000#section-11
+//= type=test
+//# An endpoint that detects an error SHOULD signal the existence of that
+//# error to its peer.
 #[test]
 fn the_reason_for_a_close_can_be_read() {
     let mut pair = Pair::confirmed();

@@ -363,10 +363,20 @@ fn every_frame_in_a_1_rtt_packet_gets_what_the_rfc_says() {
 fn a_close_is_believed_in_every_packet_and_answered_with_silence() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
     //= type=test
+    //# While otherwise identical to the closing state, an endpoint in the draining state MUST
+    //# NOT send any packets.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-10.2.2
+    //= type=test
     //# An endpoint MUST NOT send further packets.
     for space in SpaceId::ALL {
         for victim in SIDES {
             let mut pair = pair_with_keys(victim, space);
+            // Packets to acknowledge, and an answer, wait to be sent.
+            pair.attack(victim, space, &[0x01]);
+            pair.attack(victim, space, &[0x01]);
+            if space == SpaceId::Application {
+                pair.attack(victim, space, &[0x1a, 1, 2, 3, 4, 5, 6, 7, 8]);
+            }
             pair.attack(victim, space, &[0x1c, 0x0a, 0, 0]);
             let now = pair.now;
             let end = pair.end(victim);

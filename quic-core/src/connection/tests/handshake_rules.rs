@@ -1,5 +1,6 @@
 //! Rules of the handshake: keys, limits, and what nobody may bring about by guessing.
 
+use std::mem;
 use std::time::Duration;
 
 use super::Pair;
@@ -173,13 +174,20 @@ fn the_server_keeps_to_its_first_connection_id() {
     //# Any further changes to the Destination Connection ID are only permitted if the values
     //# are taken from NEW_CONNECTION_ID frames; if subsequent Initial packets include a
     //# different Source Connection ID, they MUST be discarded.
-    let mut pair = Pair::answered();
-    let known = pair.client.statistics().packets_received;
-    pair.server.ids_seen.local_source = id(9);
-    let datagram = pair.server.forge(SpaceId::Handshake, PING);
-    deliver(&mut pair.client, pair.now, &datagram);
-    assert_eq!(pair.client.statistics().packets_received, known);
-    assert_ne!(*pair.client.remote_ids.active(), id(9));
+    for space in [SpaceId::Initial, SpaceId::Handshake] {
+        let mut pair = Pair::answered();
+        let known = pair.client.statistics().packets_received;
+        let own = mem::replace(&mut pair.server.ids_seen.local_source, id(9));
+        assert_eq!(*pair.client.remote_ids.active(), own);
+        let datagram = pair.server.forge(space, PING);
+        deliver(&mut pair.client, pair.now, &datagram);
+        assert_eq!(pair.client.statistics().packets_received, known, "{space:?}");
+        assert_eq!(*pair.client.remote_ids.active(), own, "{space:?}");
+        pair.server.ids_seen.local_source = own;
+        let datagram = pair.server.forge(space, PING);
+        deliver(&mut pair.client, pair.now, &datagram);
+        assert!(pair.client.statistics().packets_received > known, "{space:?}");
+    }
 }
 
 //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4

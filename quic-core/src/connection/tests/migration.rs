@@ -28,20 +28,43 @@ fn next_of_server(pair: &mut Pair) -> Option<(PathAddresses, Vec<u8>)> {
 
 /// The answers in a datagram of the server, as the client would read them.
 fn answers(pair: &mut Pair, datagram: &[u8]) -> Vec<[u8; 8]> {
+    read(pair, datagram, |frame| {
+        if let Frame::PathResponse(response) = frame { Some(response.0) } else { None }
+    })
+}
+
+/// What `find` finds in the frames of a datagram of the server.
+fn read<T>(pair: &mut Pair, datagram: &[u8], find: impl Fn(Frame<'_>) -> Option<T>) -> Vec<T> {
     let mut datagram = datagram.to_vec();
     let largest = pair.client.space(SpaceId::Application).received.largest();
     let keys = pair.client.keys.one_rtt.as_mut().unwrap();
     let opened = keys.open(pair.now, &mut datagram, 9, largest).unwrap();
-    let frames = Frames::new(opened.payload).map(Result::unwrap);
-    frames
-        .filter_map(
-            |frame| {
-                if let Frame::PathResponse(response) = frame { Some(response.0) } else { None }
-            },
-        )
-        .collect()
+    Frames::new(opened.payload).map(Result::unwrap).filter_map(find).collect()
 }
 
+#[test]
+fn whoever_seems_to_move_is_looked_for_here_and_there() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.3
+    //= type=test
+    //# In response to an apparent migration, endpoints MUST validate the
+    //# previously active path using a PATH_CHALLENGE frame.
+    let mut pair = Pair::confirmed();
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    let mut challenged = Vec::new();
+    while let Some((to, datagram)) = next_of_server(&mut pair) {
+        challenged.extend(read(&mut pair, &datagram, |frame| {
+            matches!(frame, Frame::PathChallenge(_)).then_some(to.remote)
+        }));
+    }
+    challenged.sort_unstable();
+    assert_eq!(challenged, [client_path().remote, path(ELSEWHERE).remote]);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
+//= type=test
+//# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
+//# 19.18) containing the same Data value.
 #[test]
 fn challenges_are_answered_once_at_once_on_their_path_and_in_full_datagrams() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.2
@@ -185,6 +208,33 @@ fn whoever_changes_the_address_without_the_id_is_followed_even_without_another_i
     let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
     deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
     assert_eq!(pair.server.path().remote, client_path().remote);
+}
+
+#[test]
+fn a_client_of_which_several_moves_failed_is_known_by_the_id_of_where_it_is_again() {
+    let mut pair = Pair::confirmed();
+    let first = *pair.client.remote_ids.active();
+    for from in ["203.0.113.9:4000", "203.0.113.10:4000"] {
+        assert!(pair.client.remote_ids.switch().unwrap());
+        let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+        deliver_from(&mut pair.server, pair.now, path(from), &datagram);
+        assert_eq!(pair.server.path().remote, path(from).remote);
+    }
+    while pair.server.path().remote != client_path().remote {
+        while next_of_server(&mut pair).is_some() {}
+        pair.now = pair.server.poll_timeout().unwrap();
+        pair.server.handle_timeout(pair.now);
+    }
+    while pair.server.remote_ids.switch().unwrap_or(false) {}
+    assert!(!pair.server.remote_ids.has_spare());
+    // A NAT changes the address that nothing else has.
+    let mut datagram = vec![0; 1200];
+    let space = SpaceId::Application;
+    let header = pair.client.write_header_to(first, space, &mut datagram).unwrap();
+    datagram[header.length()] = 0x01;
+    pair.client.finish_packet(&mut datagram, &header, 1, 1200).unwrap();
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &datagram);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
 }
 
 #[test]

@@ -125,6 +125,39 @@ fn a_client_believes_one_authentic_retry_and_keeps_its_token() {
     assert_eq!(initial(&probe), (id(5), b"token".to_vec()), "in every later Initial");
 }
 
+#[test]
+fn a_retry_whose_token_leaves_no_room_ends_the_attempt_at_once_and_no_shorter_one_does() {
+    let tell = |client: &Connection| match client.close_reason() {
+        None => None,
+        Some(ConnectionError::TransportError(error)) => Some(error.code),
+        Some(other) => panic!("{other}"),
+    };
+    for length in 1..=1300 {
+        let mut client = client(NOW, TransportConfig::default());
+        let first = sent_by(&mut client, NOW);
+        let retry = retry(&client, id(5), &vec![7; length]);
+        deliver(&mut client, NOW, &retry);
+        let again = sent_by(&mut client, NOW);
+        if let Some(code) = tell(&client) {
+            assert!(length > 1050, "{length} bytes leave room");
+            assert_eq!((code, again.len()), (TransportErrorCode::INTERNAL_ERROR, 0));
+            continue;
+        }
+        assert!(again.len() >= first.len(), "{length}: {} datagrams", again.len());
+        for datagram in again {
+            assert_eq!((initial(&datagram).1.len(), datagram.len()), (length, 1200));
+        }
+        assert!(length < 1150, "{length} bytes leave little room");
+    }
+    // Larger datagrams have room for larger tokens.
+    let config = TransportConfig { initial_mtu: 1400, ..TransportConfig::default() };
+    let mut client = client(NOW, config);
+    let _first = sent_by(&mut client, NOW);
+    let retry = retry(&client, id(5), &[7; 1250]);
+    deliver(&mut client, NOW, &retry);
+    assert_eq!(initial(&sent_by(&mut client, NOW)[0]).1.len(), 1250);
+}
+
 /// A server's first packet of version 2, protected by what follows from this ID of the client's.
 fn initial_of_version_2(client: &Connection, destination_id: ConnectionId) -> Vec<u8> {
     let keys = client.crypto().initial_keys(QUIC_V2, &destination_id, Side::Server).unwrap();

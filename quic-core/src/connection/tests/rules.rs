@@ -201,10 +201,6 @@ pub(super) fn next_frames_of_client(pair: &mut Pair) -> Vec<u64> {
     Frames::new(opened.payload).map(|frame| frame.unwrap().frame_type().0).collect()
 }
 
-//= https://www.rfc-editor.org/rfc/rfc9000#section-19.17
-//= type=test
-//# The recipient of this frame MUST generate a PATH_RESPONSE frame (Section
-//# 19.18) containing the same Data value.
 #[test]
 fn every_challenge_of_a_packet_is_answered() {
     let mut pair = Pair::confirmed();

@@ -1,10 +1,14 @@
 //! Packets of other versions, and with bits that may have any value.
 
+use std::sync::Arc;
+
 use super::Pair;
 use super::pair::deliver;
-use crate::config::{QUIC_V1, QUIC_V2, TransportConfig};
+use crate::config::{ClientConfig, QUIC_V1, QUIC_V2, TransportConfig};
+use crate::connection::client_versions::ClientVersions;
+use crate::crypto::TlsClientConfig;
 use crate::wire::header::write_version_negotiation;
-use crate::wire::{Side, SpaceId, Writer};
+use crate::wire::{PacketType, Side, SpaceId, Writer};
 
 const PINGS: &[u8] = &[0x01; 20];
 
@@ -68,6 +72,8 @@ fn packets_of_any_other_version_are_dropped() {
             pair.end(!victim).version = other;
             let datagram = pair.end(!victim).forge(SpaceId::Handshake, PINGS);
             assert!(!takes(&mut pair, victim, &datagram), "{moved} {victim:?}");
+            let kept = pair.end(victim).undecryptable.take(PacketType::Handshake);
+            assert!(kept.is_empty(), "{moved} {victim:?} waits for keys of another version");
             pair.end(!victim).version = version;
             let datagram = pair.end(!victim).forge(SpaceId::Handshake, PINGS);
             assert!(takes(&mut pair, victim, &datagram), "{moved} {victim:?}");
@@ -103,9 +109,33 @@ fn a_server_ignores_version_negotiation() {
     let (to, from) = (pair.server.ids_seen.local_source, pair.client.ids_seen.local_source);
     write_version_negotiation(&mut writer, 0, to.as_slice(), from.as_slice(), &[9]).unwrap();
     let negotiation = writer.written().to_vec();
+    let discarded = pair.server.statistics().packets_discarded;
     assert!(!takes(&mut pair, Side::Server, &negotiation));
+    assert_eq!(pair.server.statistics().packets_discarded, discarded + 1);
     pair.settle();
     assert!(pair.server.handshake.is_confirmed());
+}
+
+#[test]
+fn the_version_of_the_first_flight_is_always_one_of_those_offered() {
+    //= https://www.rfc-editor.org/rfc/rfc9368#section-3
+    //= type=test
+    //# Note that the version in the Chosen Version field MUST be included in this list to allow
+    //# the client to communicate the Chosen Version's preference.
+    const RESERVED: u32 = 0x1a2a_3a4a;
+    for (version, wanted, offered) in [
+        (QUIC_V1, &[][..], &[QUIC_V1][..]),
+        (QUIC_V1, &[QUIC_V2], &[QUIC_V2, QUIC_V1]),
+        (QUIC_V2, &[QUIC_V1, QUIC_V2], &[QUIC_V1, QUIC_V2]),
+        (RESERVED, &[QUIC_V2, QUIC_V1], &[RESERVED]),
+    ] {
+        let tls = TlsClientConfig::dangerous_without_verification(&[]).unwrap();
+        let mut config = ClientConfig::new(Arc::new(tls), TransportConfig::default()).unwrap();
+        config.version = version;
+        config.versions = wanted.to_vec();
+        let versions = ClientVersions::new(&config);
+        assert_eq!(versions.offered(), offered, "{version:#x} {wanted:x?}");
+    }
 }
 
 /// A pair whose ends, of which `deaf` does not say that the QUIC Bit may be cleared, have keys for

@@ -43,6 +43,9 @@ const LONG: usize = 32;
 /// The configurations that this crate makes use it already. It is backed by *ring*, or by
 /// AWS-LC if only the feature `aws-lc-rs` is enabled.
 pub fn provider() -> CryptoProvider {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
+    //# A cipher suite MUST NOT be negotiated unless a header protection scheme
+    //# is defined for the cipher suite.
     let cipher_suites = SUITES.iter().map(SupportedCipherSuite::Tls13).collect();
     CryptoProvider { cipher_suites, ..plain_provider() }
 }
@@ -110,9 +113,6 @@ impl Details {
         } else if suite == CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 {
             (&aead::CHACHA20_POLY1305, &aead::quic::CHACHA20)
         } else {
-            //= https://www.rfc-editor.org/rfc/rfc9001#section-5.3
-            //# A cipher suite MUST NOT be negotiated unless a header protection scheme
-            //# is defined for the cipher suite.
             return None;
         };
         // The limits of RFC 9001 §6.6 are those that rustls has.

@@ -72,6 +72,8 @@ fn headers_are_the_same_as_with_plain_keys_however_many_there_are() {
     //= type=test
     //# A cipher suite MUST NOT be negotiated unless a header protection scheme
     //# is defined for the cipher suite.
+    let is_protected = |suite: &SupportedCipherSuite| suite.tls13()?.quic_suite();
+    assert!(provider().cipher_suites.iter().all(|suite| is_protected(suite).is_some()));
     for (compact, plain) in suites() {
         let (sender, receiver) = (keys(compact, Side::Client), keys(compact, Side::Server));
         let model = keys(plain, Side::Client);

@@ -130,7 +130,8 @@ fn the_server_proves_the_name_that_the_client_asks_for() {
     let Certified { chain, key } = other;
     let only_other =
         TlsServerConfig::builder().certificate_for("other.example", chain, key).unwrap();
-    let both = only_other.certificate_for("Server.Example", one.chain.clone(), one.key.clone_key());
+    let both =
+        only_other.certificate_for("Server.Example.", one.chain.clone(), one.key.clone_key());
     let both = both.unwrap().build().unwrap();
     meet(&trusting(&one_root), &both).unwrap();
     check_alert(meet(&trusting(&other_root), &both), 51);

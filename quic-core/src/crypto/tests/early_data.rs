@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::super::{ClientSession, Level, SessionKey, SessionStore, TlsClientConfig};
-use super::handshake::{End, client, complete, run, server};
+use super::handshake::{End, client, client_from, complete, run, server};
 use crate::error::{TransportError, TransportErrorCode};
 use crate::wire::transport_parameters::{TransportParameters, encode};
 
@@ -120,6 +120,12 @@ fn a_client_hello_without_transport_parameters_misses_an_extension() {
 
 #[test]
 fn transport_parameters_by_the_number_of_drafts_are_none() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.2
+    //= type=test
+    //# Endpoints MUST send the quic_transport_parameters extension; endpoints that receive
+    //# ClientHello or EncryptedExtensions messages without the quic_transport_parameters
+    //# extension MUST close the connection with an error of type 0x016d (equivalent to a
+    //# fatal TLS missing_extension alert, see Section 4.8).
     let mut hello = hello();
     let parameters = extension(&hello, 57).unwrap();
     hello[parameters.start..parameters.start + 2].copy_from_slice(&[0xff, 0xa5]);
@@ -198,6 +204,33 @@ fn early_data_is_allowed_without_a_limit_or_not_at_all() {
         let kept = store.0.lock().unwrap();
         assert_eq!(kept.len(), 2);
         assert!(kept.iter().all(|(_, session)| session.maximum_early_data() == expected));
+    }
+}
+
+#[test]
+fn early_data_is_offered_where_the_application_says_so_and_nowhere_else() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-5.6
+    //= type=test
+    //# A client therefore MUST NOT use 0-RTT for application data unless specifically
+    //# requested by the application that is in use.
+    for said in [None, Some(false), Some(true)] {
+        let store = Arc::new(Kept::default());
+        let sessions: Arc<dyn SessionStore> = Arc::<Kept>::clone(&store);
+        // What configures TLS is not what knows whether requests may be replayed.
+        let config = client_from(|config| config.enable_early_data = true);
+        let mut config = config.session_store(sessions);
+        if let Some(offer) = said {
+            config = config.offer_early_data(offer);
+        }
+        let server = server(PROTOCOL).accept_early_data(true);
+        let mut first = (End::client(&config), End::server_with(&server, parameters()));
+        run(&mut first.0, &mut first.1).unwrap();
+        let mut second = End::client(&config);
+        let is_offered = said == Some(true);
+        assert_eq!(second.session.early_keys().is_some(), is_offered, "{said:?}");
+        let (_, hello) = second.write().remove(0);
+        assert!(extension(&hello, 41).is_some(), "the session is resumed");
+        assert_eq!(extension(&hello, 42).is_some(), is_offered, "{said:?}");
     }
 }
 

@@ -315,6 +315,10 @@ fn a_client_closes_if_the_server_selects_what_was_not_offered() {
     //= type=test
     //# Similarly, a client MUST treat the selection of an incompatible application protocol by
     //# a server as a connection error of type 0x0178.
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-8.1
+    //= type=test
+    //# While [ALPN] only specifies that servers use this alert, QUIC clients MUST use error
+    //# 0x0178 to terminate a connection when ALPN negotiation fails.
     let (mut client, mut server) = (End::client(&client(&[b"h3"])), End::server(&server(&[b"h3"])));
     let hello = client.write().remove(0);
     let mut flights = server.read(&hello).unwrap();

@@ -37,6 +37,8 @@ pub(super) struct ByServerName {
 
 impl ByServerName {
     pub(super) fn add(&mut self, name: &str, key: Arc<CertifiedKey>) {
+        // No name that a client asks for ends in a dot (RFC 6066 §3).
+        let name = name.strip_suffix('.').unwrap_or(name);
         self.names.insert(name.to_ascii_lowercase(), key);
     }
 

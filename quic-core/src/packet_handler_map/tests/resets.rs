@@ -170,10 +170,18 @@ fn a_connection_that_is_there_is_never_reset() {
     let mut packet = short(1000);
     packet[1..9].copy_from_slice(ours.as_slice());
     let token = reset_token(&Keyring::new(RESET_SECRET), &ours).unwrap();
-    while world.sent().is_some() {}
-    for _ in 0..10 {
-        let answer = world.answer(path(1), &packet);
-        assert!(answer.is_none_or(|answer| !answer.ends_with(token.as_bytes())));
+    for closes in [false, true] {
+        if closes {
+            let now = world.now;
+            world.map.with_connection(now, handle, |connection| {
+                connection.close(now, VarInt::default(), Bytes::new());
+            });
+        }
+        while world.sent().is_some() {}
+        for _ in 0..10 {
+            let answer = world.answer(path(1), &packet);
+            assert!(answer.is_none_or(|answer| !answer.ends_with(token.as_bytes())));
+        }
     }
 }
 

@@ -166,6 +166,35 @@ fn each_rise_of_the_count_of_congestion_is_told_once() {
     assert_eq!(paths.marks_sent(), (10, 2));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9002#section-7.1
+//= type=test
+//# If a path has been validated to support Explicit Congestion
+//# Notification (ECN) [RFC3168] [RFC8311], QUIC treats a Congestion
+//# Experienced (CE) codepoint in the IP header as a signal of
+//# congestion.
+#[test]
+fn congestion_that_an_overtaken_frame_told_of_first_counts_with_the_next_frame_whatever_that_is() {
+    let mut paths = capable();
+    sends(&mut paths, 2);
+    assert!(!paths.on_marks_acked(&newly(1, counts(5, 0, 1))));
+    assert!(!paths.on_marks_acked(&newly(1, counts(5, 0, 2)).late()));
+    // It acknowledges nothing that was marked.
+    let unmarked = AckedMarks { newest_is_marked: Some(false), ..counts(5, 0, 2) };
+    let elsewhere = AckedMarks { marked_elsewhere: 1, ..unmarked };
+    for (acked, is_congested) in [(unmarked, true), (unmarked, false), (elsewhere, false)] {
+        assert_eq!(paths.on_marks_acked(&acked), is_congested);
+    }
+    assert_eq!(state(&paths), EcnState::Capable);
+    // Where nothing is validated, nothing is said.
+    let mut paths = self::paths();
+    sends(&mut paths, 2);
+    assert!(!paths.on_marks_acked(&newly(1, counts(0, 0, 1)).late()));
+    assert!(
+        !paths.on_marks_acked(&AckedMarks { newest_is_marked: Some(false), ..counts(0, 0, 1) })
+    );
+    assert_eq!(state(&paths), EcnState::Testing);
+}
+
 #[test]
 fn marks_missing_on_another_path_say_nothing_of_this_one() {
     let mut paths = capable();

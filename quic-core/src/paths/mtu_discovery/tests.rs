@@ -131,6 +131,30 @@ fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
     assert_eq!(MtuDiscovery::new(0, 0).current(), 1200);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# The PL is REQUIRED to be robust in the case where probe packets are
+//# lost due to other reasons (including link transmission error,
+//# congestion).
+//= https://www.rfc-editor.org/rfc/rfc8899#section-3
+//= type=test
+//# Such methods MUST be robust to the wide variety of underlying network
+//# forwarding behaviors.
+#[test]
+fn a_size_is_given_up_when_three_probes_are_lost_and_not_before() {
+    for lost in 0..=3 {
+        let mut mtu = enabled(1200, 1452);
+        for _ in 0..lost {
+            assert_eq!(mtu.poll_probe(at(0), u64::MAX), Some(1452));
+            mtu.on_probe_lost(1452);
+        }
+        let next = mtu.poll_probe(at(0), u64::MAX).unwrap();
+        assert_eq!(next == 1452, lost < 3, "after {lost} lost probes");
+        assert!(mtu.on_probe_acked(next));
+        assert_eq!(mtu.current(), next);
+    }
+}
+
 #[test]
 fn the_peer_limits_the_size() {
     let mut mtu = enabled(1300, 1452);

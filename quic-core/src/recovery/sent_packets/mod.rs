@@ -92,6 +92,10 @@ impl SentPackets {
         //# A QUIC endpoint MUST NOT reuse a packet number within the same packet
         //# number space in one connection.
         let number = self.next_number;
+        //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.3
+        //# New packet numbers MUST be used for any new packets that are sent;
+        //# as described in Section 17.2.5.3, reusing packet numbers could
+        //# compromise packet protection.
         self.next_number = self.next_number.saturating_add(1);
         if packet.ack_eliciting {
             self.last_ack_eliciting_sent = Some(packet.time_sent);
@@ -238,9 +242,6 @@ impl SentPackets {
         }
         self.packets_popped += count_u64(self.packets.len());
         self.frames_popped = self.frames_popped.wrapping_add(count_u32(self.frames.len()));
-        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
-        //# The sender MUST discard all recovery state associated with those
-        //# packets and MUST remove them from the count of bytes in flight.
         self.packets.clear();
         self.frames.clear();
         self.in_flight = 0;
@@ -257,6 +258,9 @@ impl SentPackets {
     /// Gives up all packets because their keys are (RFC 9002 §6.4), and all memory. Returns the
     /// bytes that were in flight on path `path`.
     pub(crate) fn discard(&mut self, path: u32) -> u64 {
+        //= https://www.rfc-editor.org/rfc/rfc9002#section-6.4
+        //# The sender MUST discard all recovery state associated with those
+        //# packets and MUST remove them from the count of bytes in flight.
         let bytes = self.abandon(path, |_, _| {});
         self.packets = VecDeque::new();
         self.frames = VecDeque::new();

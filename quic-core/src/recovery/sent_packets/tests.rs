@@ -238,14 +238,24 @@ fn lost_mtu_probes_leave_the_flight_but_are_no_congestion() {
     assert_eq!(sent.in_flight_on(PATH), 0);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc9000#section-9.4
+//= type=test
+//# Packets sent on the old path MUST NOT contribute to congestion
+//# control or RTT estimation for the new path.
 #[test]
-fn bytes_of_another_path_do_not_count_for_this_one() {
+fn packets_of_another_path_do_not_count_for_this_one() {
     let mut sent = SentPackets::new();
     sent.push(NewPacket { path: PATH - 1, frame_count: 0, ..packet(0) });
     send(&mut sent, 1);
+    sent.push(NewPacket { path: PATH - 1, frame_count: 0, ..packet(2) });
     let (outcome, _) = ack(&mut sent, 50, [0, 1]);
     assert_eq!(outcome.newly_acked, 2);
     assert_eq!(outcome.bytes, 1200);
+    assert_eq!(outcome.newest_sent, Some(at(1)));
+    assert_eq!(outcome.rtt_sample, Some(Duration::from_millis(49)));
+    let (outcome, _) = ack(&mut sent, 60, [2]);
+    assert_eq!((outcome.newly_acked, outcome.bytes), (1, 0));
+    assert_eq!((outcome.newest_sent, outcome.rtt_sample), (None, None));
 }
 
 #[test]
@@ -290,10 +300,6 @@ fn a_span_grows_while_nothing_is_acknowledged_in_between() {
     assert_eq!(outcome.span, Some((at(100), at(102))));
 }
 
-//= https://www.rfc-editor.org/rfc/rfc9002#section-6.2
-//= type=test
-//# A PTO timer expiration event does not indicate packet loss and MUST
-//# NOT cause prior unacknowledged packets to be marked as lost.
 #[test]
 fn probes_repeat_the_oldest_frames_and_leave_the_packets_in_flight() {
     let mut sent = SentPackets::new();
@@ -395,6 +401,9 @@ fn discarding_returns_what_was_in_flight_on_the_path() {
     assert!(!sent.has_ack_eliciting_in_flight());
     assert_eq!(sent.last_ack_eliciting_sent(), None);
     assert_eq!(sent.next_number(), 2);
+    sent.requeue_for_probe(usize::MAX, |frame| panic!("{frame:?} of a packet of no interest"));
+    assert_eq!(ack(&mut sent, 50, [0, 1]).0.newly_acked, 0);
+    assert_eq!(lose(&mut sent, 5000).1, [0; 0]);
 }
 
 #[derive(Clone, Debug)]

@@ -246,6 +246,7 @@ fn a_stream_that_ends_gets_no_more_credit() {
     assert_eq!(read_all(&mut server, client_uni(0)).1, Err(ReadError::Blocked));
     assert!(server.store.iter().any(|stream| stream.recv.credit_pending));
     stream_frame(&mut server, client_uni(0), window / 2, 0, true).unwrap();
+    server.on_max_stream_data_lost(client_uni(0));
     let sent = packet(&mut server).map(|packet| packet.sent).unwrap_or_default();
     assert!(!sent.contains(&SentFrame::MaxStreamData { id: client_uni(0) }));
 }

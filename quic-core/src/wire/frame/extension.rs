@@ -16,9 +16,6 @@ impl<'a> Frames<'a> {
                 Ok(frame)
             }
             Some(Err(Malformed(reason))) => Err(FrameError::Malformed { frame_type, reason }),
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
-            //# An endpoint MUST treat the receipt of a frame of unknown type as a
-            //# connection error of type FRAME_ENCODING_ERROR.
             None => Err(FrameError::UnknownType(frame_type)),
         }
     }

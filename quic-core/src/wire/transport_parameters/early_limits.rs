@@ -99,13 +99,6 @@ mod tests {
     //# max_datagram_frame_size transport parameter greater than or equal to the
     //# value they sent to the client in the connection where they sent them the
     //# NewSessionTicket message.
-    //= https://www.rfc-editor.org/rfc/rfc9221#section-3
-    //= type=test
-    //# If a client stores the value of the max_datagram_frame_size transport
-    //# parameter with their 0-RTT state, they MUST validate that the new value
-    //# of the max_datagram_frame_size transport parameter sent by the server in
-    //# the handshake is greater than or equal to the stored value; if not, the
-    //# client MUST terminate the connection with error PROTOCOL_VIOLATION.
     #[test]
     fn each_limit_counts() {
         for index in 0..LIMITS {

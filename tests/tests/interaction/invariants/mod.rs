@@ -1,4 +1,4 @@
-//! What must hold whatever happens: the invariants I1 to I36, one function each.
+//! What must hold whatever happens: the invariants I1 to I37, one function each.
 //!
 //! Those that cannot be seen from here are checked elsewhere:
 //!
@@ -22,6 +22,7 @@ mod closing;
 mod credit;
 mod numbers;
 mod paths;
+mod senders;
 mod time;
 
 pub(super) use acknowledgments::Acknowledgments;
@@ -32,4 +33,5 @@ pub(super) use numbers::Numbers;
 pub(super) use paths::{
     Amplification, Sources, i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200,
 };
+pub(super) use senders::i37_who_sends_what_may_send_it_there;
 pub(super) use time::{Backoff, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};

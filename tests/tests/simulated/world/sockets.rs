@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use quic_core::Side;
+use quic_core::{Direction, Side};
 use quic_sim::network::SocketError;
 use quic_sim::pair::{Pair, Setup};
 
@@ -67,6 +67,28 @@ fn a_socket_that_fails_half_of_the_time_is_slow_and_no_more() {
                 socket.send_faults.chance = Some((0.5, error));
                 socket.receive_faults.chance = Some((0.5, error));
             });
+        }
+    }
+}
+
+#[test]
+fn a_socket_that_refuses_everything_for_a_while_ends_nothing() {
+    for side in [Side::Client, Side::Server] {
+        for error in ERRORS.into_iter().filter(|error| *error != SocketError::WouldBlock) {
+            let mut pair = Pair::new(1);
+            let handles = pair.connect();
+            exchange(&mut pair, handles, 10_000, seconds(5));
+            let port = pair.end(side).ports().next().unwrap();
+            pair.network.socket(port).send_faults.chance = Some((1.0, error));
+            // It has something to say all the time.
+            let handle = if side == Side::Client { handles.0 } else { handles.1 };
+            pair.end(side).send_all(handle, Direction::Unidirectional, vec![1; 100_000]);
+            // What is too large for ever is an end in itself (RFC 9000 §14.2).
+            let outage = if error == SocketError::TooLarge { 4 } else { 20 };
+            pair.run_for(seconds(outage));
+            pair.network.socket(port).send_faults.chance = None;
+            exchange(&mut pair, handles, 10_000, seconds(25));
+            part(pair, handles.0);
         }
     }
 }
