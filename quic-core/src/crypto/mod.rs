@@ -43,6 +43,7 @@ compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use compact_keys::provider;
 pub use keyring::{KeyId, Keyring, KeyringError};
+pub(crate) use random::BufferedRandom;
 pub use random::{RandomSource, SeededRandom};
 pub use resumption::{ClientSession, SessionKey, SessionStore};
 pub use session::{

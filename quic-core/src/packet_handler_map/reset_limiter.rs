@@ -91,27 +91,6 @@ impl RefusalLimiter {
     }
 }
 
-/// Initials per second that may turn out not to be authentic: each costs Initial keys, which those
-/// do not that have to come with a token.
-const FORGERIES: u32 = 10_000;
-
-/// How many Initials were not authentic.
-#[derive(Debug, Default)]
-pub(super) struct ForgeryGauge(Bucket);
-
-impl ForgeryGauge {
-    /// Takes note of one.
-    pub(super) fn count(&mut self, now: Instant) {
-        self.0.take(now, FORGERIES);
-    }
-
-    /// Whether there are too many now.
-    pub(super) fn is_full(&self, now: Instant) -> bool {
-        let mut one_more = self.0;
-        !one_more.take(now, FORGERIES)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

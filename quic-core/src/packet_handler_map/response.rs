@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::config::{EndpointConfig, ServerConfig};
 use crate::crypto::{
-    RandomSource as _, SeededRandom, TAG_LENGTH, Token, retry_tag, seal, seal_token,
+    BufferedRandom, RandomSource as _, TAG_LENGTH, Token, retry_tag, seal, seal_token,
 };
 use crate::error::TransportErrorCode;
 use crate::event::ConnectionHandle;
@@ -122,7 +122,7 @@ impl Response {
     pub(super) fn transmit(
         &self,
         endpoint: &EndpointConfig,
-        random: &mut SeededRandom,
+        random: &mut BufferedRandom,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         let path = self.path()?;
@@ -152,7 +152,7 @@ impl Response {
 }
 
 /// A connection ID of this endpoint that leads nowhere in it; of random bytes where it has none.
-fn leads_nowhere(endpoint: &EndpointConfig, random: &mut SeededRandom) -> Option<ConnectionId> {
+fn leads_nowhere(endpoint: &EndpointConfig, random: &mut BufferedRandom) -> Option<ConnectionId> {
     let id = endpoint.new_connection_id(random);
     if id.is_empty() { ConnectionId::new(&random.array::<MINIMUM_ID_LENGTH>()) } else { Some(id) }
 }
@@ -197,7 +197,7 @@ fn retry(
     facts: &InitialFacts,
     config: &ServerConfig,
     (issued, source_id): (Instant, ConnectionId),
-    random: &mut SeededRandom,
+    random: &mut BufferedRandom,
 ) -> Option<usize> {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
     //# This value MUST NOT be equal to the Destination Connection ID field of
@@ -237,7 +237,7 @@ fn reset(
     mut writer: Writer<'_>,
     token: StatelessResetToken,
     trigger_length: usize,
-    random: &mut SeededRandom,
+    random: &mut BufferedRandom,
 ) -> Option<usize> {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
     //# An endpoint MUST NOT send a Stateless Reset that is three times or
@@ -278,7 +278,7 @@ fn negotiate(
     destination_id: &[u8],
     source_id: &[u8],
     config: &ServerConfig,
-    random: &mut SeededRandom,
+    random: &mut BufferedRandom,
 ) -> Result<usize, Full> {
     let [first, a, b, c, d] = random.array();
     //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
