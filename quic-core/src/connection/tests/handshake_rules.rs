@@ -41,6 +41,20 @@ fn initial_keys_go_with_the_first_handshake_packet() {
 }
 
 #[test]
+fn a_server_has_no_initial_keys_once_it_processed_a_handshake_packet() {
+    //= https://www.rfc-editor.org/rfc/rfc9001#section-4.9.1
+    //= type=test
+    //# Thus, a client MUST discard Initial keys when it first sends a
+    //# Handshake packet and a server MUST discard Initial keys when it first
+    //# successfully processes a Handshake packet.
+    let mut pair = Pair::answered();
+    let datagram = pair.client.forge(SpaceId::Handshake, PING);
+    assert!(pair.server.keys.initial.is_some());
+    deliver(&mut pair.server, pair.now, &datagram);
+    assert!(pair.server.keys.initial.is_none() && pair.server.is_handshaking());
+}
+
+#[test]
 fn a_server_handles_no_1_rtt_packet_before_the_handshake_is_complete() {
     let mut pair = Pair::answered();
     assert!(pair.client.keys.one_rtt.is_some());

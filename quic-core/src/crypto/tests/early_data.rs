@@ -10,6 +10,10 @@ use crate::wire::transport_parameters::{TransportParameters, encode};
 
 const PROTOCOL: &[&[u8]] = &[b"h3"];
 
+/// Extensions of a ClientHello (RFC 8446 §4.2).
+pub(super) const PRE_SHARED_KEY: u16 = 41;
+const EARLY_DATA: u16 = 42;
+
 /// Keeps everything.
 #[derive(Debug, Default)]
 struct Kept(Mutex<Vec<(SessionKey, ClientSession)>>);
@@ -52,7 +56,7 @@ fn hello() -> Vec<u8> {
 }
 
 /// Where in a ClientHello the extension of this type is: its type, its length and what it holds.
-fn extension(hello: &[u8], ty: u16) -> Option<std::ops::Range<usize>> {
+pub(super) fn extension(hello: &[u8], ty: u16) -> Option<std::ops::Range<usize>> {
     let two = |at: usize| usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
     let suites = 38 + 1 + usize::from(hello[38]);
     let methods = suites + 2 + two(suites);
@@ -229,8 +233,8 @@ fn early_data_is_offered_where_the_application_says_so_and_nowhere_else() {
         let is_offered = said == Some(true);
         assert_eq!(second.session.early_keys().is_some(), is_offered, "{said:?}");
         let (_, hello) = second.write().remove(0);
-        assert!(extension(&hello, 41).is_some(), "the session is resumed");
-        assert_eq!(extension(&hello, 42).is_some(), is_offered, "{said:?}");
+        assert!(extension(&hello, PRE_SHARED_KEY).is_some(), "the session is resumed");
+        assert_eq!(extension(&hello, EARLY_DATA).is_some(), is_offered, "{said:?}");
     }
 }
 

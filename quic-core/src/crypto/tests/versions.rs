@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::quic::Keys;
 use rustls::server::ServerSessionMemoryCache;
 
+use super::early_data::{PRE_SHARED_KEY, extension};
 use super::handshake::{NAME, client, server, server_from};
 use crate::crypto::{KeyChange, Level, Session, SessionFactory, TlsClientConfig};
 use crate::error::TransportErrorCode;
@@ -148,6 +149,26 @@ fn a_client_resumes_only_in_the_version_that_the_ticket_is_of() {
             let clients = client(&[b"h3"]);
             let resumed = resumes(&clients, stateless, first, second);
             assert_eq!(resumed, expected, "{stateless} {first:x?} {second:x?}");
+        }
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc9369#section-5
+//= type=test
+//# Clients MUST NOT use a
+//# session ticket or token from a QUIC version 1 connection to initiate
+//# a QUIC version 2 connection, and vice versa.
+#[test]
+fn a_client_offers_no_session_of_another_version() {
+    for [first, other] in [[VERSION_1, VERSION_2], [VERSION_2, VERSION_1]] {
+        let (clients, servers) = (client(&[b"h3"]), server(&[b"h3"]));
+        connect(&clients, &servers, first, first);
+        for version in [other, first] {
+            let mut session = clients.start(version, Some(NAME), b"client".to_vec()).unwrap();
+            let mut hello = Vec::new();
+            assert!(session.write_handshake(&mut hello).is_none());
+            let offers = extension(&hello, PRE_SHARED_KEY).is_some();
+            assert_eq!(offers, version == first, "{first:x} {version:x}");
         }
     }
 }
