@@ -93,6 +93,10 @@ pub(crate) struct Serve {
     /// Where to write the certificate that was made, for the client's --ca.
     #[arg(long, value_name = "FILE", conflicts_with = "cert")]
     pub(crate) save_cert: Option<PathBuf>,
+    /// Take requests in 0-RTT, before the handshake is complete. Someone who copied such a request
+    /// can make it come once more; all that it does is to read a file.
+    #[arg(long)]
+    pub(crate) early_data: bool,
     /// Write what happens on each connection as qlog to this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) qlog: Option<PathBuf>,
@@ -115,6 +119,9 @@ pub(crate) struct Get {
     /// The certificates to trust, a PEM file.
     #[arg(long, value_name = "FILE", required_unless_present = "insecure")]
     pub(crate) ca: Option<PathBuf>,
+    /// Fetch the first file of each server on a connection of its own, and the others on one that resumes its session and asks for them in 0-RTT.
+    #[arg(long)]
+    pub(crate) early_data: bool,
     /// Give up if nothing was heard from the server for so many seconds.
     #[arg(long, default_value = "30", value_name = "SECONDS")]
     pub(crate) timeout: Seconds,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use driver_tokio::{Connection, Endpoint, ReadError};
+use driver_tokio::{Connection, Endpoint, ReadError, SessionCache};
 use indicatif::ProgressBar;
 use quic_core::{ClientConfig, SharedRecorder, Side, TransportConfig};
 use serde_json::json;
@@ -66,19 +66,28 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     transport.max_idle_timeout = Some(options.timeout.0);
     transport.handshake_timeout = options.connect_timeout.0;
     transport.congestion = options.congestion.into();
-    let tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
+    let mut tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
+    if options.early_data {
+        tls = tls.session_store(Arc::new(SessionCache::default())).offer_early_data(true);
+    }
     let config = network::client_config(tls, transport)?;
 
     let logs = Logs::new(options.qlog.as_deref(), options.plot.as_deref(), Side::Client)?;
-    let recorder = logs.recorder();
     let bar = output.progress(None);
     let start = Instant::now();
+    let client = Client { config, bar: bar.clone(), recorder: logs.recorder() };
     let files = downloads.values().map(Vec::len).sum::<usize>();
     let mut bytes = 0_u64;
     let all = async {
-        for (server, downloads) in downloads {
-            bytes = bytes
-                .saturating_add(fetch(&config, &server, downloads, &bar, recorder.as_ref()).await?);
+        for (server, mut downloads) in downloads {
+            let rest = if options.early_data { downloads.split_off(1) } else { Vec::new() };
+            let found = addresses(&server).await?;
+            let (received, address) = client.fetch(&server, found, downloads).await?;
+            bytes = bytes.saturating_add(received);
+            if !rest.is_empty() {
+                let (received, _) = client.fetch(&server, vec![address], rest).await?;
+                bytes = bytes.saturating_add(received);
+            }
         }
         Ok(())
     };
@@ -154,21 +163,32 @@ fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> 
     Ok(downloads)
 }
 
-async fn fetch(
-    config: &ClientConfig,
-    server: &Server,
-    downloads: Vec<Download>,
-    bar: &ProgressBar,
-    recorder: Option<&SharedRecorder>,
-) -> Result<u64, Failure> {
-    let addresses = addresses(server).await?;
-    let (endpoint, connection) = connect(config, &server.host, addresses, recorder).await?;
-    let received = download_all(&connection, downloads, bar).await;
-    network::close(&connection);
-    // The server hears of the end now rather than by its idle timeout.
-    let _: Result<(), time::error::Elapsed> =
-        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
-    received
+/// How files are fetched, from whatever server.
+struct Client {
+    config: ClientConfig,
+    bar: ProgressBar,
+    recorder: Option<SharedRecorder>,
+}
+
+impl Client {
+    /// Fetches files on one connection; how many bytes that were, and the address that answered.
+    async fn fetch(
+        &self,
+        server: &Server,
+        addresses: Vec<SocketAddr>,
+        downloads: Vec<Download>,
+    ) -> Result<(u64, SocketAddr), Failure> {
+        let recorder = self.recorder.as_ref();
+        let (endpoint, connection) =
+            connect(&self.config, &server.host, addresses, recorder).await?;
+        let received = download_all(&connection, downloads, &self.bar).await;
+        let address = connection.remote_address();
+        network::close(&connection);
+        // The server hears of the end now rather than by its idle timeout.
+        let _: Result<(), time::error::Elapsed> =
+            time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+        Ok((received?, address))
+    }
 }
 
 /// The first address of a server.
@@ -228,7 +248,7 @@ async fn connect_to(
     let local = network::any_port_towards(target.address);
     let socket = network::bound_socket(local, network::SOCKET_BUFFER)?;
     let endpoint = network::client_endpoint(socket, recorder)?;
-    let connection = network::connect(&endpoint, config, target, hq::ALPN).await?;
+    let connection = network::connect_early(&endpoint, config, target, hq::ALPN).await?;
     Ok((endpoint, connection))
 }
 

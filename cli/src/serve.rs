@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use driver_tokio::{ClosedStream, Connection, Endpoint, Incoming, RecvStream, SendStream};
+use driver_tokio::{
+    ClosedStream, Connection, ConnectionError, Endpoint, Incoming, RecvStream, SendStream,
+};
 use quic_core::{Side, TransportConfig, VarInt};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
@@ -31,6 +33,7 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let root = root(&options.directory)?;
     let identity = identity(&options)?;
     let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128)?;
+    let tls = tls.accept_early_data(options.early_data);
     let mut transport = TransportConfig::default();
     transport.congestion = options.congestion.into();
     let config = network::server_config(tls, transport)?;
@@ -85,9 +88,26 @@ pub(crate) async fn accept(endpoint: &Endpoint, root: Arc<Path>, output: Output)
 
 async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
     let remote = incoming.remote_address();
-    let connection: Connection = match network::accept(incoming).await {
-        Ok(connection) => connection,
-        Err(error) => return output.note(&format!("{remote} no connection: {error}")),
+    let unconnected =
+        move |error: ConnectionError| output.note(&format!("{remote} no connection: {error}"));
+    let connecting = match incoming.accept() {
+        Ok(connecting) => connecting,
+        Err(error) => return unconnected(error),
+    };
+    // Who resumes a session may ask before the handshake is complete, where 0-RTT is taken.
+    let connection: Connection = match connecting.into_0rtt() {
+        Ok((connection, handshake)) => {
+            tokio::spawn(async move {
+                if let Err(error) = handshake.await {
+                    unconnected(error);
+                }
+            });
+            connection
+        }
+        Err(connecting) => match connecting.await {
+            Ok(connection) => connection,
+            Err(error) => return unconnected(error),
+        },
     };
     while let Ok((send, recv)) = connection.accept_bi().await {
         let root = Arc::clone(&root);
@@ -101,7 +121,9 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
 /// Answers a request; returns what to log.
 async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) -> String {
     let reading = recv.read_to_end(hq::MAX_REQUEST_LENGTH);
-    let request = match time::timeout(REQUEST_TIMEOUT, reading).await {
+    let request = time::timeout(REQUEST_TIMEOUT, reading).await;
+    let early = if recv.is_0rtt() { ", by 0-RTT" } else { "" };
+    let request = match request {
         Ok(Ok(request)) => request,
         Ok(Err(error)) => {
             refuse(&mut send, Refusal::BadRequest);
@@ -120,7 +142,7 @@ async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) 
         }
     };
     match send_file(&mut send, root, &path).await {
-        Ok(length) => format!("GET {path} {length} bytes"),
+        Ok(length) => format!("GET {path} {length} bytes{early}"),
         Err(problem) => format!("GET {path} {problem}"),
     }
 }

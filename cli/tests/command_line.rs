@@ -64,7 +64,7 @@ impl Server {
             .arg(&root)
             .args(options)
             .stdout(Stdio::piped())
-            .stderr(if options.is_empty() { Stdio::piped() } else { Stdio::null() })
+            .stderr(if options.contains(&"--json") { Stdio::null() } else { Stdio::piped() })
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -146,6 +146,36 @@ fn files_arrive_as_they_were_served() {
     assert_eq!(fs::read(server.path("out/small")).unwrap(), small);
     assert_eq!(fs::read(server.path("out/empty")).unwrap(), b"");
     assert_eq!(fs::read_dir(server.path("out")).unwrap().count(), 3);
+}
+
+/// What a server logs while a client fetches three files and offers early data.
+fn log_with_early_data(options: &[&str]) -> Vec<String> {
+    let mut server = Server::start_with(options);
+    for name in ["first", "second", "third"] {
+        server.write(&format!("root/{name}"), name.as_bytes());
+    }
+    fs::create_dir(server.path("out")).unwrap();
+    let output = quic(&["get", "--json", "--early-data", "--ca", &server.path("ca.pem"), "-o"])
+        .arg(server.path("out"))
+        .args([server.url("/first"), server.url("/second"), server.url("/third")])
+        .output()
+        .unwrap();
+    assert_eq!(json_of(&output)["files"], 3);
+    for name in ["first", "second", "third"] {
+        assert_eq!(fs::read(server.path(&format!("out/{name}"))).unwrap(), name.as_bytes());
+    }
+    let log = BufReader::new(server.process.stderr.take().unwrap());
+    let requests = log.lines().map(Result::unwrap).filter(|line| line.contains("GET "));
+    requests.take(3).collect()
+}
+
+#[test]
+fn early_data_is_taken_from_who_resumes_a_session_where_that_is_asked_for() {
+    let early = |log: &[String]| -> Vec<bool> {
+        log.iter().map(|line| line.ends_with(", by 0-RTT")).collect()
+    };
+    assert_eq!(early(&log_with_early_data(&["--early-data"])), [false, true, true]);
+    assert_eq!(early(&log_with_early_data(&[])), [false, false, false], "nothing is lost");
 }
 
 #[test]

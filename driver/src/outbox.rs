@@ -15,6 +15,8 @@ pub(crate) struct Outbox {
     /// Whether the socket takes trains. Ends when trains fail where their datagrams do not.
     trains: Trains,
     departure: Option<Departure>,
+    /// Bytes of the last batch.
+    length: usize,
     /// Length of a datagram that the interface turned out not to carry.
     too_large: Option<usize>,
 }
@@ -55,6 +57,7 @@ impl Outbox {
             memory: vec![0; BATCH_LENGTH].into_boxed_slice(),
             trains: Trains::Whole,
             departure: None,
+            length: 0,
             too_large: None,
         }
     }
@@ -62,6 +65,11 @@ impl Outbox {
     /// Whether the socket still has to take something.
     pub(crate) fn is_empty(&self) -> bool {
         self.departure.is_none()
+    }
+
+    /// Bytes of the last batch, whether the socket took them or not.
+    pub(crate) fn length(&self) -> usize {
+        self.length
     }
 
     /// Lets `poll` fill the memory, which is empty; returns whether it did.
@@ -75,6 +83,7 @@ impl Outbox {
             Trains::Never => 1,
         };
         let transmit = poll(&mut TransmitBuffer::new(&mut self.memory, segments));
+        self.length = transmit.as_ref().map_or(0, |transmit| transmit.length);
         self.departure = transmit.map(|transmit| Departure {
             destination: transmit.path.remote,
             source_ip: transmit.path.local_ip,

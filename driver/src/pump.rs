@@ -215,6 +215,12 @@ impl Pump {
         }
     }
 
+    /// Bytes of the last batch that was to be sent on a socket.
+    pub(crate) fn batch_length(&self, id: SocketId) -> usize {
+        let lane = self.lanes.iter().find(|lane| lane.socket == id);
+        lane.map_or(0, |lane| lane.outbox.length())
+    }
+
     /// Fills the outbox of a socket, if it is empty; returns whether there is something in it.
     fn fill(&mut self, now: Instant, lane: usize, socket: &impl Socket) -> bool {
         let Some(Lane { socket: id, outbox, flushed, .. }) = self.lanes.get_mut(lane) else {

@@ -80,8 +80,12 @@ impl<S: AsyncSocket, T: Timer> Run<S, T> {
 
     fn turn_of(pump: &mut Pump, id: SocketId, socket: &S, cx: &mut Context<'_>) -> Turn {
         let mut turn = Turn::Idle;
-        for _ in 0..BATCHES_SENT {
-            match pump.send(pump.now(), id, socket) {
+        let (mut batches, mut bytes) = (0_usize, 0_usize);
+        while batches < BATCHES_SENT && bytes < BYTES_SENT {
+            batches += 1;
+            let sent = pump.send(pump.now(), id, socket);
+            bytes += pump.batch_length(id);
+            match sent {
                 Progress::More => turn = Turn::Busy,
                 // A failure to wait for room is one that the next send reports.
                 Progress::Blocked if socket.poll_sendable(cx).is_pending() => {
@@ -177,8 +181,12 @@ impl<S: AsyncSocket, T: Timer> Future for Run<S, T> {
 
 /// Turns of one poll, before other tasks run.
 const TURNS: usize = 16;
-/// Batches sent in one turn, before something is received.
-const BATCHES_SENT: usize = 8;
+/// Batches sent in one turn, before something is received: half as many as datagrams arrive in one
+/// at least. So the answers to a burst all leave, while a flood that there is no time for is
+/// answered in part, rather than at the expense of who is connected.
+const BATCHES_SENT: usize = 16;
+/// Bytes after which that is enough, since large batches take long.
+const BYTES_SENT: usize = 512 << 10;
 /// Batches received in one turn, before something is sent.
 const BATCHES_RECEIVED: usize = 8;
 

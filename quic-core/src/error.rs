@@ -244,7 +244,7 @@ pub enum ConnectionError {
 pub struct ApplicationClose {
     /// The application's code.
     pub error_code: VarInt,
-    /// The application's reason; any bytes.
+    /// The application's reason; any bytes, of which the first 1,024 are kept.
     pub reason: Bytes,
 }
 

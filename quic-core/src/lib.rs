@@ -117,6 +117,7 @@
 
 mod deadline;
 mod instant;
+mod memory;
 mod net;
 mod transmit;
 
@@ -162,8 +163,8 @@ pub mod fuzzing;
 
 pub use config::{
     AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
-    ConnectionIdGenerator, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, ServerVersions,
-    SharedConnectionIds, TransportConfig, VersionChoice,
+    ConnectionIdGenerator, ConnectionMemory, EndpointConfig, EndpointMemory, QUIC_V1, QUIC_V2,
+    ServerConfig, ServerVersions, SharedConnectionIds, TransportConfig, VersionChoice,
 };
 pub use connection::{
     Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,

@@ -10,6 +10,7 @@ use driver_tokio::{Connection, VarInt};
 
 use crate::honest::{self, Client};
 use crate::initials;
+use crate::machine;
 use crate::server::{Health, Server};
 
 /// Sockets that an attack seems to come from.
@@ -25,13 +26,20 @@ pub(crate) async fn initials(time: Duration, rate: u64) {
     let calm = client.handshakes(time).await;
     println!("  without:  {}", calm.describe());
     let before = server.health();
+    let idle = machine::idle_time();
     let flood = Flood::start(server.address, rate, datagrams);
     let attacked = client.handshakes(time).await;
+    let idle = machine::idle_time().saturating_sub(idle);
     let (sent, took) = flood.stop();
     let after = server.health();
     println!("  with:     {}", attacked.describe());
-    println!("  p99 with / without: {:.2}", ratio(attacked.percentile(99), calm.percentile(99)));
+    let with_without = |percent| {
+        let (with, without) = (attacked.percentile(percent), calm.percentile(percent));
+        with.as_secs_f64() / without.as_secs_f64()
+    };
+    println!("  with / without: p50 {:.2}, p99 {:.2}", with_without(50), with_without(99));
     describe_flood(sent, took, before, after);
+    println!("  processors left: {:.2} of {}", share(idle, took), machine::processors());
 }
 
 /// Datagrams of random bytes, beside an honest download.
@@ -131,7 +139,8 @@ fn describe_flood(sent: u64, took: Duration, before: Health, after: Health) {
     );
     let cpu = after.cpu.saturating_sub(before.cpu);
     println!(
-        "  server: {:.0} datagrams per second of its processor (honest work included)",
+        "  server: {:.2} of a processor, {:.0} datagrams per second of it (honest work included)",
+        share(cpu, took),
         (sent - dropped) as f64 / cpu.as_secs_f64(),
     );
     describe_memory(before, after);
@@ -146,8 +155,8 @@ fn describe_memory(before: Health, after: Health) {
     );
 }
 
-fn ratio(a: Duration, b: Duration) -> f64 {
-    a.as_secs_f64() / b.as_secs_f64()
+fn share(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64()
 }
 
 /// An attacker, who sends datagrams from many addresses at a steady rate.

@@ -16,10 +16,12 @@
     reason = "a program that measures, which ends where something is wrong"
 )]
 
+mod answers;
 mod attack;
 mod crowd;
 mod honest;
 mod initials;
+mod machine;
 mod server;
 
 use std::time::Duration;
@@ -58,6 +60,8 @@ struct Arguments {
 /// A load.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum What {
+    /// What a datagram that belongs to no connection costs without a socket.
+    Answers,
     /// Initial packets from addresses that are not the sender's.
     Initials,
     /// Datagrams that mean nothing.
@@ -86,6 +90,7 @@ fn main() {
         println!("\n{what:?}");
         runtime.block_on(async {
             match what {
+                What::Answers => answers::measure(time),
                 What::Initials => attack::initials(time, arguments.rate).await,
                 What::Garbage => attack::garbage(time, arguments.rate).await,
                 What::Resets => attack::resets(time).await,

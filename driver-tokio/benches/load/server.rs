@@ -89,8 +89,8 @@ impl Drop for Server {
     }
 }
 
-/// Is the server.
-pub(crate) fn run() {
+/// How the server works.
+pub(crate) fn config() -> ServerConfig {
     let key = rcgen::KeyPair::generate().expect("a key");
     let parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
     let certificate = parameters.self_signed(&key).expect("a certificate");
@@ -100,10 +100,15 @@ pub(crate) fn run() {
     transport.max_idle_timeout = Some(Duration::from_mins(10));
     let keyring = Keyring::new([7; 32]);
     let config = ServerConfig::new(Arc::new(tls.expect("TLS")), transport, keyring);
+    config.expect("a configuration")
+}
+
+/// Is the server.
+pub(crate) fn run() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        let endpoint = Endpoint::server(config.expect("a configuration"), address);
+        let endpoint = Endpoint::server(config(), address);
         let endpoint = endpoint.expect("a socket");
         println!("{}", endpoint.local_addr().expect("an address"));
         let other = endpoint.clone();
@@ -118,20 +123,21 @@ fn answer_questions(endpoint: &Endpoint) {
     for _ in stdin().lines() {
         let (heap, peak) = (HEAP.current_usage(), HEAP.peak_usage());
         HEAP.reset_peak_usage();
-        println!("{heap} {peak} {} {}", endpoint.open_connections(), cpu_nanos());
+        let processor = processor_time().as_nanos();
+        println!("{heap} {peak} {} {processor}", endpoint.open_connections());
     }
     // Whoever asked is gone.
     std::process::exit(0);
 }
 
-/// What all threads ran so far, in nanoseconds.
-fn cpu_nanos() -> u64 {
+/// For how long all threads ran so far.
+pub(crate) fn processor_time() -> Duration {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let of_task = |path: std::path::PathBuf| -> Option<u64> {
         let text = fs::read_to_string(path.join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse().ok()
     };
-    tasks.filter_map(|task| of_task(task.path())).sum()
+    Duration::from_nanos(tasks.filter_map(|task| of_task(task.path())).sum())
 }
 
 async fn serve(incoming: Incoming) {

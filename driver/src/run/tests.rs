@@ -25,6 +25,8 @@ struct Stage {
     full: Cell<bool>,
     /// What was sent.
     sent: RefCell<Vec<Vec<u8>>>,
+    /// How often the socket had been asked for datagrams before each of them.
+    receives_before: RefCell<Vec<usize>>,
     receivable_asked: Cell<usize>,
     sendable_asked: Cell<usize>,
     /// What the timer was set to, each time.
@@ -80,6 +82,7 @@ impl Socket for Played {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.0.sent.borrow_mut().push(outgoing.contents.to_vec());
+        self.0.receives_before.borrow_mut().push(self.0.receivable_asked.get());
         Ok(())
     }
 
@@ -216,6 +219,21 @@ fn a_flood_is_taken_in_bounded_portions_with_other_tasks_in_between() {
     assert!(play.poll().is_pending());
     assert_eq!(play.stage.garbage.get(), 1000 - TURNS * BATCHES_RECEIVED);
     assert_eq!(play.wakes(), 1, "it comes back by itself");
+}
+
+#[test]
+fn many_small_batches_leave_before_more_is_received() {
+    let mut play = Play::new(1);
+    play.settle();
+    let before = play.stage.receivable_asked.get();
+    play.stage.garbage.set(1000);
+    let _connecting: Vec<_> = (0..100).map(|_| play.connect()).collect();
+    assert!(play.poll().is_pending());
+    let receives = play.stage.receives_before.borrow();
+    assert!(receives.len() >= 100);
+    for (place, receives) in receives.iter().enumerate() {
+        assert_eq!(*receives, before + place / BATCHES_SENT * BATCHES_RECEIVED, "batch {place}");
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
+use crate::memory;
+
 /// Blocks kept, at most.
 pub(crate) const MAX_POOLED_BLOCKS: usize = 4;
 /// Largest block kept, in bytes.
@@ -70,6 +72,13 @@ impl BlockPool {
         while self.blocks.len() > blocks {
             self.blocks.pop_front();
         }
+    }
+
+    /// Heap in use at the most, in bytes, where blocks have up to `largest` bytes.
+    pub(crate) const fn worst_case_bytes(largest: u64) -> u64 {
+        const MOST: u64 = MAX_POOLED_BLOCKS as u64;
+        let largest = if largest < MAX_BLOCK as u64 { largest } else { MAX_BLOCK as u64 };
+        MOST * largest + memory::list::<Pooled>(MOST)
     }
 
     /// Blocks at hand.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::block_pool::{BlockPool, MAX_BLOCK};
+use crate::memory;
 use crate::wire::RangeSet;
 
 /// Smallest block, in bytes.
@@ -15,6 +16,8 @@ const MIN_BULK_BLOCK: usize = 2 << 10;
 const MAX_KEPT_BLOCK: usize = 4 << 10;
 /// Further blocks that a stream keeps room to list when everything was read.
 const MAX_KEPT_ENTRIES: usize = 4;
+/// How many times more blocks than there are the list of blocks keeps room for.
+const MAX_SPARE_ENTRIES: usize = 4;
 /// Gaps in the received data, per stream, however little of it there is.
 const MAX_GAPS: usize = 1024;
 /// One more gap is permitted for so many bytes between what was read and what was received last.
@@ -103,8 +106,8 @@ impl Reassembler {
         Self { read: offset, ready: offset, ..Self::default() }
     }
 
-    /// Copies `data`, received at `offset`, to its place, in blocks of at most `max_block` bytes
-    /// where the data itself is not larger, from `pool` if it has one.
+    /// Copies `data`, received at `offset`, to its place, in blocks of at most `max_block` bytes,
+    /// from `pool` if it has one.
     ///
     /// # Errors
     /// [`TooManyGaps`], after which the stream is of no use.
@@ -176,8 +179,32 @@ impl Reassembler {
 
     /// Heap in use, in bytes.
     pub(crate) fn allocated_bytes(&self) -> usize {
-        let early = self.early.as_ref().map_or(0, |early| early.len() * 16 + size_of::<RangeSet>());
+        let early = self.early.as_ref();
+        let early = early.map_or(0, |early| early.heap_bytes() + size_of::<RangeSet>());
         self.held + self.blocks.capacity() * size_of::<Block>() + early
+    }
+
+    /// Heap of so many reassemblers at the most, in bytes, that have `gaps` gaps together: `window`
+    /// is what the peer may send that is not read, and blocks are of at most `block` bytes but for
+    /// the first half of the window.
+    ///
+    /// Blocks that are full, or wait for what is between, take as much as the window that they stand
+    /// for, and the lists of blocks less than an eighth of that; the blocks made before they became
+    /// small take half of it. Beyond that, each stream may have one block of which nearly all was
+    /// read, one in which there is nearly nothing, and one that begins below its highest byte.
+    pub(crate) fn worst_case_bytes(streams: u64, gaps: u64, window: u64, block: u64) -> u64 {
+        let list = MAX_KEPT_ENTRIES * MAX_SPARE_ENTRIES * size_of::<Block>();
+        // One more than there may be, with which the stream is of no use.
+        let of_stream = (window / BYTES_PER_GAP).clamp(MAX_GAPS as u64, MOST_GAPS as u64) + 1;
+        let of_streams = streams.saturating_mul(of_stream);
+        let gaps = gaps.min(window / 2 + 1).min(of_streams);
+        let of_stream =
+            block.saturating_mul(3).saturating_add((list + size_of::<RangeSet>()) as u64);
+        memory::sum([
+            window.saturating_mul(2),
+            streams.saturating_mul(of_stream),
+            RangeSet::worst_case_bytes(streams, gaps),
+        ])
     }
 
     /// Gaps in the received data; what was received above each is kept track of by itself.
@@ -209,18 +236,16 @@ impl Reassembler {
                 self.block_size = self.block_size.max(u32::try_from(size).unwrap_or(u32::MAX));
             }
         }
-        if !rest.is_empty() {
-            let wanted = rest.len().next_power_of_two().max(MIN_BLOCK);
-            let size = if wanted > max_block {
-                rest.len()
-            } else {
-                wanted.max((self.block_size as usize).min(max_block))
-            };
+        while !rest.is_empty() {
+            let wanted = rest.len().next_power_of_two().max(MIN_BLOCK).min(max_block);
+            let size = wanted.max((self.block_size as usize).min(max_block));
             let bytes = pool.take(size, max_block);
             let mut block = Block::new(self.ready, size.max(bytes.capacity()), bytes);
-            block.bytes.extend_from_slice(rest);
-            self.ready = self.ready.saturating_add(rest.len() as u64);
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            block.bytes.extend_from_slice(now);
+            self.ready = self.ready.saturating_add(now.len() as u64);
             self.push_last(block);
+            rest = later;
         }
     }
 
@@ -244,6 +269,7 @@ impl Reassembler {
         if early.first().is_some_and(|first| first.start == self.ready) {
             self.ready = early.pop_first().map_or(self.ready, |first| first.end);
         }
+        early.shrink();
         if early.is_empty() {
             self.early = None;
         }
@@ -346,6 +372,10 @@ impl Reassembler {
         self.held = self.held.saturating_sub(allocated);
         if !drained {
             self.first = self.blocks.pop_front();
+            let enough = self.blocks.len().max(MAX_KEPT_ENTRIES);
+            if self.blocks.capacity() > enough * MAX_SPARE_ENTRIES {
+                self.blocks.shrink_to(enough);
+            }
             pool.put(first.bytes, allocated);
             return;
         }

@@ -6,10 +6,22 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::block_pool::{BlockPool, MAX_BLOCK};
+use crate::memory;
 use crate::wire::RangeSet;
 
 /// Smallest block that small writes are copied into, in bytes.
 const MIN_BLOCK: usize = 64;
+
+/// Shortest chunk that is not copied, in bytes.
+const MIN_CHUNK: usize = 1 << 10;
+/// Ranges remembered to be acknowledged above the first byte that is not. A peer that acknowledges
+/// more crumbs than that gets some of them again: what is remembered of a packet must not depend on
+/// how little the packet carried.
+const MAX_ACKED_RANGES: usize = 1024;
+/// How many times more chunks than there are the list of chunks keeps room for.
+const MAX_SPARE_ENTRIES: usize = 4;
+/// Chunks that it keeps room for in any case.
+const KEPT_ENTRIES: usize = 8;
 
 /// Data that was written and is not acknowledged yet, from the first byte that is not.
 ///
@@ -35,10 +47,25 @@ pub(crate) struct SendBuffer {
 
 #[derive(Debug, Default)]
 struct Disorder {
-    /// Acknowledged above the first byte that is not.
+    /// Acknowledged above the first byte that is not; at most [`MAX_ACKED_RANGES`].
     acked: RangeSet,
     /// Lost, and to be sent again.
     retransmit: RangeSet,
+}
+
+impl Disorder {
+    /// Sends again what there is no room for to remember that it arrived. The last range is left
+    /// alone: it may be what nobody waits for any more (see [`SendBuffer::give_up_from`]).
+    fn forget_crumbs(&mut self) {
+        let too_many = self.acked.len() > MAX_ACKED_RANGES;
+        let crumb = too_many.then(|| self.acked.iter().nth_back(1)).flatten();
+        if let Some(crumb) = crumb {
+            self.acked.remove(crumb.clone());
+            self.retransmit.insert(crumb);
+        }
+        self.acked.shrink();
+        self.retransmit.shrink();
+    }
 }
 
 #[derive(Debug)]
@@ -119,6 +146,16 @@ impl SendBuffer {
         }
     }
 
+    /// Appends `chunk`, without copying it if it is long: a peer that gives credit byte by byte must
+    /// not have a chunk kept for each.
+    pub(crate) fn give(&mut self, chunk: Bytes, pool: &mut BlockPool) {
+        if chunk.len() < MIN_CHUNK {
+            self.write(&chunk, pool);
+        } else {
+            self.write_chunk(chunk);
+        }
+    }
+
     /// Appends `chunk` without copying it.
     pub(crate) fn write_chunk(&mut self, chunk: Bytes) {
         if !chunk.is_empty() {
@@ -137,6 +174,7 @@ impl SendBuffer {
             }
         } else if let Some(disorder) = &mut self.disorder {
             disorder.retransmit.remove(range.clone());
+            disorder.retransmit.shrink();
         }
         Some(range)
     }
@@ -195,6 +233,7 @@ impl SendBuffer {
                 if disorder.acked.first().is_some_and(|first| first.start == self.acked) {
                     self.acked = disorder.acked.pop_first().map_or(self.acked, |first| first.end);
                 }
+                disorder.forget_crumbs();
                 if disorder.acked.is_empty() && disorder.retransmit.is_empty() {
                     self.disorder = None;
                 }
@@ -238,6 +277,28 @@ impl SendBuffer {
         self.on_acked(offset..self.sent, pool);
         self.free_acked(pool);
         before - self.unacked_bytes()
+    }
+
+    /// Heap of all send buffers of a connection at the most, in bytes, where the application's data
+    /// is copied: `window` is what may wait to be acknowledged, `in_flight` how many frames with it.
+    ///
+    /// Blocks are at least half full but for the last of each buffer, and all but one byte of the
+    /// first may be acknowledged; the lists of chunks take less than what is left of that.
+    pub(crate) fn worst_case_bytes(buffers: u64, window: u64, in_flight: u64) -> u64 {
+        let block = window.saturating_mul(2).min(MAX_BLOCK as u64);
+        let blocks = buffers.min(window).saturating_mul(block);
+        let list = (KEPT_ENTRIES * MAX_SPARE_ENTRIES * size_of::<Chunk>()) as u64;
+        let of_buffer = list + size_of::<Disorder>() as u64;
+        let acked = (window / 2).min(buffers.saturating_mul(MAX_ACKED_RANGES as u64));
+        // What is to be sent again lies between what is acknowledged and what is in flight.
+        let unacked = acked.saturating_add(in_flight).saturating_add(buffers);
+        let ranges = acked.saturating_add(unacked).min(window);
+        memory::sum([
+            window.saturating_mul(2),
+            blocks,
+            buffers.saturating_mul(of_buffer),
+            RangeSet::worst_case_bytes(buffers.saturating_mul(2), ranges),
+        ])
     }
 
     pub(crate) fn is_fully_acked(&self) -> bool {
@@ -309,6 +370,10 @@ impl SendBuffer {
         while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.end() <= self.acked) {
             self.next = self.next.saturating_sub(1);
             chunk.recycle(pool);
+        }
+        let enough = self.chunks.len().max(KEPT_ENTRIES);
+        if self.chunks.capacity() > enough * MAX_SPARE_ENTRIES {
+            self.chunks.shrink_to(enough);
         }
         if self.is_fully_acked() {
             if let Some(tail) = self.tail.take() {

@@ -6,6 +6,7 @@
 mod client;
 mod connection_ids;
 mod endpoint;
+mod memory;
 mod server;
 mod transport;
 mod versions;
@@ -13,6 +14,7 @@ mod versions;
 pub use client::ClientConfig;
 pub use connection_ids::{ConnectionIdGenerator, SharedConnectionIds};
 pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2};
+pub use memory::{ConnectionMemory, EndpointMemory};
 pub use server::{AddressValidation, ServerConfig};
 pub use transport::{AckFrequencyConfig, ConfigError, CongestionAlgorithm, TransportConfig};
 pub use versions::{ServerVersions, VersionChoice};

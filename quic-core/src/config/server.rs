@@ -23,6 +23,11 @@ pub struct ServerConfig {
     /// When clients have to prove their address before anything else (RFC 9000 §8.1.2).
     /// Default: above 1,000 half-open connections.
     pub validation: AddressValidation,
+    /// Clients without a token that are taken at their word per second, where `validation` leaves
+    /// that open. A tenth of these in a tenth of a second; beyond, all have to prove their address
+    /// until a second passed without so many. About as many as the processor has time for their
+    /// handshakes: above it, it would be the proof that costs less. Default: 2,000.
+    pub unvalidated_per_second: u32,
     /// Attempts that may wait for the application to accept them. More are refused.
     /// Default: 1,024.
     pub accept_backlog: usize,
@@ -54,8 +59,9 @@ pub enum AddressValidation {
     Always,
     /// None, except where the application asks for it.
     Never,
-    /// Every client without a token, while there are more than this many half-open connections, or
-    /// while more than 10,000 Initials per second turn out not to be authentic.
+    /// Every client without a token, while there are more than this many half-open connections,
+    /// while more than [`ServerConfig::unvalidated_per_second`] come, or while half of the attempts
+    /// that [`ServerConfig::accept_backlog`] permits wait: the other half is for those with proof.
     AboveHalfOpen(usize),
 }
 
@@ -75,6 +81,7 @@ impl ServerConfig {
             transport: Arc::new(transport),
             keyring,
             validation: AddressValidation::AboveHalfOpen(1000),
+            unvalidated_per_second: 2000,
             accept_backlog: 1024,
             max_half_open: 65_536,
             retry_token_lifetime: Duration::from_secs(15),

@@ -36,7 +36,9 @@ pub struct TransportConfig {
     /// Bound on the growth of `receive_window`, in bytes, and so on the memory of received data
     /// that the application has not read. Default: 24 MiB.
     pub max_receive_window: u64,
-    /// Bytes that may wait to be sent or acknowledged, on all streams together. Default: 16 MiB.
+    /// Bytes that may wait to be sent or acknowledged, on all streams together. Also says how many
+    /// packets may be in flight or lost a moment ago, those with datagrams included: four times as
+    /// many as it takes to carry so many bytes, at least 1,024. Default: 16 MiB.
     pub send_window: u64,
     /// Longest DATAGRAM frame that is received, in bytes (RFC 9221 §3); 0: none are. 65,535 is any
     /// that fits into a packet. Default: 65,535.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::{LostPacket, RateSample};
 use crate::instant::{Instant, saturating_nanos};
+use crate::memory;
 use crate::wire::SpaceId;
 
 /// Records that an empty ring may keep room for.
@@ -72,6 +73,11 @@ impl DeliverySampler {
             last_lost: None,
             records: Default::default(),
         }
+    }
+
+    /// Heap in use at the most, in bytes, if `records` packets are remembered to be in flight.
+    pub(crate) const fn worst_case_bytes(records: u64) -> u64 {
+        memory::boxes::<Self>(1).saturating_add(memory::list::<Record>(records))
     }
 
     /// Whether the application had less to send than was permitted in the last round trip.

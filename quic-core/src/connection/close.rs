@@ -9,6 +9,9 @@ use crate::wire::{SpaceId, VarInt};
 /// Longest reason that is sent, in bytes, so that the frame fits every packet.
 const MAXIMUM_REASON: usize = 256;
 
+/// Most bytes that are kept of the peer's reason; in text, what is no UTF-8 takes three times that.
+pub(super) const MAXIMUM_KEPT_REASON: usize = 1024;
+
 /// Why this end closes the connection.
 #[derive(Clone, Debug)]
 pub(super) enum CloseReason {
@@ -68,17 +71,41 @@ fn cut(reason: &[u8]) -> &[u8] {
     reason.get(..MAXIMUM_REASON).unwrap_or(reason)
 }
 
+fn kept(reason: &[u8]) -> &[u8] {
+    reason.get(..MAXIMUM_KEPT_REASON).unwrap_or(reason)
+}
+
 /// How the connection ended, as the peer's CONNECTION_CLOSE says.
 pub(super) fn peer_close(frame: &ConnectionClose<'_>) -> ConnectionError {
     match frame.frame_type {
         None => ConnectionError::ApplicationClosed(ApplicationClose {
             error_code: VarInt::saturating(frame.error_code),
-            reason: Bytes::copy_from_slice(frame.reason),
+            reason: Bytes::copy_from_slice(kept(frame.reason)),
         }),
         Some(FrameType(cause)) => ConnectionError::ConnectionClosed(TransportError {
             code: TransportErrorCode::from_wire(frame.error_code),
             frame_type: (cause != 0).then_some(cause),
-            reason: String::from_utf8_lossy(frame.reason).into_owned().into(),
+            reason: String::from_utf8_lossy(kept(frame.reason)).into_owned().into(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_reason_only_the_beginning_is_kept() {
+        let reason = vec![0xff; 60_000];
+        for frame_type in [None, Some(FrameType::PADDING)] {
+            let frame = ConnectionClose { error_code: 1, frame_type, reason: &reason };
+            let error = peer_close(&frame);
+            let kept = if let ConnectionError::ApplicationClosed(close) = &error {
+                close.reason.len()
+            } else {
+                error.to_string().matches(char::REPLACEMENT_CHARACTER).count()
+            };
+            assert_eq!(kept, MAXIMUM_KEPT_REASON);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::buffer::{BlockPool, Reassembler, SendBuffer};
 use crate::error::TransportError;
+use crate::memory;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{Crypto, FrameType};
 use crate::wire::{Full, varint_length};
@@ -50,6 +51,16 @@ impl CryptoStream {
             return received.read_in_order(&frame, &mut read);
         }
         received.read_through_reassembler(&frame, &mut read)
+    }
+
+    /// Heap in use at the most, in bytes, without what this end has to say; see
+    /// [`handle_crypto`](Self::handle_crypto) for `bound`.
+    pub(super) fn worst_case_bytes(bound: u64) -> u64 {
+        memory::sum([
+            memory::boxes::<Self>(1),
+            memory::boxes::<Reassembler>(1),
+            Reassembler::worst_case_bytes(1, bound, bound, CRYPTO_BLOCK as u64),
+        ])
     }
 
     /// Whether data waits above a gap.

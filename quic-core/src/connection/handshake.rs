@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use super::crypto_stream::{CryptoStream, end_of};
 use crate::buffer::BlockPool;
-use crate::crypto::{KeyChange, Level, Session};
+use crate::crypto::{KeyChange, Level, MAXIMUM_TOKEN_LENGTH, Session};
 use crate::deadline::Deadline;
 use crate::error::TransportError;
 use crate::instant::Instant;
+use crate::memory;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{Crypto, FrameType, NewToken};
 use crate::wire::{Full, Side, SpaceId};
@@ -85,6 +86,21 @@ impl Handshake {
             tokens: Vec::new(),
             next_token: 0,
         }
+    }
+
+    /// Heap in use at the most, in bytes, without that of the session and of what it has to say.
+    pub(super) fn worst_case_bytes(side: Side, new_tokens: u8) -> u64 {
+        let certificates = match side {
+            Side::Client => MAXIMUM_BUFFERED_CERTIFICATES,
+            Side::Server => MAXIMUM_BUFFERED,
+        };
+        let tokens = u64::from(new_tokens);
+        memory::sum([
+            CryptoStream::worst_case_bytes(MAXIMUM_BUFFERED).saturating_mul(2),
+            CryptoStream::worst_case_bytes(certificates),
+            memory::list::<Token>(tokens),
+            tokens.saturating_mul(MAXIMUM_TOKEN_LENGTH as u64),
+        ])
     }
 
     /// Forgets all that was said, and has it said again by another session. Time goes on.

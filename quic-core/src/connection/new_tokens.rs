@@ -6,12 +6,19 @@ use super::{Connection, Role};
 use crate::crypto::{Token, seal_token};
 use crate::error::TransportError;
 use crate::instant::Instant;
+use crate::memory;
 use crate::wire::frame::NewToken;
 
 /// Tokens kept for the manager at a time; further ones are dropped.
 const MAXIMUM_TOKENS: usize = 8;
 /// Longest token worth keeping, in bytes: it has to fit into an Initial beside a ClientHello.
-const MAXIMUM_LENGTH: usize = 512;
+pub(crate) const LONGEST_NEW_TOKEN: usize = 512;
+
+/// Heap of the tokens for the manager at the most, in bytes.
+pub(super) const fn worst_case_bytes() -> u64 {
+    const MOST: u64 = MAXIMUM_TOKENS as u64;
+    MOST * LONGEST_NEW_TOKEN as u64 + memory::list::<Bytes>(MOST)
+}
 
 impl Connection {
     /// Gives the client as many tokens as the configuration says.
@@ -37,7 +44,7 @@ impl Connection {
             //# PROTOCOL_VIOLATION.
             return Err(TransportError::protocol_violation("NEW_TOKEN from a client"));
         };
-        if frame.0.len() <= MAXIMUM_LENGTH && client.new_tokens.len() < MAXIMUM_TOKENS {
+        if frame.0.len() <= LONGEST_NEW_TOKEN && client.new_tokens.len() < MAXIMUM_TOKENS {
             client.new_tokens.push_back(Bytes::copy_from_slice(frame.0));
         }
         Ok(())

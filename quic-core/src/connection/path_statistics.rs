@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::Connection;
 use super::statistics::Counters;
+use crate::memory;
 use crate::net::{EcnState, PathAddresses};
 use crate::paths::Path;
 
@@ -69,6 +70,9 @@ impl Counts {
     }
 }
 
+/// Paths of a connection at a time.
+const MAXIMUM_PATHS: usize = 4;
+
 /// Tells the paths' shares of the counters apart. Nothing is counted twice for the active path: it
 /// has what the connection has and no other path does.
 #[derive(Debug, Default)]
@@ -76,10 +80,15 @@ pub(super) struct Ledger {
     /// Everything that is not the active path's.
     elsewhere: Counts,
     /// The shares of the other paths that still exist.
-    by_path: SmallVec<[(u32, Counts); 4]>,
+    by_path: SmallVec<[(u32, Counts); MAXIMUM_PATHS]>,
 }
 
 impl Ledger {
+    /// Heap in use at the most, in bytes. A path that was just left may be one too many.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        memory::boxes::<Self>(1) + memory::list::<(u32, Counts)>(MAXIMUM_PATHS as u64 + 1)
+    }
+
     fn of(&mut self, path: u32) -> &mut Counts {
         let index = self.by_path.iter().position(|(known, _)| *known == path);
         let index = index.unwrap_or_else(|| {

@@ -7,8 +7,10 @@ use std::time::Duration;
 use rustls::quic::Keys;
 
 use super::versions::OtherInitial;
+use crate::config::TransportConfig;
 use crate::crypto::{OneRttKeys, OpenError, Opened, SealError, open, seal};
 use crate::instant::Instant;
+use crate::memory;
 use crate::recovery::{ReceivedPackets, SentPackets};
 use crate::wire::SpaceId;
 
@@ -29,6 +31,15 @@ pub(super) struct PacketNumberSpace {
 pub(super) const MAXIMUM_ACKS_IN_A_ROW: u8 = 32;
 
 impl PacketNumberSpace {
+    /// Heap of a space at the most, in bytes.
+    pub(super) fn worst_case_bytes(config: &TransportConfig, space: SpaceId) -> u64 {
+        memory::sum([
+            memory::boxes::<Self>(1),
+            SentPackets::worst_case_bytes(config, space),
+            ReceivedPackets::worst_case_bytes(),
+        ])
+    }
+
     fn new(space: SpaceId, max_ack_delay: Duration) -> Self {
         Self {
             sent: SentPackets::new(),

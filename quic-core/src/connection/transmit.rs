@@ -1,12 +1,14 @@
 //! Table 2: what goes out, and in which datagram (RFC 9000 §12.2, §13, §14.1).
 
 use super::Connection;
+use super::datagrams::transport;
 use super::parameters::ACK_DELAY_EXPONENT;
 use super::seal::{MINIMUM_DATAGRAM, Place, Scope};
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, SocketId};
 use crate::packet::PacketWriter;
 use crate::paths::{Permit, Wish};
+use crate::recovery::most_remembered;
 use crate::streams::Streams;
 use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::{Full, Side, SpaceId};
@@ -126,7 +128,9 @@ impl Connection {
         while segments < maximum_segments {
             let room = segment_length.min(budget.datagram());
             // What is left over makes no short datagram, but part of a later full one.
-            if segments > 0 && room < segment_length {
+            if segments > 0
+                && (room < segment_length || self.remembers_too_much(SpaceId::Application))
+            {
                 break;
             }
             let Some(datagram) = memory.get_mut(length..).and_then(|rest| {
@@ -188,7 +192,9 @@ impl Connection {
         // A path whose window is full of what was lost with the last one has to be validated, too.
         // Answers wait: a peer that asks often must not get ever more past the window.
         // A peer that never acknowledges must not have any number of them remembered.
+        let has_room = self.makes_room();
         let validates = self.paths.active().validation.is_challenge_due()
+            && has_room
             && !self.space(SpaceId::Application).sent.is_crowded();
         let wish = Wish {
             probe: validates || self.spaces.iter().any(|space| space.probes > 0),
@@ -201,11 +207,30 @@ impl Connection {
                 Some(Budget { acks_only: true, bytes, datagram_length: mtu })
             }
             Permit::Any { bytes, datagram_length } => Some(Budget {
-                acks_only: false,
+                acks_only: !has_room && wish == Wish::default(),
                 bytes,
                 datagram_length: self.probed(datagram_length),
             }),
         }
+    }
+
+    /// Whether there is room to remember more packets, after room was made. A peer that does not
+    /// acknowledge, or not all, must not have any number of them remembered, however large it made
+    /// the congestion window before.
+    fn makes_room(&mut self) -> bool {
+        let config = transport(&self.role);
+        let mut spaces = SpaceId::ALL.into_iter().zip(&mut self.spaces);
+        spaces.all(|(id, space)| {
+            let used = space.used_mut();
+            used.is_none_or(|used| used.sent.make_room(most_remembered(config, id)))
+        })
+    }
+
+    /// Whether there is no room to remember another packet of this space; then probes say nothing
+    /// but that they are there.
+    fn remembers_too_much(&self, space: SpaceId) -> bool {
+        let most = most_remembered(transport(&self.role), space);
+        self.space(space).sent.is_full(most)
     }
 
     /// Probes that follow unanswered ones are of a length that the path is sure to carry: their
@@ -296,7 +321,7 @@ impl Connection {
         //# The sender MUST either delay sending the frame until the controller
         //# allows it or drop the frame without sending it (at which point it MAY
         //# notify the application).
-        if acks_only {
+        if acks_only || self.remembers_too_much(space) {
             return Ok(());
         }
         //= https://www.rfc-editor.org/rfc/rfc9000#section-12.2

@@ -4,6 +4,7 @@ use super::Connection;
 use super::receive::{Arrival, Protected};
 use crate::error::DiscardReason;
 use crate::instant::Instant;
+use crate::memory;
 use crate::net::{EcnCodepoint, PathAddresses};
 use crate::recorder::Record;
 use crate::wire::{PacketType, StatelessResetToken};
@@ -32,6 +33,11 @@ pub(super) struct EarlyPacket {
 }
 
 impl Undecryptable {
+    /// Heap in use at the most, in bytes.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        MAXIMUM_BYTES as u64 + memory::list::<EarlyPacket>(MAXIMUM_PACKETS as u64)
+    }
+
     /// Whether there is room for a packet of `length` bytes.
     pub(super) fn has_room(&self, length: usize) -> bool {
         self.packets.len() < MAXIMUM_PACKETS && self.bytes.saturating_add(length) <= MAXIMUM_BYTES

@@ -43,6 +43,7 @@ compile_error!("enable the feature `ring` or the feature `aws-lc-rs`");
 
 pub use compact_keys::provider;
 pub use keyring::{KeyId, Keyring, KeyringError};
+pub(crate) use random::BufferedRandom;
 pub use random::{RandomSource, SeededRandom};
 pub use resumption::{ClientSession, SessionKey, SessionStore};
 pub use session::{
@@ -59,7 +60,7 @@ pub(crate) use packet_protection::{
 pub(crate) use retry_tag::{is_retry_authentic, retry_tag};
 pub(crate) use stateless_reset::{reset_token, reset_token_with};
 pub(crate) use token_log::SingleUse;
-pub(crate) use tokens::{Token, seal as seal_token, unseal as open_token};
+pub(crate) use tokens::{MAXIMUM_TOKEN_LENGTH, Token, seal as seal_token, unseal as open_token};
 
 /// Compares in a time that depends on nothing but the lengths.
 fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {

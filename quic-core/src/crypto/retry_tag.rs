@@ -4,6 +4,8 @@
 //! Public under the feature `wire`, for tools that build packets by hand; no promise of stability
 //! before 1.0.
 
+use std::sync::LazyLock;
+
 use smallvec::SmallVec;
 
 use super::packet_protection::TAG_LENGTH;
@@ -18,6 +20,13 @@ const NONCE_1: [u8; 12] = [0x46, 0x15, 0x99, 0xd3, 0x5d, 0x63, 0x2b, 0xf2, 0x23,
 const KEY_2: [u8; 16] = 0x8fb4_b01b_56ac_48e2_60fb_cbce_ad7c_cc92_u128.to_be_bytes();
 const NONCE_2: [u8; 12] = [0xd8, 0x69, 0x69, 0xbc, 0x2d, 0x7c, 0x6d, 0x99, 0x90, 0xef, 0xb0, 0x4a];
 
+/// The key for version 1, and that for version 2: expanded once, since who is flooded with Initials
+/// makes many tags. Kept as long as the process runs.
+static KEYS: LazyLock<[Option<LessSafeKey>; 2]> = LazyLock::new(|| {
+    let expand = |key: [u8; 16]| UnboundKey::new(&AES_128_GCM, &key).ok().map(LessSafeKey::new);
+    [expand(KEY_1), expand(KEY_2)]
+});
+
 /// The tag for a Retry packet, given without its last 16 bytes; `None` if the version is not
 /// supported.
 pub fn retry_tag(
@@ -25,18 +34,21 @@ pub fn retry_tag(
     original_destination_id: &ConnectionId,
     retry_packet_without_tag: &[u8],
 ) -> Option<[u8; TAG_LENGTH]> {
+    let [key_1, key_2] = &*KEYS;
     let (key, nonce) = match version {
-        VERSION_1 => (KEY_1, NONCE_1),
-        VERSION_2 => (KEY_2, NONCE_2),
+        VERSION_1 => (key_1, NONCE_1),
+        VERSION_2 => (key_2, NONCE_2),
         _ => return None,
     };
     let mut pseudo_packet = SmallVec::<[u8; 256]>::new();
     pseudo_packet.push(u8::try_from(original_destination_id.length()).ok()?);
     pseudo_packet.extend_from_slice(original_destination_id.as_slice());
     pseudo_packet.extend_from_slice(retry_packet_without_tag);
-    let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?);
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&*pseudo_packet), &mut []).ok()?;
+    let tag = key
+        .as_ref()?
+        .seal_in_place_separate_tag(nonce, Aad::from(&*pseudo_packet), &mut [])
+        .ok()?;
     tag.as_ref().try_into().ok()
 }
 

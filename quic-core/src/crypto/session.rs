@@ -162,6 +162,20 @@ pub trait SessionFactory: Send + Sync + fmt::Debug {
         parameters: Vec<u8>,
     ) -> Result<Box<dyn Session>, StartSessionError>;
 
+    /// Bytes of heap that a connection's session may hold at the most, with all its keys, what the
+    /// peer said of itself, and what the session has to say; not what sessions share.
+    ///
+    /// What is assumed unless the factory knows better: 512 KiB on a client, which has to take
+    /// certificates of up to 64 KiB, in several forms at a time; 192 KiB on a server, whose clients
+    /// can say less. A server that asks for certificates, or has a chain longer than 32 KiB, needs
+    /// more.
+    fn worst_case_bytes(&self, side: Side) -> u64 {
+        match side {
+            Side::Client => 512 << 10,
+            Side::Server => 192 << 10,
+        }
+    }
+
     /// Keys for Initial packets (RFC 9001 §5.2); `None` if the version is not known.
     fn initial_keys(&self, version: u32, destination_id: &ConnectionId, side: Side)
     -> Option<Keys>;

@@ -7,6 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use super::tokens::token_identity;
 use crate::instant::Instant;
+use crate::memory;
 
 type Identities = HashSet<[u8; 16], BuildHasherDefault<SipHasher13>>;
 
@@ -39,17 +40,26 @@ impl SingleUse {
         }
     }
 
-    /// Marks an authentic token as used; returns whether this is its first use for certain.
+    /// Heap of a memory of at most `limit` tokens, in bytes.
+    pub(crate) fn worst_case_bytes(limit: usize) -> u64 {
+        let generation = memory::map::<[u8; 16], ()>((limit / 2).max(1) as u64);
+        generation.saturating_mul(2)
+    }
+
+    /// Whether an authentic token was used, or may have been.
     ///
     /// The hasher has a fixed key: authentic tokens begin with bytes that this server chose.
-    pub(crate) fn first_use(&mut self, token: &[u8], issued: Instant) -> bool {
-        let Some(identity) = token_identity(token) else { return false };
-        let known = self.recent.identities.contains(&identity)
-            || self.older.identities.contains(&identity)
-            || self.forgotten.is_some_and(|forgotten| issued <= forgotten);
-        if known {
-            return false;
-        }
+    pub(crate) fn is_used(&self, token: &[u8], issued: Instant) -> bool {
+        token_identity(token).is_none_or(|identity| {
+            self.recent.identities.contains(&identity)
+                || self.older.identities.contains(&identity)
+                || self.forgotten.is_some_and(|forgotten| issued <= forgotten)
+        })
+    }
+
+    /// Marks an authentic token that was not used before.
+    pub(crate) fn mark(&mut self, token: &[u8], issued: Instant) {
+        let Some(identity) = token_identity(token) else { return };
         if self.recent.identities.len() >= self.generation_limit {
             let full = std::mem::take(&mut self.recent);
             let oldest = std::mem::replace(&mut self.older, full);
@@ -57,7 +67,6 @@ impl SingleUse {
         }
         self.recent.identities.insert(identity);
         self.recent.youngest = self.recent.youngest.max(Some(issued));
-        true
     }
 
     /// How many tokens are remembered.
@@ -75,13 +84,23 @@ mod tests {
         [number.to_be_bytes(), number.to_be_bytes()].concat()
     }
 
+    /// Whether the token `number` is good, which it is no longer then.
+    fn use_up(log: &mut SingleUse, number: u64) -> bool {
+        let (token, issued) = (token(number), Instant::from_nanos(number));
+        let good = !log.is_used(&token, issued);
+        if good {
+            log.mark(&token, issued);
+        }
+        good
+    }
+
     #[test]
     fn no_token_is_good_twice_however_many_come_between() {
         let mut log = SingleUse::new(16);
         for number in 0..1000 {
-            assert!(log.first_use(&token(number), Instant::from_nanos(number)));
+            assert!(use_up(&mut log, number));
             for earlier in 0..=number {
-                assert!(!log.first_use(&token(earlier), Instant::from_nanos(earlier)));
+                assert!(!use_up(&mut log, earlier));
             }
         }
     }
@@ -90,13 +109,13 @@ mod tests {
     fn memory_is_bounded() {
         let mut log = SingleUse::new(100);
         for number in 0..10_000 {
-            log.first_use(&token(number), Instant::from_nanos(number));
+            use_up(&mut log, number);
             assert!(log.length() <= 100);
         }
     }
 
     #[test]
     fn what_cannot_be_a_token_is_refused() {
-        assert!(!SingleUse::new(100).first_use(&[], Instant::EPOCH));
+        assert!(SingleUse::new(100).is_used(&[], Instant::EPOCH));
     }
 }

@@ -16,7 +16,7 @@ use super::keyring::{KeyId, Keyring};
 use super::packet_protection::TAG_LENGTH;
 use super::provider::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use super::provider::hmac;
-use super::random::SeededRandom;
+use super::random::RandomSource;
 use crate::instant::Instant;
 use crate::wire::{ConnectionId, Reader, Truncated};
 
@@ -63,7 +63,7 @@ pub(crate) enum Token {
 }
 
 /// Seals `token` with the active key so that only holders of it can read it, or make one.
-pub(crate) fn seal(keyring: &Keyring, token: &Token, random: &mut SeededRandom) -> TokenBytes {
+pub(crate) fn seal(keyring: &Keyring, token: &Token, source: &mut dyn RandomSource) -> TokenBytes {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.3
     //# A token issued with NEW_TOKEN MUST NOT include information that would
     //# allow values to be linked by an observer to the connection on which it
@@ -74,7 +74,8 @@ pub(crate) fn seal(keyring: &Keyring, token: &Token, random: &mut SeededRandom) 
     //# previously sent NEW_TOKEN frames.
     //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
     //# An address validation token MUST be difficult to guess.
-    let mut random = random.array::<RANDOM_LENGTH>();
+    let mut random = [0; RANDOM_LENGTH];
+    source.fill(&mut random);
     if let Some(first) = random.first_mut() {
         *first = keyring.active().mark(*first);
     }

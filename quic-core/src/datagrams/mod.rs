@@ -18,6 +18,7 @@ use self::send::{Next, SendQueue};
 use crate::config::TransportConfig;
 use crate::event::DatagramEvent;
 use crate::instant::Instant;
+use crate::memory;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::Full;
 use crate::wire::frame::write_datagram;
@@ -151,6 +152,19 @@ impl Datagrams {
             own_turn: true,
             over: false,
         }
+    }
+
+    /// Heap in use at the most, in bytes, that of the application's own datagrams included.
+    pub(crate) fn worst_case_bytes(config: &TransportConfig) -> u64 {
+        memory::sum([
+            memory::boxes::<Self>(1),
+            SendQueue::worst_case_bytes(config.datagram_send_bytes, config.datagram_send_count),
+            ReceiveQueue::worst_case_bytes(
+                config.datagram_receive_bytes,
+                config.datagram_receive_count,
+            ),
+            memory::list::<DatagramReport>(MAX_REPORTS as u64),
+        ])
     }
 
     /// Queues a datagram, which is not longer than the path and the peer take. If there is no room,

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::memory;
+
 /// Entries that an empty queue keeps room for.
 const MAX_KEPT_ENTRIES: usize = 64;
 
@@ -23,6 +25,11 @@ impl ReceiveQueue {
     pub(super) fn new(maximum_bytes: usize, maximum_count: usize) -> Self {
         let queue = VecDeque::new();
         Self { queue, bytes: 0, maximum_bytes, maximum_count, announced: false }
+    }
+
+    /// Heap in use at the most, in bytes.
+    pub(super) const fn worst_case_bytes(bytes: usize, count: usize) -> u64 {
+        (bytes as u64).saturating_add(memory::list::<Bytes>(count as u64))
     }
 
     /// Keeps a copy; the oldest make room. What is longer than the whole queue is dropped.

@@ -6,6 +6,7 @@ use std::mem;
 use super::OutgoingDatagram;
 use crate::deadline::earliest;
 use crate::instant::Instant;
+use crate::memory;
 
 /// Entries that an empty queue keeps room for.
 const MAX_KEPT_ENTRIES: usize = 64;
@@ -36,6 +37,11 @@ impl SendQueue {
     pub(super) fn new(maximum_bytes: usize, maximum_count: usize) -> Self {
         let queue = VecDeque::new();
         Self { queue, bytes: 0, maximum_bytes, maximum_count, awaited: false, next_expiry: None }
+    }
+
+    /// Heap in use at the most, in bytes, if each datagram owns its memory alone.
+    pub(super) const fn worst_case_bytes(bytes: usize, count: usize) -> u64 {
+        (bytes as u64).saturating_add(memory::list::<OutgoingDatagram>(count as u64))
     }
 
     pub(super) fn maximum_bytes(&self) -> usize {

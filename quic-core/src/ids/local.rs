@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration, Registrations};
 use crate::error::TransportError;
+use crate::memory;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
 use crate::wire::{ConnectionId, Full, StatelessResetToken};
@@ -65,6 +66,12 @@ impl LocalIds {
             largest_sent: 0,
             registrations,
         }
+    }
+
+    /// Heap in use at the most, in bytes.
+    pub(crate) const fn worst_case_bytes() -> u64 {
+        const MOST: u64 = 2 * ACTIVE_CONNECTION_ID_LIMIT as u64;
+        memory::list::<Issued>(MOST) + Registrations::worst_case_bytes(2 * MOST)
     }
 
     /// Takes the peer's active_connection_id_limit (RFC 9000 §18.2).

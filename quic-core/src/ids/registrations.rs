@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::memory;
 use crate::wire::{ConnectionId, StatelessResetToken};
 
 /// What a connection needs its packet handler manager to do.
@@ -23,6 +24,11 @@ pub(crate) enum Registration {
 pub(crate) struct Registrations(Option<Box<VecDeque<Registration>>>);
 
 impl Registrations {
+    /// Heap of so many at the most, in bytes.
+    pub(super) const fn worst_case_bytes(waiting: u64) -> u64 {
+        memory::boxes::<VecDeque<Registration>>(1) + memory::list::<Registration>(waiting)
+    }
+
     pub(crate) fn push(&mut self, registration: Registration) {
         self.0.get_or_insert_default().push_back(registration);
     }

@@ -4,11 +4,13 @@
 mod tests;
 
 use std::mem;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use super::{ACTIVE_CONNECTION_ID_LIMIT, Registration, Registrations};
 use crate::error::TransportError;
+use crate::memory;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{FrameType, NewConnectionId, RetireConnectionId};
 use crate::wire::{ConnectionId, Full, RangeSet, StatelessResetToken};
@@ -79,6 +81,18 @@ impl RemoteIds {
             retiring: SmallVec::new(),
             registrations: Registrations::default(),
         }
+    }
+
+    /// Heap in use at the most, in bytes.
+    pub(crate) fn worst_case_bytes() -> u64 {
+        let bound = SmallVec::<[Bound; ACTIVE_CONNECTION_ID_LIMIT - 1]>::new();
+        memory::sum([
+            memory::list::<Entry>(ACTIVE_CONNECTION_ID_LIMIT as u64 + 1),
+            size_of_val(&bound) as u64,
+            memory::list::<Range<u64>>(MAXIMUM_SEEN_RUNS as u64 + 1),
+            memory::list::<Retiring>(MAXIMUM_RETIRING as u64),
+            Registrations::worst_case_bytes(2 * MAXIMUM_RETIRING as u64),
+        ])
     }
 
     /// The server chose an ID of its own, in a Retry or its first packet (RFC 9000 §7.2).

@@ -1,6 +1,7 @@
 //! When which handler is next due: a heap with at most one entry per slot.
 
 use crate::instant::Instant;
+use crate::memory;
 
 /// A binary heap of deadlines by slot, with the place of each slot's entry at hand.
 ///
@@ -16,6 +17,11 @@ pub(super) struct Deadlines {
 const ABSENT: u32 = u32::MAX;
 
 impl Deadlines {
+    /// Heap at the most, in bytes, with so many slots; with what is done of it at once.
+    pub(super) fn worst_case_bytes(slots: u64) -> u64 {
+        memory::list::<(Instant, u32)>(slots).saturating_add(memory::list::<[u32; 2]>(slots))
+    }
+
     /// When the next entry pops: not after the earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.heap.first().map(|(at, _)| *at)

@@ -4,6 +4,7 @@ mod attempts;
 mod clock;
 mod closed_connection;
 mod deadlines;
+mod memory;
 mod outbox;
 mod reset_limiter;
 mod response;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use crate::config::{EndpointConfig, ServerConfig};
 use crate::connection::{ClientStart, Closing, Connection};
-use crate::crypto::SeededRandom;
+use crate::crypto::{BufferedRandom, SeededRandom};
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
 use crate::net::{SocketId, UdpDatagram};
@@ -38,7 +39,7 @@ use crate::wire::ConnectionId;
 use clock::Clock;
 use closed_connection::ClosedConnection;
 use outbox::Turn;
-use reset_limiter::{ForgeryGauge, RefusalLimiter, ResetLimiter};
+use reset_limiter::{RefusalLimiter, ResetLimiter};
 use response::Response;
 use settle::Book;
 use slots::{Slot, Slots};
@@ -70,13 +71,12 @@ enum PacketHandler<C> {
 #[derive(Debug)]
 pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     config: Arc<EndpointConfig>,
-    random: SeededRandom,
+    random: BufferedRandom,
     slots: Slots<C>,
     book: Book,
     server: Option<Server>,
     resets: ResetLimiter,
     refusals: RefusalLimiter,
-    forgeries: ForgeryGauge,
     /// Connections that are over, until the application has taken all events: as long as it is
     /// hearing of the end, it can read what had arrived.
     over: Vec<(ConnectionHandle, C)>,
@@ -93,13 +93,12 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let resets = ResetLimiter::new(config.max_resets_per_second, &mut random);
         Self {
             config,
-            random,
+            random: BufferedRandom::new(random),
             slots: Slots::new(id.number()),
             book,
             server: None,
             resets,
             refusals: RefusalLimiter::default(),
-            forgeries: ForgeryGauge::default(),
             over: Vec::new(),
             clock: Clock::new(),
             due: Vec::new(),

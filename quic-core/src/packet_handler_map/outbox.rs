@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::response::{MAXIMUM_RESPONSES, Response};
 use crate::event::ConnectionHandle;
+use crate::memory;
 use crate::net::SocketId;
 
 /// What waits to be sent on one socket.
@@ -31,6 +32,12 @@ pub(super) enum Turn {
 pub(super) struct Outboxes(Vec<Outbox>);
 
 impl Outboxes {
+    /// Heap at the most, in bytes, on so many sockets; without the connections that wait.
+    pub(super) fn worst_case_bytes(sockets: u64) -> u64 {
+        let responses = Response::worst_case_bytes(MAXIMUM_RESPONSES as u64);
+        memory::list::<Outbox>(sockets).saturating_add(sockets.saturating_mul(responses))
+    }
+
     /// Queues an answer on a socket, or drops it if too many wait.
     pub(super) fn respond(&mut self, socket: SocketId, response: Response) {
         if let Some(outbox) = self.on(socket)

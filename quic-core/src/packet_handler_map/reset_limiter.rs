@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::crypto::{KeyedHash, SeededRandom};
 use crate::instant::Instant;
+use crate::memory;
 
 /// Resets per second for one source: an IPv4 /24 or an IPv6 /48.
 const PER_SOURCE: u32 = 10;
@@ -28,6 +29,11 @@ impl ResetLimiter {
     pub(super) fn new(per_second: u32, random: &mut SeededRandom) -> Self {
         let hash = KeyedHash::new(random);
         Self { hash, all: Bucket::default(), per_second, sources: Vec::new() }
+    }
+
+    /// Heap at the most, in bytes.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        memory::boxes::<Bucket>(SOURCES as u64)
     }
 
     /// Takes a permit for a reset to `source`, if there is one.
@@ -82,27 +88,6 @@ impl RefusalLimiter {
     /// Takes a permit, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.0.take(now, REFUSALS)
-    }
-}
-
-/// Initials per second that may turn out not to be authentic: each costs Initial keys, which those
-/// do not that have to come with a token.
-const FORGERIES: u32 = 10_000;
-
-/// How many Initials were not authentic.
-#[derive(Debug, Default)]
-pub(super) struct ForgeryGauge(Bucket);
-
-impl ForgeryGauge {
-    /// Takes note of one.
-    pub(super) fn count(&mut self, now: Instant) {
-        self.0.take(now, FORGERIES);
-    }
-
-    /// Whether there are too many now.
-    pub(super) fn is_full(&self, now: Instant) -> bool {
-        let mut one_more = self.0;
-        !one_more.take(now, FORGERIES)
     }
 }
 

@@ -6,11 +6,12 @@ use smallvec::SmallVec;
 
 use crate::config::{EndpointConfig, ServerConfig};
 use crate::crypto::{
-    RandomSource as _, SeededRandom, TAG_LENGTH, Token, retry_tag, seal, seal_token,
+    BufferedRandom, RandomSource as _, TAG_LENGTH, Token, retry_tag, seal, seal_token,
 };
 use crate::error::TransportErrorCode;
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
+use crate::memory;
 use crate::net::PathAddresses;
 use crate::server::{InitialFacts, MINIMUM_ID_LENGTH};
 use crate::transmit::{Transmit, TransmitBuffer};
@@ -32,6 +33,9 @@ const LONGEST_RESET: usize = 96;
 /// Bytes of a connection ID of any version. On the heap only where longer than any known version
 /// has them.
 type LongId = SmallVec<[u8; ConnectionId::MAXIMUM_LENGTH]>;
+
+/// Longest connection ID of any version (RFC 8999 §5.1), in bytes.
+const LONGEST_ID: u64 = 255;
 
 /// An answer to one datagram.
 #[derive(Clone, Debug)]
@@ -63,6 +67,12 @@ pub(super) enum Response {
 }
 
 impl Response {
+    /// Heap of a queue of so many at the most, in bytes.
+    pub(super) fn worst_case_bytes(responses: u64) -> u64 {
+        let ids = responses.saturating_mul(2 * LONGEST_ID);
+        memory::list::<Self>(responses).saturating_add(ids)
+    }
+
     /// Version Negotiation in answer to a packet with this header.
     pub(super) fn version_negotiation(
         path: PathAddresses,
@@ -112,7 +122,7 @@ impl Response {
     pub(super) fn transmit(
         &self,
         endpoint: &EndpointConfig,
-        random: &mut SeededRandom,
+        random: &mut BufferedRandom,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
         let path = self.path()?;
@@ -142,7 +152,7 @@ impl Response {
 }
 
 /// A connection ID of this endpoint that leads nowhere in it; of random bytes where it has none.
-fn leads_nowhere(endpoint: &EndpointConfig, random: &mut SeededRandom) -> Option<ConnectionId> {
+fn leads_nowhere(endpoint: &EndpointConfig, random: &mut BufferedRandom) -> Option<ConnectionId> {
     let id = endpoint.new_connection_id(random);
     if id.is_empty() { ConnectionId::new(&random.array::<MINIMUM_ID_LENGTH>()) } else { Some(id) }
 }
@@ -187,7 +197,7 @@ fn retry(
     facts: &InitialFacts,
     config: &ServerConfig,
     (issued, source_id): (Instant, ConnectionId),
-    random: &mut SeededRandom,
+    random: &mut BufferedRandom,
 ) -> Option<usize> {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.5.1
     //# This value MUST NOT be equal to the Destination Connection ID field of
@@ -227,7 +237,7 @@ fn reset(
     mut writer: Writer<'_>,
     token: StatelessResetToken,
     trigger_length: usize,
-    random: &mut SeededRandom,
+    random: &mut BufferedRandom,
 ) -> Option<usize> {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3
     //# An endpoint MUST NOT send a Stateless Reset that is three times or
@@ -268,7 +278,7 @@ fn negotiate(
     destination_id: &[u8],
     source_id: &[u8],
     config: &ServerConfig,
-    random: &mut SeededRandom,
+    random: &mut BufferedRandom,
 ) -> Result<usize, Full> {
     let [first, a, b, c, d] = random.array();
     //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1

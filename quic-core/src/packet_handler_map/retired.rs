@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use crate::crypto::{KeyedHash, SeededRandom};
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
+use crate::memory;
 use crate::wire::ConnectionId;
 
 /// How long late packets still go where they used to, and get no reset.
@@ -27,6 +28,13 @@ pub(super) struct RetiredIds {
 impl RetiredIds {
     pub(super) fn new(random: &mut SeededRandom) -> Self {
         Self { ids: HashMap::with_hasher(KeyedHash::new(random)), order: VecDeque::new() }
+    }
+
+    /// Heap at the most, in bytes.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        const MOST: u64 = MAXIMUM_RETIRED as u64 + 1;
+        memory::map::<ConnectionId, ConnectionHandle>(MOST)
+            + memory::list::<(Instant, ConnectionId)>(MOST)
     }
 
     /// `id` led to `handle` until now.

@@ -4,8 +4,10 @@ use std::hash::{Hash, Hasher};
 
 use hashbrown::HashMap;
 
+use super::slots::{MAXIMUM_IDS, MAXIMUM_TOKENS};
 use crate::crypto::{KeyedHash, SeededRandom};
 use crate::event::ConnectionHandle;
+use crate::memory;
 use crate::wire::{ConnectionId, StatelessResetToken};
 
 /// A token as a key of a map with a secret hash. Equality takes constant time.
@@ -30,6 +32,14 @@ impl Routes {
     pub(super) fn new(random: &mut SeededRandom) -> Self {
         let hash = KeyedHash::new(random);
         Self { ids: HashMap::with_hasher(hash), tokens: HashMap::with_hasher(hash) }
+    }
+
+    /// Heap at the most, in bytes, with so many connections.
+    pub(super) fn worst_case_bytes(connections: u64) -> u64 {
+        let ids = connections.saturating_mul(MAXIMUM_IDS);
+        let tokens = connections.saturating_mul(MAXIMUM_TOKENS);
+        let ids = memory::map::<ConnectionId, ConnectionHandle>(ids);
+        ids.saturating_add(memory::map::<TokenKey, ConnectionHandle>(tokens))
     }
 
     pub(super) fn get(&self, id: &ConnectionId) -> Option<ConnectionHandle> {

@@ -4,8 +4,15 @@ use smallvec::SmallVec;
 
 use super::PacketHandler;
 use crate::event::ConnectionHandle;
+use crate::memory;
 use crate::net::SocketId;
 use crate::wire::{ConnectionId, StatelessResetToken};
+
+/// Connection IDs that lead to one handler: those that were issued, as many again that are being
+/// replaced, and a client's first choice.
+pub(super) const MAXIMUM_IDS: u64 = 9;
+/// Stateless reset tokens of one connection: those of the peer's IDs that are in use.
+pub(super) const MAXIMUM_TOKENS: u64 = 4;
 
 /// A packet handler, and what the map remembers of it.
 #[derive(Debug)]
@@ -44,6 +51,17 @@ pub(super) struct Slots<C> {
 impl<C> Slots<C> {
     pub(super) fn new(manager: u16) -> Self {
         Self { manager, entries: Vec::new(), free: Vec::new() }
+    }
+
+    /// Heap of so many at the most, in bytes, without what their handlers hold.
+    pub(super) fn worst_case_bytes(slots: u64) -> u64 {
+        let ids = memory::list::<ConnectionId>(MAXIMUM_IDS);
+        let tokens = memory::list::<StatelessResetToken>(MAXIMUM_TOKENS);
+        memory::sum([
+            memory::list::<Entry<C>>(slots),
+            memory::list::<u32>(slots),
+            slots.saturating_mul(ids.saturating_add(tokens)),
+        ])
     }
 
     /// Number of slots in use.

@@ -4,8 +4,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::connection::LONGEST_NEW_TOKEN;
+use crate::memory;
+
 /// Server names with tokens, each as often as it has tokens of another version of QUIC.
 const MAXIMUM_NAMES: usize = 256;
+/// Longest name of a server, in bytes.
+const LONGEST_NAME: u64 = 255;
 /// Tokens for each.
 const MAXIMUM_PER_NAME: usize = 8;
 
@@ -27,6 +32,18 @@ struct Known {
 }
 
 impl TokenStore {
+    /// Heap at the most, in bytes, of tokens as long as connections pass on.
+    pub(super) fn worst_case_bytes() -> u64 {
+        let tokens = MAXIMUM_PER_NAME as u64;
+        let of_name = memory::sum([
+            LONGEST_NAME,
+            memory::list::<Bytes>(tokens),
+            tokens.saturating_mul(LONGEST_NEW_TOKEN as u64),
+        ]);
+        let names = MAXIMUM_NAMES as u64 + 1;
+        memory::list::<Known>(names).saturating_add(names.saturating_mul(of_name))
+    }
+
     pub(super) fn add(&mut self, server_name: &str, version: u32, token: Bytes) {
         if token.is_empty() {
             return;

@@ -1,6 +1,5 @@
 //! Datagrams that are for no connection: attempts, resets, garbage (RFC 9000 §5.2).
 
-use crate::error::DiscardReason;
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
 use crate::net::is_reflector;
@@ -107,7 +106,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             half_open: self.book.half_open,
             waiting: self.book.waiting,
             full: self.slots.length() >= self.config.max_connections,
-            forged: self.forgeries.is_full(now),
+            rush: false,
         };
         //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
         //# Clients MUST NOT send Version Negotiation packets and servers MUST ignore all
@@ -119,12 +118,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let response = match server.handle_packet(now, unrouted, header, load) {
             Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
             Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),
-            Reaction::Drop(reason) => {
-                if reason == DiscardReason::Authentication {
-                    self.forgeries.count(now);
-                }
-                return;
-            }
+            Reaction::Drop(_) => return,
             Reaction::Close(facts, code) => {
                 if !self.refusals.take(now) {
                     return;

@@ -36,6 +36,7 @@ use crate::congestion::Rtt;
 use crate::crypto::SeededRandom;
 use crate::deadline::{Deadline, earliest};
 use crate::instant::Instant;
+use crate::memory;
 use crate::net::{PathAddresses, SocketId};
 use crate::wire::Side;
 use crate::wire::frame::PathResponse;
@@ -116,6 +117,19 @@ impl Paths {
             ecn: None,
             news: News::default(),
         }
+    }
+
+    /// Heap in use at the most, in bytes, without that of a congestion controller of the
+    /// application's; `records` is how many packets may be in flight.
+    pub(crate) fn worst_case_bytes(config: &TransportConfig, records: u64) -> u64 {
+        let others = MAXIMUM_OTHERS as u64;
+        memory::sum([
+            Others::worst_case_bytes(),
+            memory::boxes::<Path>(others),
+            Path::worst_case_bytes(config, records).saturating_mul(1 + others),
+            memory::boxes::<EcnFeedback>(1),
+            News::worst_case_bytes(2 * (1 + others)),
+        ])
     }
 
     /// What is to be seen to. Ask until there is nothing after each [`Self::on_authenticated`],

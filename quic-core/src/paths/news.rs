@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::memory;
 use crate::net::PathAddresses;
 
 /// What happened to a path, which is named by its `id`.
@@ -28,6 +29,11 @@ pub(crate) enum PathNews {
 pub(super) struct News(Option<Box<VecDeque<PathNews>>>);
 
 impl News {
+    /// Heap of so much at the most, in bytes.
+    pub(super) const fn worst_case_bytes(waiting: u64) -> u64 {
+        memory::boxes::<VecDeque<PathNews>>(1) + memory::list::<PathNews>(waiting)
+    }
+
     pub(super) fn push(&mut self, news: PathNews) {
         self.0.get_or_insert_default().push_back(news);
     }

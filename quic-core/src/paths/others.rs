@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use smallvec::SmallVec;
 
 use super::{MAXIMUM_OTHERS, Path};
+use crate::memory;
 
 type List = SmallVec<[Box<Path>; MAXIMUM_OTHERS]>;
 
@@ -13,6 +14,11 @@ type List = SmallVec<[Box<Path>; MAXIMUM_OTHERS]>;
 pub(super) struct Others(Option<Box<List>>);
 
 impl Others {
+    /// Heap of the list, in bytes; its paths are counted apart.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        memory::boxes::<List>(1)
+    }
+
     pub(super) fn push(&mut self, path: Box<Path>) {
         self.0.get_or_insert_default().push(path);
     }

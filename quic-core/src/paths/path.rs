@@ -16,6 +16,7 @@ use crate::congestion::{
     Acked, Bbr, CongestionController, Cubic, DeliverySampler, NewReno, Pacer, Rtt, Sent,
 };
 use crate::instant::Instant;
+use crate::memory;
 use crate::net::PathAddresses;
 use crate::wire::SpaceId;
 
@@ -121,6 +122,23 @@ impl Path {
             is_unproved: false,
             owes_tokens: false,
         }
+    }
+
+    /// Heap of a path at the most, in bytes; see [`Paths::worst_case_bytes`](super::Paths).
+    pub(super) fn worst_case_bytes(config: &TransportConfig, records: u64) -> u64 {
+        let controller = match &config.congestion {
+            CongestionAlgorithm::Cubic => size_of::<Cubic>(),
+            CongestionAlgorithm::NewReno => size_of::<NewReno>(),
+            CongestionAlgorithm::Bbr => size_of::<Bbr>(),
+            CongestionAlgorithm::Custom(_) => 0,
+        };
+        let samples = match &config.congestion {
+            CongestionAlgorithm::Cubic | CongestionAlgorithm::NewReno => 0,
+            CongestionAlgorithm::Bbr | CongestionAlgorithm::Custom(_) => {
+                DeliverySampler::worst_case_bytes(records)
+            }
+        };
+        memory::sum([controller as u64, samples, Validation::worst_case_bytes()])
     }
 
     /// Whether the peer is known to be there.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::crypto::SeededRandom;
 use crate::deadline::{Deadline, earliest};
 use crate::instant::Instant;
+use crate::memory;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::Full;
 use crate::wire::frame::{PathChallenge, PathResponse};
@@ -68,6 +69,11 @@ pub(crate) enum Answer {
 }
 
 impl Validation {
+    /// Heap in use at the most, in bytes.
+    pub(super) const fn worst_case_bytes() -> u64 {
+        memory::list::<[u8; 8]>(MAXIMUM_RESPONSES as u64) + memory::boxes::<Attempt>(1)
+    }
+
     /// Starts an attempt, which fails after three PTOs; another that is under way is forgotten.
     pub(crate) fn start(&mut self, now: Instant, pto: Duration, random: &mut SeededRandom) {
         //= https://www.rfc-editor.org/rfc/rfc9000#section-8.2.1

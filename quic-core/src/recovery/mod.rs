@@ -12,7 +12,7 @@ mod tests;
 pub(crate) use received_packets::{MIN_ACK_DELAY, ReceivedPackets};
 pub(crate) use sent_packets::{
     AckContext, AckOutcome, LossOutcome, LossThresholds, NewPacket, SentPacket, SentPackets,
-    SpuriousLoss,
+    SpuriousLoss, most_remembered, worst_case_records,
 };
 
 use std::time::Duration;

@@ -3,12 +3,14 @@
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::ack_request::{AckRequest, Arrival};
 use super::ack_schedule::AckSchedule;
 use crate::error::TransportError;
 use crate::instant::Instant;
+use crate::memory;
 use crate::net::EcnCodepoint;
 use crate::packet::{PacketWriter, SentFrame};
 use crate::wire::frame::{AckFrequency, EcnCounts, write_ack};
@@ -59,6 +61,14 @@ impl ReceivedPackets {
             ecn: None,
             schedule: AckSchedule::new(space, max_ack_delay),
         }
+    }
+
+    /// Heap in use at the most, in bytes.
+    pub(crate) const fn worst_case_bytes() -> u64 {
+        // One more than is kept, for a moment.
+        memory::list::<Range<u64>>(MAX_RECEIVED_RANGES as u64 + 1)
+            + memory::list::<Range<u64>>(MAX_REPORTED_RANGES as u64 + 1)
+            + (size_of::<EcnCounts>() + size_of::<AckRequest>()) as u64
     }
 
     /// Whether the packet was received before, or is so old that nobody knows.

@@ -21,6 +21,11 @@ pub(super) enum AddressToken {
 }
 
 impl AddressToken {
+    /// Whether it proves that the client receives at its address.
+    pub(super) fn is_proof(self) -> bool {
+        matches!(self, Self::Retry { valid: true, .. } | Self::NewToken { valid: true, .. })
+    }
+
     /// When a valid token from a NEW_TOKEN frame was issued.
     pub(super) fn new_token_issued(self) -> Option<Instant> {
         if let Self::NewToken { issued, valid: true } = self { Some(issued) } else { None }
@@ -77,7 +82,15 @@ impl Server {
                 //# or token and not accept one issued from a different version.
                 let valid = version == header.version
                     && ip.to_canonical() == from.ip().to_canonical()
-                    && is_current(now, issued, config.new_token_lifetime);
+                    && is_current(now, issued, config.new_token_lifetime)
+                    // Replayed tokens must not make an amplifier of the server, nor cost it keys.
+                    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                    //# To protect against such attacks, servers MUST ensure that replay of
+                    //# tokens is prevented or limited.
+                    //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
+                    //# Tokens that are provided in NEW_TOKEN frames (Section 19.7) need to be
+                    //# valid for longer but SHOULD NOT be accepted multiple times.
+                    && !self.used_tokens.is_used(header.token, issued);
                 AddressToken::NewToken { issued, valid }
             }
         }

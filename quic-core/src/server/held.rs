@@ -1,5 +1,6 @@
 //! Datagrams kept until there is a connection to take them.
 
+use crate::memory;
 use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
 
 /// How much may be held in one place.
@@ -7,6 +8,13 @@ use crate::net::{EcnCodepoint, PathAddresses, UdpDatagram};
 pub(crate) struct HoldLimit {
     pub(crate) datagrams: usize,
     pub(crate) bytes: usize,
+}
+
+impl HoldLimit {
+    /// Heap at the most, in bytes.
+    pub(crate) fn worst_case_bytes(self) -> u64 {
+        memory::list::<Held>(self.datagrams as u64).saturating_add(self.bytes as u64)
+    }
 }
 
 /// Copies of datagrams, in the order of arrival.

@@ -50,22 +50,14 @@ impl Server {
             validated: false,
             retried: false,
         };
-        let mut verdict = self.verdict(&facts, token, load);
+        let rush = !token.is_proof() && self.rush.count(now, self.config.unvalidated_per_second);
+        let mut verdict = self.verdict(&facts, token, Load { rush, ..load });
         if matches!(verdict, Verdict::Accept { .. }) {
             // Garbage never reaches the application, nor does it use up a token.
             if !self.is_authentic(packet, header) {
                 verdict = Verdict::Drop(DiscardReason::Authentication);
-            } else if let Some(issued) = token.new_token_issued()
-                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
-                //# To protect against such attacks, servers MUST ensure that replay of
-                //# tokens is prevented or limited.
-                //= https://www.rfc-editor.org/rfc/rfc9000#section-8.1.4
-                //# Tokens that are provided in NEW_TOKEN frames (Section 19.7) need to be
-                //# valid for longer but SHOULD NOT be accepted multiple times.
-                && !self.used_tokens.first_use(header.token, issued)
-            {
-                // Replayed tokens must not make an amplifier of the server (RFC 9000 §8.1.4).
-                verdict = self.verdict(&facts, AddressToken::Absent, load);
+            } else if let Some(issued) = token.new_token_issued() {
+                self.used_tokens.mark(header.token, issued);
             }
         }
         match verdict {
@@ -129,7 +121,11 @@ impl Server {
         match self.config.validation {
             AddressValidation::Always => true,
             AddressValidation::Never => false,
-            AddressValidation::AboveHalfOpen(limit) => load.half_open > limit || load.forged,
+            // Half of the accept queue is for those who proved their address: a flood does not
+            // keep them out, however slow the application is.
+            AddressValidation::AboveHalfOpen(limit) => {
+                load.rush || load.half_open > limit || load.waiting > self.config.accept_backlog / 2
+            }
         }
     }
 

@@ -4,11 +4,12 @@ mod address_token;
 mod attempt;
 mod held;
 mod initial;
+mod rush;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attempt::{Attempt, InitialFacts};
+pub(crate) use attempt::{ATTEMPT_LIMIT, Attempt, InitialFacts};
 pub(crate) use held::{HeldDatagrams, HoldLimit};
 pub(crate) use initial::MINIMUM_ID_LENGTH;
 
@@ -23,16 +24,22 @@ use crate::wire::header::{
     Header, InvariantHeader, LongHeader, LongType, has_fixed_bit, invariant_header,
 };
 
+use rush::Rush;
+
 /// Tokens remembered to have been used, about 32 bytes each.
 const MAXIMUM_USED_TOKENS: usize = 16_384;
 
+/// Longest packet that is decrypted here, in bytes.
+const LONGEST_PACKET: u64 = 65_535;
+
 /// Decides about packets that may open connections. Keeps no state for any client, but for the
-/// tokens that were used.
+/// tokens that were used; how many come is counted.
 #[derive(Debug)]
 pub(crate) struct Server {
     config: Arc<ServerConfig>,
     listening: bool,
     used_tokens: SingleUse,
+    rush: Rush,
     /// Where an Initial is copied to and decrypted, since its datagram may be needed as it came.
     scratch: Vec<u8>,
 }
@@ -69,14 +76,19 @@ pub(crate) struct Load {
     pub(crate) waiting: usize,
     /// Whether there is no room for one more connection.
     pub(crate) full: bool,
-    /// Whether too many Initials turned out not to be authentic, lately.
-    pub(crate) forged: bool,
+    /// Whether too many come that prove nothing of their address.
+    pub(crate) rush: bool,
 }
 
 impl Server {
     pub(crate) fn new(config: Arc<ServerConfig>) -> Self {
         let used_tokens = SingleUse::new(MAXIMUM_USED_TOKENS);
-        Self { config, listening: true, used_tokens, scratch: Vec::new() }
+        Self { config, listening: true, used_tokens, rush: Rush::default(), scratch: Vec::new() }
+    }
+
+    /// Heap at the most, in bytes.
+    pub(crate) fn worst_case_bytes() -> u64 {
+        SingleUse::worst_case_bytes(MAXIMUM_USED_TOKENS).saturating_add(LONGEST_PACKET)
     }
 
     /// Accepts connections from now on, with this configuration.

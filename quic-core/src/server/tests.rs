@@ -69,8 +69,8 @@ fn every_verdict_has_its_cause() {
     };
     let (always, never) = (AddressValidation::Always, AddressValidation::Never);
     let above = AddressValidation::AboveHalfOpen(5);
-    let load = |half_open, waiting, full| Load { half_open, waiting, full, forged: false };
-    let forged = Load { forged: true, ..Load::default() };
+    let load = |half_open, waiting, full| Load { half_open, waiting, full, rush: false };
+    let rush = Load { rush: true, ..Load::default() };
     let idle = Load::default();
     let busy = Verdict::Drop(DiscardReason::BufferFull);
     for (validation, token, load, expected) in [
@@ -86,9 +86,14 @@ fn every_verdict_has_its_cause() {
         (above, AddressToken::Absent, load(6, 5, false), Verdict::Retry),
         (never, AddressToken::Absent, load(10, 10, false), Verdict::Refuse),
         (never, retry(true), load(10, 10, false), Verdict::Refuse),
-        (above, AddressToken::Absent, forged, Verdict::Retry),
-        (above, retry(true), forged, accept(original, true, true)),
-        (never, AddressToken::Absent, forged, accept(own, false, false)),
+        (above, AddressToken::Absent, load(0, 5, false), accept(own, false, false)),
+        (above, AddressToken::Absent, load(0, 6, false), Verdict::Retry),
+        (above, retry(true), load(9, 9, false), accept(original, true, true)),
+        (above, new_token(true), load(9, 9, false), accept(own, true, false)),
+        (above, AddressToken::Absent, rush, Verdict::Retry),
+        (above, new_token(false), rush, Verdict::Retry),
+        (above, retry(true), rush, accept(original, true, true)),
+        (never, AddressToken::Absent, rush, accept(own, false, false)),
         (never, AddressToken::Absent, load(0, 0, true), Verdict::Refuse),
         (never, AddressToken::Absent, load(19, 9, false), accept(own, false, false)),
         (never, AddressToken::Absent, load(20, 9, false), busy),

@@ -118,8 +118,9 @@ impl SendStream<'_> {
         Ok(data.len())
     }
 
-    /// Takes as much of `chunk` as flow control and the send buffer allow, without copying, and
-    /// returns how much that was; what is left stays in `chunk`.
+    /// Takes as much of `chunk` as flow control and the send buffer allow, and returns how much that
+    /// was; what is left stays in `chunk`. Less than 1 KiB is copied, more is not, and keeps the
+    /// chunk's memory until it is acknowledged.
     ///
     /// # Errors
     /// See [`WriteError`]. [`WriteError::Blocked`] only if nothing was taken.
@@ -128,7 +129,7 @@ impl SendStream<'_> {
         let taken = chunk.split_to(room.min(chunk.len()));
         let length = taken.len();
         if let Some(stream) = self.streams.store.get_mut(key) {
-            stream.send.buffer.write_chunk(taken);
+            stream.send.buffer.give(taken, &mut self.streams.send_pool);
         }
         self.written(key, length);
         Ok(length)

@@ -187,7 +187,7 @@ impl Streams {
         let room = usize::try_from(own.min(remaining)).unwrap_or(usize::MAX).min(data.len());
         let taken = data.split_to(room);
         self.credit.written = self.credit.written.saturating_add(taken.len() as u64);
-        send.buffer.write_chunk(taken);
+        send.buffer.give(taken, &mut self.send_pool);
         let waits = !data.is_empty();
         if waits && own <= remaining {
             send.blocked.on_blocked(send.maximum);

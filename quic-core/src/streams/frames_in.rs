@@ -12,7 +12,7 @@ use crate::wire::frame::{
 use crate::wire::{Direction, StreamId};
 
 /// Blocks for received data when much memory is in use, in bytes.
-const TIGHT_BLOCK: usize = 2 << 10;
+pub(super) const TIGHT_BLOCK: usize = 2 << 10;
 
 /// A part of a stream.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,6 +11,7 @@ mod flow_control;
 mod frames_in;
 mod frames_out;
 mod limits;
+mod memory;
 mod queues;
 mod receive_budget;
 mod recv;
@@ -31,6 +32,7 @@ pub use api::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
     WriteError,
 };
+pub(crate) use memory::{StreamsMemory, worst_case_growth};
 pub(crate) use receive_budget::ReceiveBudget;
 pub(crate) use slot::{InitialLimits, StreamsSlot};
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use super::row::{Kind, Row};
 use super::store::{Key, Store};
+use crate::memory;
 
 /// What a stream may send before it is the next one's turn, in bytes: long enough for batches of
 /// packets with the data of one stream, short enough that nobody waits for long.
@@ -25,6 +26,11 @@ struct Level {
 }
 
 impl Scheduler {
+    /// Heap in use at the most, in bytes: each stream may have a priority of its own.
+    pub(super) const fn worst_case_bytes(streams: u64) -> u64 {
+        memory::list::<Level>(streams)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.levels.first().is_none_or(|level| level.row.is_empty())
     }

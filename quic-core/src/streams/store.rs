@@ -7,6 +7,7 @@ use super::recv::RecvPart;
 use super::row::Places;
 use super::send::SendPart;
 use crate::crypto::KeyedHash;
+use crate::memory;
 use crate::wire::StreamId;
 
 /// Slots that are kept when no stream is left.
@@ -56,6 +57,18 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(hash: KeyedHash) -> Self {
         Self { slots: Slab::new(), slot_of: HashMap::with_hasher(hash), last: None }
+    }
+
+    /// Heap of so many streams at the most, in bytes, without their data.
+    pub(super) fn worst_case_bytes(streams: u64) -> u64 {
+        /// As `Slab` has it: a stream, or the place of the next empty slot.
+        #[expect(dead_code, clippy::large_enum_variant, reason = "for its size")]
+        enum Entry {
+            Vacant(usize),
+            Occupied(Stream),
+        }
+        let slots = memory::list::<Entry>(streams);
+        slots.saturating_add(memory::map::<StreamId, u32>(streams))
     }
 
     pub(super) fn find(&mut self, id: StreamId) -> Option<Key> {

@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+/// How many times more ranges than there are [`RangeSet::shrink`] leaves room for.
+const MAXIMUM_SPARE: usize = 2;
+/// Ranges that it leaves room for in any case.
+const KEPT_RANGES: usize = 16;
+
 /// A set of `u64`s, kept as disjoint ranges in ascending order that do not touch.
 ///
 /// Most sets hold one range, which needs no heap. Who fills a set from the network bounds
@@ -98,6 +103,28 @@ impl RangeSet {
     /// Takes the lowest range out of the set.
     pub fn pop_first(&mut self) -> Option<Range<u64>> {
         (!self.ranges.is_empty()).then(|| self.ranges.remove(0))
+    }
+
+    /// Gives memory back that many more ranges took than there are now.
+    #[inline]
+    pub(crate) fn shrink(&mut self) {
+        if self.ranges.capacity() > MAXIMUM_SPARE * self.ranges.len().max(KEPT_RANGES) {
+            self.ranges.shrink_to_fit();
+        }
+    }
+
+    /// Heap in use, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        if self.ranges.spilled() { self.ranges.capacity() * size_of::<Range<u64>>() } else { 0 }
+    }
+
+    /// Most heap of sets of so many ranges together that [`shrink`](Self::shrink) when ranges leave
+    /// them, in bytes.
+    pub(crate) fn worst_case_bytes(sets: u64, ranges: u64) -> u64 {
+        let kept = sets.saturating_mul(KEPT_RANGES as u64);
+        let range = (MAXIMUM_SPARE * size_of::<Range<u64>>()) as u64;
+        // A set that is about to shrink has grown by one insertion more than it may have.
+        kept.saturating_add(ranges).saturating_mul(range)
     }
 
     /// Number of ranges.

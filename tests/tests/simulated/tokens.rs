@@ -161,3 +161,48 @@ fn the_token_of_a_retry_is_for_its_attempt_alone() {
     assert_eq!((first.head[5], first.head[14], first.head[23]), (8, 8, 0));
     assert_eq!(retries(&pair), 2);
 }
+
+/// A server that takes strangers at their word as long as few come.
+fn trusting() -> Pair {
+    let mut setup = Setup::new(1);
+    setup.validation = AddressValidation::AboveHalfOpen(1000);
+    setup.build()
+}
+
+/// Lets strangers send the server a valid Initial each, all at this time; checks that 200 of them
+/// are taken at their word, and that the others are asked for a proof of their address.
+fn flood(pair: &mut Pair, strangers: u8) {
+    let (attempts, asked) = (pair.server.attempts.len(), retries(pair));
+    for stranger in 0..strangers {
+        let mut other = Pair::new(1000 + u64::from(stranger));
+        other.start();
+        other.settle();
+        let initial = other.first_from(Side::Client);
+        pair.inject(Side::Server, ([10, 0, 0, stranger], 4433).into(), &initial);
+    }
+    assert_eq!(pair.server.attempts.len() - attempts, 200);
+    assert_eq!(retries(pair) - asked, usize::from(strangers) - 200);
+}
+
+#[test]
+fn a_flood_of_initials_costs_a_new_client_one_round_trip_and_nothing_else() {
+    let mut pair = trusting();
+    flood(&mut pair, 250);
+    let asked = retries(&pair);
+    let (client, _) = pair.connect();
+    assert_eq!((pair.elapsed(), retries(&pair)), (millis(50), asked + 1));
+    echo(&mut pair, client, 100_000, seconds(2));
+}
+
+#[test]
+fn a_flood_of_initials_costs_a_client_nothing_that_comes_back() {
+    let mut pair = trusting();
+    pair.connect();
+    let calm = pair.elapsed();
+    pair.run_for(millis(200));
+    let start = pair.elapsed();
+    flood(&mut pair, 250);
+    let asked = retries(&pair);
+    pair.connect();
+    assert_eq!((pair.elapsed() - start, retries(&pair)), (calm, asked));
+}

@@ -194,3 +194,44 @@ fn a_large_block_is_not_kept_when_everything_was_read() {
     while reassembler.read_chunk(usize::MAX, &mut pool).is_some() {}
     assert!(reassembler.allocated_bytes() <= MAX_KEPT_BLOCK);
 }
+
+#[test]
+fn gaps_that_were_filled_leave_no_memory() {
+    let mut reassembler = Reassembler::default();
+    let mut pool = BlockPool::default();
+    for index in 0..1024 {
+        reassembler.insert(1 + 2 * index, &[1], MAX_BLOCK, &mut pool).unwrap();
+    }
+    let blocks = reassembler.held;
+    for index in 1..1024 {
+        reassembler.insert(2 * index, &[1], MAX_BLOCK, &mut pool).unwrap();
+    }
+    assert_eq!(reassembler.gaps(), 1);
+    let gaps = reassembler.allocated_bytes() - blocks;
+    assert!(gaps < 1000, "{gaps} bytes for one gap");
+}
+
+#[test]
+fn a_long_list_of_blocks_becomes_short_as_they_are_read() {
+    let mut reassembler = Reassembler::default();
+    let mut pool = BlockPool::default();
+    let data = vec![7; 1000];
+    for index in 0..1000 {
+        reassembler.insert(1000 * index, &data, 1000, &mut pool).unwrap();
+    }
+    // The last byte is missing, so that the stream is never read to its end.
+    reassembler.insert(1_000_001, &[7], 1000, &mut pool).unwrap();
+    while reassembler.read_chunk(usize::MAX, &mut pool).is_some() {}
+    let heap = reassembler.allocated_bytes();
+    assert!(heap < 10_000, "{heap} bytes for one that was not read");
+}
+
+#[test]
+fn blocks_are_never_larger_than_is_said_however_much_data_comes_at_a_time() {
+    let mut reassembler = Reassembler::default();
+    let data = vec![7; 60_000];
+    reassembler.insert(0, &data, 2048, &mut BlockPool::default()).unwrap();
+    let blocks = reassembler.first.iter().chain(&reassembler.blocks);
+    assert!(blocks.into_iter().all(|block| block.allocated <= 2048));
+    assert_eq!(reassembler.ready_offset(), 60_000);
+}

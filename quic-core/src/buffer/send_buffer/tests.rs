@@ -137,3 +137,45 @@ fn lost_data_goes_before_new_data() {
     assert_eq!(buffer.poll_transmit(100), Some(10..20));
     assert_eq!(buffer.poll_transmit(100), Some(50..100));
 }
+
+#[test]
+fn a_peer_that_acknowledges_crumbs_has_few_of_them_remembered_and_gets_the_rest_again() {
+    let mut pool = BlockPool::default();
+    let mut buffer = SendBuffer::default();
+    let data: Vec<u8> = (0..10_000_u32).map(|byte| byte.to_le_bytes()[0]).collect();
+    buffer.write(&data, &mut pool);
+    while buffer.poll_transmit(1).is_some() {}
+    let mut seen = vec![false; data.len()];
+    for byte in (1..10_000).step_by(2) {
+        buffer.on_acked(byte..byte + 1, &mut pool);
+        let disorder = buffer.disorder.as_ref().unwrap();
+        assert!(disorder.acked.len() <= MAX_ACKED_RANGES);
+    }
+    buffer.on_lost(0..10_000);
+    while let Some(range) = buffer.poll_transmit(7) {
+        let mut out = vec![0; usize::try_from(range.end - range.start).unwrap()];
+        assert!(buffer.copy_to(range.start, &mut out));
+        let (start, end) = (range.start as usize, range.end as usize);
+        assert_eq!(out, data[start..end]);
+        seen[start..end].fill(true);
+        buffer.on_acked(range, &mut pool);
+    }
+    assert!(buffer.is_fully_acked());
+    assert!((0..data.len()).step_by(2).all(|byte| seen[byte]));
+}
+
+#[test]
+fn long_chunks_are_kept_as_they_are_and_crumbs_of_them_are_copied() {
+    let mut pool = BlockPool::default();
+    let chunk = Bytes::from(vec![7; 100_000]);
+    let mut buffer = SendBuffer::default();
+    buffer.give(chunk.clone(), &mut pool);
+    assert_eq!(buffer.allocated_bytes(), 100_000);
+    let mut buffer = SendBuffer::default();
+    for byte in 0..50_000 {
+        buffer.give(chunk.slice(byte..=byte), &mut pool);
+    }
+    let chunks = buffer.chunks.len();
+    assert!(chunks < 20, "{chunks} chunks for 50,000 bytes");
+    assert!(buffer.allocated_bytes() <= 2 * 50_000);
+}

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::crypto::SeededRandom;
 
 fn keyring() -> Keyring {
     Keyring::new([7; 32])

@@ -11,10 +11,53 @@ fn numbered(number: u32) -> ConnectionId {
     ConnectionId::new(&bytes).unwrap()
 }
 
+/// How a client proves its address.
+#[derive(Clone, Copy, Debug)]
+enum Proof {
+    Retry,
+    NewToken,
+}
+
+/// An Initial with a token that is good at `path(1)`.
+fn proven(world: &World, to: ConnectionId, proof: Proof) -> Vec<u8> {
+    let issued = world.now;
+    let token = match proof {
+        Proof::Retry => Token::Retry {
+            remote: path(1).remote,
+            original_destination_id: id(1),
+            retry_source_id: to,
+            issued,
+            version: 1,
+        },
+        Proof::NewToken => Token::NewToken { ip: path(1).remote.ip(), issued, version: 1 },
+    };
+    let mut random = SeededRandom::from_seed([3; 32]);
+    let token = seal_token(&Keyring::new(TOKEN_SECRET), &token, &mut random);
+    Packet { token: &token, ..Packet::initial(to) }.build()
+}
+
+/// An Initial that took nobody any keys.
+fn unprotected(to: ConnectionId) -> Vec<u8> {
+    let mut packet = vec![0; 1200];
+    let mut writer = Writer::new(&mut packet);
+    let parts = LongHeaderParts {
+        ty: LongType::Initial,
+        version: 1,
+        destination_id: to,
+        source_id: id(0xcc),
+        token: &[],
+    };
+    let number = PacketNumberLength::for_number(0, None);
+    let field = write_long_header(&mut writer, &parts, 0, number).unwrap();
+    let number_offset = writer.length() - number.bytes();
+    patch_length(&mut packet, field, 1200 - number_offset);
+    packet
+}
+
 #[test]
 fn attempts_beyond_the_backlog_are_refused() {
     let mut config = server_config();
-    config.accept_backlog = 5;
+    (config.accept_backlog, config.validation) = (5, AddressValidation::Never);
     let mut world = World::server(config);
     for number in 0..5 {
         assert_eq!(world.answer(path(1), &initial(numbered(number))), None);
@@ -157,7 +200,7 @@ fn a_flood_of_forged_initials_makes_addresses_be_validated_for_a_while() {
     let mut world = World::server(server_config());
     let mut forged = initial(id(1));
     forged[1199] ^= 1;
-    for _ in 0..10_000 {
+    for _ in 0..200 {
         assert_eq!(world.answer(path(1), &forged), None);
     }
     let answer = world.answer(path(1), &initial(id(2))).unwrap();
@@ -167,6 +210,60 @@ fn a_flood_of_forged_initials_makes_addresses_be_validated_for_a_while() {
     world.pass(Duration::from_secs(1));
     assert_eq!(world.answer(path(1), &initial(id(3))), None);
     assert!(world.attempt().is_some());
+}
+
+#[test]
+fn a_flood_begins_few_attempts_and_keeps_nobody_out_who_proves_an_address() {
+    let mut world = World::server(server_config());
+    for number in 0..100_000 {
+        world.now += Duration::from_micros(10);
+        if let Some(answer) = world.answer(path(1), &unprotected(numbered(number))) {
+            assert!(is_retry_authentic(1, &numbered(number), &answer));
+        }
+    }
+    assert_eq!(world.map.slots.length(), 0, "none was authentic");
+    assert!(world.answer(path(2), &initial(id(7))).is_some(), "nobody is taken at his word");
+    for proof in [Proof::Retry, Proof::NewToken] {
+        let packet = proven(&world, id(8), proof);
+        assert_eq!(world.answer(path(1), &packet), None, "{proof:?}");
+        let handle = world.attempt().unwrap();
+        assert!(world.map.incoming(handle).unwrap().validated);
+        world.map.take_attempt(handle);
+    }
+}
+
+#[test]
+fn half_of_the_accept_queue_is_for_who_proved_an_address() {
+    let mut config = server_config();
+    config.accept_backlog = 10;
+    let mut world = World::server(config);
+    for number in 0..20 {
+        let answer = world.answer(path(1), &initial(numbered(number)));
+        assert_eq!(answer.is_some(), number > 5, "attempt {number}");
+    }
+    for number in 20..24 {
+        let packet = proven(&world, numbered(number), Proof::Retry);
+        assert_eq!(world.answer(path(1), &packet), None);
+    }
+    assert_eq!(world.map.slots.length(), 10);
+    let answer = world.answer(path(1), &proven(&world, numbered(24), Proof::Retry)).unwrap();
+    assert_eq!(close_code(numbered(24), answer), 0x02, "the queue is full");
+}
+
+#[test]
+fn tokens_that_were_used_before_are_part_of_the_rush() {
+    let mut world = World::server(server_config());
+    let packet = proven(&world, id(1), Proof::NewToken);
+    let attempts = (0..300).map_while(|_| {
+        world.receive(path(1), &packet);
+        let handle = world.attempt()?;
+        let validated = world.map.incoming(handle)?.validated;
+        world.map.take_attempt(handle);
+        Some(validated)
+    });
+    let attempts: Vec<bool> = attempts.collect();
+    assert_eq!(attempts.iter().position(|validated| !validated), Some(1), "a token is good once");
+    assert_eq!(attempts.len(), 1 + 200);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod acknowledge;
 mod loss;
 mod outcome;
 mod rare;
+mod room;
 
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,8 @@ pub(crate) use outcome::{
     AckContext, AckOutcome, LargestAcked, LossOutcome, LossThresholds, NewPacket, SentPacket,
     SpuriousLoss,
 };
+
+pub(crate) use room::{most_remembered, worst_case_records};
 
 use std::collections::VecDeque;
 

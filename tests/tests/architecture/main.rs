@@ -1,12 +1,14 @@
 //! The rules of the house that a program can check.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a rule that cannot be checked is broken")]
 
+mod bounds;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers of `quic-core`, lowest first. A module may use those of lower layers and of its own.
 const LAYERS: &[&[&str]] = &[
-    &["instant", "deadline", "net", "transmit"],
+    &["instant", "deadline", "memory", "net", "transmit"],
     &["wire"],
     &["error", "event", "recorder"],
     &["crypto", "congestion"],
@@ -113,7 +115,7 @@ fn sources_of(name: &str) -> Vec<Source> {
         }
     }
     let code = sources.iter().filter(|source| !source.is_test());
-    assert!(code.count() > 20, "the sources of {name} are not where they were");
+    assert!(code.count() > 0, "the sources of {name} are not where they were");
     sources
 }
 

@@ -20,6 +20,11 @@ use quic_core::{
 };
 use quic_sim::pair::{CLIENT, SERVER, SERVER_NAME, Setup};
 
+mod connection_bounds;
+mod endpoint_bounds;
+mod tls_bounds;
+mod victim;
+
 type Sockets = SocketMultiplexer<PacketHandlerMap>;
 
 /// Longest datagram on the wire.
