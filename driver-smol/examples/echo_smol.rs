@@ -1,6 +1,6 @@
 //! A server that sends back what it receives, and a client that asks it to, in one process.
 //!
-//! `cargo run -p driver-smol --example echo`
+//! `cargo run -p driver-smol --example echo_smol`
 
 use std::sync::Arc;
 
