@@ -12,7 +12,7 @@ use crate::wire::RangeSet;
 /// Smallest block that small writes are copied into, in bytes.
 const MIN_BLOCK: usize = 64;
 
-/// Shortest chunk that is not copied, in bytes.
+/// Shortest part of a chunk that is not copied, in bytes.
 const MIN_CHUNK: usize = 1 << 10;
 /// Ranges remembered to be acknowledged above the first byte that is not. A peer that acknowledges
 /// more crumbs than that gets some of them again: what is remembered of a packet must not depend on
@@ -146,13 +146,14 @@ impl SendBuffer {
         }
     }
 
-    /// Appends `chunk`, without copying it if it is long: a peer that gives credit byte by byte must
-    /// not have a chunk kept for each.
-    pub(crate) fn give(&mut self, chunk: Bytes, pool: &mut BlockPool) {
-        if chunk.len() < MIN_CHUNK {
-            self.write(&chunk, pool);
+    /// Appends the first `length` bytes of `data`, without copying them unless they are few and more
+    /// follow: a peer that gives credit byte by byte must not have a chunk kept for each.
+    pub(crate) fn take_from(&mut self, data: &mut Bytes, length: usize, pool: &mut BlockPool) {
+        let part = data.split_to(length.min(data.len()));
+        if part.len() < MIN_CHUNK && !data.is_empty() {
+            self.write(&part, pool);
         } else {
-            self.write_chunk(chunk);
+            self.write_chunk(part);
         }
     }
 

@@ -45,16 +45,20 @@ impl Clock {
     }
 
     /// Takes the caller's time; returns the time to go by.
+    #[inline]
     pub(super) fn advance(&mut self, now: Instant) -> Instant {
-        if now >= self.latest {
-            self.latest = now;
-            self.lines.clear();
-        } else {
+        if now < self.latest {
             self.go_back(now);
+            return self.latest;
         }
-        self.latest
+        self.latest = now;
+        if !self.lines.is_empty() {
+            self.lines.clear();
+        }
+        now
     }
 
+    #[cold]
     fn go_back(&mut self, now: Instant) {
         let goes_on = |line: &Line| now + line.ahead >= self.latest;
         let found = self.lines.iter().copied().enumerate().find(|(_, line)| goes_on(line));

@@ -126,10 +126,9 @@ impl SendStream<'_> {
     /// See [`WriteError`]. [`WriteError::Blocked`] only if nothing was taken.
     pub fn write_chunk(&mut self, chunk: &mut Bytes) -> Result<usize, WriteError> {
         let (key, room) = self.room(chunk.len())?;
-        let taken = chunk.split_to(room.min(chunk.len()));
-        let length = taken.len();
+        let length = room.min(chunk.len());
         if let Some(stream) = self.streams.store.get_mut(key) {
-            stream.send.buffer.give(taken, &mut self.streams.send_pool);
+            stream.send.buffer.take_from(chunk, length, &mut self.streams.send_pool);
         }
         self.written(key, length);
         Ok(length)

@@ -185,9 +185,8 @@ impl Streams {
         let send = &mut stream.send;
         let own = send.maximum.saturating_sub(send.buffer.end());
         let room = usize::try_from(own.min(remaining)).unwrap_or(usize::MAX).min(data.len());
-        let taken = data.split_to(room);
-        self.credit.written = self.credit.written.saturating_add(taken.len() as u64);
-        send.buffer.give(taken, &mut self.send_pool);
+        self.credit.written = self.credit.written.saturating_add(room as u64);
+        send.buffer.take_from(data, room, &mut self.send_pool);
         let waits = !data.is_empty();
         if waits && own <= remaining {
             send.blocked.on_blocked(send.maximum);

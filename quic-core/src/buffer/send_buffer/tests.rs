@@ -169,11 +169,11 @@ fn long_chunks_are_kept_as_they_are_and_crumbs_of_them_are_copied() {
     let mut pool = BlockPool::default();
     let chunk = Bytes::from(vec![7; 100_000]);
     let mut buffer = SendBuffer::default();
-    buffer.give(chunk.clone(), &mut pool);
+    buffer.take_from(&mut chunk.clone(), usize::MAX, &mut pool);
     assert_eq!(buffer.allocated_bytes(), 100_000);
-    let mut buffer = SendBuffer::default();
-    for byte in 0..50_000 {
-        buffer.give(chunk.slice(byte..=byte), &mut pool);
+    let (mut buffer, mut rest) = (SendBuffer::default(), chunk);
+    for _ in 0..50_000 {
+        buffer.take_from(&mut rest, 1, &mut pool);
     }
     let chunks = buffer.chunks.len();
     assert!(chunks < 20, "{chunks} chunks for 50,000 bytes");
