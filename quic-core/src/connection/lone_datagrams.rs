@@ -1,9 +1,11 @@
 //! Datagrams that are no part of the ordinary flow: MTU probes, path validation off the active
 //! path, and the last one (RFC 9000 §8.2, §10.2, §14.4).
 
-use super::Connection;
 use super::close::CloseReason;
+use super::parameters::ACK_DELAY_EXPONENT;
 use super::seal::MINIMUM_DATAGRAM;
+use super::space::PacketNumberSpace;
+use super::{Connection, Role};
 use crate::crypto::TAG_LENGTH;
 use crate::error::{TransportError, TransportErrorCode};
 use crate::instant::Instant;
@@ -139,10 +141,17 @@ impl Connection {
         let end = memory.len().checked_sub(TAG_LENGTH)?;
         let payload = memory.get_mut(header.length()..end)?;
         let Self { paths, spaces: [_, _, application], .. } = self;
+        let application: &mut PacketNumberSpace = application;
         let path = paths.by_generation(generation)?;
         let mut packet = PacketWriter::new(payload, application.sent.frames_mut());
         let padded = room >= MINIMUM_DATAGRAM;
         let _full: Result<(), Full> = path.validation.write_frames(&mut packet, padded);
+        // Of a client that moved, nothing else may arrive but what it is asked here, and what it has
+        // in flight may keep it from answering.
+        if matches!(self.role, Role::Server(_)) {
+            let _full: Result<_, Full> =
+                application.received.write_copy(now, &mut packet, ACK_DELAY_EXPONENT);
+        }
         let (written, frame_count) = (packet.length(), packet.frame_count());
         let target = if padded { MINIMUM_DATAGRAM } else { 0 };
         let length = self.finish_packet(memory, &header, written, target)?;

@@ -239,10 +239,28 @@ impl ReceivedPackets {
         packet: &mut PacketWriter<'_>,
         ack_delay_exponent: u8,
     ) -> Result<(), Full> {
+        let largest = self.write_copy(now, packet, ack_delay_exponent)?;
+        if largest.is_some() {
+            self.smallest_unreported = u64::MAX;
+        }
+        self.schedule.on_ack_written(largest);
+        Ok(())
+    }
+
+    /// Writes an ACK frame beside the one that is due, which stays so; returns the largest number in
+    /// it, if there is anything to acknowledge.
+    ///
+    /// # Errors
+    /// [`Full`] if the frame does not fit.
+    pub(crate) fn write_copy(
+        &self,
+        now: Instant,
+        packet: &mut PacketWriter<'_>,
+        ack_delay_exponent: u8,
+    ) -> Result<Option<u64>, Full> {
         let Some((largest, received_at)) = self.largest.filter(|_| !self.reported.is_empty())
         else {
-            self.schedule.on_ack_written(None);
-            return Ok(());
+            return Ok(None);
         };
         //= https://www.rfc-editor.org/rfc/rfc9000#section-13.2.5
         //# An endpoint MUST NOT include delays that it does not control when
@@ -255,9 +273,7 @@ impl ReceivedPackets {
         let ecn = self.ecn.as_deref().copied();
         let reported = &self.reported;
         packet.write(SentFrame::Ack { largest }, |w| write_ack(w, reported, delay, ecn))?;
-        self.smallest_unreported = u64::MAX;
-        self.schedule.on_ack_written(Some(largest));
-        Ok(())
+        Ok(Some(largest))
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9000#section-13.4.1

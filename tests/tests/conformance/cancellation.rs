@@ -108,7 +108,8 @@ pub(crate) async fn every_wait_can_be_given_up_and_begun_again<D: Driver>(driver
     let text = Bytes::from_static(b"answer");
     persist(&driver, async || answer.write_chunk(text.clone()).await).await.unwrap();
     answer.reset(7_u32.into()).unwrap();
-    assert!(persist(&driver, async || recv.read(&mut [0; 8]).await).await.is_err());
+    // What was written before the reset may come or not.
+    while persist(&driver, async || recv.read(&mut [0; 8]).await).await.is_ok() {}
     drop(persist(&driver, async || server.open_uni().await).await.unwrap());
     persist(&driver, async || client.accept_uni().await).await.unwrap();
     persist(&driver, async || client.send_datagram_wait(text.clone()).await).await.unwrap();

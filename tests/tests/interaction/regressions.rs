@@ -123,3 +123,41 @@ fn keys_may_be_rotated_while_clients_move_to_the_preferred_address() {
         ],
     );
 }
+
+#[test]
+fn a_client_whose_nat_moves_while_its_window_is_full_is_followed_at_the_preferred_address() {
+    use Operation::{Advance, Connect, Finish, Lose, Open, Rebind, Write};
+    replay(
+        Limits {
+            seed: 10_605_284_719_386_920_678,
+            clients: 1,
+            streams: [1, 2],
+            windows: [2003; 3],
+            controller: 1,
+            mtu: 1201,
+            ids: [0, 4],
+            segments: 1,
+            trains: false,
+            preferred: true,
+            datagrams: false,
+            pacing: false,
+            ecn: false,
+            resend: false,
+            eager: false,
+            receive_budget: 0,
+            reports_local_ip: false,
+            ..Limits::PLAIN
+        },
+        &[
+            Connect { client: 0 },
+            Lose { upwards: true, percent: 54 },
+            Advance { exponent: 21 },
+            Rebind { client: 0, socket: 0, address: false },
+            Advance { exponent: 22 },
+            Open { connection: 2, both: false },
+            Open { connection: 0, both: false },
+            Finish { connection: 6, stream: 0 },
+            Write { connection: 2, stream: 0, bytes: 2003 },
+        ],
+    );
+}
