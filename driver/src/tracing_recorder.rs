@@ -60,10 +60,6 @@ impl ConnectionRecorder for Spanned {
             Record::KeysDiscarded { packet_type } => {
                 debug!(parent: parent, keys = ?packet_type, "keys discarded");
             }
-            Record::MtuChanged { new, .. } => debug!(parent: parent, mtu = new, "MTU changed"),
-            Record::CongestionStateChanged { new, .. } => {
-                debug!(parent: parent, state = ?new, "congestion control");
-            }
             Record::TimerExpired { timer, .. } => {
                 debug!(parent: parent, timer = ?timer, "timer expired");
             }
@@ -83,19 +79,32 @@ impl ConnectionRecorder for Spanned {
             Record::PacketBuffered { packet_type, length } => {
                 debug!(parent: parent, ?packet_type, length, "kept until its keys come");
             }
-            Record::EcnStateChanged { new, .. } => debug!(parent: parent, state = ?new, "ECN"),
-            Record::ConnectionIdChanged { new, .. } => {
-                debug!(parent: parent, to = %new, "the peer's connection ID");
-            }
             Record::PacketSent(_) | Record::PacketReceived(_) | Record::MetricsUpdated { .. } => {
                 self.trace(record);
             }
-            _ => {}
+            _ => self.tell_of_path(record),
         }
     }
 }
 
 impl Spanned {
+    /// What is known of the path.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what can be told grows")]
+    fn tell_of_path(&self, record: &Record<'_>) {
+        let parent = &self.span;
+        match record {
+            Record::MtuChanged { new, .. } => debug!(parent: parent, mtu = new, "MTU changed"),
+            Record::CongestionStateChanged { new, .. } => {
+                debug!(parent: parent, state = ?new, "congestion control");
+            }
+            Record::EcnStateChanged { new, .. } => debug!(parent: parent, state = ?new, "ECN"),
+            Record::ConnectionIdChanged { new, .. } => {
+                debug!(parent: parent, to = %new, "the peer's connection ID");
+            }
+            _ => {}
+        }
+    }
+
     /// What there is of every packet.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is told elsewhere")]
     fn trace(&self, record: &Record<'_>) {
