@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use driver::{Bytes, TransportConfig};
+use quic_sim::tasks::yield_now;
 
 use crate::drivers::Driver;
-use crate::pair::{Pair, cancel, poll_once, yield_now};
+use crate::pair::{Pair, cancel, poll_once};
 
 pub(crate) async fn a_cancelled_read_loses_nothing<D: Driver>(driver: D) {
     let pair = Pair::new(&driver);

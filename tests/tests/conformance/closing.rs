@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use driver::{ApplicationClose, Bytes, ConnectionError, ReadError, VarInt, WriteError};
 use futures::join;
+use quic_sim::tasks::yield_now;
 
 use crate::drivers::Driver;
-use crate::pair::{Pair, pattern, yield_now};
+use crate::pair::{Pair, pattern};
 
 pub(crate) fn closed(code: u32, reason: &'static [u8]) -> ConnectionError {
     let reason = Bytes::from_static(reason);

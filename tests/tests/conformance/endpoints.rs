@@ -4,10 +4,11 @@ use driver::{ConnectError, Side, TransportConfig, VarInt};
 use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream::iter;
+use quic_sim::tasks::yield_now;
 
 use crate::closing::closed;
 use crate::drivers::Driver;
-use crate::pair::{Pair, yield_now};
+use crate::pair::Pair;
 
 pub(crate) async fn the_loop_hears_of_the_second_act_as_of_the_first<D: Driver>(driver: D) {
     let silent = driver.socket(Side::Server, None).unwrap();

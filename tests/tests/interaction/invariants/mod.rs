@@ -6,15 +6,15 @@
 //! | --- | --- |
 //! | I5 credit of streams adds up to that of the connection | `quic_core::fuzzing::flow_control` |
 //! | I8 connection IDs to retire, I11 CRYPTO bytes | unit tests of `ids`, `crypto_stream`; the evil peer |
-//! | I12 heap of what is reassembled | `quic_core::fuzzing::reassembler`, `tests/tests/memory.rs` |
-//! | I14 memory after many connections | `tests/tests/memory.rs` |
+//! | I12 heap of what is reassembled | `quic_core::fuzzing::reassembler`, `tests/tests/memory` |
+//! | I14 memory after many connections | `tests/tests/memory` |
 //! | I19 probes are never blocked | I21 here, unit tests of `transmit` |
 //! | I24 reordering across key updates | I4 and I21 here, `tests/tests/simulated/keys.rs` |
 //! | I26 both ends time out together | `tests/tests/simulated/idle.rs` |
 //! | I28 bursts | `tests/tests/simulated/pacing.rs`, unit tests of `congestion` |
 //! | I31 error codes | `quic-core/src/connection/tests`, the evil peer |
 //! | I32, I33 handles and wakers | `driver/tests/loom` |
-//! | I36 randomness comes from outside | I35 here, `tests/tests/architecture.rs` |
+//! | I36 randomness comes from outside | I35 here, `tests/tests/architecture` |
 
 mod acknowledgments;
 mod challenges;
