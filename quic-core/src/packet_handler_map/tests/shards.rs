@@ -53,10 +53,8 @@ fn packets_of_another_shards_connection_are_handed_over_as_they_came() {
     let handshake = Packet { ty: LongType::Handshake, ..Packet::initial(id_of(OTHER)) }.build();
     for datagram in [short(id_of(OTHER)), handshake] {
         let mut copy = datagram.clone();
-        let train = UdpDatagram {
-            ecn: Some(EcnCodepoint::Ce),
-            ..UdpDatagram::new(path(1), &mut copy)
-        };
+        let train =
+            UdpDatagram { ecn: Some(EcnCodepoint::Ce), ..UdpDatagram::new(path(1), &mut copy) };
         world.map.handle_datagram(world.now, train);
         let mut found = world.map.poll_misdirected().unwrap();
         assert_eq!((found.shard, found.path), (OTHER, path(1)));
