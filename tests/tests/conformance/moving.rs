@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use driver::{Connection, EndpointConfig, Keyring, Side};
+use driver::{EndpointConfig, Keyring, Side};
 use futures::join;
 
 use crate::drivers::Driver;

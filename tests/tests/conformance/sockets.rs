@@ -47,7 +47,10 @@ pub(crate) async fn a_socket_is_removed_while_connections_live<D: Driver>(driver
     assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
     let unknown: SocketAddr = ([192, 0, 2, 1], 9).into();
     assert!(pair.client.remove_socket(unknown).is_err());
+    // Nobody moves before the handshake is confirmed.
+    transfer(&client, &server, 1000).await;
     driver.rebind(&pair.client, driver.socket(Side::Client, None).unwrap()).unwrap();
+    driver.until("moved", || server.remote_address() != first).await;
     pair.client.remove_socket(first).unwrap();
     assert_eq!(pair.client.local_addrs(), [pair.client.local_addr().unwrap()]);
     transfer(&client, &server, 100_000).await;
@@ -85,7 +88,8 @@ impl DatagramFilter for Stun {
 }
 
 pub(crate) async fn datagrams_of_other_protocols_are_the_applications<D: Driver>(driver: D) {
-    let (server, config) = configs();
+    let (mut server, config) = configs();
+    Arc::make_mut(&mut server.transport).grease_quic_bit = false;
     let stun = Arc::new(Stun::default());
     let filter = Arc::clone(&stun) as Arc<dyn DatagramFilter>;
     let options = EndpointOptions::default().with_server(Some(server)).with_filter(filter);
@@ -101,5 +105,5 @@ pub(crate) async fn datagrams_of_other_protocols_are_the_applications<D: Driver>
     driver.until("taken", || !stun.0.lock().unwrap().is_empty()).await;
     transfer(&connection.unwrap(), &accepted, 100_000).await;
     let expected = (driver.address(&other), b"\x00\x01 where am I?".to_vec());
-    assert_eq!(*stun.0.lock().unwrap(), [expected]);
+    assert!(*stun.0.lock().unwrap() == [expected], "QUIC was taken, or something changed");
 }

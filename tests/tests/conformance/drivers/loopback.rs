@@ -15,6 +15,7 @@ use driver::{
 use driver_smol::AsyncIo;
 use driver_tokio::Tokio;
 use futures::future::{Either, select};
+use socket2::{Domain, SockRef, Type};
 
 use super::{Driver, Task};
 
@@ -63,8 +64,12 @@ impl<E: Executor> Driver for Loopback<E> {
     }
 
     fn sharing(&self, side: Side) -> [UdpSocket; 2] {
-        let socket = self.socket(side, None).unwrap();
-        [socket.try_clone().unwrap(), socket]
+        let first = self.socket(side, None).unwrap();
+        SockRef::from(&first).set_reuse_port(true).unwrap();
+        let second = socket2::Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        second.set_reuse_port(true).unwrap();
+        second.bind(&first.local_addr().unwrap().into()).unwrap();
+        [first, second.into()]
     }
 
     fn send(&self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {

@@ -31,7 +31,7 @@ pub(crate) trait Driver: Clone {
 
     fn address(&self, socket: &Self::Socket) -> SocketAddr;
 
-    /// Two sockets of one address, which both get what arrives there.
+    /// Two sockets of one address, of which each has its peers.
     fn sharing(&self, side: Side) -> [Self::Socket; 2];
 
     /// Sends a datagram that is not QUIC.
