@@ -78,7 +78,7 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn rebind(&self, socket: Socket) -> io::Result<()> {
-        self.inner.rebind(socket)
+        self.inner.rebind(vec![socket])
     }
 
     /// Accepts connections on another socket as well, for as long as the endpoint lives: as that of
@@ -87,7 +87,7 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn add_socket(&self, socket: Socket) -> io::Result<()> {
-        self.inner.add_socket(socket)
+        self.inner.add_socket(vec![socket])
     }
 }
 
