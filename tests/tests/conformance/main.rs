@@ -48,6 +48,7 @@ promises! {
     cancellation:
         every_wait_can_be_given_up_and_begun_again,
         a_cancelled_read_loses_nothing,
+        who_polls_is_woken_and_leaves_nothing_behind,
         a_cancelled_write_took_nothing,
         a_cancelled_accept_loses_no_stream,
         a_cancelled_open_takes_no_stream,
