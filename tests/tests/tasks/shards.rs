@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use driver::crypto::{Keys, Session, SessionFactory, StartSessionError};
+use driver::crypto::{Session, SessionFactory, StartSessionError};
+use driver::rustls::quic::Keys;
 use driver::{Connection, ConnectionId, EndpointOptions, SocketStatistics};
 use quic_core::Side;
 use quic_sim::tasks::{Endpoint, Socket, spawn};
