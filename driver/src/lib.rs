@@ -31,6 +31,7 @@ mod error;
 mod connection;
 mod datagrams;
 mod early_data;
+mod polled;
 mod recv_stream;
 mod send_stream;
 mod stream_io;
@@ -67,6 +68,7 @@ pub use error::{
 };
 pub use incoming::{Incoming, IncomingFuture};
 pub use neighbourhood::{HandOver, Letter, Neighbours};
+pub use polled::PolledConnection;
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
 pub use run::Run;

@@ -10,7 +10,7 @@ use std::os::fd::AsFd as AsSocket;
 use std::os::windows::io::AsSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quic_core::EcnCodepoint;
+use quic_core::{EMSGSIZE, EcnCodepoint};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 /// What a pump needs of a socket. Neither call blocks.
@@ -381,16 +381,6 @@ fn enlarge(
     let granted = granted();
     (granted < BUFFER_LENGTH).then_some(granted)
 }
-
-/// What systems say of a datagram that is larger than the interface's MTU. Path MTU discovery of
-/// their own is off, so that they say it of nothing else.
-pub(crate) const EMSGSIZE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-    90
-} else if cfg!(windows) {
-    10_040
-} else {
-    40
-};
 
 /// The most that the system coalesces.
 const TRAIN_LENGTH: usize = 64 << 10;

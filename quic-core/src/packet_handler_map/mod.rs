@@ -109,6 +109,23 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         }
     }
 
+    /// The connections there are, those included whose handshake goes on, or whose last datagram
+    /// was not sent yet.
+    pub fn connections(&self) -> Vec<ConnectionHandle> {
+        self.slots.handles().filter(|handle| self.cell(*handle).is_some()).collect()
+    }
+
+    /// Whether there is no connection, no attempt at one, and nothing to repeat of one that was
+    /// closed.
+    pub fn is_empty(&self) -> bool {
+        self.slots.length() == 0
+    }
+
+    /// Whether [`poll_event`](PacketHandlerManager::poll_event) has something to tell.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.book.events.is_empty()
+    }
+
     /// Lets `action` work on a connection and settles what follows; `None` if there is none.
     fn act<R>(
         &mut self,
