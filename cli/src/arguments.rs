@@ -10,6 +10,7 @@ use quic_core::CongestionAlgorithm;
 
 use crate::evil::Evil;
 use crate::perf;
+use crate::runtime::Driver;
 use crate::url::Url;
 
 const EXIT_CODES: &str = "\
@@ -29,6 +30,9 @@ pub(crate) struct Arguments {
     /// Print results and errors as JSON, one object a line, on stdout.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// What runs sockets and tasks.
+    #[arg(long, global = true, env = "QUIC_DRIVER", value_enum, default_value_t = Driver::Tokio)]
+    pub(crate) driver: Driver,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -6,10 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use driver_tokio::{Connection, RecvStream};
+use driver::{Connection, RecvStream};
 use quic_core::{ServerConfig, SharedRecorder, Side, Statistics, TransportConfig};
 use serde_json::json;
-use tokio::time;
 
 use crate::arguments::Demo;
 use crate::certificates::Identity;
@@ -20,6 +19,7 @@ use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output, ratio};
 use crate::process::CpuTime;
 use crate::relay::Relay;
+use crate::runtime::{self, Driver, Elapsed};
 
 const ALPN: &[u8] = b"quic-demo";
 
@@ -33,7 +33,7 @@ const CHECKSUM_LENGTH: usize = 4;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Moves the bytes and prints what it took.
-pub(crate) fn run(options: &Demo, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(options: &Demo, driver: Driver, output: Output) -> Result<(), Failure> {
     let identity = Identity::self_signed()?;
     let roots = identity.chain.clone();
     let tls = network::server_tls(identity, ALPN, Preference::Aes128)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Demo, output: Output) -> Result<(), Failure> {
     let (address_sender, address) = mpsc::channel();
     let server = thread::Builder::new()
         .name("server".into())
-        .spawn(move || network::block_on_one_core(serve(config, address_sender, recorder))?)
+        .spawn(move || runtime::block_on_one_core(driver, serve(config, address_sender, recorder))?)
         .map_err(|error| Failure::local(format!("cannot start a thread: {error}")))?;
     let joined = |server: thread::JoinHandle<Result<Sender, Failure>>| {
         server.join().unwrap_or_else(|_| Err(Failure::bug("the server panicked")))
@@ -61,8 +61,8 @@ pub(crate) fn run(options: &Demo, output: Output) -> Result<(), Failure> {
         None
     };
     let target = relay.as_ref().map_or(server_address, Relay::address);
-    let received =
-        network::block_on_one_core(fetch(options, target, roots, output, logs.recorder()))??;
+    let fetched = fetch(options, target, roots, output, logs.recorder());
+    let received = runtime::block_on_one_core(driver, fetched)??;
     let sent = joined(server)?;
     logs.finish()?;
     report(options, &received, &sent, relay.as_ref(), output);
@@ -98,8 +98,7 @@ async fn serve(
     connection.closed().await;
     let statistics = connection.stats();
     // The client has everything; who is late finds out by a timeout.
-    let _: Result<(), time::error::Elapsed> =
-        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
     Ok(Sender { cpu: CpuTime::of_thread().total(), statistics })
 }
 
@@ -169,8 +168,7 @@ async fn fetch(
     let statistics = connection.stats();
     network::close(&connection);
     // The server hears of the end now rather than by its idle timeout.
-    let _: Result<(), time::error::Elapsed> =
-        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
     let cpu = CpuTime::of_thread().total().saturating_sub(cpu_before);
     Ok(Receiver { handshake, transfer, checksum, cpu, statistics })
 }

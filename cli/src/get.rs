@@ -1,24 +1,18 @@
 //! `quic get`: files over `hq-interop`.
 
+mod destination;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use driver_tokio::{Connection, Endpoint, ReadError, SessionCache};
+use driver::{Connection, Endpoint, ReadError, SessionCache};
 use indicatif::ProgressBar;
 use quic_core::{ClientConfig, SharedRecorder, Side, TransportConfig};
 use serde_json::json;
-use tokio::fs::{self, File};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time;
 
 use crate::arguments::Get;
 use crate::certificates;
@@ -27,18 +21,11 @@ use crate::hq::{self, Refusal};
 use crate::logs::Logs;
 use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output};
+use crate::runtime::{self, Elapsed, Tasks};
+use destination::{Destination, STDOUT};
 
 /// Files of a server that are fetched at a time.
 const CONCURRENT_DOWNLOADS: usize = 64;
-
-/// Bytes written to a file at a time.
-const WRITE_SIZE: usize = 1 << 20;
-
-/// What stands for the standard output after `-o`.
-const STDOUT: &str = "-";
-
-/// Temporary names of a file that are tried after the first.
-const MAX_PARTS: u32 = 100;
 
 /// Addresses of a server that are tried.
 const MAX_ADDRESSES: usize = 8;
@@ -91,12 +78,12 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
         }
         Ok(())
     };
-    let stopped = network::stop_signal()?;
+    let stopped = runtime::stop_signal()?;
     let done = tokio::select! {
         done = all => done,
         () = stopped => {
             // The transfers were given up just now; the server has to hear of it.
-            time::sleep(GOODBYE).await;
+            runtime::sleep(GOODBYE).await;
             Err(Failure::transfer("interrupted; nothing unfinished was kept"))
         }
     };
@@ -185,8 +172,7 @@ impl Client {
         let address = connection.remote_address();
         network::close(&connection);
         // The server hears of the end now rather than by its idle timeout.
-        let _: Result<(), time::error::Elapsed> =
-            time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+        let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
         Ok((received?, address))
     }
 }
@@ -198,7 +184,8 @@ pub(crate) async fn resolve(server: &Server) -> Result<SocketAddr, Failure> {
 
 /// The addresses of a server, the preferred one first.
 async fn addresses(server: &Server) -> Result<Vec<SocketAddr>, Failure> {
-    let found = net::lookup_host((server.host.as_str(), server.port)).await;
+    let (host, port) = (server.host.clone(), server.port);
+    let found = runtime::unblock(move || (host, port).to_socket_addrs()).await;
     let found = found.map_err(|error| unknown(server, &error))?;
     let addresses = found.take(MAX_ADDRESSES).collect::<Vec<_>>();
     if addresses.is_empty() { Err(unknown(server, &"it has no address")) } else { Ok(addresses) }
@@ -216,19 +203,19 @@ async fn connect(
     addresses: Vec<SocketAddr>,
     recorder: Option<&SharedRecorder>,
 ) -> Result<(Endpoint, Connection), Failure> {
-    let mut attempts = JoinSet::new();
+    let mut attempts = Tasks::new();
     let mut delay = Duration::ZERO;
     for address in addresses {
         let (config, name, recorder) = (config.clone(), name.to_owned(), recorder.cloned());
         attempts.spawn(async move {
-            time::sleep(delay).await;
+            runtime::sleep(delay).await;
             connect_to(config, Target { address, name: &name }, recorder).await
         });
         delay = delay.saturating_add(HEAD_START);
     }
     let mut failure: Option<Failure> = None;
-    while let Some(done) = attempts.join_next().await {
-        match done.map_err(|error| Failure::bug(error.to_string()))? {
+    while let Some(done) = attempts.next().await {
+        match done? {
             Ok(connected) => return Ok(connected),
             // An address family that is missing here says less than what an address answers.
             Err(later) => match &failure {
@@ -259,7 +246,7 @@ pub(crate) async fn download_all(
     bar: &ProgressBar,
 ) -> Result<u64, Failure> {
     let turns = Arc::new(Semaphore::new(CONCURRENT_DOWNLOADS));
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::new();
     for download in downloads {
         let (connection, turns, bar) = (connection.clone(), Arc::clone(&turns), bar.clone());
         tasks.spawn(async move {
@@ -269,8 +256,8 @@ pub(crate) async fn download_all(
         });
     }
     let mut received = 0_u64;
-    while let Some(done) = tasks.join_next().await {
-        let bytes = done.map_err(|error| Failure::bug(error.to_string()))??;
+    while let Some(done) = tasks.next().await {
+        let bytes = done??;
         received = received.saturating_add(bytes);
     }
     Ok(received)
@@ -323,172 +310,5 @@ fn broke_off(path: &str, error: &dyn std::fmt::Display) -> Failure {
     ))
 }
 
-/// A file that gets its name when it is complete; what is not a plain file is written as it is.
-#[derive(Debug)]
-struct Destination {
-    file: File,
-    path: PathBuf,
-    part: Option<Part>,
-}
-
-/// The file under its temporary name. Dropping it removes it.
-#[derive(Debug)]
-struct Part(PathBuf);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // After a rename there is nothing to remove.
-        let _: io::Result<()> = std::fs::remove_file(&self.0);
-    }
-}
-
-impl Destination {
-    async fn create(path: &Path) -> Result<Self, Failure> {
-        let failure = |error| Failure::file("write", path, &error);
-        let (mut file, path, part) = if path == Path::new(STDOUT) {
-            let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(failure)?;
-            (File::from_std(stdout.into()), path.to_owned(), None)
-        } else if fs::metadata(path).await.is_ok_and(|found| !found.is_file()) {
-            let file = fs::OpenOptions::new().write(true).open(path).await.map_err(failure)?;
-            (file, path.to_owned(), None)
-        } else {
-            let path = behind_link(path).await;
-            let (file, part) = create_part(&path).await?;
-            (file, path, Some(part))
-        };
-        file.set_max_buf_size(WRITE_SIZE);
-        Ok(Self { file, path, part })
-    }
-
-    async fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(data).await.map_err(|error| self.failure(&error))
-    }
-
-    /// Everything is there: gives the file its name.
-    async fn commit(mut self) -> Result<(), Failure> {
-        self.file.flush().await.map_err(|error| self.failure(&error))?;
-        if let Some(part) = &self.part {
-            // Who finds the name after the machine failed has to find the data too.
-            self.file.sync_all().await.map_err(|error| self.failure(&error))?;
-            fs::rename(&part.0, &self.path).await.map_err(|error| self.failure(&error))?;
-        }
-        Ok(())
-    }
-
-    fn failure(&self, error: &io::Error) -> Failure {
-        Failure::file("write", &self.path, error)
-    }
-}
-
-/// Where a symbolic link leads, so that it is the file behind it that is written.
-async fn behind_link(path: &Path) -> PathBuf {
-    let Ok(link) = fs::read_link(path).await else { return path.to_owned() };
-    match fs::canonicalize(path).await {
-        Ok(file) => file,
-        // It will be made. What a link to a link leads to is not looked for.
-        Err(_) => path.parent().unwrap_or(Path::new("")).join(link),
-    }
-}
-
-/// Makes a file that nobody else has, with a temporary name beside `path`.
-async fn create_part(path: &Path) -> Result<(File, Part), Failure> {
-    let name = path.file_name().unwrap_or_default();
-    let mut attempt = 0_u32;
-    loop {
-        let mut name = OsString::from(name);
-        name.push(if attempt == 0 { ".part".to_owned() } else { format!(".{attempt}.part") });
-        let temporary = path.with_file_name(name);
-        match fs::OpenOptions::new().write(true).create_new(true).open(&temporary).await {
-            Ok(file) => return Ok((file, Part(temporary))),
-            // Another program fetches the same file, or was killed while it did.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < MAX_PARTS => {
-                attempt += 1;
-            }
-            Err(error) => return Err(Failure::file("write", &temporary, &error)),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::net::{SocketAddr, UdpSocket};
-
-    use quic_core::{ClientConfig, TransportConfig};
-
-    use super::{Destination, connect};
-    use crate::certificates::Identity;
-    use crate::hq;
-    use crate::network::{self, Preference, Trust};
-
-    fn client() -> ClientConfig {
-        let tls = network::client_tls(Trust::Anyone, hq::ALPN, Preference::Aes128).unwrap();
-        network::client_config(tls, TransportConfig::default()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_server_is_found_at_whichever_address_answers() {
-        let local = SocketAddr::from(([127, 0, 0, 1], 0));
-        let silent = UdpSocket::bind(local).unwrap().local_addr().unwrap();
-        let identity = Identity::self_signed().unwrap();
-        let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128).unwrap();
-        let config = network::server_config(tls, TransportConfig::default()).unwrap();
-        let socket = network::bound_socket(local, 0).unwrap();
-        let server = network::server_endpoint(config, socket, None).unwrap();
-        let address = server.local_addr().unwrap();
-        tokio::spawn(async move {
-            let accepted = network::accept(server.accept().await.unwrap()).await.unwrap();
-            accepted.closed().await;
-        });
-        let addresses = vec![silent, address];
-        let (_endpoint, connection) =
-            connect(&client(), "localhost", addresses, None).await.unwrap();
-        assert_eq!(connection.remote_address(), address);
-    }
-
-    #[tokio::test]
-    async fn a_file_has_its_name_only_once_it_is_complete() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, part) = (folder.path().join("file"), folder.path().join("file.part"));
-        let mut file = Destination::create(&path).await.unwrap();
-        file.write(b"half").await.unwrap();
-        assert!(part.exists() && !path.exists());
-        drop(file);
-        assert!(!part.exists() && !path.exists());
-
-        let mut file = Destination::create(&path).await.unwrap();
-        file.write(b"whole").await.unwrap();
-        file.commit().await.unwrap();
-        assert!(!part.exists());
-        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
-    }
-
-    #[tokio::test]
-    async fn two_of_the_same_name_do_not_write_into_each_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let mut first = Destination::create(&path).await.unwrap();
-        let mut second = Destination::create(&path).await.unwrap();
-        first.write(b"first").await.unwrap();
-        second.write(b"2nd").await.unwrap();
-        first.commit().await.unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"first");
-        second.commit().await.unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"2nd");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[tokio::test]
-    async fn the_file_behind_a_symbolic_link_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("old"), b"old").unwrap();
-        for (link, target) in [("to old", "old"), ("to new", "new")] {
-            std::os::unix::fs::symlink(target, path(link)).unwrap();
-            let mut file = Destination::create(&path(link)).await.unwrap();
-            file.write(b"data").await.unwrap();
-            file.commit().await.unwrap();
-            assert!(path(link).is_symlink());
-            assert_eq!(std::fs::read(path(target)).unwrap(), b"data");
-        }
-    }
-}
+mod tests;

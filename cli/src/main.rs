@@ -17,6 +17,7 @@ mod perf;
 mod plot;
 mod process;
 mod relay;
+mod runtime;
 mod serve;
 mod url;
 
@@ -60,15 +61,18 @@ fn wrong_usage(error: &clap::Error) -> ! {
 }
 
 fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
+    let driver = arguments.driver;
     match arguments.command {
-        Command::Demo(options) => demo::run(&options, output),
-        Command::Serve(options) => network::block_on_all_cores(serve::run(options, output))?,
-        Command::Get(options) => network::block_on_one_core(get::run(options, output))?,
+        Command::Demo(options) => demo::run(&options, driver, output),
+        Command::Serve(options) => {
+            runtime::block_on_all_cores(driver, serve::run(options, output))?
+        }
+        Command::Get(options) => runtime::block_on_one_core(driver, get::run(options, output))?,
         Command::Evil(options) => evil::run(&options, output),
         Command::Plot(options) => plot::run(&options, output),
-        Command::Perf(perf::Side::Server(options)) => perf::server::run(&options, output),
-        Command::Perf(perf::Side::Client(options)) => perf::client::run(options, output),
-        Command::InteropServer => interop::server::run(output),
-        Command::InteropClient => interop::client::run(),
+        Command::Perf(perf::Side::Server(options)) => perf::server::run(&options, driver, output),
+        Command::Perf(perf::Side::Client(options)) => perf::client::run(options, driver, output),
+        Command::InteropServer => interop::server::run(driver, output),
+        Command::InteropClient => interop::client::run(driver),
     }
 }

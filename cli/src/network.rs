@@ -1,15 +1,13 @@
-//! Sockets, endpoints, connections and runtimes, with errors that say what to do.
+//! Sockets, endpoints and connections, with errors that say what to do.
 
 use std::env;
 use std::fs::File;
-use std::future::Future;
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use driver_tokio::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
+use driver::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::{
     ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, SharedRecorder,
@@ -20,11 +18,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::{CipherSuite, KeyLogFile, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::runtime::{Builder, Runtime};
-use tokio::time;
 
 use crate::certificates::Identity;
 use crate::errors::Failure;
+use crate::runtime::{self, Elapsed};
 
 /// Bytes that a socket may buffer each way, as far as the system lets us.
 pub(crate) const SOCKET_BUFFER: usize = 4 << 20;
@@ -49,38 +46,6 @@ pub(crate) enum Preference {
 pub(crate) struct Target<'a> {
     pub(crate) address: SocketAddr,
     pub(crate) name: &'a str,
-}
-
-/// Runs `future` on this thread, or on as many threads as asked for.
-pub(crate) fn block_on<F: Future>(threads: usize, future: F) -> Result<F::Output, Failure> {
-    let mut builder = if threads > 1 {
-        let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(threads);
-        builder
-    } else {
-        Builder::new_current_thread()
-    };
-    let runtime: Runtime = builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::local(format!("cannot start: {error}")))?;
-    let result = runtime.block_on(future);
-    // Whatever still waits for a file, as for the reader of a pipe, does not keep the program.
-    runtime.shutdown_timeout(FILE_TIMEOUT);
-    Ok(result)
-}
-
-/// How long a call on a file may go on after the work is done or was given up.
-const FILE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Runs `future` on this thread.
-pub(crate) fn block_on_one_core<F: Future>(future: F) -> Result<F::Output, Failure> {
-    block_on(1, future)
-}
-
-/// Runs `future` on a thread for each processor.
-pub(crate) fn block_on_all_cores<F: Future>(future: F) -> Result<F::Output, Failure> {
-    block_on(thread::available_parallelism().map_or(1, usize::from), future)
 }
 
 /// A UDP socket with large buffers, for any use.
@@ -160,7 +125,7 @@ fn endpoint(
     socket: UdpSocket,
 ) -> Result<Endpoint, Failure> {
     let endpoint =
-        Endpoint::new(shared, server, socket).map_err(|error| endpoint_failure(&error))?;
+        runtime::endpoint(shared, server, socket).map_err(|error| endpoint_failure(&error))?;
     for warning in endpoint.warnings() {
         eprintln!("warning: {warning}");
     }
@@ -290,7 +255,7 @@ pub(crate) async fn connect_early(
     let connecting = start(endpoint, config, target)?;
     match connecting.into_0rtt() {
         Ok((connection, outcome)) => {
-            tokio::spawn(async {
+            runtime::spawn(async {
                 if let Ok(EarlyDataOutcome::Rejected(requests)) = outcome.await {
                     requests.resend();
                 }
@@ -366,33 +331,8 @@ pub(crate) fn close(connection: &Connection) {
 pub(crate) async fn shut_down(endpoint: &Endpoint) {
     endpoint.close(VarInt::from_u32(0), b"");
     // Who does not answer by then finds out by a timeout.
-    let _: Result<(), time::error::Elapsed> =
-        time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+    let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
 }
 
 /// How long connections may take to end when a server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// From now on, whoever asks the process to stop ends this future instead.
-pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let failure = |error: io::Error| Failure::local(format!("cannot wait for signals: {error}"));
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failure)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(failure)?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(windows)]
-    {
-        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(failure)?;
-        Ok(async move {
-            interrupt.recv().await;
-        })
-    }
-}

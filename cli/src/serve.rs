@@ -1,18 +1,17 @@
 //! `quic serve`: the files of a directory over `hq-interop`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use driver_tokio::{
+use bytes::Bytes;
+use driver::{
     ClosedStream, Connection, ConnectionError, Endpoint, Incoming, RecvStream, SendStream,
 };
 use quic_core::{Side, TransportConfig, VarInt};
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
-use tokio::time;
 
 use crate::arguments::Serve;
 use crate::certificates::Identity;
@@ -21,6 +20,7 @@ use crate::hq::{self, Refusal};
 use crate::logs::Logs;
 use crate::network::{self, Preference};
 use crate::output::Output;
+use crate::runtime;
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 256 << 10;
@@ -41,7 +41,7 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let logs = Logs::new(options.qlog.as_deref(), None, Side::Server)?;
     let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
     let address = network::local_address(&endpoint)?;
-    let stopped = network::stop_signal()?;
+    let stopped = runtime::stop_signal()?;
     output.result(
         &json!({ "listening": address, "directory": options.directory }),
         &format!("serving {} on {address}", options.directory.display()),
@@ -82,7 +82,7 @@ fn identity(options: &Serve) -> Result<Identity, Failure> {
 /// Accepts connections until the endpoint is closed.
 pub(crate) async fn accept(endpoint: &Endpoint, root: Arc<Path>, output: Output) {
     while let Some(incoming) = endpoint.accept().await {
-        tokio::spawn(serve_connection(incoming, Arc::clone(&root), output));
+        runtime::spawn(serve_connection(incoming, Arc::clone(&root), output));
     }
 }
 
@@ -97,7 +97,7 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
     // Who resumes a session may ask before the handshake is complete, where 0-RTT is taken.
     let connection: Connection = match connecting.into_0rtt() {
         Ok((connection, handshake)) => {
-            tokio::spawn(async move {
+            runtime::spawn(async move {
                 if let Err(error) = handshake.await {
                     unconnected(error);
                 }
@@ -111,7 +111,7 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
     };
     while let Ok((send, recv)) = connection.accept_bi().await {
         let root = Arc::clone(&root);
-        tokio::spawn(async move {
+        runtime::spawn(async move {
             let line = serve_request(send, recv, &root).await;
             output.note(&format!("{remote} {}", line.escape_debug()));
         });
@@ -121,7 +121,7 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
 /// Answers a request; returns what to log.
 async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) -> String {
     let reading = recv.read_to_end(hq::MAX_REQUEST_LENGTH);
-    let request = time::timeout(REQUEST_TIMEOUT, reading).await;
+    let request = runtime::timeout(REQUEST_TIMEOUT, reading).await;
     let early = if recv.is_0rtt() { ", by 0-RTT" } else { "" };
     let request = match request {
         Ok(Ok(request)) => request,
@@ -149,30 +149,30 @@ async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) 
 
 async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64, String> {
     let (root, wanted) = (root.to_owned(), path.to_owned());
-    let opened = tokio::task::spawn_blocking(move || hq::open(&root, &wanted)).await;
-    let (file, length) = match opened {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(refusal)) => {
+    let (mut file, length) = match runtime::unblock(move || hq::open(&root, &wanted)).await {
+        Ok(opened) => opened,
+        Err(refusal) => {
             refuse(send, refusal);
             return Err(format!("refused: {}", Refusal::explain(refusal.code().into())));
         }
-        Err(error) => return Err(error.to_string()),
     };
-    let mut file = tokio::fs::File::from_std(file);
-    file.set_max_buf_size(CHUNK);
-    let mut memory = BytesMut::new();
     let mut total = 0_u64;
     loop {
-        memory.reserve(CHUNK);
-        match file.read_buf(&mut memory).await {
-            Ok(0) => break,
-            Ok(length) => total = total.saturating_add(length as u64),
+        let (rest, read) = runtime::unblock(move || {
+            let read = next_chunk(&mut file, length);
+            (file, read)
+        })
+        .await;
+        file = rest;
+        let chunk = match read {
+            Ok(chunk) if chunk.is_empty() => break,
+            Ok(chunk) => chunk,
             Err(error) => {
                 refuse(send, Refusal::Unreadable);
                 return Err(error.to_string());
             }
-        }
-        let chunk = memory.split().freeze();
+        };
+        total = total.saturating_add(chunk.len() as u64);
         send.write_chunk(chunk).await.map_err(|error| format!("broke off: {error}"))?;
         // Another read would find nothing, and let the data leave without its FIN meanwhile. The
         // system's own files have contents, though no length.
@@ -182,6 +182,14 @@ async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64
     }
     send.finish().map_err(|error| format!("broke off: {error}"))?;
     Ok(total)
+}
+
+/// Reads on in a file of so many bytes, as far as anybody knows; nothing at its end.
+fn next_chunk(file: &mut File, length: u64) -> io::Result<Bytes> {
+    let most = usize::try_from(length).map_or(CHUNK, |length| length.min(CHUNK));
+    let mut chunk = Vec::with_capacity(most);
+    file.take(CHUNK as u64).read_to_end(&mut chunk)?;
+    Ok(chunk.into())
 }
 
 fn refuse(send: &mut SendStream, refusal: Refusal) {

@@ -2,31 +2,24 @@
 
 use std::fmt;
 use std::future::Future;
+#[cfg(feature = "smol")]
+use std::sync::Arc;
 
 /// Runs tasks. Clones are handles of the same executor.
 ///
 /// For an executor of your own, with [`AsyncIo::on`](crate::AsyncIo::on) and
-/// [`EndpointOn::new_on`](crate::EndpointOn::new_on):
+/// [`EndpointOn::new_on`](crate::EndpointOn::new_on). One of smol's, which runs where it is told to:
 ///
 /// ```
 /// use std::sync::Arc;
 ///
-/// use driver_smol::{AsyncIo, EndpointConfig, EndpointOn, Executor};
+/// use driver_smol::{AsyncIo, EndpointConfig, EndpointOn};
 ///
-/// #[derive(Clone, Debug)]
-/// struct Mine(Arc<smol::Executor<'static>>);
-///
-/// impl Executor for Mine {
-///     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-///         self.0.spawn(task).detach();
-///     }
-/// }
-///
-/// let executor = Mine(Arc::default());
+/// let executor = Arc::new(smol::Executor::new());
 /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
-/// let runtime = AsyncIo::on(executor.clone());
+/// let runtime = AsyncIo::on(Arc::clone(&executor));
 /// let endpoint = EndpointOn::new_on(runtime, EndpointConfig::default(), None, socket)?;
-/// smol::block_on(executor.0.run(endpoint.wait_idle()));
+/// smol::block_on(executor.run(endpoint.wait_idle()));
 /// # Ok::<_, std::io::Error>(())
 /// ```
 pub trait Executor: Clone + fmt::Debug + Send + Sync + 'static {
@@ -43,6 +36,14 @@ pub struct Smol;
 impl Executor for Smol {
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         smol::spawn(task).detach();
+    }
+}
+
+/// An executor of smol's kind that the application runs, on threads of its choice.
+#[cfg(feature = "smol")]
+impl Executor for Arc<smol::Executor<'static>> {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        smol::Executor::spawn(self, task).detach();
     }
 }
 

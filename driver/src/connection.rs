@@ -19,7 +19,7 @@ use crate::early_data::EarlyData;
 use crate::error::ExportKeyingMaterialError;
 use crate::recv_stream::RecvStream;
 use crate::send_stream::SendStream;
-use crate::shared::{ConnectionRef, Place};
+use crate::shared::{ConnectionRef, ConnectionState, Place};
 use crate::waiting::Topic;
 
 /// A connection that is being established: a future of the [`Connection`].
@@ -122,8 +122,7 @@ impl Connection {
     /// How the connection ended, if it did.
     pub async fn open_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
         let (id, early) = self.open(Direction::Bidirectional).await?;
-        let send = SendStream::new(Arc::clone(&self.inner), id, early);
-        Ok((send, RecvStream::new(Arc::clone(&self.inner), id, early)))
+        Ok(self.both_parts(id, early))
     }
 
     /// Opens a stream that goes from here to the peer; waits while the peer allows no more.
@@ -134,7 +133,7 @@ impl Connection {
     /// How the connection ended, if it did.
     pub async fn open_uni(&self) -> Result<SendStream, ConnectionError> {
         let (id, early) = self.open(Direction::Unidirectional).await?;
-        Ok(SendStream::new(Arc::clone(&self.inner), id, early))
+        Ok(self.sending_part(id, early))
     }
 
     /// The next stream that the peer opened and that goes both ways.
@@ -145,8 +144,7 @@ impl Connection {
     /// How the connection ended, if it did.
     pub async fn accept_bi(&self) -> Result<(SendStream, RecvStream), ConnectionError> {
         let id = self.accept(Direction::Bidirectional).await?;
-        let send = SendStream::new(Arc::clone(&self.inner), id, false);
-        Ok((send, RecvStream::new(Arc::clone(&self.inner), id, false)))
+        Ok(self.both_parts(id, false))
     }
 
     /// The next stream that the peer opened and that goes from there to here.
@@ -157,7 +155,7 @@ impl Connection {
     /// How the connection ended, if it did.
     pub async fn accept_uni(&self) -> Result<RecvStream, ConnectionError> {
         let id = self.accept(Direction::Unidirectional).await?;
-        Ok(RecvStream::new(Arc::clone(&self.inner), id, false))
+        Ok(self.receiving_part(id, false))
     }
 
     /// Closes the connection at once (RFC 9000 §10.2). Pending operations fail with
@@ -275,6 +273,12 @@ impl Connection {
         if exported { Ok(()) } else { Err(ExportKeyingMaterialError) }
     }
 
+    /// Whether any data of this stream of the peer's came in 0-RTT, for those who know only its ID:
+    /// see [`RecvStream::is_0rtt`].
+    pub fn is_stream_0rtt(&self, id: StreamId) -> bool {
+        id.initiator() != self.side() && self.inner.lock().connection.recv_stream(id).is_early()
+    }
+
     /// Starts a key update (RFC 9001 §6). Keys are updated as often as the protocol demands
     /// without it. Returns whether it could: not before the handshake is confirmed, nor while an
     /// update is going on.
@@ -312,29 +316,52 @@ impl Connection {
         }
     }
 
-    /// The new stream, and whether it is one of 0-RTT.
     async fn open(&self, direction: Direction) -> Result<(StreamId, bool), ConnectionError> {
-        let attempt = self.inner.wait_for(Topic::Open(direction), |state| {
-            if let Err(error) = state.check() {
-                return Some(Err(error));
-            }
-            match state.connection.open_stream(direction) {
-                Ok(id) => Some(Ok((id, state.opens_early()))),
-                Err(OpenStreamError::ConnectionOver) => Some(Err(over(&state.connection))),
-                Err(_) => None,
-            }
-        });
-        attempt.await
+        self.inner.wait_for(Topic::Open(direction), |state| attempt_open(state, direction)).await
     }
 
     async fn accept(&self, direction: Direction) -> Result<StreamId, ConnectionError> {
-        let attempt = self.inner.wait_for(Topic::Accept(direction), |state| {
-            match state.connection.accept_stream(direction) {
-                Some(id) => Some(Ok(id)),
-                None => state.check().err().map(Err),
-            }
-        });
-        attempt.await
+        self.inner
+            .wait_for(Topic::Accept(direction), |state| attempt_accept(state, direction))
+            .await
+    }
+
+    pub(crate) fn both_parts(&self, id: StreamId, early: bool) -> (SendStream, RecvStream) {
+        (self.sending_part(id, early), self.receiving_part(id, early))
+    }
+
+    pub(crate) fn sending_part(&self, id: StreamId, early: bool) -> SendStream {
+        SendStream::new(Arc::clone(&self.inner), id, early)
+    }
+
+    pub(crate) fn receiving_part(&self, id: StreamId, early: bool) -> RecvStream {
+        RecvStream::new(Arc::clone(&self.inner), id, early)
+    }
+}
+
+/// The new stream, and whether it is one of 0-RTT; `None` while the peer allows no more.
+pub(crate) fn attempt_open(
+    state: &mut ConnectionState,
+    direction: Direction,
+) -> Option<Result<(StreamId, bool), ConnectionError>> {
+    if let Err(error) = state.check() {
+        return Some(Err(error));
+    }
+    match state.connection.open_stream(direction) {
+        Ok(id) => Some(Ok((id, state.opens_early()))),
+        Err(OpenStreamError::ConnectionOver) => Some(Err(over(&state.connection))),
+        Err(_) => None,
+    }
+}
+
+/// The next stream of the peer's; `None` while there is none.
+pub(crate) fn attempt_accept(
+    state: &mut ConnectionState,
+    direction: Direction,
+) -> Option<Result<StreamId, ConnectionError>> {
+    match state.connection.accept_stream(direction) {
+        Some(id) => Some(Ok(id)),
+        None => state.check().err().map(Err),
     }
 }
 

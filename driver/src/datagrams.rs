@@ -113,13 +113,7 @@ impl Connection {
     /// # Errors
     /// How the connection ended, once everything that had arrived was read.
     pub async fn read_datagram(&self) -> Result<Bytes, ConnectionError> {
-        let read = self.inner.wait_for(Topic::Datagrams, |state| {
-            match state.connection.datagrams().receive() {
-                Some(data) => Some(Ok(data)),
-                None => state.check().err().map(Err),
-            }
-        });
-        read.await
+        self.inner.wait_for(Topic::Datagrams, attempt_read).await
     }
 
     /// The most bytes that a datagram may have now; `None` if the peer receives none. It follows
@@ -151,6 +145,14 @@ impl Connection {
         core.expires = lifetime.map(|lifetime| self.inner.now() + lifetime);
         core.report = report;
         core
+    }
+}
+
+/// The next datagram that was received; `None` while there is none.
+pub(crate) fn attempt_read(state: &mut ConnectionState) -> Option<Result<Bytes, ConnectionError>> {
+    match state.connection.datagrams().receive() {
+        Some(data) => Some(Ok(data)),
+        None => state.check().err().map(Err),
     }
 }
 

@@ -4,7 +4,7 @@ use std::future;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use quic_core::{
     ConnectionError, Finished, ResetAtError as CoreResetAtError, StreamId, VarInt,
     WriteError as CoreWriteError,
@@ -242,6 +242,36 @@ impl SendStream {
             return Poll::Ready(Ok(0));
         }
         self.poll_with(cx, |stream| stream.write_chunk(chunk))
+    }
+
+    /// Takes as much of `data` as flow control and the send buffer allow, however many pieces it has,
+    /// and returns how much, for those who poll; what is left stays in `data`.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn poll_write_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &mut impl Buf,
+    ) -> Poll<Result<usize, WriteError>> {
+        if !data.has_remaining() {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_with(cx, |stream| {
+            let mut total = 0;
+            while data.has_remaining() {
+                match stream.write(data.chunk()) {
+                    Ok(taken) => {
+                        data.advance(taken);
+                        total += taken;
+                    }
+                    // The next call says why there is no more.
+                    Err(_) if total > 0 => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(total)
+        })
     }
 
     /// Whether the stream was given up with 0-RTT. Another one may have its ID.

@@ -160,7 +160,7 @@ pub mod fuzzing;
 pub use config::{
     AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
     ConnectionIdGenerator, ConnectionMemory, EndpointConfig, EndpointMemory, QUIC_V1, QUIC_V2,
-    ServerConfig, ServerVersions, SharedConnectionIds, TransportConfig, VersionChoice,
+    ServerConfig, ServerVersions, Shards, SharedConnectionIds, TransportConfig, VersionChoice,
 };
 pub use connection::{
     Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,
@@ -174,7 +174,9 @@ pub use error::{
 pub use event::{ConnectionHandle, DatagramEvent, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram, is_quic};
+pub use net::{
+    EcnCodepoint, EcnState, Misdirected, PathAddresses, ShardId, SocketId, UdpDatagram, is_quic,
+};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };

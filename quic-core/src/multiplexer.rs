@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::{EndpointConfig, SharedConnectionIds};
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
-use crate::net::{SocketId, UdpDatagram};
+use crate::net::{Misdirected, SocketId, UdpDatagram};
 use crate::packet_handler_manager::PacketHandlerManager;
 use crate::transmit::{Transmit, TransmitBuffer};
 use crate::wire::ConnectionId;
@@ -66,6 +66,11 @@ pub trait Multiplexer {
     fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize);
     /// The next event of any manager. Handles are unique among all of them.
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
+    /// The next datagram that is for no connection here, and whose connection ID is another
+    /// [shard](crate::Shards)'s: it has to reach `handle_datagram` of that one, on its socket with
+    /// the same address. What is left here is bounded, so poll it after each `handle_datagram`; it
+    /// is always `None` where connection IDs know of no shards.
+    fn poll_misdirected(&mut self) -> Option<Misdirected>;
     /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 }

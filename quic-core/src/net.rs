@@ -50,6 +50,11 @@ pub struct PathAddresses {
     pub remote: SocketAddr,
 }
 
+/// Names one of several that share addresses, each with sockets of its own: see
+/// [`Shards`](crate::Shards).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ShardId(pub u16);
+
 impl From<SocketAddr> for PathAddresses {
     /// The path between the [first socket](SocketId::FIRST), whatever its local address is, and a
     /// peer.
@@ -120,6 +125,32 @@ impl<'a> UdpDatagram<'a> {
     /// address will do for a path.
     pub fn new(path: impl Into<PathAddresses>, payload: &'a mut [u8]) -> Self {
         Self { path: path.into(), ecn: None, payload, segment_length: None }
+    }
+}
+
+/// A datagram, or a train of them, that arrived at the wrong shard: see
+/// [`Multiplexer::poll_misdirected`](crate::Multiplexer::poll_misdirected).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Misdirected {
+    /// The shard that its connection ID is of.
+    pub shard: ShardId,
+    /// Where it came from and on which socket of the shard that it arrived at.
+    pub path: PathAddresses,
+    /// See [`UdpDatagram::ecn`].
+    pub ecn: Option<EcnCodepoint>,
+    /// See [`UdpDatagram::payload`].
+    pub payload: Vec<u8>,
+    /// See [`UdpDatagram::segment_length`].
+    pub segment_length: Option<usize>,
+}
+
+impl Misdirected {
+    /// The datagram for the shard that it is of, whose own `socket` it has to name: the one with
+    /// the same local address.
+    pub fn datagram(&mut self, socket: SocketId) -> UdpDatagram<'_> {
+        let Self { path, ecn, payload, segment_length, .. } = self;
+        let path = PathAddresses { socket, ..*path };
+        UdpDatagram { path, ecn: *ecn, payload, segment_length: *segment_length }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::crypto::SeededRandom;
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
 use crate::multiplexer::{AddSocketError, Multiplexer, check_length};
-use crate::net::{SocketId, UdpDatagram};
+use crate::net::{Misdirected, SocketId, UdpDatagram};
 use crate::packet_handler_manager::{ConnectionCell, ManagerId, PacketHandlerManager};
 use crate::packet_handler_map::PacketHandlerMap;
 use crate::transmit::{Transmit, TransmitBuffer};
@@ -196,6 +196,10 @@ where
             }
         }
         None
+    }
+
+    fn poll_misdirected(&mut self) -> Option<Misdirected> {
+        self.managers.iter_mut().find_map(|shared| shared.manager.poll_misdirected())
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

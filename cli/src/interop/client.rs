@@ -4,13 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver_tokio::{Connection, Endpoint, SessionCache};
+use driver::{Connection, Endpoint, SessionCache};
 use indicatif::ProgressBar;
 use quic_core::ClientConfig;
 use quic_core::crypto::{Session, SessionFactory, StartSessionError, TlsClientConfig};
 use quic_core::{ConnectionId, QUIC_V1, Side};
 use rustls::quic::Keys;
-use tokio::time;
 
 use super::{TestCase, VERSION_2_FIRST, certificates, variable};
 use crate::certificates::certificates_in;
@@ -19,6 +18,7 @@ use crate::get::{self, Download, Server};
 use crate::hq;
 use crate::logs::Logs;
 use crate::network::{self, Target, Trust};
+use crate::runtime::{self, Driver, Elapsed};
 use crate::url::Url;
 
 /// A version that no server knows (RFC 9000 §15 reserves its form for that).
@@ -31,7 +31,7 @@ const VERIFIABLE_CHAIN: usize = 7;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs the client.
-pub(crate) fn run() -> Result<(), Failure> {
+pub(crate) fn run(driver: Driver) -> Result<(), Failure> {
     let case = TestCase::from_environment()?;
     let urls = variable("REQUESTS")?
         .split_whitespace()
@@ -47,14 +47,17 @@ pub(crate) fn run() -> Result<(), Failure> {
         let mut config = network::client_config(AnyVersion(tls), case.transport())?;
         config.version = GREASED_VERSION;
         config.versions = Vec::new();
-        return with_logs(network::block_on_one_core(negotiate(config, urls, &logs))?, logs);
+        let negotiated = runtime::block_on_one_core(driver, negotiate(config, urls, &logs))?;
+        return with_logs(negotiated, logs);
     }
     let downloads = PathBuf::from(variable("DOWNLOADS")?);
     let mut config = network::client_config(tls, case.transport())?;
     if case == TestCase::Version2 {
         config.versions = VERSION_2_FIRST.to_vec();
     }
-    with_logs(network::block_on_one_core(fetch(case, config, urls, downloads, &logs))?, logs)
+    let fetched = fetch(case, config, urls, downloads, &logs);
+    let fetched = runtime::block_on_one_core(driver, fetched)?;
+    with_logs(fetched, logs)
 }
 
 /// What became of the case, once its logs are written.
@@ -102,13 +105,12 @@ async fn fetch(
             .collect::<Result<Vec<_>, Failure>>()?;
         let (endpoint, connection) = connect(&config, &server, logs).await?;
         if case == TestCase::KeyUpdate {
-            tokio::spawn(update_keys(connection.clone()));
+            runtime::spawn(update_keys(connection.clone()));
         }
         get::download_all(&connection, downloads, &ProgressBar::hidden()).await?;
         network::close(&connection);
         // The server hears of the end now rather than by its idle timeout.
-        let _: Result<(), time::error::Elapsed> =
-            time::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
+        let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
     }
     Ok(())
 }
@@ -130,7 +132,7 @@ async fn connect(
 async fn update_keys(connection: Connection) {
     while connection.stats().key_updates == 0 && connection.close_reason().is_none() {
         connection.force_key_update();
-        time::sleep(Duration::from_millis(5)).await;
+        runtime::sleep(Duration::from_millis(5)).await;
     }
 }
 

@@ -12,10 +12,11 @@ use crate::hq;
 use crate::logs::Logs;
 use crate::network;
 use crate::output::Output;
+use crate::runtime::{self, Driver};
 use crate::serve;
 
 /// Runs the server.
-pub(crate) fn run(output: Output) -> Result<(), Failure> {
+pub(crate) fn run(driver: Driver, output: Output) -> Result<(), Failure> {
     let case = TestCase::from_environment()?;
     let listen = variable("LISTEN")?;
     let listen: SocketAddr = listen.parse().map_err(|_| {
@@ -39,10 +40,10 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
         config.preferred_address_v4 = preferred("PREFERRED_V4")?;
         config.preferred_address_v6 = preferred("PREFERRED_V6")?;
     }
-    network::block_on_one_core(async {
+    runtime::block_on_one_core(driver, async {
         let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
         let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
-        let stopped = network::stop_signal()?;
+        let stopped = runtime::stop_signal()?;
         tokio::select! {
             () = serve::accept(&endpoint, root, output) => {}
             () = stopped => {}

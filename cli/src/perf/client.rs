@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use driver_tokio::{Connection, Endpoint, RecvStream};
+use driver::{Connection, Endpoint, RecvStream};
 use quic_core::ClientConfig;
 use serde_json::json;
-use tokio::task::JoinSet;
-use tokio::time;
 
 use super::histogram::Histogram;
 use super::report::Report;
@@ -18,6 +16,7 @@ use crate::errors::Failure;
 use crate::network::{self, Preference, Trust};
 use crate::output::Output;
 use crate::process::{self, CpuTime};
+use crate::runtime::{self, Driver, Elapsed, Tasks};
 
 /// The name that the measured servers' certificates are for.
 const SERVER_NAME: &str = "localhost";
@@ -35,12 +34,12 @@ const IDLE_OPENERS: usize = 32;
 const MAX_ERRORS: u64 = 1000;
 
 /// Runs the workload and prints its report.
-pub(crate) fn run(options: Client, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(options: Client, driver: Driver, output: Output) -> Result<(), Failure> {
     let roots = certificates::certificates_in(&options.cert)?;
     let tls = network::client_tls(Trust::Roots(roots), ALPN, Preference::Aes128)?;
     let config = network::client_config(tls, options.tuning.transport())?;
     let threads = options.tuning.threads;
-    let report = network::block_on(threads, measure(Arc::new(options), config))??;
+    let report = runtime::block_on(driver, threads, measure(Arc::new(options), config))??;
     if report.errors > 0 && report.handshakes == 0 {
         let failed = report.errors;
         return Err(Failure::connect(format!("none of {failed} connections could be opened")));
@@ -62,8 +61,8 @@ async fn measure(options: Arc<Client>, config: ClientConfig) -> Result<Report, F
         Workload::Idle => idle(&opener).await?,
     };
     // The server hears of the end now rather than by its idle timeout.
-    let _: Result<(), time::error::Elapsed> =
-        time::timeout(Duration::from_secs(1), opener.endpoint.wait_idle()).await;
+    let _: Result<(), Elapsed> =
+        runtime::timeout(Duration::from_secs(1), opener.endpoint.wait_idle()).await;
     Ok(report)
 }
 
@@ -141,10 +140,10 @@ struct Tally {
 }
 
 /// Waits for all tasks and adds up.
-async fn collect(mut tasks: JoinSet<Result<Tally, Failure>>) -> Result<Tally, Failure> {
+async fn collect(mut tasks: Tasks<Result<Tally, Failure>>) -> Result<Tally, Failure> {
     let mut sum = Tally::default();
-    while let Some(done) = tasks.join_next().await {
-        let tally = done.map_err(|error| Failure::bug(error.to_string()))??;
+    while let Some(done) = tasks.next().await {
+        let tally = done??;
         sum.count += tally.count;
         sum.bytes += tally.bytes;
         sum.errors += tally.errors;
@@ -163,7 +162,7 @@ async fn bulk(opener: &Opener, request: Request) -> Result<Report, Failure> {
     report.cpu_before = CpuTime::of_process();
     let start = Instant::now();
     let end = after(start, options.duration);
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::new();
     for connection in &connections {
         for _ in 0..options.streams {
             tasks.spawn(transfer_until(connection.clone(), request, end));
@@ -199,7 +198,7 @@ async fn requests(opener: &Opener) -> Result<Report, Failure> {
     let start = Instant::now() + REQUESTS_WARM_UP;
     let end = after(start, options.duration);
     let mut connections = Vec::new();
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::new();
     for _ in 0..options.conns {
         let connection = opener.open().await?;
         for _ in 0..options.streams {
@@ -207,7 +206,7 @@ async fn requests(opener: &Opener) -> Result<Report, Failure> {
         }
         connections.push(connection);
     }
-    time::sleep_until(start.into()).await;
+    runtime::sleep(start.saturating_duration_since(Instant::now())).await;
     report.cpu_before = CpuTime::of_process();
     let sum = collect(tasks).await?;
     report.elapsed = start.elapsed().min(end.saturating_duration_since(start));
@@ -243,12 +242,12 @@ async fn handshakes(opener: &Opener) -> Result<Report, Failure> {
     let mut report = Report::new(options.workload);
     let start = Instant::now() + HANDSHAKES_WARM_UP;
     let end = after(start, options.duration);
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::new();
     for _ in 0..options.conns {
         let opener = opener.clone();
         tasks.spawn(async move { Ok(connect_until(&opener, start, end).await) });
     }
-    time::sleep_until(start.into()).await;
+    runtime::sleep(start.saturating_duration_since(Instant::now())).await;
     report.cpu_before = CpuTime::of_process();
     let sum = collect(tasks).await?;
     report.elapsed = start.elapsed();
@@ -289,7 +288,7 @@ async fn idle(opener: &Opener) -> Result<Report, Failure> {
     let resident_before = process::resident_kb();
     let start = Instant::now();
     let begun = Arc::new(AtomicUsize::new(0));
-    let mut tasks = JoinSet::new();
+    let mut tasks = Tasks::new();
     for _ in 0..IDLE_OPENERS {
         let (opens, begun) = (opener.clone(), Arc::clone(&begun));
         tasks.spawn(async move {
@@ -304,14 +303,14 @@ async fn idle(opener: &Opener) -> Result<Report, Failure> {
         });
     }
     let mut held = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        let (connections, errors) = done.map_err(|error| Failure::bug(error.to_string()))?;
+    while let Some(done) = tasks.next().await {
+        let (connections, errors) = done?;
         held.extend(connections);
         report.errors += errors;
     }
     report.handshakes = held.len() as u64;
     report.elapsed = start.elapsed();
-    time::sleep(seconds(options.duration)).await;
+    runtime::sleep(seconds(options.duration)).await;
     let grown = process::resident_kb().saturating_sub(resident_before) * 1024;
     let each = grown / report.handshakes.max(1);
     report.extra.insert("client_rss_per_conn".into(), json!(each));

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::{Args, Subcommand, ValueEnum};
-use driver_tokio::SendStream;
+use driver::{SendStream, WriteError};
 use quic_core::TransportConfig;
 
 use crate::arguments::Congestion;
@@ -155,7 +155,7 @@ impl Tuning {
 }
 
 /// Writes `length` zeros and finishes the stream.
-async fn send_zeros(stream: &mut SendStream, length: u64) -> Result<(), driver_tokio::WriteError> {
+async fn send_zeros(stream: &mut SendStream, length: u64) -> Result<(), WriteError> {
     let mut left = length;
     while left > 0 {
         let length = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));

@@ -1,6 +1,6 @@
 //! Answers requests.
 
-use driver_tokio::{Connection, Endpoint, Incoming, ReadError, RecvStream, SendStream, WriteError};
+use driver::{Connection, Endpoint, Incoming, ReadError, RecvStream, SendStream, WriteError};
 use quic_core::ServerConfig;
 use serde_json::json;
 
@@ -9,33 +9,33 @@ use crate::certificates::Identity;
 use crate::errors::Failure;
 use crate::network::{self, Preference};
 use crate::output::Output;
+use crate::runtime::{self, Driver};
 
 /// Serves until the process is told to stop.
-pub(crate) fn run(options: &Server, output: Output) -> Result<(), Failure> {
+pub(crate) fn run(options: &Server, driver: Driver, output: Output) -> Result<(), Failure> {
     let identity = Identity::from_files(&options.cert, &options.key)?;
     let tls = network::server_tls(identity, ALPN, Preference::Aes128)?;
     let config = network::server_config(tls, options.tuning.transport())?;
-    network::block_on(options.tuning.threads, serve(options, config, output))?
+    runtime::block_on(driver, options.tuning.threads, serve(options, config, output))?
 }
 
 async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result<(), Failure> {
     let socket = network::bound_socket(options.listen, options.tuning.sockbuf)?;
     let endpoint = network::server_endpoint(config, socket, None)?;
     let address = network::local_address(&endpoint)?;
-    let stopped = network::stop_signal()?;
+    let stopped = runtime::stop_signal()?;
     output.result(&json!({ "listening": address }), &format!("listening on {address}"));
-    tokio::select! {
-        () = accept(&endpoint) => {}
-        () = stopped => {}
-    }
+    // A runtime looks at what it was started with more often, and less cheaply, than at its tasks.
+    runtime::spawn(accept(endpoint.clone()));
+    stopped.await;
     network::shut_down(&endpoint).await;
     Ok(())
 }
 
 /// Accepts connections until the endpoint is closed.
-async fn accept(endpoint: &Endpoint) {
+async fn accept(endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
-        tokio::spawn(serve_connection(incoming));
+        runtime::spawn(serve_connection(incoming));
     }
 }
 
@@ -46,7 +46,7 @@ async fn serve_connection(incoming: Incoming) {
 
 async fn serve_streams(connection: &Connection) {
     while let Ok((send, recv)) = connection.accept_bi().await {
-        tokio::spawn(async move {
+        runtime::spawn(async move {
             // A request that breaks off concerns nobody but the client, who knows.
             let _: Result<(), StreamError> = serve_request(send, recv).await;
         });

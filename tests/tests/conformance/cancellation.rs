@@ -1,6 +1,10 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use driver::{Bytes, TransportConfig};
+use driver::{Bytes, PolledConnection, TransportConfig};
+use futures::join;
 use quic_sim::tasks::yield_now;
 
 use crate::drivers::Driver;
@@ -14,6 +18,44 @@ pub(crate) async fn a_cancelled_read_loses_nothing<D: Driver>(driver: D) {
     let mut out = [0; 3];
     streams.peer_recv.read_exact(&mut out).await.unwrap();
     assert_eq!(&out, b"abc");
+}
+
+pub(crate) async fn who_polls_is_woken_and_leaves_nothing_behind<D: Driver>(driver: D) {
+    let pair = Pair::new(&driver);
+    let (client, server) = pair.connect().await;
+    let mut polled = PolledConnection::new(server);
+    let mut others = polled.clone();
+    let waiter = Arc::new(Waiter);
+    let waker = Waker::from(Arc::clone(&waiter));
+    let mut cx = Context::from_waker(&waker);
+    assert!(others.poll_accept_bi(&mut cx).is_pending());
+    assert!(others.poll_accept_uni(&mut cx).is_pending());
+    assert!(others.poll_read_datagram(&mut cx).is_pending());
+    assert!(others.poll_accept_uni(&mut cx).is_pending());
+    assert_eq!(Arc::strong_count(&waiter), 5, "one place for each");
+    drop(others);
+    assert_eq!(Arc::strong_count(&waiter), 2, "no place is kept");
+
+    let sent = async {
+        yield_now().await;
+        let (mut send, _recv) = client.open_bi().await.unwrap();
+        send.write_all(b"x").await.unwrap();
+        client.send_datagram(Bytes::from_static(b"y")).unwrap();
+        client.open_uni().await.unwrap().finish().unwrap();
+    };
+    let received = async {
+        poll_fn(|cx| polled.poll_accept_bi(cx)).await.unwrap();
+        assert_eq!(poll_fn(|cx| polled.poll_read_datagram(cx)).await.unwrap(), "y");
+        poll_fn(|cx| polled.poll_accept_uni(cx)).await.unwrap();
+    };
+    join!(sent, received);
+}
+
+/// A task that is never run.
+struct Waiter;
+
+impl Wake for Waiter {
+    fn wake(self: Arc<Self>) {}
 }
 
 pub(crate) async fn a_cancelled_write_took_nothing<D: Driver>(driver: D) {

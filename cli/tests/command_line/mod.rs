@@ -1,4 +1,4 @@
-//! The built binary, as a person or a script meets it.
+//! The built binary, as a person or a script meets it, on the driver that `DRIVER` names.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -19,6 +19,7 @@ use tempfile::TempDir;
 fn quic(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quic"));
     command.args(arguments).stdin(Stdio::null()).env_remove("SSLKEYLOGFILE");
+    command.env("QUIC_DRIVER", crate::DRIVER);
     command
 }
 
@@ -428,6 +429,19 @@ fn an_unknown_test_case_exits_with_127() {
         let output = quic(&[end]).env("TESTCASE", "telepathy").output().unwrap();
         check_failure(&output, 127, "telepathy");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_driver_that_was_asked_for_runs_the_sockets() {
+    let server = Server::start();
+    let threads = fs::read_dir(format!("/proc/{}/task", server.process.id())).unwrap();
+    let names = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")));
+    let smol = names.map(Result::unwrap).any(|name| name.trim() == "async-io");
+    assert_eq!(smol, crate::DRIVER == "smol");
+
+    let output = run(&["--driver", "none", "serve"]);
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

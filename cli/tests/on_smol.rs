@@ -1,0 +1,5 @@
+//! The command line on `driver-smol`.
+
+mod command_line;
+
+const DRIVER: &str = "smol";

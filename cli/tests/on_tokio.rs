@@ -1,0 +1,5 @@
+//! The command line on `driver-tokio`.
+
+mod command_line;
+
+const DRIVER: &str = "tokio";
