@@ -1,98 +1,57 @@
-//! The application's handle of an endpoint: a socket and its connections.
+//! The application's handle of an endpoint: sockets and their connections.
 
 mod options;
-mod state;
+mod shares;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
-use quic_core::crypto::SeededRandom;
-use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, EndpointConfig, PacketHandlerManager as _,
-    PathAddresses, ServerConfig, SocketId, VarInt,
-};
+use quic_core::crypto::{RandomSource as _, SeededRandom};
+use quic_core::{ClientConfig, EndpointConfig, ServerConfig, Shards, SocketId, VarInt};
 
-use crate::bell::{Bell, User};
+use crate::bell::User;
 use crate::chance;
 use crate::connection::Connecting;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
-use crate::manager::{self, Multiplexer};
-use crate::pump::Pump;
-use crate::shared::{self, ConnectionRef, SharedConnection};
-use crate::socket::{SocketCounters, SocketStatistics, Warning};
-use crate::sockets::Sockets;
-use crate::sync::{Mutex, MutexGuard};
+use crate::neighbourhood::{Letter, Neighbourhood};
+use crate::pump::{Pump, Surroundings};
+use crate::shard::{Shard, ShardState};
+use crate::socket::{SocketStatistics, Warning};
 use crate::waiting::{Ticket, WaitList};
 
-pub use options::EndpointOptions;
+pub use options::{DatagramFilter, EndpointOptions};
+use shares::Shares;
 
-/// A UDP socket with any number of QUIC connections, incoming and outgoing. Clones are handles of
-/// the same endpoint.
+/// A UDP socket, or several, with any number of QUIC connections, incoming and outgoing. Clones are
+/// handles of the same endpoint.
 ///
 /// When the last handle is dropped, no more connections are accepted; those that live, live on.
 /// The loop behind it ends when the application holds nothing of it any more, after the last
 /// CONNECTION_CLOSE was sent.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    handle: Arc<EndpointRef>,
+    whole: Arc<Whole>,
+    /// The only shard that this handle is of; `None` if it is of all.
+    only: Option<usize>,
 }
 
 /// What all handles share; the last one to go stops listening.
 #[derive(Debug)]
-struct EndpointRef {
-    inner: Arc<EndpointInner>,
-    _user: User,
-}
-
-/// What handles and the pump share.
-#[derive(Debug)]
-pub(crate) struct EndpointInner {
-    pub(crate) bell: Arc<Bell>,
-    pub(crate) counters: SocketCounters,
+pub(crate) struct Whole {
+    shards: Vec<Arc<Shard>>,
+    neighbourhood: Arc<Neighbourhood>,
+    shares: Shares,
     warnings: Vec<Warning>,
-    state: Mutex<EndpointState>,
-}
-
-/// What the lock of an endpoint guards.
-#[derive(Debug)]
-pub(crate) struct EndpointState {
-    pub(crate) multiplexer: Multiplexer,
-    /// What all sockets have in common.
-    config: Arc<EndpointConfig>,
-    /// The socket that new connections go over.
-    pub(crate) socket: SocketId,
-    /// What that one is bound to.
-    local: SocketAddr,
-    /// All sockets, the oldest first.
-    pub(crate) sockets: Sockets,
-    /// Every connection that is not over.
-    connections: BTreeMap<ConnectionHandle, SharedConnection>,
-    /// Attempts that wait for the application, and some that do no longer.
-    incoming: VecDeque<ConnectionHandle>,
-    /// When to look for attempts that do not wait any longer.
-    prune_incoming_at: usize,
-    client: Option<Arc<ClientConfig>>,
-    listening: bool,
-    lifecycle: Lifecycle,
-    /// Whether something may have to be sent.
-    pub(crate) unsent: bool,
-    accepting: WaitList,
-    idling: WaitList,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Lifecycle {
-    Open,
-    /// The application closed it.
-    Closed,
-    /// The loop ended: nothing will happen any more.
-    Gone,
+    /// Whose turn it is to accept or to connect.
+    turn: AtomicUsize,
+    _users: Vec<User>,
 }
 
 impl Endpoint {
@@ -103,46 +62,108 @@ impl Endpoint {
     /// # Errors
     /// If the system has no randomness to give, or the configuration cannot be used.
     pub fn new(local: SocketAddr, options: EndpointOptions) -> io::Result<(Self, Pump)> {
-        let EndpointOptions { config, server, warnings, clock, seed } = options;
-        let seed = match seed {
+        let options = options.with_shards(NonZeroU16::MIN);
+        let (endpoint, mut pumps) = Self::sharded(local, options)?;
+        let pump = pumps.pop().ok_or_else(|| io::Error::other("an endpoint has a shard"))?;
+        Ok((endpoint, pump))
+    }
+
+    /// An endpoint for as many sockets as `options` say, which are all bound to `local`, and the
+    /// pump for each of them.
+    ///
+    /// # Errors
+    /// If the system has no randomness to give, or the configuration cannot be used.
+    pub fn sharded(local: SocketAddr, options: EndpointOptions) -> io::Result<(Self, Vec<Pump>)> {
+        let EndpointOptions { config, server, shards, neighbours, filter, warnings, .. } = options;
+        let seed = match options.seed {
             Some(seed) => seed,
             None => chance::seed()?,
         };
-        let config = Arc::new(config);
-        let seed = SeededRandom::from_seed(seed);
-        let (multiplexer, socket) = manager::multiplexer(Arc::clone(&config), local, seed)?;
-        let bell = Arc::new(Bell::new(clock));
-        let state = EndpointState {
-            multiplexer,
-            config,
-            socket,
-            local,
-            sockets: Sockets::new(socket),
-            connections: BTreeMap::new(),
-            incoming: VecDeque::new(),
-            prune_incoming_at: FEWEST_TO_PRUNE,
-            client: None,
-            listening: false,
-            lifecycle: Lifecycle::Open,
-            unsent: false,
-            accepting: WaitList::default(),
-            idling: WaitList::default(),
+        let mut random = SeededRandom::from_seed(seed);
+        let (first, elsewhere, by) = match neighbours {
+            Some(it) => (it.first, Some(it.hand_over), Some(Shards::new(it.secret, it.total))),
+            None if shards == NonZeroU16::MIN => (0, None, None),
+            None => (0, None, Some(Shards::new(draw(&mut random), shards))),
         };
-        let inner = Arc::new(EndpointInner {
-            bell: Arc::clone(&bell),
-            counters: SocketCounters::default(),
-            warnings,
-            state: Mutex::new(state),
+        let shares = Shares::new(shards, first, by);
+        let shards = (0..shards.get()).map(|index| {
+            // The only one draws what an endpoint without shards would.
+            let random = match shards.get() {
+                1 => SeededRandom::from_seed(seed),
+                _ => SeededRandom::from_seed(draw(&mut random)),
+            };
+            Shard::new(local, shares.endpoint(index, &config), options.clock.clone(), random)
         });
-        let pump = Pump::new(Arc::clone(&inner), socket);
-        let endpoint = Self { handle: Arc::new(EndpointRef { inner, _user: User::new(bell) }) };
+        let shards: Vec<Arc<Shard>> =
+            shards.map(|it| it.map(Arc::new)).collect::<io::Result<_>>()?;
+        let bells = shards.iter().map(|shard| Arc::clone(&shard.bell));
+        let neighbourhood = Arc::new(Neighbourhood::new(first, bells, elsewhere));
+        let users = shards.iter().map(|shard| User::new(Arc::clone(&shard.bell))).collect();
+        let pumps = shards.iter().enumerate().map(|(index, shard)| {
+            let neighbourhood = Arc::clone(&neighbourhood);
+            let surroundings = Surroundings { index, neighbourhood, filter: filter.clone() };
+            Pump::new(Arc::clone(shard), surroundings)
+        });
+        let pumps = pumps.collect();
+        let turn = AtomicUsize::new(0);
+        let whole = Whole { shards, neighbourhood, shares, warnings, turn, _users: users };
+        let endpoint = Self { whole: Arc::new(whole), only: None };
         endpoint.set_server_config(server);
-        Ok((endpoint, pump))
+        Ok((endpoint, pumps))
+    }
+
+    /// How many shards it has; see [`EndpointOptions::shards`].
+    pub fn shard_count(&self) -> usize {
+        self.whole.shards.len()
+    }
+
+    /// A handle of one shard, 0 to [`shard_count`](Self::shard_count) less one, as if it were the
+    /// whole endpoint: to accept what arrives there on a thread of one's own, say. Only what is said
+    /// about sockets concerns all shards.
+    pub fn shard(&self, index: usize) -> Option<Self> {
+        self.whole.shards.get(index)?;
+        Some(Self { whole: Arc::clone(&self.whole), only: Some(index) })
+    }
+
+    /// What this handle is of; never empty.
+    fn shards(&self) -> &[Arc<Shard>] {
+        let all = &self.whole.shards;
+        let only = self.only.and_then(|index| all.get(index..)?.get(..1));
+        only.unwrap_or(all)
+    }
+
+    /// The same, beginning with another one each time.
+    fn shards_in_turn(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        let shards = self.shards();
+        let turn = match shards.len() {
+            1 => 0,
+            count => {
+                self.whole.turn.fetch_add(1, Ordering::Relaxed).checked_rem(count).unwrap_or(0)
+            }
+        };
+        shards.iter().cycle().skip(turn).take(shards.len())
+    }
+
+    /// Asks the first shard for what is the same of all.
+    fn ask<R: Default>(&self, question: impl FnOnce(&ShardState) -> R) -> R {
+        self.shards().first().map(|shard| question(&shard.lock())).unwrap_or_default()
+    }
+
+    /// Tells all shards of the endpoint, so that sockets have the same name at each; returns what
+    /// the first one says, or the error of any.
+    fn tell<R>(&self, tell: impl Fn(&Shard) -> io::Result<R>) -> io::Result<R> {
+        let mut told = self.whole.shards.iter().map(|shard| tell(shard));
+        let first = told.next().ok_or_else(|| io::Error::other("an endpoint has a shard"))??;
+        told.try_for_each(|other| other.map(drop))?;
+        Ok(first)
     }
 
     /// Uses `config` for [`connect`](Self::connect).
     pub fn set_default_client_config(&self, config: ClientConfig) {
-        self.lock().client = Some(Arc::new(config));
+        let config = Arc::new(config);
+        for shard in self.shards() {
+            shard.lock().client = Some(Arc::clone(&config));
+        }
     }
 
     /// Accepts connections with `config` from now on; with `None`, see
@@ -151,21 +172,25 @@ impl Endpoint {
         let Some(config) = config else {
             return self.stop_accepting();
         };
-        let mut state = self.lock();
-        if state.lifecycle == Lifecycle::Open {
-            state.listening = true;
-            state.with_manager(|manager| manager.listen(Arc::new(config)));
+        let config = self.whole.shares.server(config);
+        for shard in self.shards() {
+            shard.lock().listen(&config);
         }
     }
 
     /// Replaces the configuration while the endpoint is in use, to rotate secrets: the keyring of
     /// stateless resets, and what makes connection IDs, of the same length. Everything else has to
-    /// stay as it is. Connections follow when they are next heard of.
+    /// stay as it is. Connections follow when they are next heard of. An endpoint with several
+    /// shards goes on making connection IDs itself.
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] if anything else differs.
     pub fn reconfigure(&self, config: EndpointConfig) -> io::Result<()> {
-        self.lock().reconfigure(Arc::new(config))
+        for (index, shard) in self.whole.shards.iter().enumerate() {
+            let index = u16::try_from(index).map_err(io::Error::other)?;
+            shard.lock().reconfigure(Arc::new(self.whole.shares.endpoint(index, &config)))?;
+        }
+        Ok(())
     }
 
     /// Connects to the server at `address`, whose certificate has to be for `server_name`, with
@@ -178,8 +203,7 @@ impl Endpoint {
         address: SocketAddr,
         server_name: &str,
     ) -> Result<Connecting, ConnectError> {
-        let config = self.lock().client.clone().ok_or(ConnectError::NoClientConfig)?;
-        self.connect_to(config, address, server_name)
+        self.connect_to(None, address, server_name)
     }
 
     /// Connects to the server at `address`, whose certificate has to be for `server_name`.
@@ -192,76 +216,69 @@ impl Endpoint {
         address: SocketAddr,
         server_name: &str,
     ) -> Result<Connecting, ConnectError> {
-        self.connect_to(Arc::new(config), address, server_name)
+        self.connect_to(Some(Arc::new(config)), address, server_name)
     }
 
     fn connect_to(
         &self,
-        config: Arc<ClientConfig>,
+        config: Option<Arc<ClientConfig>>,
         address: SocketAddr,
         server_name: &str,
     ) -> Result<Connecting, ConnectError> {
-        let now = self.inner().bell.now();
-        let mut state = self.lock();
-        let remote = reachable_from(state.local, address)?;
-        if state.lifecycle != Lifecycle::Open {
-            return Err(ConnectError::EndpointClosed);
-        }
-        let path = PathAddresses { socket: state.socket, local_ip: None, remote };
-        let connected = state
-            .with_manager(|manager| manager.connect(now, Connect { path, server_name, config }))
-            .ok_or(ConnectError::EndpointClosed)?;
-        let connecting = self.start(&mut state, connected?);
-        drop(state);
-        self.inner().bell.ring();
-        connecting.ok_or(ConnectError::EndpointClosed)
+        let shard = self.shards_in_turn().next().ok_or(ConnectError::EndpointClosed)?;
+        shard.connect(config, address, server_name)
     }
 
     /// The next attempt of a client to connect; `None` if the endpoint accepts none, or none any
-    /// more. Cancel safe: no attempt is lost.
+    /// more. All shards have their turn. Cancel safe: no attempt is lost.
     pub async fn accept(&self) -> Option<Incoming> {
-        let mut place = EndpointPlace { inner: self.inner(), list: accepting, ticket: None };
+        let mut places: Vec<_> =
+            self.shards_in_turn().map(|shard| Place::new(shard, accepting)).collect();
         future::poll_fn(|cx| {
-            let mut state = place.inner.lock();
-            while let Some(handle) = state.incoming.pop_front() {
-                let attempt = state.with_manager(|manager| manager.incoming(handle)).flatten();
-                if let Some(attempt) = attempt {
-                    return Poll::Ready(Some(Incoming::new(self.clone(), handle, attempt)));
+            let mut listening = false;
+            for place in &mut places {
+                let mut state = place.shard.lock();
+                if let Some((handle, attempt)) = state.next_attempt() {
+                    let (whole, shard) = (Arc::clone(&self.whole), Arc::clone(place.shard));
+                    return Poll::Ready(Some(Incoming::new(whole, shard, handle, attempt)));
                 }
+                listening |= state.listening;
+                state.accepting.wait(&mut place.ticket, cx);
             }
-            if !state.listening {
-                return Poll::Ready(None);
-            }
-            state.accepting.wait(&mut place.ticket, cx);
-            Poll::Pending
+            if listening { Poll::Pending } else { Poll::Ready(None) }
         })
         .await
     }
 
     /// Refuses all attempts to connect from now on, also those that wait; connections live on.
     pub fn stop_accepting(&self) {
-        self.inner().stop_listening();
+        self.shards().iter().for_each(|shard| shard.stop_listening());
     }
 
     /// Closes all connections and accepts and opens none from now on. Pending operations fail.
     ///
     /// Await [`wait_idle`](Self::wait_idle) before the program ends, so that peers hear of it.
     pub fn close(&self, code: VarInt, reason: &[u8]) {
-        self.inner().close(code, &Bytes::copy_from_slice(reason));
+        let reason = Bytes::copy_from_slice(reason);
+        self.shards().iter().for_each(|shard| shard.close(code, &reason));
     }
 
     /// Waits until there is no connection left and everything was sent. Cancel safe.
     ///
     /// Awaited after [`close`](Self::close), it lets the peers hear of the end.
     pub async fn wait_idle(&self) {
-        let mut place = EndpointPlace { inner: self.inner(), list: idling, ticket: None };
+        let mut places: Vec<_> =
+            self.shards().iter().map(|shard| Place::new(shard, idling)).collect();
         future::poll_fn(|cx| {
-            let mut state = place.inner.lock();
-            if state.is_idle() {
-                return Poll::Ready(());
+            let mut idle = true;
+            for place in &mut places {
+                let mut state = place.shard.lock();
+                if !state.is_idle() {
+                    idle = false;
+                    state.idling.wait(&mut place.ticket, cx);
+                }
             }
-            state.idling.wait(&mut place.ticket, cx);
-            Poll::Pending
+            if idle { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
@@ -274,7 +291,7 @@ impl Endpoint {
     ///
     /// Applications use the method of the driver for their runtime instead, which gives the socket
     /// to its loop under the name that this returns: the same name as before if `local` is the
-    /// address of a socket in use, which the new one replaces.
+    /// address of a socket in use, which the new one replaces. Each shard needs one.
     ///
     /// Connections over IPv4 do not move to sockets of IPv6, nor the other way round; neither do
     /// those whose server forbids it. They stay on the old socket.
@@ -282,21 +299,13 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn rebind_to(&self, local: SocketAddr) -> io::Result<SocketId> {
-        let now = self.inner().bell.now();
-        let mut changed = Vec::new();
-        let mut state = self.lock();
-        let socket = state.add_socket(local)?;
-        state.sockets.use_until_idle(socket);
-        (state.socket, state.local) = (socket, local);
-        state.move_connections(now, true, &mut changed);
-        drop(state);
-        self.inner().bell.ring_for_all(&changed);
-        Ok(socket)
+        self.tell(|shard| shard.rebind_to(local))
     }
 
-    /// Accepts connections on another socket as well, which is bound to `local`, for as long as the
-    /// endpoint lives: as that of a
-    /// [`preferred_address_v4`](ServerConfig::preferred_address_v4).
+    /// Uses another socket as well, which is bound to `local`, until it is
+    /// [removed](Self::remove_socket) or the endpoint ends: accepts connections on it, and opens
+    /// those on it that the others cannot reach, as over the other version of IP. So it can be that
+    /// of a [`preferred_address_v4`](ServerConfig::preferred_address_v4).
     ///
     /// Applications use the method of the driver for their runtime instead; see
     /// [`rebind_to`](Self::rebind_to).
@@ -304,144 +313,102 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn add_socket_at(&self, local: SocketAddr) -> io::Result<SocketId> {
-        let mut state = self.lock();
-        let socket = state.add_socket(local)?;
-        state.sockets.keep(socket);
-        drop(state);
-        self.inner().bell.ring();
-        Ok(socket)
+        self.tell(|shard| shard.add_socket_at(local))
+    }
+
+    /// Gives up the socket that is bound to `local`; the loop closes it within a second. Connections that
+    /// were opened on it move to the one that [`rebind_to`](Self::rebind_to) set, if they can; those
+    /// that were accepted on it end by their idle timeout, unless their peers come to another
+    /// address of the endpoint.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] if no socket is bound to `local`, or it is the one that
+    /// connections are opened on: [rebind](Self::rebind_to) the endpoint to another one first.
+    pub fn remove_socket(&self, local: SocketAddr) -> io::Result<()> {
+        self.tell(|shard| shard.remove_socket(local))
+    }
+
+    /// Takes what arrived at another endpoint for a shard of this one: see
+    /// [`Neighbours`](crate::Neighbours). Returns whether it was taken: not if it is for no shard of
+    /// this one, or too much waits already.
+    pub fn deliver(&self, letter: Letter) -> bool {
+        self.whole.neighbourhood.deliver(letter)
     }
 
     /// Lets the loop look for what is new.
     pub fn wake(&self) {
-        self.inner().bell.ring();
+        self.shards().iter().for_each(|shard| shard.bell.ring());
     }
 
-    /// The address that the socket is bound to.
+    /// The address that the socket is bound to on which connections are opened.
     ///
     /// # Errors
-    /// None; the result is for compatibility with sockets.
+    /// If the endpoint has lost its socket, which does not happen.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.lock().local)
+        let found = self.ask(|state| state.sockets.address(state.socket));
+        found.ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// The addresses of all sockets, the oldest first.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.ask(|state| state.sockets.addresses().collect())
     }
 
     /// How many connections live.
     pub fn open_connections(&self) -> usize {
-        self.lock().connections.len()
+        self.shards().iter().map(|shard| shard.lock().connections.len()).sum()
     }
 
     /// What about the socket works, but worse than it could, and how to fix it. Does not change.
     pub fn warnings(&self) -> &[Warning] {
-        &self.inner().warnings
+        &self.whole.warnings
     }
 
-    /// Counters of what went wrong on the socket.
+    /// Counters of what went wrong on the sockets.
     pub fn socket_stats(&self) -> SocketStatistics {
-        self.inner().counters.snapshot()
-    }
-
-    /// Takes a connection that the manager has just made into the table. The caller rings the bell
-    /// once it let go of the lock.
-    pub(crate) fn start(
-        &self,
-        state: &mut EndpointState,
-        handle: ConnectionHandle,
-    ) -> Option<Connecting> {
-        let cell = state.with_manager(|manager| manager.cell(handle).cloned()).flatten()?;
-        state.connections.insert(handle, cell.clone());
-        state.unsent = true;
-        let bell = Arc::clone(&self.inner().bell);
-        Some(Connecting::new(Arc::new(ConnectionRef::new(cell, bell))))
-    }
-
-    pub(crate) fn inner(&self) -> &EndpointInner {
-        &self.handle.inner
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, EndpointState> {
-        self.inner().lock()
+        let each = self.shards().iter().map(|shard| shard.counters.snapshot());
+        each.fold(SocketStatistics::default(), |sum, one| sum.plus(&one))
     }
 }
 
-impl Drop for EndpointRef {
+impl Drop for Whole {
     fn drop(&mut self) {
-        self.inner.stop_listening();
+        self.shards.iter().for_each(|shard| shard.stop_listening());
     }
 }
 
-impl EndpointInner {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, EndpointState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn stop_listening(&self) {
-        let mut woken = Vec::new();
-        let mut state = self.lock();
-        state.stop_listening(&mut woken);
-        drop(state);
-        self.bell.ring();
-        shared::wake(&mut woken);
-    }
-
-    fn close(&self, code: VarInt, reason: &Bytes) {
-        let (mut woken, mut changed) = (Vec::new(), Vec::new());
-        let mut state = self.lock();
-        if state.lifecycle != Lifecycle::Open {
-            return;
-        }
-        state.lifecycle = Lifecycle::Closed;
-        state.stop_listening(&mut woken);
-        for cell in state.connections.values() {
-            let mut connection = cell.lock();
-            if connection.over.is_some() {
-                continue;
-            }
-            shared::close(&mut connection, &self.bell, code, reason.clone(), &mut woken);
-            if shared::queue(&mut connection) {
-                changed.push(cell.handle());
-            }
-        }
-        drop(state);
-        self.bell.ring_for_all(&changed);
-        shared::wake(&mut woken);
-    }
+/// A seed or a secret of its own.
+fn draw<const N: usize>(random: &mut SeededRandom) -> [u8; N] {
+    let mut drawn = [0; N];
+    random.fill(&mut drawn);
+    drawn
 }
 
-/// A place in one of the endpoint's lists, given up when dropped.
-struct EndpointPlace<'a> {
-    inner: &'a EndpointInner,
-    list: fn(&mut EndpointState) -> &mut WaitList,
+/// A place in one of a shard's lists, given up when dropped.
+struct Place<'a> {
+    shard: &'a Arc<Shard>,
+    list: fn(&mut ShardState) -> &mut WaitList,
     ticket: Option<Ticket>,
 }
 
-fn accepting(state: &mut EndpointState) -> &mut WaitList {
+impl<'a> Place<'a> {
+    fn new(shard: &'a Arc<Shard>, list: fn(&mut ShardState) -> &mut WaitList) -> Self {
+        Self { shard, list, ticket: None }
+    }
+}
+
+fn accepting(state: &mut ShardState) -> &mut WaitList {
     &mut state.accepting
 }
 
-fn idling(state: &mut EndpointState) -> &mut WaitList {
+fn idling(state: &mut ShardState) -> &mut WaitList {
     &mut state.idling
 }
 
-impl Drop for EndpointPlace<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            (self.list)(&mut self.inner.lock()).cancel(ticket);
+            (self.list)(&mut self.shard.lock()).cancel(ticket);
         }
     }
 }
-
-/// The address as a socket bound to `local` has to be given it.
-fn reachable_from(local: SocketAddr, remote: SocketAddr) -> Result<SocketAddr, ConnectError> {
-    match (local.ip(), remote.ip()) {
-        (IpAddr::V6(_), IpAddr::V4(ip)) => {
-            Ok(SocketAddr::from((ip.to_ipv6_mapped(), remote.port())))
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) => {
-            Err(quic_core::ConnectError::InvalidRemoteAddress(remote).into())
-        }
-        _ => Ok(remote),
-    }
-}
-
-/// Below this many attempts in the queue nothing is gained by looking for stale ones.
-const FEWEST_TO_PRUNE: usize = 64;

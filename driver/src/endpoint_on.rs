@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU16;
 use std::ops::Deref;
 
 use quic_core::{EndpointConfig, ServerConfig};
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::endpoint::{Endpoint, EndpointOptions};
 use crate::running::RunningEndpoint;
 use crate::runtime::{CurrentRuntime, Runtime};
+use crate::share;
 
 /// A UDP socket with any number of QUIC connections, run by a runtime. Clones are handles of the
 /// same endpoint; see [`Endpoint`] for what it can do.
@@ -23,12 +25,15 @@ pub struct EndpointOn<R: Runtime> {
 }
 
 impl<R: CurrentRuntime> EndpointOn<R> {
-    /// An endpoint that accepts connections on `address`, and can open some.
+    /// An endpoint that accepts connections on `address`, and can open some. It has a shard for each
+    /// core; see [`EndpointOptions::shards`].
     ///
     /// # Errors
     /// If the address cannot be bound, or the runtime is not there or lacks a part.
     pub fn server(config: ServerConfig, address: SocketAddr) -> io::Result<Self> {
-        Self::new(EndpointConfig::default(), Some(config), UdpSocket::bind(address)?)
+        let options = EndpointOptions::default().with_server(Some(config));
+        let options = options.with_shards(share::shards_of_a_server());
+        Self::open(options, UdpSocket::bind(address)?)
     }
 
     /// An endpoint that only opens connections, from `address`: with port 0 from any port.
@@ -36,7 +41,7 @@ impl<R: CurrentRuntime> EndpointOn<R> {
     /// # Errors
     /// If the address cannot be bound, or the runtime is not there or lacks a part.
     pub fn client(address: SocketAddr) -> io::Result<Self> {
-        Self::new(EndpointConfig::default(), None, UdpSocket::bind(address)?)
+        Self::open(EndpointOptions::default(), UdpSocket::bind(address)?)
     }
 
     /// An endpoint on a socket that is bound already; accepts connections if `server` is given.
@@ -48,7 +53,17 @@ impl<R: CurrentRuntime> EndpointOn<R> {
         server: Option<ServerConfig>,
         socket: UdpSocket,
     ) -> io::Result<Self> {
-        Self::new_on(R::current()?, config, server, socket)
+        Self::open(EndpointOptions::new(config).with_server(server), socket)
+    }
+
+    /// An endpoint made of `options`, with the clock of the system, on a socket that is bound
+    /// already. If it has several shards, it binds as many sockets more to the same address
+    /// (`SO_REUSEPORT`), which only Linux can; it needs the right to do so.
+    ///
+    /// # Errors
+    /// If the socket cannot be used or shared, or the runtime is not there or lacks a part.
+    pub fn open(options: EndpointOptions, socket: UdpSocket) -> io::Result<Self> {
+        Self::open_on(R::current()?, options, socket)
     }
 }
 
@@ -64,36 +79,56 @@ impl<R: Runtime> EndpointOn<R> {
         server: Option<ServerConfig>,
         socket: UdpSocket,
     ) -> io::Result<Self> {
-        let (socket, warnings) = runtime.socket(socket)?;
+        Self::open_on(runtime, EndpointOptions::new(config).with_server(server), socket)
+    }
+
+    /// The same as [`open`](EndpointOn::open), on this runtime, wherever it is called.
+    ///
+    /// # Errors
+    /// If the socket cannot be used or shared, or the runtime lacks a part.
+    pub fn open_on(runtime: R, options: EndpointOptions, socket: UdpSocket) -> io::Result<Self> {
         let clock = Clock::system();
-        let timer = runtime.timer(clock.clone())?;
-        let options = EndpointOptions::new(config)
-            .with_server(server)
-            .with_warnings(warnings)
-            .with_clock(clock);
-        let (inner, run) = RunningEndpoint::new(socket, timer, options)?;
-        runtime.spawn(run);
+        let mut warnings = Vec::new();
+        let parts = share::share(socket, options.shards)?.into_iter().map(|socket| {
+            let (socket, more) = runtime.socket(socket)?;
+            // Those of one socket are those of all.
+            warnings = more;
+            Ok((socket, runtime.timer(clock.clone())?))
+        });
+        let parts = parts.collect::<io::Result<_>>()?;
+        let options = options.with_clock(clock).with_warnings(warnings);
+        let (inner, runs) = RunningEndpoint::sharded(parts, options)?;
+        for run in runs {
+            runtime.spawn(run);
+        }
         Ok(Self { inner, runtime })
     }
 
     /// Goes over to another socket, as when the network has changed; see
-    /// [`RunningEndpoint::rebind`].
+    /// [`RunningEndpoint::rebind`]. If the endpoint has several shards, it binds as many sockets more
+    /// to the same address.
     ///
     /// # Errors
-    /// If the socket cannot be used, or the endpoint was closed.
+    /// If the socket cannot be used or shared, or the endpoint was closed.
     pub fn rebind(&self, socket: UdpSocket) -> io::Result<()> {
-        let (socket, _) = self.runtime.socket(socket)?;
-        self.inner.rebind(socket)
+        self.inner.rebind(self.sockets(socket)?)
     }
 
-    /// Accepts connections on another socket as well, for as long as the endpoint lives: as that of
-    /// a [`preferred_address_v4`](ServerConfig::preferred_address_v4).
+    /// Uses another socket as well; see [`Endpoint::add_socket_at`]: to accept connections on several
+    /// addresses, and over both versions of IP. If the endpoint has several shards, it binds as many
+    /// sockets more to the same address.
     ///
     /// # Errors
-    /// If the socket cannot be used, or the endpoint was closed.
+    /// If the socket cannot be used or shared, or the endpoint was closed.
     pub fn add_socket(&self, socket: UdpSocket) -> io::Result<()> {
-        let (socket, _) = self.runtime.socket(socket)?;
-        self.inner.add_socket(socket)
+        self.inner.add_socket(self.sockets(socket)?)
+    }
+
+    /// A socket of the runtime for each shard.
+    fn sockets(&self, socket: UdpSocket) -> io::Result<Vec<R::Socket>> {
+        let count = u16::try_from(self.shard_count()).ok().and_then(NonZeroU16::new);
+        let sockets = share::share(socket, count.unwrap_or(NonZeroU16::MIN))?;
+        sockets.into_iter().map(|socket| Ok(self.runtime.socket(socket)?.0)).collect()
     }
 }
 

@@ -12,9 +12,10 @@ use quic_core::{
 };
 
 use crate::connection::{Connecting, Connection, canonical};
-use crate::endpoint::Endpoint;
+use crate::endpoint::Whole;
 use crate::error::RetryError;
 use crate::manager::Manager;
+use crate::shard::Shard;
 
 /// An attempt of a client to connect, to be accepted or not.
 ///
@@ -22,7 +23,9 @@ use crate::manager::Manager;
 #[derive(Debug)]
 #[must_use = "dropping it refuses the attempt"]
 pub struct Incoming {
-    endpoint: Endpoint,
+    /// Keeps the endpoint listening.
+    _whole: Arc<Whole>,
+    shard: Arc<Shard>,
     handle: ConnectionHandle,
     path: PathAddresses,
     validated: bool,
@@ -31,11 +34,13 @@ pub struct Incoming {
 
 impl Incoming {
     pub(crate) fn new(
-        endpoint: Endpoint,
+        whole: Arc<Whole>,
+        shard: Arc<Shard>,
         handle: ConnectionHandle,
         attempt: quic_core::Incoming,
     ) -> Self {
-        Self { endpoint, handle, path: attempt.path, validated: attempt.validated, answered: false }
+        let quic_core::Incoming { path, validated, .. } = attempt;
+        Self { _whole: whole, shard, handle, path, validated, answered: false }
     }
 
     /// Accepts the attempt.
@@ -61,21 +66,21 @@ impl Incoming {
         config: Option<Arc<ServerConfig>>,
     ) -> Result<Connecting, ConnectionError> {
         self.answered = true;
-        let inner = self.endpoint.inner();
-        let now = inner.bell.now();
-        let mut state = inner.lock();
+        let shard = Arc::clone(&self.shard);
+        let now = shard.bell.now();
+        let mut state = shard.lock();
         if !state.is_open() {
             return Err(ConnectionError::LocallyClosed);
         }
         let accepted = state
             .with_manager(|manager| manager.accept(now, self.handle, config))
             .unwrap_or(Err(AcceptError::Gone));
-        let connecting = accepted
-            .and_then(|()| self.endpoint.start(&mut state, self.handle).ok_or(AcceptError::Gone));
+        let connecting =
+            accepted.and_then(|()| shard.start(&mut state, self.handle).ok_or(AcceptError::Gone));
         // Also a failure can have an answer that has to be sent.
         state.unsent = true;
         drop(state);
-        inner.bell.ring();
+        shard.bell.ring();
         connecting.map_err(|error| connection_error(&error))
     }
 
@@ -96,7 +101,7 @@ impl Incoming {
     /// # Errors
     /// [`RetryError`], with the attempt, if that is proven already.
     pub fn retry(mut self) -> Result<(), RetryError> {
-        let now = self.endpoint.inner().bell.now();
+        let now = self.shard.bell.now();
         let retried = self.answer(|manager, handle| manager.retry(now, handle));
         if retried == Some(false) {
             self.answered = false;
@@ -128,12 +133,11 @@ impl Incoming {
     fn answer<R>(&mut self, act: impl FnOnce(&mut Manager, ConnectionHandle) -> R) -> Option<R> {
         self.answered = true;
         let handle = self.handle;
-        let inner = self.endpoint.inner();
-        let mut state = inner.lock();
+        let mut state = self.shard.lock();
         let result = state.with_manager(|manager| act(manager, handle));
         state.unsent = true;
         drop(state);
-        inner.bell.ring();
+        self.shard.bell.ring();
         result
     }
 }

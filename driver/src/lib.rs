@@ -39,6 +39,8 @@ mod stream_io;
 mod endpoint;
 mod incoming;
 mod manager;
+mod neighbourhood;
+mod shard;
 
 mod outbox;
 mod pump;
@@ -49,6 +51,7 @@ mod endpoint_on;
 mod run;
 mod running;
 mod runtime;
+mod share;
 
 #[cfg(feature = "tracing")]
 mod tracing_recorder;
@@ -57,13 +60,14 @@ pub use clock::{Clock, TimeSource};
 pub use connection::{Connecting, Connection};
 pub use datagrams::OutgoingDatagram;
 pub use early_data::{EarlyData, EarlyDataOutcome, RejectedEarlyData};
-pub use endpoint::{Endpoint, EndpointOptions};
+pub use endpoint::{DatagramFilter, Endpoint, EndpointOptions};
 pub use endpoint_on::EndpointOn;
 pub use error::{
     ClosedStream, ConnectError, ExportKeyingMaterialError, ReadError, ReadExactError,
     ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
 };
 pub use incoming::{Incoming, IncomingFuture};
+pub use neighbourhood::{HandOver, Letter, Neighbours};
 pub use polled::PolledConnection;
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;
@@ -86,7 +90,7 @@ pub use quic_core::{
     CongestionAlgorithm, ConnectionError, ConnectionId, ConnectionIdGenerator, ConnectionRecorder,
     DatagramOutcome, DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, Instant,
     KeyId, Keyring, KeyringError, PathAddresses, PathStatistics, Record, Recorder, ServerConfig,
-    SharedConnectionIds, SharedRecorder, Side, SocketId, Statistics, StreamId, Subject,
+    ShardId, SharedConnectionIds, SharedRecorder, Side, SocketId, Statistics, StreamId, Subject,
     TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
 };
 pub use quic_core::{congestion, crypto, rustls};

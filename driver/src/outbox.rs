@@ -4,9 +4,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 
-use quic_core::{EcnCodepoint, Transmit, TransmitBuffer};
+use quic_core::{EMSGSIZE, EcnCodepoint, Transmit, TransmitBuffer};
 
-use crate::socket::{EMSGSIZE, Outgoing, Socket, SocketCounters};
+use crate::socket::{Outgoing, Socket, SocketCounters};
 
 /// Memory for one batch, and what of it the socket has not taken yet.
 #[derive(Debug)]

@@ -1,20 +1,26 @@
 //! What moves datagrams between the core and a socket.
 
 use std::io;
+use std::iter;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use quic_core::{
-    ConnectionHandle, EcnCodepoint, Instant, Multiplexer as _, PathAddresses, SocketId, UdpDatagram,
+    ConnectionHandle, EcnCodepoint, Instant, Misdirected, Multiplexer as _, PathAddresses,
+    SocketId, UdpDatagram,
 };
+use quinn_udp::RecvMeta;
 
-use crate::endpoint::{EndpointInner, EndpointState};
+use crate::endpoint::DatagramFilter;
+use crate::neighbourhood::Neighbourhood;
 use crate::outbox::{Outbox, Sent};
+use crate::shard::{Shard, ShardState};
 use crate::shared;
-use crate::socket::{Arrivals, Socket};
+use crate::socket::{Arrivals, Socket, Train};
 
 /// Moves datagrams between the core and a socket. A driver's loop owns one.
 ///
@@ -23,15 +29,27 @@ use crate::socket::{Arrivals, Socket};
 /// everything that waits on the endpoint and its connections fails.
 #[derive(Debug)]
 pub struct Pump {
-    endpoint: Arc<EndpointInner>,
+    shard: Arc<Shard>,
+    surroundings: Surroundings,
     arrivals: Arrivals,
     /// One for each socket.
     lanes: Vec<Lane>,
     changed: Vec<ConnectionHandle>,
     woken: Vec<Waker>,
+    /// What arrived for other shards.
+    misdirected: Vec<Misdirected>,
     rung: bool,
     /// When to look for sockets that nobody uses any more; only while there are several.
     tidy_at: Option<Instant>,
+}
+
+/// What a pump knows of beside its shard.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// Which shard of the endpoint this is.
+    pub(crate) index: usize,
+    pub(crate) neighbourhood: Arc<Neighbourhood>,
+    pub(crate) filter: Option<Arc<dyn DatagramFilter>>,
 }
 
 /// What is to be remembered of one socket.
@@ -88,13 +106,16 @@ pub enum Progress {
 }
 
 impl Pump {
-    pub(crate) fn new(endpoint: Arc<EndpointInner>, first: SocketId) -> Self {
+    pub(crate) fn new(shard: Arc<Shard>, surroundings: Surroundings) -> Self {
+        let first = shard.lock().socket;
         Self {
-            endpoint,
+            shard,
+            surroundings,
             arrivals: Arrivals::new(),
             lanes: vec![Lane::new(first)],
             changed: Vec::new(),
             woken: Vec::new(),
+            misdirected: Vec::new(),
             rung: false,
             tidy_at: None,
         }
@@ -127,19 +148,19 @@ impl Pump {
     fn tidy(&mut self, now: Instant) {
         self.tidy_at = None;
         let mut changed = Vec::new();
-        let mut state = self.endpoint.lock();
+        let mut state = self.shard.lock();
         state.tidy_sockets(now, &mut changed);
         self.lanes.retain(|lane| state.sockets.contains(lane.socket));
         if !state.sockets.is_single() {
             self.tidy_at = Some(now + TIDY_INTERVAL);
         }
         drop(state);
-        self.endpoint.bell.ring_for_all(&changed);
+        self.shard.bell.ring_for_all(&changed);
     }
 
     /// Reads the clock.
     pub fn now(&self) -> Instant {
-        self.endpoint.bell.now()
+        self.shard.bell.now()
     }
 
     /// Takes one batch of datagrams from the socket that `id` names.
@@ -162,37 +183,76 @@ impl Pump {
                 return Arrived::Nothing;
             }
             Err(_) => {
-                self.endpoint.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
+                self.shard.counters.receive_errors.fetch_add(1, Ordering::Relaxed);
                 return lane.on_receive_error(now);
             }
         }
-        let mut state = self.endpoint.lock();
+        let mut state = self.shard.lock();
         for (meta, payload) in self.arrivals.trains() {
-            let EndpointState { multiplexer, .. } = &mut *state;
+            let ecn = meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
+            if let Some(filter) = &self.surroundings.filter
+                && filter.takes(&train(meta, ecn, payload))
+            {
+                continue;
+            }
+            let ShardState { multiplexer, .. } = &mut *state;
             let stride = Some(meta.stride).filter(|stride| *stride > 0 && *stride < payload.len());
             multiplexer.handle_datagram(
                 now,
                 UdpDatagram {
                     path: PathAddresses { socket: id, local_ip: meta.dst_ip, remote: meta.addr },
-                    ecn: meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8)),
+                    ecn,
                     payload,
                     segment_length: stride,
                 },
             );
+            self.misdirected.extend(iter::from_fn(|| multiplexer.poll_misdirected()));
             state.drain_events(&mut self.woken);
         }
+        let strays = !self.misdirected.is_empty();
+        let local = if strays { state.sockets.address(id) } else { None };
         drop(state);
         let awaited = !self.woken.is_empty();
         shared::wake(&mut self.woken);
+        if let Some(local) = local {
+            self.hand_over(local);
+        }
         if awaited { Arrived::SomethingAwaited } else { Arrived::Something }
+    }
+
+    /// Sends what arrived here, on a socket with this address, to the shards that it is for.
+    fn hand_over(&mut self, local: SocketAddr) {
+        let Shard { counters, .. } = &*self.shard;
+        for misdirected in self.misdirected.drain(..) {
+            let sent = self.surroundings.neighbourhood.send(misdirected, local);
+            let counter = if sent { &counters.handed_over } else { &counters.hand_overs_dropped };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes what arrived at other shards for this one.
+    fn open_letters(&mut self, now: Instant) {
+        let letters = self.surroundings.neighbourhood.take(self.surroundings.index);
+        if letters.is_empty() {
+            return;
+        }
+        let mut state = self.shard.lock();
+        for letter in letters {
+            let Some(socket) = state.sockets.at(letter.local) else { continue };
+            state.multiplexer.handle_datagram(now, letter.at(socket).datagram(socket));
+            state.drain_events(&mut self.woken);
+        }
+        drop(state);
+        shared::wake(&mut self.woken);
     }
 
     /// Carries out what the application did, and sends one batch of datagrams on the socket that
     /// `id` names.
     pub fn send(&mut self, now: Instant, id: SocketId, socket: &impl Socket) -> Progress {
         if mem::take(&mut self.rung) {
-            self.endpoint.lock().settle(now, &mut self.changed, &mut self.woken);
+            self.shard.lock().settle(now, &mut self.changed, &mut self.woken);
             shared::wake(&mut self.woken);
+            self.open_letters(now);
         }
         let Some(lane) = self.lanes.iter().position(|lane| lane.socket == id) else {
             return Progress::Flushed;
@@ -201,9 +261,9 @@ impl Pump {
             return Progress::Flushed;
         }
         let Some(Lane { outbox, .. }) = self.lanes.get_mut(lane) else { return Progress::Flushed };
-        let sent = outbox.send(socket, &self.endpoint.counters);
+        let sent = outbox.send(socket, &self.shard.counters);
         if let Some(length) = outbox.take_too_large() {
-            let mut state = self.endpoint.lock();
+            let mut state = self.shard.lock();
             state.multiplexer.handle_too_large(now, id, length);
             state.drain_events(&mut self.woken);
             drop(state);
@@ -229,8 +289,8 @@ impl Pump {
         if !outbox.is_empty() {
             return true;
         }
-        let mut state = self.endpoint.lock();
-        let EndpointState { multiplexer, .. } = &mut *state;
+        let mut state = self.shard.lock();
+        let ShardState { multiplexer, .. } = &mut *state;
         let filled = outbox.fill(socket, |buffer| multiplexer.poll_transmit(now, *id, buffer));
         *flushed = !filled;
         if filled {
@@ -251,7 +311,7 @@ impl Pump {
         if self.tidy_at.is_some_and(|at| at <= now) {
             self.tidy(now);
         }
-        let mut state = self.endpoint.lock();
+        let mut state = self.shard.lock();
         state.multiplexer.handle_timeout(now);
         state.unsent = true;
         state.drain_events(&mut self.woken);
@@ -261,7 +321,7 @@ impl Pump {
 
     /// When [`handle_timeout`](Self::handle_timeout) is next due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let timeout = self.endpoint.lock().multiplexer.poll_timeout();
+        let timeout = self.shard.lock().multiplexer.poll_timeout();
         let paused = self.lanes.iter().filter_map(|lane| lane.paused_until);
         timeout.into_iter().chain(paused).chain(self.tidy_at).min()
     }
@@ -271,13 +331,13 @@ impl Pump {
     /// before it waits. Ready with `false` when the application holds nothing of the endpoint any more and
     /// everything was sent: the loop has to end.
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.rung || self.endpoint.bell.poll_rung(cx, &mut self.changed).is_ready() {
+        if self.rung || self.shard.bell.poll_rung(cx, &mut self.changed).is_ready() {
             self.rung = true;
             return Poll::Ready(true);
         }
         let is_empty = self.lanes.iter().all(|lane| lane.outbox.is_empty());
-        if self.endpoint.bell.is_abandoned() && is_empty {
-            let idle = self.endpoint.lock().is_idle();
+        if self.shard.bell.is_abandoned() && is_empty {
+            let idle = self.shard.lock().is_idle();
             return if idle { Poll::Ready(false) } else { Poll::Pending };
         }
         Poll::Pending
@@ -291,9 +351,16 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        self.endpoint.lock().on_gone(&mut self.woken);
+        self.shard.lock().on_gone(&mut self.woken);
         shared::wake(&mut self.woken);
     }
+}
+
+/// What arrived, for a filter.
+fn train<'a>(meta: &RecvMeta, ecn: Option<EcnCodepoint>, contents: &'a [u8]) -> Train<'a> {
+    let mut train = Train::new(meta.addr, contents, meta.stride);
+    (train.local_ip, train.ecn) = (meta.dst_ip, ecn);
+    train
 }
 
 /// So many receive calls in a row that fail are the socket's own fault. Fewer may be news of

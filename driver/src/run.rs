@@ -4,13 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use quic_core::{Instant, SocketId};
 
 use crate::pump::{Arrived, Progress, Pump};
-use crate::running::NewSockets;
+use crate::running::ShardSockets;
 use crate::runtime::{AsyncSocket, Timer};
 
 /// Runs an endpoint until the application holds nothing of it any more: a future for the runtime
@@ -23,7 +22,7 @@ use crate::runtime::{AsyncSocket, Timer};
 pub struct Run<S, T> {
     /// Nearly always one.
     sockets: Vec<(SocketId, S)>,
-    new_sockets: Arc<NewSockets<S>>,
+    new_sockets: ShardSockets<S>,
     pump: Pump,
     /// Whether tasks of the application were woken and none has acted yet.
     expectant: bool,
@@ -44,7 +43,7 @@ enum Turn {
 }
 
 impl<S: AsyncSocket, T: Timer> Run<S, T> {
-    pub(crate) fn new(new_sockets: Arc<NewSockets<S>>, pump: Pump, timer: T) -> Self {
+    pub(crate) fn new(new_sockets: ShardSockets<S>, pump: Pump, timer: T) -> Self {
         let mut run =
             Self { sockets: Vec::new(), new_sockets, pump, expectant: false, timer, armed: None };
         run.take_sockets();
@@ -53,7 +52,7 @@ impl<S: AsyncSocket, T: Timer> Run<S, T> {
 
     /// Takes the sockets that the application brought.
     fn take_sockets(&mut self) {
-        for (id, socket) in self.new_sockets.lock().drain(..) {
+        for (id, socket) in self.new_sockets.take() {
             if self.pump.first_socket() != Some(id) {
                 self.pump.add_socket(self.pump.now(), id);
             }

@@ -10,7 +10,7 @@ use std::os::fd::AsFd as AsSocket;
 use std::os::windows::io::AsSocket;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use quic_core::EcnCodepoint;
+use quic_core::{EMSGSIZE, EcnCodepoint};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 /// What a pump needs of a socket. Neither call blocks.
@@ -325,6 +325,23 @@ pub struct SocketStatistics {
     pub receive_errors: u64,
     /// Trains that the system refused and that were sent again as single datagrams.
     pub trains_split: u64,
+    /// Trains that arrived at a shard and were handed over to another one.
+    pub handed_over: u64,
+    /// Trains for another shard that were lost, since too much waited for it or nobody has it.
+    pub hand_overs_dropped: u64,
+}
+
+impl SocketStatistics {
+    /// The counters of two sockets together.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            datagrams_refused: self.datagrams_refused.saturating_add(other.datagrams_refused),
+            receive_errors: self.receive_errors.saturating_add(other.receive_errors),
+            trains_split: self.trains_split.saturating_add(other.trains_split),
+            handed_over: self.handed_over.saturating_add(other.handed_over),
+            hand_overs_dropped: self.hand_overs_dropped.saturating_add(other.hand_overs_dropped),
+        }
+    }
 }
 
 /// The living counters behind [`SocketStatistics`].
@@ -333,6 +350,8 @@ pub(crate) struct SocketCounters {
     pub(crate) datagrams_refused: AtomicU64,
     pub(crate) receive_errors: AtomicU64,
     pub(crate) trains_split: AtomicU64,
+    pub(crate) handed_over: AtomicU64,
+    pub(crate) hand_overs_dropped: AtomicU64,
 }
 
 impl SocketCounters {
@@ -341,6 +360,8 @@ impl SocketCounters {
             datagrams_refused: self.datagrams_refused.load(Ordering::Relaxed),
             receive_errors: self.receive_errors.load(Ordering::Relaxed),
             trains_split: self.trains_split.load(Ordering::Relaxed),
+            handed_over: self.handed_over.load(Ordering::Relaxed),
+            hand_overs_dropped: self.hand_overs_dropped.load(Ordering::Relaxed),
         }
     }
 }
@@ -360,16 +381,6 @@ fn enlarge(
     let granted = granted();
     (granted < BUFFER_LENGTH).then_some(granted)
 }
-
-/// What systems say of a datagram that is larger than the interface's MTU. Path MTU discovery of
-/// their own is off, so that they say it of nothing else.
-pub(crate) const EMSGSIZE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
-    90
-} else if cfg!(windows) {
-    10_040
-} else {
-    40
-};
 
 /// The most that the system coalesces.
 const TRAIN_LENGTH: usize = 64 << 10;

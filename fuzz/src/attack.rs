@@ -352,12 +352,20 @@ impl Attack {
             let Some(reader) = self.readers.get_mut(usize::from(by == Side::Server)) else {
                 return;
             };
-            for packet in reader.read(datagram, self.reference.issued()) {
+            // The attacked end's own IDs are of the usual length.
+            let ids = if by_victim { self.reference.issued() } else { &[] };
+            let packets = reader.read(datagram, ids);
+            // From here on nobody can tell what it sends.
+            self.over |= reader.is_ambiguous();
+            for packet in packets {
                 if packet.kind == Kind::Initial && by == Side::Client && self.victim_id.is_empty() {
                     // The first one goes to an ID that the client made up.
                     match self.victim {
                         Side::Server => self.victim_id = packet.to.to_vec(),
-                        Side::Client => self.attacker_id = packet.to.to_vec(),
+                        Side::Client => {
+                            self.reference.on_given(packet.to);
+                            self.attacker_id = packet.to.to_vec();
+                        }
                     }
                 }
                 if packet.kind != Kind::OneRtt {
@@ -366,6 +374,8 @@ impl Attack {
                     id.extend_from_slice(packet.from);
                     if by_victim {
                         self.reference.on_first_id(packet.from);
+                    } else {
+                        self.reference.on_given(packet.from);
                     }
                 }
                 if !by_victim {

@@ -8,16 +8,22 @@
 //!
 //! # The five verbs
 //!
-//! Every layer has them, from [`Connection`] up to [`Multiplexer`]:
+//! Every layer has them, from [`Connection`] up to [`Endpoint`], which is all of QUIC on one socket,
+//! and [`Multiplexer`], for several:
 //!
 //! - `handle_datagram` and `handle_timeout` put in what happened,
-//! - `poll_transmit`, `poll_event` and `poll_timeout` take out what follows.
+//! - `poll_event`, `poll_transmit` and `poll_timeout` take out what follows.
 //!
 //! The contract: after anything else was called, call `poll_event` and `poll_transmit` until they
 //! return `None`, and then wait for the next datagram, for the time that `poll_timeout` says, or
 //! for the application. The application acts on a connection through
-//! [`PacketHandlerManager::with_connection`]. Time never goes backwards, and nothing here fails
-//! because of what a peer sends: it is dropped, or closes the connection concerned.
+//! [`Endpoint::with_connection`]. Time never goes backwards, and nothing here fails because of what
+//! a peer sends: it is dropped, or closes the connection concerned.
+//!
+//! [Your own loop](https://github.com/quic-core/quic-core/blob/main/docs/own-loop.md) tells all of
+//! it: who owns memory, what sockets may say, how to end. Whole programs to start from, on blocking
+//! sockets, in a poller, on io_uring, in a game loop, with ten thousand connections, are in
+//! [`examples`](https://github.com/quic-core/quic-core/tree/main/examples/examples).
 //!
 //! # Example
 //!
@@ -29,19 +35,13 @@
 //! # use quic_core::rustls::{RootCertStore, pki_types::PrivateKeyDer};
 //! use quic_core::*;
 //!
-//! type Endpoint = SocketMultiplexer<PacketHandlerMap>;
-//!
 //! /// Moves what `from`, at `address`, has to send to the other end.
-//! fn deliver(now: Instant, from: (&mut Endpoint, SocketId), address: SocketAddr,
-//!            to: (&mut Endpoint, SocketId)) {
+//! fn deliver(now: Instant, from: &mut Endpoint, address: SocketAddr, to: &mut Endpoint) {
 //!     let mut memory = vec![0; 65_000];
-//!     while let Some(sent) =
-//!         from.0.poll_transmit(now, from.1, &mut TransmitBuffer::new(&mut memory, 10))
-//!     {
-//!         let path = PathAddresses { socket: to.1, local_ip: None, remote: address };
-//!         let mut train = UdpDatagram::new(path, &mut memory[..sent.length]);
+//!     while let Some(sent) = from.poll_transmit(now, &mut TransmitBuffer::new(&mut memory, 10)) {
+//!         let mut train = UdpDatagram::new(address, &mut memory[..sent.length]);
 //!         train.segment_length = sent.segment_length;
-//!         to.0.handle_datagram(now, train);
+//!         to.handle_datagram(now, train);
 //!     }
 //! }
 //!
@@ -57,26 +57,22 @@
 //! let tls = TlsClientConfig::from_roots(roots, &[b"line"])?;
 //! let config = Arc::new(ClientConfig::new(Arc::new(tls), TransportConfig::default())?);
 //!
-//! let (here, there) = ("192.0.2.1:50000".parse()?, "192.0.2.2:443".parse()?);
-//! let mut client = Endpoint::with_random(SeededRandom::from_seed([1; 32]));
-//! let mut server = Endpoint::with_random(SeededRandom::from_seed([2; 32]));
-//! let ours = client.add_socket(here, Arc::default())?;
-//! let theirs = server.add_socket(there, Arc::default())?;
-//! server.manager(theirs).ok_or("removed")?.listen(Arc::new(listen));
+//! let (here, there): (SocketAddr, SocketAddr) =
+//!     ("192.0.2.1:50000".parse()?, "192.0.2.2:443".parse()?);
+//! let mut client = Endpoint::new(SeededRandom::from_seed([1; 32]));
+//! let mut server = Endpoint::new(SeededRandom::from_seed([2; 32]));
+//! server.listen(Arc::new(listen));
 //!
 //! let mut now = Instant::EPOCH;
-//! let path = PathAddresses { socket: ours, local_ip: None, remote: there };
-//! let target = Connect { path, server_name: "localhost", config };
-//! client.manager(ours).ok_or("removed")?.connect(now, target)?;
+//! client.connect(now, Connect { path: there.into(), server_name: "localhost", config })?;
 //!
 //! let mut line = String::new();
 //! while !line.ends_with('\n') {
-//!     deliver(now, (&mut client, ours), here, (&mut server, theirs));
-//!     deliver(now, (&mut server, theirs), there, (&mut client, ours));
+//!     deliver(now, &mut client, here, &mut server);
+//!     deliver(now, &mut server, there, &mut client);
 //!     while let Some((connection, event)) = client.poll_event() {
-//!         let manager = client.manager(ours).ok_or("removed")?;
 //!         if event == Event::Connected {
-//!             manager.with_connection(now, connection, |connection| {
+//!             client.with_connection(now, connection, |connection| {
 //!                 let stream = connection.open_stream(Direction::Unidirectional)?;
 //!                 connection.send_stream(stream).write(b"hello\n")?;
 //!                 connection.send_stream(stream).finish()?;
@@ -85,11 +81,10 @@
 //!         }
 //!     }
 //!     while let Some((connection, event)) = server.poll_event() {
-//!         let manager = server.manager(theirs).ok_or("removed")?;
 //!         match event {
-//!             Event::Incoming => manager.accept(now, connection, None)?,
+//!             Event::Incoming => server.accept(now, connection)?,
 //!             Event::Stream(StreamEvent::Opened(direction)) => {
-//!                 manager.with_connection(now, connection, |connection| {
+//!                 server.with_connection(now, connection, |connection| {
 //!                     let Some(id) = connection.accept_stream(direction) else { return };
 //!                     let chunk = connection.recv_stream(id).read_chunk(usize::MAX);
 //!                     if let Ok(ReadOutcome::Data(chunk)) = chunk {
@@ -154,6 +149,7 @@ mod packet_handler_manager;
 mod packet_handler_map;
 mod server;
 
+mod endpoint;
 mod multiplexer;
 mod socket_multiplexer;
 
@@ -164,20 +160,23 @@ pub mod fuzzing;
 pub use config::{
     AckFrequencyConfig, AddressValidation, ClientConfig, ConfigError, CongestionAlgorithm,
     ConnectionIdGenerator, ConnectionMemory, EndpointConfig, EndpointMemory, QUIC_V1, QUIC_V2,
-    ServerConfig, ServerVersions, SharedConnectionIds, TransportConfig, VersionChoice,
+    ServerConfig, ServerVersions, Shards, SharedConnectionIds, TransportConfig, VersionChoice,
 };
 pub use connection::{
     Connection, DatagramChannel, EarlyDataStatus, MigrationError, PathStatistics, Statistics,
 };
 pub use crypto::{KeyId, Keyring, KeyringError};
 pub use datagrams::{DatagramOutcome, DatagramReport, OutgoingDatagram, SendDatagramError};
+pub use endpoint::Endpoint;
 pub use error::{
     ApplicationClose, ConnectionError, DiscardReason, TransportError, TransportErrorCode,
 };
 pub use event::{ConnectionHandle, DatagramEvent, Event, PathEvent, StreamEvent};
 pub use instant::Instant;
 pub use multiplexer::{AddSocketError, Multiplexer};
-pub use net::{EcnCodepoint, EcnState, PathAddresses, SocketId, UdpDatagram};
+pub use net::{
+    EcnCodepoint, EcnState, Misdirected, PathAddresses, ShardId, SocketId, UdpDatagram, is_quic,
+};
 pub use packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
@@ -194,7 +193,7 @@ pub use streams::{
     Finished, OpenStreamError, ReadError, ReadOutcome, RecvStream, ResetAtError, SendStream,
     WriteError,
 };
-pub use transmit::{Transmit, TransmitBuffer};
+pub use transmit::{EMSGSIZE, Transmit, TransmitBuffer};
 pub use wire::{
     ConnectionId, Direction, PacketType, Side, StatelessResetToken, StreamId, VarInt,
     VarIntBoundsExceeded,

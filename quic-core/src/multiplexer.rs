@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, SharedConnectionIds};
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
-use crate::net::{SocketId, UdpDatagram};
+use crate::net::{Misdirected, SocketId, UdpDatagram};
 use crate::packet_handler_manager::PacketHandlerManager;
 use crate::transmit::{Transmit, TransmitBuffer};
+use crate::wire::ConnectionId;
 
 /// Shares sockets between the server and any number of clients, and connections between sockets.
 ///
@@ -65,6 +66,11 @@ pub trait Multiplexer {
     fn handle_too_large(&mut self, now: Instant, socket: SocketId, length: usize);
     /// The next event of any manager. Handles are unique among all of them.
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
+    /// The next datagram that is for no connection here, and whose connection ID is another
+    /// [shard](crate::Shards)'s: it has to reach `handle_datagram` of that one, on its socket with
+    /// the same address. What is left here is bounded, so poll it after each `handle_datagram`; it
+    /// is always `None` where connection IDs know of no shards.
+    fn poll_misdirected(&mut self) -> Option<Misdirected>;
     /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 }
@@ -103,4 +109,15 @@ pub enum AddSocketError {
     /// All [`SocketId`]s, or all identities of managers, were given.
     #[error("too many sockets were added")]
     Exhausted,
+}
+
+/// Whether the length of connection IDs is one that works, and that of what makes them.
+pub(crate) fn check_length(config: &EndpointConfig) -> Result<(), AddSocketError> {
+    let length = config.connection_id_length;
+    let made = config.connection_ids.as_ref().map_or(length, SharedConnectionIds::length);
+    // Shorter ones would be guessed, and run out, too soon.
+    if !matches!(length, 0 | 4..=ConnectionId::MAXIMUM_LENGTH) || made != length {
+        return Err(AddSocketError::InvalidConnectionIdLength(made));
+    }
+    Ok(())
 }

@@ -18,9 +18,26 @@ pub(crate) fn is_reflector(port: u16) -> bool {
     REFLECTOR_PORTS.contains(&port)
 }
 
+/// Whether a datagram may be for QUIC, by its first byte, where other protocols come to the same
+/// socket (RFC 9443 §3): STUN (0 to 3), ZRTP (16 to 19), DTLS (20 to 63), RTP (128 to 191).
+///
+/// Channels of TURN (64 to 79) are told from QUIC by their source alone, a TURN server that the
+/// application knows: look for these first. Both ends must have
+/// [`grease_quic_bit`](crate::TransportConfig::grease_quic_bit) off, or packets look like something
+/// else. What is no QUIC packet in spite of this is dropped by the core, as always.
+pub const fn is_quic(first_byte: u8) -> bool {
+    matches!(first_byte, 64..=127 | 192..=255)
+}
+
 /// Names a socket of a [`Multiplexer`](crate::Multiplexer). The core never touches the socket.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SocketId(pub(crate) u32);
+
+impl SocketId {
+    /// The first socket of a [`Multiplexer`](crate::Multiplexer), and the only one of an
+    /// [`Endpoint`](crate::Endpoint).
+    pub const FIRST: Self = Self(0);
+}
 
 /// A network path: the socket, the local IP address where it is known, and the peer's address.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -31,6 +48,19 @@ pub struct PathAddresses {
     pub local_ip: Option<IpAddr>,
     /// The address of the peer.
     pub remote: SocketAddr,
+}
+
+/// Names one of several that share addresses, each with sockets of its own: see
+/// [`Shards`](crate::Shards).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ShardId(pub u16);
+
+impl From<SocketAddr> for PathAddresses {
+    /// The path between the [first socket](SocketId::FIRST), whatever its local address is, and a
+    /// peer.
+    fn from(remote: SocketAddr) -> Self {
+        Self { socket: SocketId::FIRST, local_ip: None, remote }
+    }
 }
 
 /// An ECN codepoint other than Not-ECT (RFC 3168 §5).
@@ -91,8 +121,48 @@ pub struct UdpDatagram<'a> {
 }
 
 impl<'a> UdpDatagram<'a> {
-    /// A single datagram without an ECN mark.
-    pub fn new(path: PathAddresses, payload: &'a mut [u8]) -> Self {
-        Self { path, ecn: None, payload, segment_length: None }
+    /// A single datagram without an ECN mark. On an [`Endpoint`](crate::Endpoint), the peer's
+    /// address will do for a path.
+    pub fn new(path: impl Into<PathAddresses>, payload: &'a mut [u8]) -> Self {
+        Self { path: path.into(), ecn: None, payload, segment_length: None }
+    }
+}
+
+/// A datagram, or a train of them, that arrived at the wrong shard: see
+/// [`Multiplexer::poll_misdirected`](crate::Multiplexer::poll_misdirected).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Misdirected {
+    /// The shard that its connection ID is of.
+    pub shard: ShardId,
+    /// Where it came from and on which socket of the shard that it arrived at.
+    pub path: PathAddresses,
+    /// See [`UdpDatagram::ecn`].
+    pub ecn: Option<EcnCodepoint>,
+    /// See [`UdpDatagram::payload`].
+    pub payload: Vec<u8>,
+    /// See [`UdpDatagram::segment_length`].
+    pub segment_length: Option<usize>,
+}
+
+impl Misdirected {
+    /// The datagram for the shard that it is of, whose own `socket` it has to name: the one with
+    /// the same local address.
+    pub fn datagram(&mut self, socket: SocketId) -> UdpDatagram<'_> {
+        let Self { path, ecn, payload, segment_length, .. } = self;
+        let path = PathAddresses { socket, ..*path };
+        UdpDatagram { path, ecn: *ecn, payload, segment_length: *segment_length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_like_another_protocol_of_rfc_9443_is_not_quic() {
+        let others = [0..=3, 16..=19, 20..=63, 128..=191];
+        assert!(others.into_iter().flatten().all(|byte| !is_quic(byte)));
+        // Long and short headers with the QUIC Bit set (RFC 9000 §17).
+        assert!((0x40..=0x7f).chain(0xc0..=0xff).all(is_quic));
     }
 }

@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::crypto::StartSessionError;
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
-use crate::net::{PathAddresses, SocketId, UdpDatagram};
+use crate::net::{Misdirected, PathAddresses, SocketId, UdpDatagram};
 use crate::transmit::{Transmit, TransmitBuffer};
 
 /// Where a connection lives: in place, or behind a lock that handles share.
@@ -54,6 +54,10 @@ pub trait PacketHandlerManager {
     ) -> Option<Transmit>;
     /// The next event.
     fn poll_event(&mut self) -> Option<(ConnectionHandle, Event)>;
+    /// The next datagram that belongs to another shard: see [`Multiplexer::poll_misdirected`].
+    ///
+    /// [`Multiplexer::poll_misdirected`]: crate::Multiplexer::poll_misdirected
+    fn poll_misdirected(&mut self) -> Option<Misdirected>;
     /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 

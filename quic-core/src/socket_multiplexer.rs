@@ -3,17 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::config::{EndpointConfig, SharedConnectionIds};
+use crate::config::EndpointConfig;
 
 use crate::crypto::SeededRandom;
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
-use crate::multiplexer::{AddSocketError, Multiplexer};
-use crate::net::{SocketId, UdpDatagram};
+use crate::multiplexer::{AddSocketError, Multiplexer, check_length};
+use crate::net::{Misdirected, SocketId, UdpDatagram};
 use crate::packet_handler_manager::{ConnectionCell, ManagerId, PacketHandlerManager};
 use crate::packet_handler_map::PacketHandlerMap;
 use crate::transmit::{Transmit, TransmitBuffer};
-use crate::wire::ConnectionId;
 
 #[cfg(test)]
 mod tests;
@@ -199,6 +198,10 @@ where
         None
     }
 
+    fn poll_misdirected(&mut self) -> Option<Misdirected> {
+        self.managers.iter_mut().find_map(|shared| shared.manager.poll_misdirected())
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.managers.iter().filter_map(|shared| shared.manager.poll_timeout()).min()
     }
@@ -211,17 +214,6 @@ impl<M: std::fmt::Debug, F> std::fmt::Debug for SocketMultiplexer<M, F> {
             .field("managers", &self.managers)
             .finish_non_exhaustive()
     }
-}
-
-/// Whether the length of connection IDs is one that works, and that of what makes them.
-fn check_length(config: &EndpointConfig) -> Result<(), AddSocketError> {
-    let length = config.connection_id_length;
-    let made = config.connection_ids.as_ref().map_or(length, SharedConnectionIds::length);
-    // Shorter ones would be guessed, and run out, too soon.
-    if !matches!(length, 0 | 4..=ConnectionId::MAXIMUM_LENGTH) || made != length {
-        return Err(AddSocketError::InvalidConnectionIdLength(made));
-    }
-    Ok(())
 }
 
 /// Whether a socket that has one configuration can be shared by who asks for the other.

@@ -16,6 +16,30 @@ pub struct Transmit {
     pub segment_length: Option<usize>,
 }
 
+impl Transmit {
+    /// The payloads, each for a UDP datagram of its own, in the memory that the buffer was made of:
+    /// what to send where the system takes single datagrams only.
+    pub fn datagrams<'a>(
+        &self,
+        memory: &'a [u8],
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        let contents = memory.get(..self.length).unwrap_or(memory);
+        contents.chunks(self.segment_length.unwrap_or(self.length).max(1))
+    }
+}
+
+/// What [`raw_os_error`](std::io::Error::raw_os_error) of a failed send says when the datagram is
+/// larger than the interface's MTU, and fragmentation is off: the occasion for
+/// [`Endpoint::handle_too_large`](crate::Endpoint::handle_too_large). Other failures to send are
+/// losses, as anywhere on the way; nobody has to be told of them.
+pub const EMSGSIZE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    90
+} else if cfg!(windows) {
+    10_040
+} else {
+    40
+};
+
 /// The caller's memory for one batch of outgoing datagrams.
 #[derive(Debug)]
 pub struct TransmitBuffer<'a> {
@@ -40,5 +64,27 @@ impl<'a> TransmitBuffer<'a> {
 
     pub(crate) fn memory(&mut self) -> &mut [u8] {
         self.memory
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_falls_into_its_datagrams() {
+        let path = PathAddresses::from(SocketAddr::from(([192, 0, 2, 1], 443)));
+        let batch = |length, segment_length| Transmit { path, ecn: None, length, segment_length };
+        let lengths = |transmit: &Transmit, memory: &[u8]| -> Vec<usize> {
+            transmit.datagrams(memory).map(<[u8]>::len).collect()
+        };
+        assert_eq!(lengths(&batch(1200, None), &[0; 5000]), [1200]);
+        assert_eq!(lengths(&batch(3000, Some(1200)), &[0; 5000]), [1200, 1200, 600]);
+        assert_eq!(lengths(&batch(2400, Some(1200)), &[0; 5000]), [1200, 1200]);
+        // With other memory than that of the batch, something is sent, and nothing panics.
+        assert_eq!(lengths(&batch(3000, Some(1200)), &[0; 1500]), [1200, 300]);
+        assert_eq!(lengths(&batch(0, None), &[0; 1500]), []);
     }
 }

@@ -25,16 +25,15 @@ async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result
     let address = network::local_address(&endpoint)?;
     let stopped = runtime::stop_signal()?;
     output.result(&json!({ "listening": address }), &format!("listening on {address}"));
-    tokio::select! {
-        () = accept(&endpoint) => {}
-        () = stopped => {}
-    }
+    // A runtime looks at what it was started with more often, and less cheaply, than at its tasks.
+    runtime::spawn(accept(endpoint.clone()));
+    stopped.await;
     network::shut_down(&endpoint).await;
     Ok(())
 }
 
 /// Accepts connections until the endpoint is closed.
-async fn accept(endpoint: &Endpoint) {
+async fn accept(endpoint: Endpoint) {
     while let Some(incoming) = endpoint.accept().await {
         runtime::spawn(serve_connection(incoming));
     }

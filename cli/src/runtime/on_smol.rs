@@ -3,12 +3,16 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{self, Future};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use async_signal::{Signal, Signals};
+use atomic_waker::AtomicWaker;
 use smol::channel;
 use smol::stream::StreamExt as _;
 
@@ -60,7 +64,40 @@ pub(super) fn block_on<F: Future>(threads: usize, future: F) -> io::Result<F::Ou
 /// Runs `future` on this thread, and the tasks of the executor until it is done.
 fn run<F: Future>(executor: &Executor, future: F) -> F::Output {
     let _entered = Entered::new(executor);
-    smol::block_on(executor.run(future))
+    smol::block_on(executor.run(when_woken(future)))
+}
+
+/// Polls `future` only when it was woken, and not whenever a task was.
+async fn when_woken<F: Future>(future: F) -> F::Output {
+    let woken = Arc::new(Woken { itself: AtomicBool::new(true), thread: AtomicWaker::new() });
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut future = pin!(future);
+    future::poll_fn(|cx| {
+        woken.thread.register(cx.waker());
+        if !woken.itself.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        future.as_mut().poll(&mut Context::from_waker(&waker))
+    })
+    .await
+}
+
+/// Remembers who was woken.
+struct Woken {
+    itself: AtomicBool,
+    /// What runs it, beside others.
+    thread: AtomicWaker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.itself.store(true, Ordering::Release);
+        self.thread.wake();
+    }
 }
 
 #[cfg(unix)]

@@ -1,4 +1,5 @@
 use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -114,5 +115,25 @@ fn waits_end_in_time() {
         assert_eq!(timeout(Duration::from_millis(1), never).await, Err(Elapsed));
         let slow = unblock(|| thread::sleep(Duration::from_millis(5)));
         assert_eq!(timeout(LONG, slow).await, Ok(()));
+    });
+}
+
+#[test]
+fn a_command_is_left_alone_while_its_tasks_work() {
+    everywhere(|| async {
+        let mut tasks = Tasks::new();
+        tasks.spawn(async {
+            for _ in 0..1000 {
+                smol::future::yield_now().await;
+            }
+        });
+        let mut waiting = pin!(tasks.next());
+        let mut polls = 0;
+        let done = future::poll_fn(|cx| {
+            polls += 1;
+            waiting.as_mut().poll(cx)
+        });
+        assert_eq!(done.await, Some(Ok(())));
+        assert!(polls < 5, "{polls} polls");
     });
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use driver_tokio::{Connection, VarInt};
 
-use crate::honest::{self, Client};
+use crate::honest::{self, Client, Times};
 use crate::initials;
 use crate::machine;
 use crate::server::{Health, Server};
@@ -17,29 +17,42 @@ use crate::server::{Health, Server};
 const SOURCES: u8 = 250;
 /// First datagrams that are sent over and over.
 const INITIALS: usize = 20_000;
+/// Times that honest handshakes are measured with the flood and without.
+const TURNS: usize = 3;
+/// How long the server asks everybody for a proof of his address after a flood, and a little more.
+const AFTERMATH: Duration = Duration::from_millis(1200);
 
-/// Spoofed Initial packets, beside honest handshakes.
+/// Spoofed Initial packets, beside honest handshakes: with them and without in turn, so that what
+/// else the machine does falls on both.
 pub(crate) async fn initials(time: Duration, rate: u64) {
     let mut server = Server::start();
-    let datagrams = initials::make(INITIALS, server.address, honest::config());
+    let datagrams = Arc::new(initials::make(INITIALS, server.address, honest::config()));
     let client = Client::new(server.address);
-    let calm = client.handshakes(time).await;
+    let (mut calm, mut attacked) = (Times::default(), Times::default());
+    let mut total = Attacked::default();
+    for _ in 0..TURNS {
+        calm.add(client.handshakes(time).await);
+        let (before, idle) = (server.health(), machine::idle_time());
+        let flood = Flood::start(server.address, rate, Arc::clone(&datagrams));
+        attacked.add(client.handshakes(time).await);
+        let idle = machine::idle_time().saturating_sub(idle);
+        let (sent, took) = flood.stop();
+        total.add(Attacked { sent, took, idle, ..Attacked::between(before, server.health()) });
+        tokio::time::sleep(AFTERMATH).await;
+    }
     println!("  without:  {}", calm.describe());
-    let before = server.health();
-    let idle = machine::idle_time();
-    let flood = Flood::start(server.address, rate, datagrams);
-    let attacked = client.handshakes(time).await;
-    let idle = machine::idle_time().saturating_sub(idle);
-    let (sent, took) = flood.stop();
-    let after = server.health();
     println!("  with:     {}", attacked.describe());
     let with_without = |percent| {
         let (with, without) = (attacked.percentile(percent), calm.percentile(percent));
         with.as_secs_f64() / without.as_secs_f64()
     };
     println!("  with / without: p50 {:.2}, p99 {:.2}", with_without(50), with_without(99));
-    describe_flood(sent, took, before, after);
-    println!("  processors left: {:.2} of {}", share(idle, took), machine::processors());
+    total.describe();
+    println!(
+        "  processors left: {:.2} of {}",
+        share(total.idle, total.took),
+        machine::processors()
+    );
 }
 
 /// Datagrams of random bytes, beside an honest download.
@@ -61,12 +74,11 @@ pub(crate) async fn garbage(time: Duration, rate: u64) {
     let client = Client::new(server.address);
     let calm = client.download(time).await;
     let before = server.health();
-    let flood = Flood::start(server.address, rate, datagrams);
+    let flood = Flood::start(server.address, rate, Arc::new(datagrams));
     let attacked = client.download(time).await;
     let (sent, took) = flood.stop();
-    let after = server.health();
     describe_goodput(calm, attacked);
-    describe_flood(sent, took, before, after);
+    Attacked { sent, took, ..Attacked::between(before, server.health()) }.describe();
 }
 
 /// A client that opens streams and resets them, beside an honest download.
@@ -129,30 +141,65 @@ fn describe_goodput(calm: f64, attacked: f64) {
     );
 }
 
-fn describe_flood(sent: u64, took: Duration, before: Health, after: Health) {
-    let dropped = after.dropped - before.dropped;
-    let per_second = |count: u64| count as f64 / took.as_secs_f64();
-    println!(
-        "  flood: {:.0} datagrams/s sent, {:.0} of them for a full socket",
-        per_second(sent),
-        per_second(dropped),
-    );
-    let cpu = after.cpu.saturating_sub(before.cpu);
-    println!(
-        "  server: {:.2} of a processor, {:.0} datagrams per second of it (honest work included)",
-        share(cpu, took),
-        (sent - dropped) as f64 / cpu.as_secs_f64(),
-    );
-    describe_memory(before, after);
+/// What a flood was, and what it cost the server.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attacked {
+    /// Datagrams of the attacker; those that found the socket full.
+    sent: u64,
+    dropped: u64,
+    took: Duration,
+    /// Time that the server's threads ran, and that no processor had anything to do.
+    cpu: Duration,
+    idle: Duration,
+    /// The server's heap before, at most, and after, in bytes.
+    heap: [usize; 3],
+}
+
+impl Attacked {
+    fn between(before: Health, after: Health) -> Self {
+        Self {
+            dropped: after.dropped - before.dropped,
+            cpu: after.cpu.saturating_sub(before.cpu),
+            heap: [before.heap, after.peak, after.heap],
+            ..Self::default()
+        }
+    }
+
+    /// The same again.
+    fn add(&mut self, more: Self) {
+        let [before, most, _] = self.heap;
+        let first = if self.took.is_zero() { more.heap[0] } else { before };
+        self.sent += more.sent;
+        self.dropped += more.dropped;
+        self.took += more.took;
+        self.cpu += more.cpu;
+        self.idle += more.idle;
+        self.heap = [first, most.max(more.heap[1]), more.heap[2]];
+    }
+
+    fn describe(self) {
+        let per_second = |count: u64| count as f64 / self.took.as_secs_f64();
+        println!(
+            "  flood: {:.0} datagrams/s sent, {:.0} of them for a full socket",
+            per_second(self.sent),
+            per_second(self.dropped),
+        );
+        println!(
+            "  server: {:.2} of a processor, {:.0} datagrams per second of it (honest work included)",
+            share(self.cpu, self.took),
+            (self.sent - self.dropped) as f64 / self.cpu.as_secs_f64(),
+        );
+        describe_heap(self.heap);
+    }
 }
 
 fn describe_memory(before: Health, after: Health) {
-    println!(
-        "  heap of the server: {} KiB before, {} KiB at most, {} KiB after",
-        before.heap >> 10,
-        after.peak >> 10,
-        after.heap >> 10
-    );
+    describe_heap([before.heap, after.peak, after.heap]);
+}
+
+fn describe_heap(heap: [usize; 3]) {
+    let [before, most, after] = heap.map(|bytes| bytes >> 10);
+    println!("  heap of the server: {before} KiB before, {most} KiB at most, {after} KiB after");
 }
 
 fn share(part: Duration, whole: Duration) -> f64 {
@@ -167,7 +214,7 @@ struct Flood {
 }
 
 impl Flood {
-    fn start(server: SocketAddr, rate: u64, datagrams: Vec<Vec<u8>>) -> Self {
+    fn start(server: SocketAddr, rate: u64, datagrams: Arc<Vec<Vec<u8>>>) -> Self {
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (told, count) = (Arc::clone(&stop), Arc::clone(&sent));
         let thread = thread::spawn(move || {

@@ -83,6 +83,13 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// Those of another time, too.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.taken.extend(more.taken);
+        self.taken.sort_unstable();
+        self.failed += more.failed;
+    }
+
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let index = (self.taken.len() * percent / 100).min(self.taken.len().saturating_sub(1));
         self.taken.get(index).copied().unwrap_or_default()

@@ -3,6 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -279,7 +280,7 @@ fn an_earlier_deadline_sets_the_timer_anew() {
     play.settle();
     let probe = *play.stage.resets.borrow().last().unwrap();
     // The socket that is left is looked at before that.
-    play.endpoint.rebind(Played::new(&play.stage, 4435)).unwrap();
+    play.endpoint.rebind(vec![Played::new(&play.stage, 4435)]).unwrap();
     play.settle();
     let tidy = *play.stage.resets.borrow().last().unwrap();
     assert!(tidy < probe);
@@ -301,7 +302,7 @@ fn one_seed_and_one_clock_give_the_same_datagrams_and_another_seed_others() {
 fn a_socket_that_replaces_another_with_its_address_is_the_only_one_then() {
     let mut play = Play::new(1);
     play.settle();
-    play.endpoint.rebind(Played::new(&play.stage, 4434)).unwrap();
+    play.endpoint.rebind(vec![Played::new(&play.stage, 4434)]).unwrap();
     assert_eq!(play.stage.open.get(), 2);
     play.settle();
     assert_eq!(play.stage.open.get(), 1);
@@ -311,7 +312,7 @@ fn a_socket_that_replaces_another_with_its_address_is_the_only_one_then() {
 fn a_socket_that_was_left_is_closed_once_nobody_needs_it() {
     let mut play = Play::new(1);
     play.settle();
-    play.endpoint.rebind(Played::new(&play.stage, 4435)).unwrap();
+    play.endpoint.rebind(vec![Played::new(&play.stage, 4435)]).unwrap();
     play.settle();
     assert_eq!(play.stage.open.get(), 2);
     let later = *play.stage.resets.borrow().last().unwrap();

@@ -85,7 +85,7 @@ pub struct Reference {
     /// Connection IDs that it issued, and was not told to retire.
     ids: BTreeMap<u64, Vec<u8>>,
     largest_id: u64,
-    /// Connection IDs that it was given.
+    /// Connection IDs that it was given, by the handshake, too.
     issued: Vec<Vec<u8>>,
     /// Codes of errors that it told its peer.
     closes: Vec<u64>,
@@ -144,7 +144,7 @@ impl Reference {
         self.vague
     }
 
-    /// Connection IDs that it was given after the first.
+    /// Connection IDs that it was given.
     pub fn issued(&self) -> &[Vec<u8>] {
         &self.issued
     }
@@ -152,6 +152,13 @@ impl Reference {
     /// Codes of errors that it told its peer.
     pub fn closes(&self) -> &[u64] {
         &self.closes
+    }
+
+    /// It was given an ID by the handshake.
+    pub fn on_given(&mut self, id: &[u8]) {
+        if self.issued.iter().all(|known| known != id) {
+            self.issued.push(id.to_vec());
+        }
     }
 
     /// The ID that it chose in the handshake.
@@ -172,6 +179,9 @@ impl Reference {
             payload = payload.get(frame.length..).unwrap_or_default();
             if frame.ty == 0x1a {
                 self.challenges.insert(frame.data.to_vec());
+            }
+            if frame.ty == 0x18 {
+                self.issued.push(frame.data.to_vec());
             }
         }
     }

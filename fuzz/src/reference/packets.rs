@@ -1,8 +1,10 @@
 //! Packets of version 1 whose protection is open to everyone.
 
+use std::collections::BTreeSet;
+
 use quic_core::Side;
 
-use super::frames::Cursor;
+use super::frames::{self, Cursor};
 use crate::open_tls::{Generation, TAG_LENGTH};
 
 /// Length of the connection IDs that endpoints choose here.
@@ -123,16 +125,17 @@ pub struct PacketReader {
     sender: Side,
     /// The next number in each space.
     next: [u64; 3],
+    ambiguous: bool,
 }
 
 impl PacketReader {
     /// Reads what `sender` sends.
     pub fn new(sender: Side) -> Self {
-        Self { sender, next: [0; 3] }
+        Self { sender, next: [0; 3], ambiguous: false }
     }
 
     /// The packets of a datagram; those that cannot be read, such as Retry, are left out.
-    /// Packets with short headers go to one of `ids`, or to an ID of eight bytes.
+    /// Packets with short headers go to one of `ids`; if none fits, to an ID of eight bytes.
     pub fn read<'a>(&mut self, datagram: &'a [u8], ids: &[Vec<u8>]) -> Vec<Read<'a>> {
         let mut cursor = Cursor(datagram);
         let mut packets = Vec::new();
@@ -144,9 +147,8 @@ impl PacketReader {
 
     fn packet<'a>(&mut self, cursor: &mut Cursor<'a>, ids: &[Vec<u8>]) -> Option<Read<'a>> {
         let first = cursor.byte()?;
-        let known = ids.iter().filter(|id| cursor.0.starts_with(id)).map(Vec::len).max();
         let (kind, to, from, token, length) = if first & 0x80 == 0 {
-            let to = cursor.bytes(known.unwrap_or(ID_LENGTH))?;
+            let to = cursor.bytes(self.id_length(first, cursor.0, ids))?;
             (Kind::OneRtt, to, &[][..], &[][..], cursor.0.len())
         } else {
             let version = cursor.bytes(4)?;
@@ -168,7 +170,7 @@ impl PacketReader {
             (kind, to?, from?, token, length)
         };
         let mut body = Cursor(cursor.bytes(length)?);
-        let length = usize::from(first & 3) + 1;
+        let length = number_length(first);
         let truncated = body.bytes(length)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         let (payload, tag) = body.0.split_last_chunk::<TAG_LENGTH>()?;
         let generation = Generation(tag.first()? >> 1);
@@ -180,6 +182,27 @@ impl PacketReader {
         Some(Read { kind, to, from, token, number, payload })
     }
 
+    /// Length of the connection ID behind the first byte of a short header. If one ID begins as
+    /// another does, it is the one behind which there are frames.
+    fn id_length(&mut self, first: u8, rest: &[u8], ids: &[Vec<u8>]) -> usize {
+        let fitting = ids.iter().filter(|id| rest.starts_with(id)).map(Vec::len);
+        let lengths: BTreeSet<usize> = fitting.collect();
+        let mut readable = lengths.iter().filter(|length| {
+            let payload = rest.get(*length + number_length(first)..);
+            payload
+                .and_then(<[u8]>::split_last_chunk::<TAG_LENGTH>)
+                .is_some_and(|it| is_frames(it.0))
+        });
+        let length = readable.next().or(lengths.first()).copied();
+        self.ambiguous |= readable.next().is_some();
+        length.unwrap_or(ID_LENGTH)
+    }
+
+    /// Whether a packet was read that could be read in another way, too.
+    pub fn is_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+
     /// The next number that ends so.
     fn expand(&mut self, kind: Kind, truncated: u64, bits: usize) -> u64 {
         let Some(next) = self.next.get_mut(kind.space()) else { return truncated };
@@ -188,5 +211,64 @@ impl PacketReader {
         let number = *next + ahead;
         *next = number + 1;
         number
+    }
+}
+
+/// Bytes of the packet number, by the first byte.
+fn number_length(first: u8) -> usize {
+    usize::from(first & 3) + 1
+}
+
+/// Whether a payload consists of frames wholly.
+fn is_frames(mut payload: &[u8]) -> bool {
+    while let Ok(frame) = frames::first(payload) {
+        payload = payload.get(frame.length..).unwrap_or_default();
+        if payload.is_empty() {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packet with these frames to an ID of eight bytes, read by one who knows these IDs: its number
+    /// and length, and whether it is ambiguous.
+    fn read(payload: &[u8], ids: &[&[u8]]) -> (u64, usize, bool) {
+        let (kind, sender) = (Kind::OneRtt, Side::Client);
+        let made = Made {
+            kind,
+            sender,
+            to: &[0x8b; 8],
+            from: &[],
+            number: 5,
+            flip: 0,
+            updates: 0,
+            payload,
+        };
+        let ids: Vec<_> = ids.iter().map(|id| id.to_vec()).collect();
+        let mut reader = PacketReader::new(sender);
+        let datagram = made.write();
+        let packet = reader.read(&datagram, &ids).remove(0);
+        (packet.number, packet.payload.len(), reader.is_ambiguous())
+    }
+
+    #[test]
+    fn of_ids_that_begin_alike_the_one_with_frames_behind_it_is_meant() {
+        let close = b"\x1c\x04\x24\x1bmore streams than the limit";
+        let longer = [[0x8b; 8].as_slice(), &[0, 0, 0, 5, 0x1c]].concat();
+        let [short, id, longer]: [&[u8]; 3] = [&[0x8b; 2], &[0x8b; 8], &longer];
+        for ids in [&[][..], &[id, longer], &[longer, id], &[id, short]] {
+            assert_eq!(read(close, ids), (5, close.len(), false), "{ids:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_told_when_a_packet_can_be_read_in_two_ways() {
+        let longer = [[0x8b; 8].as_slice(), &[0]].concat();
+        let (_, _, ambiguous) = read(&[1, 1, 1, 1], &[&[0x8b; 8], &longer]);
+        assert!(ambiguous);
     }
 }

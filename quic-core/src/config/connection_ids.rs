@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::crypto::{KeyId, RandomSource};
+use crate::net::ShardId;
 use crate::wire::ConnectionId;
 
 /// Makes the connection IDs that an endpoint chooses (RFC 9000 §5.1), for all of its connections.
@@ -27,6 +28,15 @@ pub trait ConnectionIdGenerator: Send + Sync + fmt::Debug {
     /// whose generator says no asks clients to stay where they are by disable_active_migration.
     fn permits_migration(&self) -> bool {
         true
+    }
+
+    /// The shard that an ID is of, if it is not the one that this makes IDs for: what arrives with
+    /// such an ID, and for no connection here, is handed over to it
+    /// ([`poll_misdirected`](crate::Multiplexer::poll_misdirected)). It has to be the same for every
+    /// `id` at any time, and `None` at the shard that it names. See [`Shards`](crate::Shards).
+    fn other_shard(&self, id: &ConnectionId) -> Option<ShardId> {
+        let _ = id;
+        None
     }
 }
 
@@ -54,6 +64,10 @@ impl SharedConnectionIds {
 
     pub(crate) fn permits_migration(&self) -> bool {
         self.0.permits_migration()
+    }
+
+    pub(crate) fn other_shard(&self, id: &ConnectionId) -> Option<ShardId> {
+        self.0.other_shard(id)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::connection_ids::{SharedConnectionIds, random_connection_id};
 use crate::crypto::{Keyring, RandomSource, reset_token};
+use crate::net::ShardId;
 use crate::recorder::SharedRecorder;
 use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, StatelessResetToken};
@@ -74,6 +75,11 @@ impl EndpointConfig {
     /// Whether peers get further connection IDs, and may move to other addresses.
     pub(crate) fn permits_migration(&self) -> bool {
         self.connection_ids.as_ref().is_none_or(SharedConnectionIds::permits_migration)
+    }
+
+    /// The shard that a connection ID is of, if it is another one than this endpoint's.
+    pub(crate) fn other_shard(&self, id: &ConnectionId) -> Option<ShardId> {
+        self.connection_ids.as_ref()?.other_shard(id)
     }
 
     /// The stateless reset token of a connection ID, if resets are sent.

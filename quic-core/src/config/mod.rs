@@ -8,6 +8,7 @@ mod connection_ids;
 mod endpoint;
 mod memory;
 mod server;
+mod shards;
 mod transport;
 mod versions;
 
@@ -16,6 +17,7 @@ pub use connection_ids::{ConnectionIdGenerator, SharedConnectionIds};
 pub use endpoint::{EndpointConfig, QUIC_V1, QUIC_V2};
 pub use memory::{ConnectionMemory, EndpointMemory};
 pub use server::{AddressValidation, ServerConfig};
+pub use shards::Shards;
 pub use transport::{AckFrequencyConfig, ConfigError, CongestionAlgorithm, TransportConfig};
 pub use versions::{ServerVersions, VersionChoice};
 

@@ -203,6 +203,13 @@ pub struct ConfigError {
 }
 
 impl TransportConfig {
+    /// The defaults, but for what takes options of the socket that a plain one has not: with the
+    /// Don't Fragment bit not set, no larger datagrams than 1,200 bytes are searched for (RFC 9000
+    /// §14), and with ECN marks neither set nor read, packets are not marked.
+    pub fn for_plain_sockets() -> Self {
+        Self { max_mtu: MINIMUM_MTU, ecn: false, ..Self::default() }
+    }
+
     /// Checks every field.
     ///
     /// # Errors

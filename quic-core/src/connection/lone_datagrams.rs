@@ -148,10 +148,11 @@ impl Connection {
         let _full: Result<(), Full> = path.validation.write_frames(&mut packet, padded);
         // Of a client that moved, nothing else may arrive but what it is asked here, and what it has
         // in flight may keep it from answering.
-        if matches!(self.role, Role::Server(_)) {
-            let _full: Result<_, Full> =
-                application.received.write_copy(now, &mut packet, ACK_DELAY_EXPONENT);
-        }
+        let acknowledges = matches!(self.role, Role::Server(_))
+            && application
+                .received
+                .write_copy(now, &mut packet, ACK_DELAY_EXPONENT)
+                .is_ok_and(|largest| largest.is_some());
         let (written, frame_count) = (packet.length(), packet.frame_count());
         let target = if padded { MINIMUM_DATAGRAM } else { 0 };
         let length = self.finish_packet(memory, &header, written, target)?;
@@ -170,6 +171,9 @@ impl Connection {
                 frame_count,
             },
         );
+        if acknowledges {
+            self.on_ack_sent(space);
+        }
         self.counters.datagrams_sent += 1;
         self.counters.bytes_sent += length as u64;
         self.counters.ledger().on_sent(id, length as u64);

@@ -273,7 +273,7 @@ impl Connection {
 
     /// The peer may update its keys once packets of the current ones are acknowledged
     /// (RFC 9001 §6.1).
-    fn on_ack_sent(&mut self, space: SpaceId) {
+    pub(super) fn on_ack_sent(&mut self, space: SpaceId) {
         let [_, _, application] = &self.spaces;
         if space == SpaceId::Application
             && let Some(keys) = &mut self.keys.one_rtt

@@ -15,6 +15,10 @@ impl KeyedHash {
     pub(crate) fn new(random: &mut SeededRandom) -> Self {
         Self(random.array())
     }
+
+    pub(crate) fn with_secret(secret: [u8; 16]) -> Self {
+        Self(secret)
+    }
 }
 
 impl fmt::Debug for KeyedHash {

@@ -2,6 +2,7 @@
 
 use super::closed_connection::ClosedConnection;
 use super::deadlines::Deadlines;
+use super::misdirections::Misdirections;
 use super::outbox::Outboxes;
 use super::reset_limiter::ResetLimiter;
 use super::retired::RetiredIds;
@@ -100,6 +101,7 @@ fn tables() -> u64 {
         TokenStore::worst_case_bytes(),
         ResetLimiter::worst_case_bytes(),
         Server::worst_case_bytes(),
+        Misdirections::worst_case_bytes(),
         memory::list::<(ConnectionHandle, Event)>(events),
     ])
 }

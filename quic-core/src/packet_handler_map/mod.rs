@@ -5,6 +5,7 @@ mod clock;
 mod closed_connection;
 mod deadlines;
 mod memory;
+mod misdirections;
 mod outbox;
 mod reset_limiter;
 mod response;
@@ -28,7 +29,7 @@ use crate::connection::{ClientStart, Closing, Connection};
 use crate::crypto::{BufferedRandom, SeededRandom};
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
-use crate::net::{SocketId, UdpDatagram};
+use crate::net::{Misdirected, SocketId, UdpDatagram};
 use crate::packet_handler_manager::{
     AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
 };
@@ -38,6 +39,7 @@ use crate::wire::ConnectionId;
 
 use clock::Clock;
 use closed_connection::ClosedConnection;
+use misdirections::Misdirections;
 use outbox::Turn;
 use reset_limiter::{RefusalLimiter, ResetLimiter};
 use response::Response;
@@ -67,7 +69,7 @@ enum PacketHandler<C> {
 ///
 /// What is kept without a connection is bounded: 256 answers per socket, attempts by
 /// [`ServerConfig::accept_backlog`] with at most 20 KiB each, 32 queues of 0-RTT packets, 4,096
-/// retired connection IDs, and 8 tokens for each of 256 server names.
+/// retired connection IDs, 8 tokens for each of 256 server names, and 1 MiB for other shards.
 #[derive(Debug)]
 pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     config: Arc<EndpointConfig>,
@@ -83,6 +85,7 @@ pub struct PacketHandlerMap<C: ConnectionCell = Box<Connection>> {
     clock: Clock,
     /// Slots whose deadline has come, while `handle_timeout` works on them.
     due: Vec<u32>,
+    misdirections: Misdirections,
 }
 
 impl<C: ConnectionCell> PacketHandlerMap<C> {
@@ -102,7 +105,25 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             over: Vec::new(),
             clock: Clock::new(),
             due: Vec::new(),
+            misdirections: Misdirections::default(),
         }
+    }
+
+    /// The connections there are, those included whose handshake goes on, or whose last datagram
+    /// was not sent yet.
+    pub fn connections(&self) -> Vec<ConnectionHandle> {
+        self.slots.handles().filter(|handle| self.cell(*handle).is_some()).collect()
+    }
+
+    /// Whether there is no connection, no attempt at one, and nothing to repeat of one that was
+    /// closed.
+    pub fn is_empty(&self) -> bool {
+        self.slots.length() == 0
+    }
+
+    /// Whether [`poll_event`](PacketHandlerManager::poll_event) has something to tell.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.book.events.is_empty()
     }
 
     /// Lets `action` work on a connection and settles what follows; `None` if there is none.
@@ -157,6 +178,9 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     /// Hands a train to the connection, or else each datagram to what its ID leads to.
     fn deliver(&mut self, now: Instant, id: Option<ConnectionId>, train: UdpDatagram<'_>) {
         let handle = id.and_then(|id| self.book.route(now, &id));
+        if handle.is_none() && self.hand_over_train(id, &train) {
+            return;
+        }
         let slot = handle.and_then(|handle| Some((handle, self.slots.get(handle)?)));
         match slot {
             Some((handle, Slot { handler: PacketHandler::Connection(_), .. })) => {
@@ -290,6 +314,10 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
             self.over = Vec::new();
         }
         event
+    }
+
+    fn poll_misdirected(&mut self) -> Option<Misdirected> {
+        self.misdirections.pop()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -46,11 +46,12 @@ pub(super) struct Slots<C> {
     manager: u16,
     entries: Vec<Entry<C>>,
     free: Vec<u32>,
+    used: usize,
 }
 
 impl<C> Slots<C> {
     pub(super) fn new(manager: u16) -> Self {
-        Self { manager, entries: Vec::new(), free: Vec::new() }
+        Self { manager, entries: Vec::new(), free: Vec::new(), used: 0 }
     }
 
     /// Heap of so many at the most, in bytes, without what their handlers hold.
@@ -66,7 +67,7 @@ impl<C> Slots<C> {
 
     /// Number of slots in use.
     pub(super) fn length(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.used
     }
 
     /// The handle that the next [`insert`](Self::insert) gives; `None` if all are used up.
@@ -87,6 +88,7 @@ impl<C> Slots<C> {
         self.free.pop();
         if let Some(entry) = self.entries.get_mut(handle.slot as usize) {
             entry.slot = Some(Slot { handler, notes: Notes::default() });
+            self.used += 1;
         }
     }
 
@@ -107,6 +109,7 @@ impl<C> Slots<C> {
         self.get(handle)?;
         let entry = self.entries.get_mut(handle.slot as usize)?;
         let slot = entry.slot.take()?;
+        self.used -= 1;
         entry.generation = entry.generation.saturating_add(1);
         // The last generation is never given, so that no handle can come back.
         if entry.generation < u32::MAX {

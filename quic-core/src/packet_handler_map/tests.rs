@@ -18,6 +18,7 @@ use crate::wire::{PacketNumberLength, Side, Writer};
 mod bounds;
 mod initials;
 mod resets;
+mod shards;
 
 const SOCKET: SocketId = SocketId(3);
 const TOKEN_SECRET: [u8; 32] = [5; 32];

@@ -2,14 +2,14 @@
 
 use crate::event::ConnectionHandle;
 use crate::instant::Instant;
-use crate::net::is_reflector;
+use crate::net::{UdpDatagram, is_reflector};
 use crate::packet_handler_manager::ConnectionCell;
 use crate::server::{Load, Reaction, Unrouted};
 use crate::wire::ConnectionId;
 use crate::wire::header::{Header, LongHeader, LongType, destination_id, has_fixed_bit, parse};
 
 use super::response::MINIMUM_RESET_TRIGGER;
-use super::train::Segment;
+use super::train::{Segment, segments};
 use super::zero_rtt_queue::{MAXIMUM_QUEUES, ZeroRttQueue};
 use super::{PacketHandler, PacketHandlerMap, Response};
 
@@ -48,6 +48,37 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
                 }
                 _ => {}
             },
+        }
+    }
+
+    /// Leaves a train for no connection here to the shard that its ID is of; returns whether it did.
+    ///
+    /// Not if it can open a connection, by an ID that a client chose. Peers go on to use the IDs of
+    /// the shard that they arrive at.
+    pub(super) fn hand_over_train(
+        &mut self,
+        id: Option<ConnectionId>,
+        train: &UdpDatagram<'_>,
+    ) -> bool {
+        let Some(shard) = id.and_then(|id| self.config.other_shard(&id)) else { return false };
+        let Some(first) = segments(train).next() else { return false };
+        let established = match parse(first.bytes, self.config.connection_id_length) {
+            Ok(Header::Short(_)) => self.book.routes.reset(first.bytes).is_none(),
+            Ok(Header::Long(header)) => header.ty == LongType::Handshake,
+            _ => false,
+        };
+        if established {
+            let all = Segment { bytes: train.payload, ..first };
+            self.misdirections.push(shard, all, train.segment_length);
+        }
+        established
+    }
+
+    /// Leaves a datagram that would be dropped to the shard that its ID is of.
+    fn hand_over(&mut self, segment: Segment<'_>) {
+        let id = destination_id(segment.bytes, self.config.connection_id_length);
+        if let Some(shard) = id.and_then(|id| self.config.other_shard(&id)) {
+            self.misdirections.push(shard, segment, None);
         }
     }
 
@@ -111,14 +142,15 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         //= https://www.rfc-editor.org/rfc/rfc9368#section-2.1
         //# Clients MUST NOT send Version Negotiation packets and servers MUST ignore all
         //# received Version Negotiation packets.
-        let Some(server) = &mut self.server else { return };
+        let Some(server) = &mut self.server else { return self.hand_over(segment) };
         let path = segment.path;
         let config = server.config().clone();
         let unrouted = Unrouted { path, datagram: segment.bytes };
         let response = match server.handle_packet(now, unrouted, header, load) {
             Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
             Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),
-            Reaction::Drop(_) => return,
+            // An Initial may go on with a handshake elsewhere. What that is, only its keys tell.
+            Reaction::Drop(_) => return self.hand_over(segment),
             Reaction::Close(facts, code) => {
                 if !self.refusals.take(now) {
                     return;

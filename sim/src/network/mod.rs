@@ -168,6 +168,17 @@ impl Network {
         Ok(port)
     }
 
+    /// Another socket on the address of one that is bound, as with `SO_REUSEPORT`: each peer's
+    /// datagrams arrive at one of them, always the same as long as none comes or goes.
+    pub fn share(&mut self, port: PortId) -> PortId {
+        let (host, address) = (self.host_of(port), self.address(port));
+        let another = PortId(self.sockets.len());
+        self.routes.share(another, address);
+        let random = Random::new(self.seed, SOCKETS + another.0 as u64);
+        self.sockets.push(Some(Socket::new(host, address, random)));
+        another
+    }
+
     /// The address that a socket is bound to.
     pub fn address(&self, port: PortId) -> SocketAddr {
         self.bound(port).address
@@ -195,7 +206,7 @@ impl Network {
     /// Closes a socket. What has arrived is gone, and what comes later is lost.
     pub fn close(&mut self, port: PortId) {
         if let Some(socket) = self.sockets[port.0].take() {
-            self.routes.close(socket.address);
+            self.routes.close(port, socket.address);
             socket.queue.into_iter().for_each(|slot| self.works.store.give_back(slot));
         }
     }
@@ -356,7 +367,7 @@ impl Network {
         let Some(inner) = self.routes.enter(self.works.now, host, to, from) else {
             return self.end(slot, Fate::Filtered);
         };
-        let Some(port) = self.routes.port_at(host, inner) else {
+        let Some(port) = self.routes.port_at(host, inner, from) else {
             return self.end(slot, Fate::NoSocket);
         };
         if !self.socket(port).push(slot, length) {

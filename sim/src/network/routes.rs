@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use quic_core::Instant;
 
 use super::nat::Nat;
+use super::random::mix;
 use super::{HostId, PortId};
 
 /// The first port that is given to sockets that want any.
@@ -31,10 +32,30 @@ impl fmt::Display for BindError {
 
 impl Error for BindError {}
 
+/// The sockets of a host that are bound to an address.
+#[derive(Debug)]
+struct Bound {
+    host: HostId,
+    /// One, unless they share the address. Never empty.
+    ports: Vec<PortId>,
+}
+
+impl Bound {
+    /// The socket for what comes from `remote`: always the same, as long as they are the same.
+    fn port_for(&self, remote: SocketAddr) -> Option<PortId> {
+        let ip = match remote.ip() {
+            IpAddr::V4(ip) => u64::from(ip.to_bits()),
+            IpAddr::V6(ip) => mix(ip.to_bits() as u64 ^ mix((ip.to_bits() >> 64) as u64)),
+        };
+        let turn = mix(ip ^ u64::from(remote.port()).rotate_left(48)) % self.ports.len() as u64;
+        self.ports.get(turn as usize).copied()
+    }
+}
+
 /// Sockets and NATs by address.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    bound: BTreeMap<SocketAddr, (HostId, PortId)>,
+    bound: BTreeMap<SocketAddr, Bound>,
     nats: BTreeMap<HostId, Nat>,
     /// Outer addresses of NATs.
     outer: BTreeMap<SocketAddr, HostId>,
@@ -66,12 +87,21 @@ impl Routes {
         if self.bound.contains_key(&address) {
             return Err(BindError::InUse(address));
         }
-        self.bound.insert(address, (host, port));
+        self.bound.insert(address, Bound { host, ports: vec![port] });
         Ok(address)
     }
 
-    pub(super) fn close(&mut self, address: SocketAddr) {
-        self.bound.remove(&address);
+    /// Lets another socket share an address that is bound.
+    pub(super) fn share(&mut self, port: PortId, address: SocketAddr) {
+        self.bound.entry(address).and_modify(|bound| bound.ports.push(port));
+    }
+
+    pub(super) fn close(&mut self, port: PortId, address: SocketAddr) {
+        let Some(bound) = self.bound.get_mut(&address) else { return };
+        bound.ports.retain(|known| *known != port);
+        if bound.ports.is_empty() {
+            self.bound.remove(&address);
+        }
     }
 
     pub(super) fn nat(&mut self, inside: HostId) -> &mut Nat {
@@ -118,12 +148,17 @@ impl Routes {
         let behind = behind.filter(|host| {
             self.nats.get(host).is_some_and(|nat| nat.outer_addresses().any(|it| it == address))
         });
-        behind.or_else(|| self.bound.get(&address).map(|(host, _)| *host))
+        behind.or_else(|| self.bound.get(&address).map(|bound| bound.host))
     }
 
-    /// The socket of a host with an address of the host's own.
-    pub(super) fn port_at(&self, host: HostId, inner: SocketAddr) -> Option<PortId> {
-        self.bound.get(&inner).filter(|(owner, _)| *owner == host).map(|(_, port)| *port)
+    /// The socket of a host, with an address of the host's own, for what comes from `remote`.
+    pub(super) fn port_at(
+        &self,
+        host: HostId,
+        inner: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<PortId> {
+        self.bound.get(&inner).filter(|bound| bound.host == host)?.port_for(remote)
     }
 
     /// Learns what NATs were told from outside.

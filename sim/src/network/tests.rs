@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use super::*;
@@ -128,6 +129,40 @@ fn a_host_has_what_it_was_not_told_to_bind() {
     assert_eq!(taken, Err(BindError::InUse(addresses[1][0])));
     network.close(ports[1][0]);
     assert!(network.bind(hosts[0], addresses[1][0]).is_ok());
+}
+
+#[test]
+fn sockets_that_share_an_address_share_its_peers() {
+    let mut two = Two::new(1);
+    let others: Vec<_> = (0..3).map(|_| two.network.share(two.ports[1])).collect();
+    let sockets: Vec<_> = [two.ports[1]].into_iter().chain(others).collect();
+    let host = two.network.host_of(two.ports[0]);
+    let any = "0.0.0.0:0".parse().unwrap();
+    let peers: Vec<_> = (0..40).map(|_| two.network.bind(host, any).unwrap()).collect();
+    let mut all = [BTreeMap::new(), BTreeMap::new()];
+    for (round, found) in all.iter_mut().enumerate() {
+        for peer in &peers {
+            two.network.send(*peer, Outgoing::new(OTHER, &[round as u8; 100])).unwrap();
+        }
+        two.run(millis(50));
+        for socket in &sockets {
+            while let Ok(arrival) = two.network.receive(*socket, &mut Vec::new()) {
+                found.insert(arrival.from, *socket);
+            }
+        }
+    }
+    let [first, second] = all;
+    assert_eq!(first.len(), peers.len());
+    assert_eq!(first, second, "each peer's arrive at the same one");
+    assert!(sockets.iter().all(|socket| first.values().any(|it| it == socket)));
+    // Who is left has all of them.
+    sockets[..3].iter().for_each(|socket| two.network.close(*socket));
+    for peer in &peers {
+        two.network.send(*peer, Outgoing::new(OTHER, &[3; 100])).unwrap();
+    }
+    two.run(millis(50));
+    let left = std::iter::from_fn(|| two.network.receive(sockets[3], &mut Vec::new()).ok());
+    assert_eq!(left.count(), peers.len());
 }
 
 #[test]

@@ -61,14 +61,27 @@ impl Endpoint {
         server: Option<ServerConfig>,
         socket: Socket,
     ) -> io::Result<Self> {
+        Self::open(host, EndpointOptions::new(config).with_server(server), socket)
+    }
+
+    /// An endpoint made of `options`, with the clock of the host and a seed of the simulation, on a
+    /// socket that is bound already, and as many more on its address as it has shards.
+    ///
+    /// # Errors
+    /// If the configuration cannot be used.
+    #[track_caller]
+    pub fn open(host: &Host, options: EndpointOptions, socket: Socket) -> io::Result<Self> {
         let surroundings = Arc::clone(&host.surroundings);
-        let options = EndpointOptions::new(config)
-            .with_server(server)
-            .with_seed(surroundings.seed())
-            .with_clock(Clock::of(Arc::new(HostClock(host.id(), Arc::clone(&surroundings)))));
-        let timer = HostTimer { host: host.id(), surroundings, key: None };
-        let (inner, run) = RunningEndpoint::new(socket, timer, options)?;
-        host.spawn(run);
+        let clock = Clock::of(Arc::new(HostClock(host.id(), Arc::clone(&surroundings))));
+        let parts = share(socket, options.shards.get().into()).into_iter().map(|socket| {
+            let surroundings = Arc::clone(&surroundings);
+            (socket, HostTimer { host: host.id(), surroundings, key: None })
+        });
+        let options = options.with_seed(surroundings.seed()).with_clock(clock);
+        let (inner, runs) = RunningEndpoint::sharded(parts.collect(), options)?;
+        for run in runs {
+            host.spawn(run);
+        }
         Ok(Self { inner })
     }
 
@@ -78,7 +91,7 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn rebind(&self, socket: Socket) -> io::Result<()> {
-        self.inner.rebind(socket)
+        self.inner.rebind(share(socket, self.shard_count()))
     }
 
     /// Accepts connections on another socket as well, for as long as the endpoint lives: as that of
@@ -87,7 +100,7 @@ impl Endpoint {
     /// # Errors
     /// If the endpoint was closed.
     pub fn add_socket(&self, socket: Socket) -> io::Result<()> {
-        self.inner.add_socket(socket)
+        self.inner.add_socket(share(socket, self.shard_count()))
     }
 }
 
@@ -97,6 +110,13 @@ impl Deref for Endpoint {
     fn deref(&self) -> &driver::Endpoint {
         &self.inner
     }
+}
+
+/// A socket, and as many more on its address as make `count` together.
+fn share(first: Socket, count: usize) -> Vec<Socket> {
+    let mut sockets: Vec<Socket> = (1..count).map(|_| first.share()).collect();
+    sockets.insert(0, first);
+    sockets
 }
 
 /// The clock of a host.

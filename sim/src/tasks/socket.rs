@@ -42,6 +42,15 @@ impl Socket {
         Ok(Self { surroundings, port, address, maximum_segments: SEGMENTS, train })
     }
 
+    /// Another socket on the same address: see [`Network::share`](network::Network::share).
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let surroundings = Arc::clone(&self.surroundings);
+        let port = surroundings.with_network(|network| network.share(self.port));
+        let Self { address, maximum_segments, .. } = *self;
+        Self { surroundings, port, address, maximum_segments, train: Mutex::default() }
+    }
+
     /// The same, taking at most so many datagrams in one call (GSO). At first, 64.
     #[must_use]
     pub fn with_maximum_segments(mut self, maximum_segments: NonZeroUsize) -> Self {

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     COMPONENTS,
     &["connection"],
     &["server", "packet_handler_manager", "packet_handler_map"],
-    &["multiplexer", "socket_multiplexer"],
+    &["endpoint", "multiplexer", "socket_multiplexer"],
     &["fuzzing", "lib"],
 ];
 

@@ -23,6 +23,8 @@ mod endpoints;
 mod faults;
 mod incoming;
 mod moving;
+mod shards;
+mod sockets;
 mod streams;
 
 promises! {
@@ -75,6 +77,20 @@ promises! {
         a_server_that_is_given_another_socket_goes_on_on_both,
         clients_move_to_the_address_that_a_server_prefers,
         a_closed_endpoint_takes_no_socket;
+    sockets:
+        an_endpoint_speaks_both_versions_of_ip,
+        a_socket_is_removed_while_connections_live,
+        nobody_is_accepted_on_a_socket_that_was_removed,
+        datagrams_of_other_protocols_are_the_applications;
+    shards:
+        every_shard_has_its_share_of_the_connections,
+        a_client_that_moves_is_heard_by_the_shard_that_knows_it,
+        a_client_that_moves_all_the_time_is_served_all_the_same,
+        each_shard_can_be_accepted_from_alone,
+        a_closed_endpoint_closes_the_connections_of_all_shards,
+        a_server_with_shards_goes_on_on_another_address_as_well,
+        answers_to_a_client_with_shards_find_the_one_that_asked,
+        endpoints_that_share_an_address_serve_each_others_peers;
     closing:
         a_close_reaches_everything_that_waits_at_both_ends,
         the_last_handle_to_go_closes_the_connection,

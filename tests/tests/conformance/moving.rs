@@ -1,27 +1,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use driver::{Connection, EndpointConfig, Keyring, Side};
+use driver::{EndpointConfig, Keyring, Side};
 use futures::join;
 
 use crate::drivers::Driver;
-use crate::pair::{Pair, configs, pattern};
-
-/// Sends bytes to the server on a new stream and compares what it gets.
-async fn transfer(client: &Connection, server: &Connection, length: usize) {
-    let sent = pattern(length);
-    let send = async {
-        let mut send = client.open_uni().await.unwrap();
-        send.write_all(&sent).await.unwrap();
-        send.finish().unwrap();
-    };
-    let receive = async {
-        let mut recv = server.accept_uni().await.unwrap();
-        recv.read_to_end(length).await.unwrap()
-    };
-    let ((), received) = join!(send, receive);
-    assert!(received == sent, "something else came");
-}
+use crate::pair::{Pair, configs, transfer};
 
 /// Another socket for the client.
 fn another<D: Driver>(driver: &D) -> D::Socket {

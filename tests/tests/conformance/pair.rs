@@ -150,6 +150,22 @@ pub(crate) async fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
+/// Sends bytes to the other end on a new stream and compares what it gets.
+pub(crate) async fn transfer(from: &Connection, to: &Connection, length: usize) {
+    let sent = pattern(length);
+    let send = async {
+        let mut send = from.open_uni().await.unwrap();
+        send.write_all(&sent).await.unwrap();
+        send.finish().unwrap();
+    };
+    let receive = async {
+        let mut recv = to.accept_uni().await.unwrap();
+        recv.read_to_end(length).await.unwrap()
+    };
+    let ((), received) = join!(send, receive);
+    assert!(received == sent, "something else came");
+}
+
 /// Bytes that differ enough to show a gap or a repetition.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|index| ((index % 251) ^ ((index >> 12) % 256)).to_le_bytes()[0]).collect()

@@ -11,7 +11,7 @@ use super::model::{Conn, i21_what_was_sent_came};
 use super::operations::Answer;
 use super::run::Run;
 use super::setting::LONG;
-use super::world::{Link, SERVER};
+use super::world::SERVER;
 
 /// How long healed links have to deliver everything: seconds, then hours, because a clock that went
 /// forward by hours makes for round-trip times of hours.
@@ -52,7 +52,7 @@ pub(super) fn is_explained(run: &Run, index: usize) -> Result<(), String> {
             TransportErrorCode::CONNECTION_REFUSED => run.refused,
             // A Retry token expires.
             TransportErrorCode::INVALID_TOKEN => {
-                let is_late = run.world.ends[SERVER].ahead != 0 || age >= TOKEN_LIFETIME;
+                let is_late = run.world.clock(SERVER) != run.world.now() || age >= TOKEN_LIFETIME;
                 !conn.connected && (is_late || conn.disturbed)
             }
             _ => peers.any(|peer| peer.lost.is_some()),
@@ -72,7 +72,7 @@ impl Run {
     /// Heals everything, waits until all that can come has come, closes, and sees that nothing
     /// remains.
     pub(super) fn finish(mut self) -> u64 {
-        self.world.links = [Link::default(), Link::default()];
+        self.world.heal();
         self.respond(Answer::Accept);
         for end in &mut self.world.ends {
             end.goes_back = Duration::ZERO;
@@ -92,7 +92,7 @@ impl Run {
         self.close_everything();
         self.i34_qlog_is_valid();
         let told = self.world.book.pages().digest;
-        self.world.digest ^ told
+        self.world.network.trace.digest() ^ told
     }
 
     fn i34_qlog_is_valid(&self) {

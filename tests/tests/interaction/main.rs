@@ -15,6 +15,7 @@
 mod book;
 mod endings;
 mod invariants;
+mod links;
 mod model;
 mod operations;
 mod regressions;

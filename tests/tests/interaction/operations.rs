@@ -95,9 +95,22 @@ pub(super) enum Operation {
         socket: u8,
         address: bool,
     },
+    /// The NAT before a client lets in only what comes from where its sockets have sent to.
+    Filter {
+        client: u8,
+        ports: bool,
+    },
+    /// That NAT loses its mappings.
+    Forget {
+        client: u8,
+    },
     Lose {
         upwards: bool,
         percent: u8,
+    },
+    /// Datagrams are lost in bursts.
+    Burst {
+        upwards: bool,
     },
     Duplicate {
         upwards: bool,
@@ -111,6 +124,11 @@ pub(super) enum Operation {
         upwards: bool,
         percent: u8,
     },
+    /// Datagrams lose their ends.
+    Truncate {
+        upwards: bool,
+        percent: u8,
+    },
     Delay {
         upwards: bool,
         millis: u8,
@@ -119,6 +137,11 @@ pub(super) enum Operation {
     Narrow {
         upwards: bool,
         kilobytes: u8,
+    },
+    /// The queue drops or marks what waits for too long.
+    Manage {
+        upwards: bool,
+        marks: bool,
     },
     Shorten {
         upwards: bool,
@@ -378,6 +401,11 @@ fn on_links() -> impl Strategy<Value = Operation> {
         3 => Just(Heal),
         2 => (0_u8..2, 0_u8..4, any::<bool>())
             .prop_map(|(client, socket, address)| Rebind { client, socket, address }),
+        1 => (0_u8..2, any::<bool>()).prop_map(|(client, ports)| Filter { client, ports }),
+        1 => (0_u8..2).prop_map(|client| Forget { client }),
+        1 => up().prop_map(|upwards| Burst { upwards }),
+        1 => (up(), 0_u8..40).prop_map(|(upwards, percent)| Truncate { upwards, percent }),
+        1 => (up(), up()).prop_map(|(upwards, marks)| Manage { upwards, marks }),
         2 => any::<u8>().prop_map(|which| Replay { which }),
         1 => (any::<u8>(), any::<u16>()).prop_map(|(which, bit)| Forge { which, bit }),
     ]

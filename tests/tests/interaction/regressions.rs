@@ -161,3 +161,33 @@ fn a_client_whose_nat_moves_while_its_window_is_full_is_followed_at_the_preferre
         ],
     );
 }
+
+#[test]
+fn keys_may_be_updated_after_an_acknowledgment_that_came_beside_a_challenge() {
+    use Operation::{Advance, Connect, UpdateKeys};
+    replay(
+        Limits {
+            streams: [1, 1],
+            windows: [500; 3],
+            datagrams: false,
+            pacing: false,
+            ecn: false,
+            mtu: 1200,
+            ids: [0, 4],
+            segments: 1,
+            eager: false,
+            reports_local_ip: false,
+            trains: false,
+            preferred: true,
+            ..Limits::PLAIN
+        },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 17 },
+            UpdateKeys { connection: 1 },
+            Advance { exponent: 20 },
+            UpdateKeys { connection: 0 },
+            Advance { exponent: 20 },
+        ],
+    );
+}

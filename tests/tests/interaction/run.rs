@@ -10,14 +10,16 @@ use quic_core::{
     MigrationError, OutgoingDatagram, PacketHandlerManager as _, PathAddresses, PathEvent, Side,
     StreamEvent, VarInt,
 };
+use quic_sim::network::Filtering;
 use quic_sim::pair::{SERVER_NAME, Setup};
 
 use super::endings::is_explained;
 use super::invariants::{i27_the_window_holds_two_packets, i30_the_mtu_is_at_least_1200};
+use super::links::operate_on_links;
 use super::model::{Conn, i4_what_came_was_sent};
 use super::operations::{Answer, Limits, Operation};
 use super::setting::setup;
-use super::world::{BATCHES_AT_ONCE, Link, Manners, Parcel, SERVER, World, address_of};
+use super::world::{BATCHES_AT_ONCE, Manners, SERVER, World, address_of};
 
 /// A case while it is played.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl Run {
             segments: usize::from(limits.segments),
             reports_local_ip: limits.reports_local_ip,
             preferred: limits.preferred,
+            trains: limits.trains,
         };
         let mut world = World::new(limits.seed, ends, manners);
         world.ends[SERVER].manager().listen(setup.server_config());
@@ -95,10 +98,6 @@ impl Run {
 
     fn client(&self, which: u8) -> usize {
         1 + usize::from(which) % (self.world.ends.len() - 1)
-    }
-
-    fn link(&mut self, upwards: bool) -> &mut Link {
-        &mut self.world.links[usize::from(!upwards)]
     }
 
     fn operate(&mut self, operation: Operation) {
@@ -172,7 +171,8 @@ impl Run {
 
     fn operate_on_connections(&mut self, operation: Operation) {
         use Operation::{
-            AddSocket, Close, Connect, Migrate, Probe, Rebind, RemoveSocket, SendDatagram,
+            AddSocket, Close, Connect, Filter, Forget, Migrate, Probe, Rebind, RemoveSocket,
+            SendDatagram,
         };
         match operation {
             Connect { client } => self.connect(self.client(client)),
@@ -188,20 +188,24 @@ impl Run {
             }
             AddSocket { client } => {
                 let client = self.client(client);
-                if self.world.ends[client].ports.len() < 4 {
-                    self.world.ends[client].add_socket();
+                let World { ends, network, .. } = &mut self.world;
+                if ends[client].ports.len() < 4 {
+                    ends[client].add_socket(network);
                 }
             }
             RemoveSocket { client } => self.remove_socket(self.client(client)),
             Rebind { client, socket, address } => {
                 let client = self.client(client);
-                let ports = &mut self.world.ends[client].ports;
-                let index = usize::from(socket) % ports.len();
-                let outer = &mut ports[index].outer;
-                outer.set_port(outer.port() + 100);
-                if address {
-                    outer.set_ip([203, 0, 113, client as u8].into());
-                }
+                self.world.rebind(client, socket.into(), address);
+                self.disturb_handshakes(client);
+            }
+            Filter { client, ports } => {
+                let filtering = if ports { Filtering::Ports } else { Filtering::Addresses };
+                self.world.nat(self.client(client)).filtering = filtering;
+            }
+            Forget { client } => {
+                let client = self.client(client);
+                self.world.nat(client).forget();
                 self.disturb_handshakes(client);
             }
             other => self.operate_on_the_world(other),
@@ -210,36 +214,20 @@ impl Run {
 
     fn operate_on_the_world(&mut self, operation: Operation) {
         use Operation::{
-            Corrupt, Cut, Delay, Duplicate, Forge, ForgetSessions, GoBack, Heal, JumpBack,
-            JumpForward, Lose, Mark, Narrow, Reorder, Replay, Restart, RotateKeys, Shorten,
+            Forge, ForgetSessions, GoBack, JumpBack, JumpForward, Replay, Restart, RotateKeys,
         };
         let ends = self.world.ends.len();
         match operation {
-            Lose { upwards, percent } => self.link(upwards).loss = percent,
-            Duplicate { upwards, percent } => self.link(upwards).duplicate = percent,
-            Reorder { upwards, percent } => self.link(upwards).reorder = percent,
-            Corrupt { upwards, percent } => self.link(upwards).corrupt = percent,
-            Delay { upwards, millis, jitter } => {
-                let link = self.link(upwards);
-                link.delay = Duration::from_millis(millis.into());
-                link.jitter = Duration::from_millis(jitter.into());
-            }
-            Narrow { upwards, kilobytes } => {
-                self.link(upwards).bytes_per_second = Some(1000 * u64::from(kilobytes));
-            }
-            Shorten { upwards, beyond } => self.link(upwards).mtu = 1200 + usize::from(beyond),
-            Mark { upwards, marks } => self.link(upwards).marks = marks,
-            Cut { upwards } => self.link(upwards).cut = true,
-            Heal => self.world.links = [Link::default(), Link::default()],
             JumpForward { end, seconds } => {
-                let end = &mut self.world.ends[usize::from(end) % ends];
-                end.ahead += i64::from(seconds) * 1_000_000_000;
-                end.leaps += Duration::from_secs(seconds.into());
+                let (end, by) = (usize::from(end) % ends, Duration::from_secs(seconds.into()));
+                self.world.host(end).jump(by);
+                self.world.ends[end].leaps += by;
             }
             JumpBack { end, millis } => {
-                let end = &mut self.world.ends[usize::from(end) % ends];
-                end.ahead -= i64::from(millis) * 1_000_000;
+                let end = usize::from(end) % ends;
+                self.world.host(end).jump_back(Duration::from_millis(millis.into()));
                 // The first time after that may be one that comes late.
+                let end = &mut self.world.ends[end];
                 end.leaps += end.goes_back;
             }
             GoBack { end, millis } => {
@@ -252,7 +240,7 @@ impl Run {
             RotateKeys => self.rotate_keys(),
             Replay { which } => self.replay(which, None),
             Forge { which, bit } => self.replay(which, Some(bit.into())),
-            _ => {}
+            other => operate_on_links(&mut self.world, other),
         }
     }
 
@@ -361,7 +349,8 @@ impl Run {
         let using: Vec<_> = (0..self.connections.len())
             .map(|index| self.act(index, |_, connection| connection.path().socket))
             .collect();
-        let Some(removed) = self.world.ends[client].remove_socket() else { return };
+        let World { ends, network, .. } = &mut self.world;
+        let Some(removed) = ends[client].remove_socket(network) else { return };
         for (conn, socket) in self.connections.iter_mut().zip(using) {
             conn.disturbed |= conn.end == client && socket == Some(removed);
         }
@@ -411,7 +400,7 @@ impl Run {
                 return;
             }
             self.handle_timeouts();
-            while let Some(parcel) = self.next_parcel() {
+            while let Some(parcel) = self.world.next_arrival() {
                 self.world.hand_over(&parcel);
                 self.judge_moves().unwrap_or_else(|violation| panic!("{violation}"));
                 let readers = (0..self.connections.len()).filter(|index| {
@@ -434,10 +423,6 @@ impl Run {
                 turn += 1;
             }
         }
-    }
-
-    fn next_parcel(&mut self) -> Option<Parcel> {
-        if self.limits.trains { self.world.next_train() } else { self.world.next_arrival() }
     }
 
     /// Lets all ends do what they have to now.

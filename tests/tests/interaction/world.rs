@@ -1,6 +1,6 @@
 //! Ends, the links between them, and time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +11,10 @@ use quic_core::{
     PacketHandlerMap, PathAddresses, SocketId, SocketMultiplexer, TransmitBuffer, UdpDatagram,
 };
 use quic_qlog::Memory;
-use quic_sim::network::Random;
+use quic_sim::network::{Arrival, Host, HostId, Link, Nat, Network, Outgoing, PortId, Random};
 
-use super::book::{Book, fold};
+use super::book::Book;
 use super::invariants::{Amplification, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};
-use super::operations::Marks;
 
 /// Which of the ends is the server.
 pub(super) const SERVER: usize = 0;
@@ -29,15 +28,13 @@ const TIMEOUTS_AT_ONCE: u32 = 4;
 pub(super) const BATCHES_AT_ONCE: u32 = 20_000;
 /// Bytes that a batch may have.
 const BATCH: usize = 64 * 1024;
-/// When cases start; what lies before it exists, too.
-const START: Instant = Instant::from_nanos(100_000_000_000_000);
 
-/// A socket, and how others see it.
+/// A socket of an end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Port {
     pub(super) id: SocketId,
-    pub(super) inner: SocketAddr,
-    pub(super) outer: SocketAddr,
+    pub(super) bound: PortId,
+    pub(super) address: SocketAddr,
 }
 
 /// A client or the server.
@@ -46,8 +43,7 @@ pub(super) struct End {
     pub(super) sockets: SocketMultiplexer<PacketHandlerMap>,
     pub(super) ports: Vec<Port>,
     pub(super) config: Arc<EndpointConfig>,
-    /// Nanoseconds by which its clock is ahead.
-    pub(super) ahead: i64,
+    pub(super) host: HostId,
     /// How far it has been set forward, all together.
     pub(super) leaps: Duration,
     /// How far back the times of what arrives are.
@@ -59,46 +55,11 @@ pub(super) struct End {
     added: u16,
 }
 
-/// One direction of the network. Percentages are probabilities.
-#[derive(Clone, Debug)]
-pub(super) struct Link {
-    pub(super) loss: u8,
-    pub(super) duplicate: u8,
-    pub(super) reorder: u8,
-    pub(super) corrupt: u8,
-    pub(super) delay: Duration,
-    pub(super) jitter: Duration,
-    pub(super) bytes_per_second: Option<u64>,
-    pub(super) mtu: usize,
-    pub(super) marks: Marks,
-    pub(super) cut: bool,
-    free_at: Instant,
-    last_arrival: Instant,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self {
-            loss: 0,
-            duplicate: 0,
-            reorder: 0,
-            corrupt: 0,
-            delay: Duration::from_millis(10),
-            jitter: Duration::ZERO,
-            bytes_per_second: None,
-            mtu: 65_527,
-            marks: Marks::Keep,
-            cut: false,
-            free_at: Instant::EPOCH,
-            last_arrival: Instant::EPOCH,
-        }
-    }
-}
-
-/// A datagram between two addresses.
+/// What arrived: a datagram or a train of them.
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
     pub(super) from: SocketAddr,
+    /// The address of a socket, as its end knows it.
     pub(super) to: SocketAddr,
     pub(super) ecn: Option<EcnCodepoint>,
     pub(super) payload: Vec<u8>,
@@ -113,23 +74,22 @@ pub(super) struct Manners {
     pub(super) reports_local_ip: bool,
     /// The server has a second socket, which it prefers.
     pub(super) preferred: bool,
+    /// Neighbours of a kind may be handed over as a train.
+    pub(super) trains: bool,
 }
 
 /// Everything but the applications.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) ends: Vec<End>,
-    /// To the server and from it.
-    pub(super) links: [Link; 2],
+    pub(super) network: Network,
     pub(super) book: Book,
     /// What was delivered last, oldest first, and which connections could read it then.
     pub(super) delivered: VecDeque<(Parcel, Vec<usize>)>,
-    pub(super) digest: u64,
-    now: Instant,
     random: Random,
     amplification: Amplification,
-    on_the_way: BTreeMap<(Instant, u64), Parcel>,
-    sent: u64,
+    /// A socket that may have more.
+    reading: Option<PortId>,
     buffer: Vec<u8>,
     manners: Manners,
     /// qlog of all connections, if it is written.
@@ -148,26 +108,29 @@ impl World {
         let book = Book::default();
         let logs = seed.is_multiple_of(16).then(Memory::default);
         let mut random = Random::new(seed, 0);
+        let mut network = Network::new(seed);
+        if !manners.trains {
+            network.coalesce = 0.0;
+        }
         let ends = configs.into_iter().enumerate().map(|(index, mut config)| {
             config.recorder = Some(match &logs {
                 Some(logs) => logs.recorder().and(book.recorder()),
                 None => book.recorder(),
             });
-            End::new(address_of(index), Arc::new(config), random.seed(), manners)
+            let host = network.add_host();
+            let config = Arc::new(config);
+            End::new(&mut network, (host, address_of(index)), (config, random.seed()), manners)
         });
         let mut ends: Vec<End> = ends.collect();
-        ends[SERVER].bind_preferred(manners);
+        ends[SERVER].bind_preferred(&mut network, manners);
         Self {
             ends,
-            links: [Link::default(), Link::default()],
+            network,
             book,
             delivered: VecDeque::new(),
-            digest: 0,
-            now: START,
             random,
             amplification: Amplification::default(),
-            on_the_way: BTreeMap::new(),
-            sent: 0,
+            reading: None,
             buffer: vec![0; BATCH],
             manners,
             logs,
@@ -176,27 +139,68 @@ impl World {
 
     /// The time in the network.
     pub(super) fn now(&self) -> Instant {
-        self.now
+        self.network.now()
     }
 
     /// What the clock of an end shows.
     pub(super) fn clock(&self, end: usize) -> Instant {
-        let nanos = self.now.as_nanos().saturating_add_signed(self.ends[end].ahead);
-        Instant::from_nanos(nanos)
+        self.network.shown_by(self.ends[end].host)
+    }
+
+    /// The host of an end, which has its clock.
+    pub(super) fn host(&mut self, end: usize) -> &mut Host {
+        self.network.host(self.ends[end].host)
+    }
+
+    /// The NAT before an end.
+    pub(super) fn nat(&mut self, end: usize) -> &mut Nat {
+        self.network.nat(self.ends[end].host)
+    }
+
+    /// Changes the links of all clients to the server, or from it.
+    pub(super) fn change_links(&mut self, upwards: bool, change: impl Fn(&mut Link)) {
+        let server = self.ends[SERVER].host;
+        for client in self.ends.iter().skip(1).map(|end| end.host) {
+            let (from, to) = if upwards { (client, server) } else { (server, client) };
+            change(self.network.link(from, to));
+        }
+    }
+
+    /// All links are as at the start.
+    pub(super) fn heal(&mut self) {
+        for upwards in [true, false] {
+            self.change_links(upwards, |link| *link = Link::default());
+        }
+    }
+
+    /// Lets a socket of a client appear somewhere else from now on.
+    pub(super) fn rebind(&mut self, client: usize, socket: usize, address: bool) {
+        let end = &self.ends[client];
+        let inner = end.ports[socket % end.ports.len()].address;
+        let mut outer = self.network.seen_as(end.host, inner);
+        outer.set_port(outer.port() + 100);
+        if address {
+            outer.set_ip([203, 0, 113, client as u8].into());
+        }
+        let now = self.network.now();
+        self.nat(client).rebind_to(now, inner, outer);
     }
 
     /// The time that has passed at an end, at most, however often its clock was set back.
     pub(super) fn lived(&self, end: usize) -> Instant {
-        self.now + self.ends[end].leaps
+        self.now() + self.ends[end].leaps
     }
 
     /// A new server, with the old configuration.
     pub(super) fn restart_server(&mut self) {
         let config = Arc::clone(&self.ends[SERVER].config);
         let seed = self.random.seed();
-        let mut end = End::new(address_of(SERVER), config, seed, self.manners);
-        (end.ahead, end.leaps) = (self.ends[SERVER].ahead, self.ends[SERVER].leaps);
-        end.bind_preferred(self.manners);
+        let (host, leaps) = (self.ends[SERVER].host, self.ends[SERVER].leaps);
+        self.ends[SERVER].ports.iter().for_each(|port| self.network.close(port.bound));
+        let place = (host, address_of(SERVER));
+        let mut end = End::new(&mut self.network, place, (config, seed), self.manners);
+        end.leaps = leaps;
+        end.bind_preferred(&mut self.network, self.manners);
         self.ends[SERVER] = end;
         self.amplification = Amplification::default();
     }
@@ -224,75 +228,24 @@ impl World {
             return false;
         };
         assert!(sent.length > 0, "an empty batch");
-        let segment = sent.segment_length.unwrap_or(sent.length);
-        let batch = self.buffer[..sent.length].to_vec();
-        for payload in batch.chunks(segment) {
-            let (from, to) = (port.outer, sent.path.remote);
-            if end == SERVER {
+        let to = sent.path.remote;
+        let (payload, segment_length) = (&self.buffer[..sent.length], sent.segment_length);
+        if end == SERVER {
+            for datagram in payload.chunks(segment_length.unwrap_or(sent.length)) {
                 let judgement =
-                    self.amplification.i1_at_most_three_times_what_came(to, payload.len());
+                    self.amplification.i1_at_most_three_times_what_came(to, datagram.len());
                 judgement.unwrap_or_else(|violation| panic!("{violation}"));
             }
-            self.send(
-                end,
-                Parcel { from, to, ecn: sent.ecn, payload: payload.to_vec(), segment: None },
-            );
         }
+        let outgoing = Outgoing { to, ecn: sent.ecn, payload, segment_length };
+        self.network.send(port.bound, outgoing).unwrap();
         true
-    }
-
-    fn send(&mut self, by: usize, mut parcel: Parcel) {
-        let random = &mut self.random;
-        let link = &mut self.links[usize::from(by == SERVER)];
-        self.digest = fold(self.digest, [self.now.as_nanos(), parcel.payload.len() as u64]);
-        let mut chance = |percent: u8| random.below(100) < u64::from(percent);
-        let lost = chance(link.loss);
-        let (twice, late) = (chance(link.duplicate), chance(link.reorder));
-        let (flip, congested) = (chance(link.corrupt), chance(30));
-        let jitter = random.below(nanos(link.jitter) + 1);
-        let held = random.below(30_000_000);
-        let bit = random.below(8 * parcel.payload.len() as u64) as usize;
-        let stopped = matches!(link.marks, Marks::Drop) && parcel.ecn.is_some();
-        if lost || link.cut || stopped || parcel.payload.len() > link.mtu {
-            return;
-        }
-        parcel.ecn = match link.marks {
-            Marks::Bleach => None,
-            Marks::Congestion if congested => parcel.ecn.and(Some(EcnCodepoint::Ce)),
-            Marks::Keep | Marks::Drop | Marks::Congestion => parcel.ecn,
-        };
-        if flip {
-            parcel.payload[bit / 8] ^= 1 << (bit % 8);
-        }
-        let mut leaves = self.now;
-        if let Some(rate) = link.bytes_per_second {
-            let time = parcel.payload.len() as u64 * 1_000_000_000 / rate;
-            link.free_at = link.free_at.max(self.now) + Duration::from_nanos(time);
-            leaves = link.free_at;
-            // A queue of half a second.
-            if leaves - self.now > Duration::from_millis(500) {
-                link.free_at = self.now + Duration::from_millis(500);
-                return;
-            }
-        }
-        let in_order = (leaves + link.delay + Duration::from_nanos(jitter)).max(link.last_arrival);
-        link.last_arrival = in_order;
-        let at = if late { in_order + Duration::from_nanos(held) } else { in_order };
-        if twice {
-            self.post(at + Duration::from_nanos(held / 2), parcel.clone());
-        }
-        self.post(at, parcel);
-    }
-
-    fn post(&mut self, at: Instant, parcel: Parcel) {
-        self.sent += 1;
-        self.on_the_way.insert((at, self.sent), parcel);
     }
 
     /// Lets a datagram arrive now.
     pub(super) fn hand_over(&mut self, parcel: &Parcel) {
         let found = self.ends.iter().enumerate().find_map(|(index, end)| {
-            let port = end.ports.iter().find(|port| port.outer == parcel.to)?;
+            let port = end.ports.iter().find(|port| port.address == parcel.to)?;
             Some((index, *port))
         });
         let Some((end, port)) = found else { return };
@@ -304,7 +257,7 @@ impl World {
         drop(pages);
         let now = self.clock(end);
         let host = &mut self.ends[end];
-        let local_ip = host.reports_local_ip.then(|| port.inner.ip());
+        let local_ip = host.reports_local_ip.then(|| port.address.ip());
         let path = PathAddresses { socket: port.id, local_ip, remote: parcel.from };
         let mut payload = parcel.payload.clone();
         let mut datagram = UdpDatagram::new(path, &mut payload);
@@ -330,12 +283,11 @@ impl World {
 
     /// When something happens next by itself.
     pub(super) fn next(&self) -> Option<Instant> {
-        let arrival = self.on_the_way.keys().next().map(|key| key.0);
         let deadlines = self.ends.iter().filter_map(|end| {
             let deadline = end.sockets.poll_timeout()?;
-            Some(Instant::from_nanos(deadline.as_nanos().saturating_add_signed(-end.ahead)))
+            Some(self.now() + (deadline - self.network.shown_by(end.host)))
         });
-        deadlines.chain(arrival).min()
+        deadlines.chain(self.network.next()).min()
     }
 
     /// Whether an end has still to wait for something.
@@ -344,34 +296,25 @@ impl World {
     }
 
     pub(super) fn pass_time(&mut self, to: Instant) {
-        self.now = self.now.max(to);
+        self.network.advance(to);
     }
 
-    /// Takes the next datagram that is there by now.
+    /// Takes what is there by now, one after the other.
     pub(super) fn next_arrival(&mut self) -> Option<Parcel> {
-        let entry = self.on_the_way.first_entry()?;
-        let parcel = (entry.key().0 <= self.now).then(|| entry.remove())?;
-        Some(parcel)
-    }
-
-    /// Takes the next datagram that is there by now, and those behind it that make a train with it.
-    pub(super) fn next_train(&mut self) -> Option<Parcel> {
-        let mut train = self.next_arrival()?;
-        let length = train.payload.len();
-        let mut last = length;
-        while last == length
-            && let Some(entry) = self.on_the_way.first_entry()
-            && entry.key().0 <= self.now
-            && (entry.get().from, entry.get().to, entry.get().ecn)
-                == (train.from, train.to, train.ecn)
-            && (1..=length).contains(&entry.get().payload.len())
-        {
-            let next = entry.remove();
-            last = next.payload.len();
-            train.payload.extend_from_slice(&next.payload);
-            train.segment = Some(length);
+        loop {
+            let port = self.reading.take().or_else(|| self.network.take_ready())?;
+            let mut payload = Vec::new();
+            if !self.network.is_bound(port) {
+                continue;
+            }
+            let Ok(Arrival { from, to, ecn, segment_length }) =
+                self.network.receive(port, &mut payload)
+            else {
+                continue;
+            };
+            self.reading = Some(port);
+            return Some(Parcel { from, to, ecn, payload, segment: segment_length });
         }
-        Some(train)
     }
 
     /// A datagram was delivered, while these connections could read it.
@@ -405,18 +348,19 @@ impl World {
 
 impl End {
     fn new(
-        address: SocketAddr,
-        config: Arc<EndpointConfig>,
-        seed: [u8; 32],
+        network: &mut Network,
+        (host, address): (HostId, SocketAddr),
+        (config, seed): (Arc<EndpointConfig>, [u8; 32]),
         manners: Manners,
     ) -> Self {
         let mut sockets = SocketMultiplexer::with_random(SeededRandom::from_seed(seed));
         let id = sockets.add_socket(address, Arc::clone(&config)).unwrap();
+        let bound = network.bind(host, address).unwrap();
         Self {
             sockets,
-            ports: vec![Port { id, inner: address, outer: address }],
+            ports: vec![Port { id, bound, address }],
             config,
-            ahead: 0,
+            host,
             leaps: Duration::ZERO,
             goes_back: Duration::ZERO,
             segments: manners.segments,
@@ -432,28 +376,30 @@ impl End {
     }
 
     /// Removes the socket that was added last; returns which it was.
-    pub(super) fn remove_socket(&mut self) -> Option<SocketId> {
+    pub(super) fn remove_socket(&mut self, network: &mut Network) -> Option<SocketId> {
         let port = self.ports.pop_if(|port| port.id != self.first)?;
+        network.close(port.bound);
         self.sockets.remove_socket(port.id);
         Some(port.id)
     }
 
     /// Adds a socket beside the others.
-    pub(super) fn add_socket(&mut self) {
-        let mut address = self.ports[0].inner;
+    pub(super) fn add_socket(&mut self, network: &mut Network) {
+        let mut address = self.ports[0].address;
         self.added += 1;
         address.set_port(address.port() + self.added);
-        self.bind(address);
+        self.bind(network, address);
     }
 
-    fn bind(&mut self, address: SocketAddr) {
+    fn bind(&mut self, network: &mut Network, address: SocketAddr) {
         let id = self.sockets.add_socket(address, Arc::clone(&self.config)).unwrap();
-        self.ports.push(Port { id, inner: address, outer: address });
+        let bound = network.bind(self.host, address).unwrap();
+        self.ports.push(Port { id, bound, address });
     }
 
-    fn bind_preferred(&mut self, manners: Manners) {
+    fn bind_preferred(&mut self, network: &mut Network, manners: Manners) {
         if manners.preferred {
-            self.bind(PREFERRED.into());
+            self.bind(network, PREFERRED.into());
         }
     }
 
@@ -464,8 +410,4 @@ impl End {
         self.config = Arc::new(config);
         self.sockets.reconfigure(self.first, Arc::clone(&self.config)).unwrap();
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -18,5 +18,6 @@ mod endpoints;
 mod faults;
 mod links;
 mod order;
+mod shards;
 mod streams;
 mod support;

@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use driver::{
-    Arrivals, AsyncSocket, Clock, CurrentRuntime, EndpointConfig, EndpointOn, Outgoing, Runtime,
-    ServerConfig, Side, Socket, Warning,
+    Arrivals, AsyncSocket, Clock, CurrentRuntime, EndpointConfig, EndpointOn, EndpointOptions,
+    Outgoing, Runtime, ServerConfig, Side, Socket, Warning,
 };
 use driver_smol::AsyncIo;
 use driver_tokio::Tokio;
 use futures::future::{Either, select};
+use socket2::{Domain, SockRef, Type};
 
 use super::{Driver, Task};
 
@@ -62,13 +63,21 @@ impl<E: Executor> Driver for Loopback<E> {
         socket.local_addr().unwrap()
     }
 
-    fn endpoint(
-        &self,
-        config: EndpointConfig,
-        server: Option<ServerConfig>,
-        socket: UdpSocket,
-    ) -> EndpointOn<E::Runtime> {
-        EndpointOn::new(config, server, socket).unwrap()
+    fn sharing(&self, side: Side) -> [UdpSocket; 2] {
+        let first = self.socket(side, None).unwrap();
+        SockRef::from(&first).set_reuse_port(true).unwrap();
+        let second = socket2::Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        second.set_reuse_port(true).unwrap();
+        second.bind(&first.local_addr().unwrap().into()).unwrap();
+        [first, second.into()]
+    }
+
+    fn send(&self, socket: &UdpSocket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        socket.send_to(datagram, to).map(drop)
+    }
+
+    fn open(&self, options: EndpointOptions, socket: UdpSocket) -> EndpointOn<E::Runtime> {
+        EndpointOn::open(options, socket).unwrap()
     }
 
     fn faulty(&self, server: Option<ServerConfig>, percent: u32) -> driver::Endpoint {

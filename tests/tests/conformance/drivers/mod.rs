@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::pin::Pin;
 use std::time::Duration;
 
-use driver::{EndpointConfig, ServerConfig, Side};
+use driver::{EndpointConfig, EndpointOptions, ServerConfig, Side};
 use futures::channel::oneshot;
 
 pub(crate) use loopback::{AsyncStd, Smol, TokioCurrentThread, TokioMultiThread};
@@ -31,13 +31,24 @@ pub(crate) trait Driver: Clone {
 
     fn address(&self, socket: &Self::Socket) -> SocketAddr;
 
+    /// Two sockets of one address, of which each has its peers.
+    fn sharing(&self, side: Side) -> [Self::Socket; 2];
+
+    /// Sends a datagram that is not QUIC.
+    fn send(&self, socket: &Self::Socket, to: SocketAddr, datagram: &[u8]) -> io::Result<()>;
+
     /// An endpoint where the servers are if it accepts connections, else where the clients are.
+    fn open(&self, options: EndpointOptions, socket: Self::Socket) -> Self::Endpoint;
+
+    /// The same with one shard.
     fn endpoint(
         &self,
         config: EndpointConfig,
         server: Option<ServerConfig>,
         socket: Self::Socket,
-    ) -> Self::Endpoint;
+    ) -> Self::Endpoint {
+        self.open(EndpointOptions::new(config).with_server(server), socket)
+    }
 
     /// The same on a socket of its own, of which so many of a hundred calls fail.
     fn faulty(&self, server: Option<ServerConfig>, percent: u32) -> driver::Endpoint;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Deref;
 use std::time::Duration;
 
-use driver::{AsyncSocket as _, EndpointConfig, ServerConfig, Side};
+use driver::{AsyncSocket as _, EndpointConfig, EndpointOptions, Outgoing, ServerConfig, Side};
 use quic_sim::network::SocketError;
 use quic_sim::tasks::{Endpoint, Host, Simulation, Socket, sleep};
 
@@ -64,14 +64,18 @@ impl Driver for Simulated {
         socket.local_addr().unwrap()
     }
 
-    fn endpoint(
-        &self,
-        config: EndpointConfig,
-        server: Option<ServerConfig>,
-        socket: Socket,
-    ) -> SimulatedEndpoint {
-        let host = if server.is_some() { &self.server } else { &self.client };
-        SimulatedEndpoint(Endpoint::new(host, config, server, socket).unwrap())
+    fn sharing(&self, side: Side) -> [Socket; 2] {
+        let socket = self.socket(side, None).unwrap();
+        [socket.share(), socket]
+    }
+
+    fn send(&self, socket: &Socket, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+        driver::Socket::send(socket, &Outgoing::new(to, datagram))
+    }
+
+    fn open(&self, options: EndpointOptions, socket: Socket) -> SimulatedEndpoint {
+        let host = if options.server.is_some() { &self.server } else { &self.client };
+        SimulatedEndpoint(Endpoint::open(host, options, socket).unwrap())
     }
 
     fn faulty(&self, server: Option<ServerConfig>, percent: u32) -> driver::Endpoint {

@@ -1,4 +1,4 @@
-//! What happens under the lock of an endpoint: connections come, act and go.
+//! What happens under the lock of a shard: connections come, act and go.
 
 use std::io;
 use std::mem;
@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use quic_core::{
-    ConnectionHandle, EndpointConfig, Event, Multiplexer as _, PacketHandlerManager as _, SocketId,
+    ConnectionHandle, EndpointConfig, Event, Multiplexer as _, PacketHandlerManager as _,
+    ServerConfig, SocketId,
 };
 
-use super::{EndpointState, FEWEST_TO_PRUNE, Lifecycle};
+use super::{FEWEST_TO_PRUNE, Lifecycle, ShardState};
 use crate::manager;
 use crate::shared::{self, SharedConnection};
 
-impl EndpointState {
+impl ShardState {
     /// Lets the manager of the socket act; `None` if there is none any more.
     pub(crate) fn with_manager<R>(
         &mut self,
@@ -25,7 +26,7 @@ impl EndpointState {
 
     /// Follows what the application changed, also for sockets that come later: only those with
     /// the same configuration share the manager of the connections.
-    pub(super) fn reconfigure(&mut self, config: Arc<EndpointConfig>) -> io::Result<()> {
+    pub(crate) fn reconfigure(&mut self, config: Arc<EndpointConfig>) -> io::Result<()> {
         let changed = self.multiplexer.reconfigure(self.socket, Arc::clone(&config));
         changed.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         self.config = config;
@@ -38,6 +39,47 @@ impl EndpointState {
         }
         let socket = self.multiplexer.add_socket(local, Arc::clone(&self.config));
         socket.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
+
+    /// Gives a socket up, with what its connections have on it.
+    pub(super) fn remove_socket_at(
+        &mut self,
+        now: quic_core::Instant,
+        local: SocketAddr,
+        changed: &mut Vec<ConnectionHandle>,
+    ) -> io::Result<()> {
+        let invalid = |reason| io::Error::new(io::ErrorKind::InvalidInput, reason);
+        let found = self.sockets.at(local);
+        let socket = found.ok_or_else(|| invalid("no socket of the endpoint has this address"))?;
+        if socket == self.socket {
+            let reason =
+                "the endpoint opens connections on this socket: rebind it to another first";
+            return Err(invalid(reason));
+        }
+        self.sockets.remove(socket);
+        self.multiplexer.remove_socket(socket);
+        for cell in self.connections.values() {
+            let mut state = cell.lock();
+            let uses = state.connection.paths().any(|path| path.addresses.socket == socket);
+            if uses && state.over.is_none() {
+                state.move_to(now, self.socket);
+                if shared::queue(&mut state) {
+                    changed.push(cell.handle());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next attempt of a client to connect that waits still.
+    pub(crate) fn next_attempt(&mut self) -> Option<(ConnectionHandle, quic_core::Incoming)> {
+        while let Some(handle) = self.incoming.pop_front() {
+            let attempt = self.with_manager(|manager| manager.incoming(handle)).flatten();
+            if let Some(attempt) = attempt {
+                return Some((handle, attempt));
+            }
+        }
+        None
     }
 
     /// Moves the clients' connections to the socket in use: all, or those that could not before.
@@ -164,6 +206,14 @@ impl EndpointState {
             self.prune_incoming_at = self.incoming.len().saturating_mul(2).max(FEWEST_TO_PRUNE);
         }
         self.incoming.push_back(handle);
+    }
+
+    /// Accepts connections from now on, unless the endpoint is closed.
+    pub(crate) fn listen(&mut self, config: &Arc<ServerConfig>) {
+        if self.is_open() {
+            self.listening = true;
+            self.with_manager(|manager| manager.listen(Arc::clone(config)));
+        }
     }
 
     pub(super) fn stop_listening(&mut self, woken: &mut Vec<Waker>) {
