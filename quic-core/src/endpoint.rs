@@ -12,7 +12,8 @@ use crate::instant::Instant;
 use crate::multiplexer::{AddSocketError, check_length};
 use crate::net::{SocketId, UdpDatagram};
 use crate::packet_handler_manager::{
-    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
+    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId,
+    PacketHandlerManager as _,
 };
 use crate::packet_handler_map::PacketHandlerMap;
 use crate::transmit::{Transmit, TransmitBuffer};
@@ -99,7 +100,7 @@ impl<C: ConnectionCell> Endpoint<C> {
         waits.or_else(|| self.manager.poll_timeout())
     }
 
-    /// See [`PacketHandlerManager::handle_too_large`] and [`EMSGSIZE`](crate::EMSGSIZE).
+    /// See [`handle_too_large`](crate::PacketHandlerManager::handle_too_large) and [`EMSGSIZE`](crate::EMSGSIZE).
     pub fn handle_too_large(&mut self, now: Instant, length: usize) {
         self.manager.handle_too_large(now, SocketId::FIRST, length);
     }
