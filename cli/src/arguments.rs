@@ -10,6 +10,7 @@ use quic_core::CongestionAlgorithm;
 
 use crate::evil::Evil;
 use crate::perf;
+use crate::protocol::Protocol;
 use crate::runtime::Driver;
 use crate::url::Url;
 
@@ -126,6 +127,9 @@ pub(crate) struct Get {
     /// Fetch the first file of each server on a connection of its own, and the others on one that resumes its session and asks for them in 0-RTT.
     #[arg(long)]
     pub(crate) early_data: bool,
+    /// Ask for the files in this protocol alone, instead of the one that the server prefers.
+    #[arg(long, value_enum)]
+    pub(crate) protocol: Option<Protocol>,
     /// Give up if nothing was heard from the server for so many seconds.
     #[arg(long, default_value = "30", value_name = "SECONDS")]
     pub(crate) timeout: Seconds,

@@ -36,7 +36,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) fn run(options: &Demo, driver: Driver, output: Output) -> Result<(), Failure> {
     let identity = Identity::self_signed()?;
     let roots = identity.chain.clone();
-    let tls = network::server_tls(identity, ALPN, Preference::Aes128)?;
+    let tls = network::server_tls(identity, &[ALPN], Preference::Aes128)?;
     let config = network::server_config(tls, TransportConfig::default())?;
 
     let logs = Logs::new(options.qlog.as_deref(), options.plot.as_deref(), Side::Server)?;
@@ -144,14 +144,14 @@ async fn fetch(
     recorder: Option<SharedRecorder>,
 ) -> Result<Receiver, Failure> {
     let cpu_before = CpuTime::of_thread().total();
-    let tls = network::client_tls(Trust::Roots(roots), ALPN, Preference::Aes128)?;
+    let tls = network::client_tls(Trust::Roots(roots), &[ALPN], Preference::Aes128)?;
     let config = network::client_config(tls, TransportConfig::default())?;
     let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
     let endpoint = network::client_endpoint(socket, recorder)?;
 
     let start = Instant::now();
     let target = Target { address, name: "localhost" };
-    let connection = network::connect(&endpoint, config, target, ALPN).await?;
+    let connection = network::connect(&endpoint, config, target, &[ALPN]).await?;
     let handshake = start.elapsed();
 
     let start = Instant::now();

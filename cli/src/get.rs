@@ -1,6 +1,7 @@
-//! `quic get`: files over `hq-interop`.
+//! `quic get`: files over HTTP/3 or `hq-interop`.
 
 mod destination;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use driver::{Connection, Endpoint, ReadError, SessionCache};
+use driver::{Connection, Endpoint, SessionCache};
 use indicatif::ProgressBar;
 use quic_core::{ClientConfig, SharedRecorder, Side, TransportConfig};
 use serde_json::json;
@@ -17,12 +18,14 @@ use tokio::sync::Semaphore;
 use crate::arguments::Get;
 use crate::certificates;
 use crate::errors::{Exit, Failure};
-use crate::hq::{self, Refusal};
 use crate::logs::Logs;
 use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output};
+use crate::protocol::{self, Protocol};
 use crate::runtime::{self, Elapsed, Tasks};
 use destination::{Destination, STDOUT};
+
+pub(crate) use source::Source;
 
 /// Files of a server that are fetched at a time.
 const CONCURRENT_DOWNLOADS: usize = 64;
@@ -53,7 +56,8 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     transport.max_idle_timeout = Some(options.timeout.0);
     transport.handshake_timeout = options.connect_timeout.0;
     transport.congestion = options.congestion.into();
-    let mut tls = network::client_tls(trust, hq::ALPN, Preference::Aes128)?;
+    let protocols = options.protocol.map_or_else(|| Protocol::ALL.to_vec(), |only| vec![only]);
+    let mut tls = network::client_tls(trust, &protocol::names(&protocols), Preference::Aes128)?;
     if options.early_data {
         tls = tls.session_store(Arc::new(SessionCache::default())).offer_early_data(true);
     }
@@ -62,18 +66,19 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     let logs = Logs::new(options.qlog.as_deref(), options.plot.as_deref(), Side::Client)?;
     let bar = output.progress(None);
     let start = Instant::now();
-    let client = Client { config, bar: bar.clone(), recorder: logs.recorder() };
+    let client = Client { config, protocols, bar: bar.clone(), recorder: logs.recorder() };
     let files = downloads.values().map(Vec::len).sum::<usize>();
     let mut bytes = 0_u64;
     let all = async {
         for (server, mut downloads) in downloads {
             let rest = if options.early_data { downloads.split_off(1) } else { Vec::new() };
             let found = addresses(&server).await?;
-            let (received, address) = client.fetch(&server, found, downloads).await?;
-            bytes = bytes.saturating_add(received);
+            let fetched = client.fetch(&server, found, None, downloads).await?;
+            bytes = bytes.saturating_add(fetched.bytes);
             if !rest.is_empty() {
-                let (received, _) = client.fetch(&server, vec![address], rest).await?;
-                bytes = bytes.saturating_add(received);
+                let (address, protocol) = (vec![fetched.address], Some(fetched.protocol));
+                let fetched = client.fetch(&server, address, protocol, rest).await?;
+                bytes = bytes.saturating_add(fetched.bytes);
             }
         }
         Ok(())
@@ -107,6 +112,14 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
 pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
+}
+
+impl Server {
+    /// As requests name it.
+    fn authority(&self) -> String {
+        let Self { host, port } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
 }
 
 /// A file to fetch.
@@ -153,27 +166,75 @@ fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> 
 /// How files are fetched, from whatever server.
 struct Client {
     config: ClientConfig,
+    /// What is offered to servers.
+    protocols: Vec<Protocol>,
     bar: ProgressBar,
     recorder: Option<SharedRecorder>,
 }
 
+/// What came of a connection.
+struct Fetched {
+    bytes: u64,
+    /// The address that answered.
+    address: SocketAddr,
+    protocol: Protocol,
+}
+
 impl Client {
-    /// Fetches files on one connection; how many bytes that were, and the address that answered.
+    /// Fetches files on one connection. Requests that leave before the handshake is complete are in
+    /// the `known` protocol: that of the session which is resumed.
     async fn fetch(
         &self,
         server: &Server,
         addresses: Vec<SocketAddr>,
+        known: Option<Protocol>,
         downloads: Vec<Download>,
-    ) -> Result<(u64, SocketAddr), Failure> {
-        let recorder = self.recorder.as_ref();
-        let (endpoint, connection) =
-            connect(&self.config, &server.host, addresses, recorder).await?;
-        let received = download_all(&connection, downloads, &self.bar).await;
+    ) -> Result<Fetched, Failure> {
+        let (endpoint, connection) = self.connect(&server.host, addresses).await?;
+        let protocol = Protocol::of(&connection).or(known).ok_or_else(|| {
+            Failure::connect(format!("{} agreed on no protocol for files", server.host))
+        })?;
         let address = connection.remote_address();
-        network::close(&connection);
+        let received = match Source::new(&connection, protocol, server).await {
+            Ok(source) => download_all(source, downloads, &self.bar).await,
+            Err(failure) => Err(failure),
+        };
+        protocol.close(&connection);
         // The server hears of the end now rather than by its idle timeout.
         let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
-        Ok((received?, address))
+        Ok(Fetched { bytes: received?, address, protocol })
+    }
+
+    /// Connects to the address that answers first; each gets a head start over the next, as a name
+    /// such as `localhost` can have one that nobody listens on.
+    async fn connect(
+        &self,
+        name: &str,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<(Endpoint, Connection), Failure> {
+        let mut attempts = Tasks::new();
+        let mut delay = Duration::ZERO;
+        for address in addresses {
+            let (config, name) = (self.config.clone(), name.to_owned());
+            let (recorder, alpn) = (self.recorder.clone(), protocol::names(&self.protocols));
+            attempts.spawn(async move {
+                runtime::sleep(delay).await;
+                connect_to(config, Target { address, name: &name }, &alpn, recorder).await
+            });
+            delay = delay.saturating_add(HEAD_START);
+        }
+        let mut failure: Option<Failure> = None;
+        while let Some(done) = attempts.next().await {
+            match done? {
+                Ok(connected) => return Ok(connected),
+                // An address family that is missing here says less than what an address answers.
+                Err(later) => match &failure {
+                    Some(first) if first.exit == Exit::Connect || later.exit != Exit::Connect => {}
+                    _ => failure = Some(later),
+                },
+            }
+        }
+        Err(failure.unwrap_or_else(|| Failure::connect(format!("{name} has no address"))))
     }
 }
 
@@ -195,64 +256,33 @@ fn unknown(server: &Server, problem: &dyn std::fmt::Display) -> Failure {
     Failure::connect(format!("cannot find {}: {problem}; check the name", server.host))
 }
 
-/// Connects to the address that answers first; each gets a head start over the next, as a name
-/// such as `localhost` can have one that nobody listens on.
-async fn connect(
-    config: &ClientConfig,
-    name: &str,
-    addresses: Vec<SocketAddr>,
-    recorder: Option<&SharedRecorder>,
-) -> Result<(Endpoint, Connection), Failure> {
-    let mut attempts = Tasks::new();
-    let mut delay = Duration::ZERO;
-    for address in addresses {
-        let (config, name, recorder) = (config.clone(), name.to_owned(), recorder.cloned());
-        attempts.spawn(async move {
-            runtime::sleep(delay).await;
-            connect_to(config, Target { address, name: &name }, recorder).await
-        });
-        delay = delay.saturating_add(HEAD_START);
-    }
-    let mut failure: Option<Failure> = None;
-    while let Some(done) = attempts.next().await {
-        match done? {
-            Ok(connected) => return Ok(connected),
-            // An address family that is missing here says less than what an address answers.
-            Err(later) => match &failure {
-                Some(first) if first.exit == Exit::Connect || later.exit != Exit::Connect => {}
-                _ => failure = Some(later),
-            },
-        }
-    }
-    Err(failure.unwrap_or_else(|| Failure::connect(format!("{name} has no address"))))
-}
-
 async fn connect_to(
     config: ClientConfig,
     target: Target<'_>,
+    alpn: &[&[u8]],
     recorder: Option<SharedRecorder>,
 ) -> Result<(Endpoint, Connection), Failure> {
     let local = network::any_port_towards(target.address);
     let socket = network::bound_socket(local, network::SOCKET_BUFFER)?;
     let endpoint = network::client_endpoint(socket, recorder)?;
-    let connection = network::connect_early(&endpoint, config, target, hq::ALPN).await?;
+    let connection = network::connect_early(&endpoint, config, target, alpn).await?;
     Ok((endpoint, connection))
 }
 
 /// Fetches files on streams of one connection; how many bytes that were.
 pub(crate) async fn download_all(
-    connection: &Connection,
+    source: Source,
     downloads: Vec<Download>,
     bar: &ProgressBar,
 ) -> Result<u64, Failure> {
     let turns = Arc::new(Semaphore::new(CONCURRENT_DOWNLOADS));
     let mut tasks = Tasks::new();
     for download in downloads {
-        let (connection, turns, bar) = (connection.clone(), Arc::clone(&turns), bar.clone());
+        let (source, turns, bar) = (source.clone(), Arc::clone(&turns), bar.clone());
         tasks.spawn(async move {
             let _turn = turns.acquire().await;
             bar.set_message(download.path.clone());
-            self::download(&connection, &download, &bar).await
+            self::download(source, &download, &bar).await
         });
     }
     let mut received = 0_u64;
@@ -263,51 +293,20 @@ pub(crate) async fn download_all(
     Ok(received)
 }
 
-async fn download(
-    connection: &Connection,
-    download: &Download,
-    bar: &ProgressBar,
-) -> Result<u64, Failure> {
-    let path = &download.path;
-    let broken = |error: &dyn std::fmt::Display| broke_off(path, error);
-    let (mut send, mut recv) = connection.open_bi().await.map_err(|error| broken(&error))?;
-    send.write_all(&hq::request(path)).await.map_err(|error| broken(&error))?;
-    send.finish().map_err(|error| broken(&error))?;
-
+async fn download(source: Source, download: &Download, bar: &ProgressBar) -> Result<u64, Failure> {
+    let mut body = source.ask(&download.path).await?;
     // A refusal shows before a file is made.
-    let mut chunk =
-        recv.read_chunk(usize::MAX).await.map_err(|error| read_failure(path, &error))?;
+    let mut chunk = body.next().await?;
     let mut file = Destination::create(&download.destination).await?;
     let mut received = 0_u64;
     while let Some(data) = chunk {
         file.write(&data).await?;
         received = received.saturating_add(data.len() as u64);
         bar.inc(data.len() as u64);
-        chunk = recv.read_chunk(usize::MAX).await.map_err(|error| read_failure(path, &error))?;
+        chunk = body.next().await?;
     }
     file.commit().await?;
     Ok(received)
-}
-
-fn read_failure(path: &str, error: &ReadError) -> Failure {
-    match error {
-        ReadError::Reset(code) => {
-            let code = code.into_inner();
-            Failure::transfer(format!(
-                "cannot get {path}: {} (code {code})",
-                Refusal::explain(code)
-            ))
-        }
-        ReadError::ConnectionLost(_) | ReadError::ClosedStream | ReadError::EarlyDataRejected => {
-            broke_off(path, error)
-        }
-    }
-}
-
-fn broke_off(path: &str, error: &dyn std::fmt::Display) -> Failure {
-    Failure::transfer(format!(
-        "the transfer of {path} broke off: {error}; nothing unfinished was kept, so try again"
-    ))
 }
 
 #[cfg(test)]

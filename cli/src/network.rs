@@ -143,7 +143,7 @@ pub(crate) fn local_address(endpoint: &Endpoint) -> Result<SocketAddr, Failure> 
 /// TLS of a server. Secrets go to the file that `SSLKEYLOGFILE` names, if it is set.
 pub(crate) fn server_tls(
     identity: Identity,
-    alpn: &[u8],
+    alpn: &[&[u8]],
     preference: Preference,
 ) -> Result<TlsServerConfig, Failure> {
     let unfit = |error: &dyn std::fmt::Display| {
@@ -155,7 +155,7 @@ pub(crate) fn server_tls(
         .with_no_client_auth()
         .with_single_cert(identity.chain, identity.key)
         .map_err(|error| unfit(&error))?;
-    tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     let tls = TlsServerConfig::new(Arc::new(tls)).map_err(|error| unfit(&error))?;
     Ok(if logs_keys() { tls.key_log(Arc::new(KeyLogFile::new())) } else { tls })
 }
@@ -163,14 +163,14 @@ pub(crate) fn server_tls(
 /// TLS of a client. Secrets go to the file that `SSLKEYLOGFILE` names, if it is set.
 pub(crate) fn client_tls(
     trust: Trust,
-    alpn: &[u8],
+    alpn: &[&[u8]],
     preference: Preference,
 ) -> Result<TlsClientConfig, Failure> {
     let unfit = |error: &dyn std::fmt::Display| {
         Failure::local(format!("the trusted certificates cannot be used: {error}"))
     };
     let tls = match trust {
-        Trust::Anyone => TlsClientConfig::dangerous_without_verification(&[alpn]),
+        Trust::Anyone => TlsClientConfig::dangerous_without_verification(alpn),
         Trust::Roots(certificates) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates {
@@ -181,7 +181,7 @@ pub(crate) fn client_tls(
                 .map_err(|error| unfit(&error))?
                 .with_root_certificates(roots)
                 .with_no_client_auth();
-            tls.alpn_protocols = vec![alpn.to_vec()];
+            tls.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
             tls.resumption = Resumption::disabled();
             TlsClientConfig::new(Arc::new(tls))
         }
@@ -238,7 +238,7 @@ pub(crate) async fn connect(
     endpoint: &Endpoint,
     config: ClientConfig,
     target: Target<'_>,
-    alpn: &[u8],
+    alpn: &[&[u8]],
 ) -> Result<Connection, Failure> {
     let connecting = start(endpoint, config, target)?;
     connecting.await.map_err(|error| connect_failure(&error, target, alpn))
@@ -250,7 +250,7 @@ pub(crate) async fn connect_early(
     endpoint: &Endpoint,
     config: ClientConfig,
     target: Target<'_>,
-    alpn: &[u8],
+    alpn: &[&[u8]],
 ) -> Result<Connection, Failure> {
     let connecting = start(endpoint, config, target)?;
     match connecting.into_0rtt() {
@@ -290,7 +290,7 @@ const fn is_about_the_certificate(alert: u64) -> bool {
 /// The TLS alert `no_application_protocol` (RFC 7301 §3.2).
 const NO_APPLICATION_PROTOCOL: u64 = 120;
 
-fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> Failure {
+fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[&[u8]]) -> Failure {
     let to = format!("{} ({})", target.name, target.address);
     let alert = if let ConnectionError::TransportError(error)
     | ConnectionError::ConnectionClosed(error) = error
@@ -308,7 +308,10 @@ fn connect_failure(error: &ConnectionError, target: Target<'_>, alpn: &[u8]) -> 
         }
         (_, Some(NO_APPLICATION_PROTOCOL)) => format!(
             "{to} does not speak {}; check that it is the right server and port",
-            alpn.escape_ascii()
+            alpn.iter()
+                .map(|name| name.escape_ascii().to_string())
+                .collect::<Vec<_>>()
+                .join(" or ")
         ),
         (ConnectionError::TransportError(error), Some(alert))
             if is_about_the_certificate(alert) =>

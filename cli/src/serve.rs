@@ -1,4 +1,4 @@
-//! `quic serve`: the files of a directory over `hq-interop`.
+//! `quic serve`: the files of a directory, over HTTP/3 or `hq-interop`.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -16,11 +16,14 @@ use serde_json::json;
 use crate::arguments::Serve;
 use crate::certificates::Identity;
 use crate::errors::Failure;
-use crate::hq::{self, Refusal};
+use crate::files::{self, Refusal};
+use crate::hq;
 use crate::logs::Logs;
 use crate::network::{self, Preference};
 use crate::output::Output;
+use crate::protocol::{self, Protocol};
 use crate::runtime;
+use crate::web;
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 256 << 10;
@@ -32,7 +35,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let root = root(&options.directory)?;
     let identity = identity(&options)?;
-    let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128)?;
+    let tls = network::server_tls(identity, &protocol::names(&Protocol::ALL), Preference::Aes128)?;
     let tls = tls.accept_early_data(options.early_data);
     let mut transport = TransportConfig::default();
     transport.congestion = options.congestion.into();
@@ -90,10 +93,13 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
     let remote = incoming.remote_address();
     let unconnected =
         move |error: ConnectionError| output.note(&format!("{remote} no connection: {error}"));
-    let connecting = match incoming.accept() {
+    let mut connecting = match incoming.accept() {
         Ok(connecting) => connecting,
         Err(error) => return unconnected(error),
     };
+    if let Err(error) = connecting.handshake_data().await {
+        return unconnected(error);
+    }
     // Who resumes a session may ask before the handshake is complete, where 0-RTT is taken.
     let connection: Connection = match connecting.into_0rtt() {
         Ok((connection, handshake)) => {
@@ -109,6 +115,9 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
             Err(error) => return unconnected(error),
         },
     };
+    if Protocol::of(&connection) == Some(Protocol::H3) {
+        return web::serve(connection, root, output).await;
+    }
     while let Ok((send, recv)) = connection.accept_bi().await {
         let root = Arc::clone(&root);
         runtime::spawn(async move {
@@ -149,7 +158,7 @@ async fn serve_request(mut send: SendStream, mut recv: RecvStream, root: &Path) 
 
 async fn send_file(send: &mut SendStream, root: &Path, path: &str) -> Result<u64, String> {
     let (root, wanted) = (root.to_owned(), path.to_owned());
-    let (mut file, length) = match runtime::unblock(move || hq::open(&root, &wanted)).await {
+    let (mut file, length) = match runtime::unblock(move || files::open(&root, &wanted)).await {
         Ok(opened) => opened,
         Err(refusal) => {
             refuse(send, refusal);

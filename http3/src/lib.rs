@@ -26,8 +26,8 @@
 //!
 //! Codes are passed on as they are: what the peer stopped, reset or closed with reaches `h3`, and
 //! `h3`'s codes reach the peer. Handles that are dropped before their time say so in HTTP/3's
-//! terms: a stream in the middle of a frame is reset with H3_REQUEST_CANCELLED, so that the peer
-//! does not take the frame for a malformed one.
+//! terms: a stream that was not finished is reset with H3_REQUEST_CANCELLED, so that the peer does
+//! not take what it got for the whole.
 //!
 //! Datagrams (RFC 9297) are those of [`h3_datagram`], and WebTransport that of `h3-webtransport`:
 //! see the example `webtransport_echo`.

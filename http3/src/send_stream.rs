@@ -12,19 +12,21 @@ use crate::errors::{NotReady, code, unknown, write_error};
 
 /// The sending part of a stream.
 ///
-/// Dropped before it is finished or reset, it is finished; but in the middle of a frame, it is reset
-/// with H3_REQUEST_CANCELLED: the peer must not take what is missing for a malformed frame, which
-/// would cost the connection (RFC 9114 §7.1).
+/// Dropped before it is finished or reset, it is reset with H3_REQUEST_CANCELLED: the peer must not
+/// take what it got for the whole, nor a frame that breaks off for a malformed one, which would
+/// cost the connection (RFC 9114 §7.1).
 pub struct SendStream<B> {
     stream: driver::SendStream,
     id: StreamId,
     /// What was not taken yet of the last data.
     data: Option<WriteBuf<B>>,
+    /// Finished, reset, or stopped by the peer.
+    ended: bool,
 }
 
 impl<B> SendStream<B> {
     pub(crate) fn new(stream: driver::SendStream, id: StreamId) -> Self {
-        Self { stream, id, data: None }
+        Self { stream, id, data: None, ended: false }
     }
 
     /// Higher goes first; equals take turns. Streams start with 0.
@@ -40,8 +42,7 @@ impl<B: Buf> SendStream<B> {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
         while let Some(data) = self.data.as_mut().filter(Buf::has_remaining) {
             if let Err(error) = ready!(self.stream.poll_write_buf(cx, data)) {
-                // The stream is over: nothing of it is in the middle of anything.
-                self.data = None;
+                (self.data, self.ended) = (None, true);
                 return Poll::Ready(Err(write_error(error)));
             }
         }
@@ -65,11 +66,12 @@ impl<B: Buf> quic::SendStream<B> for SendStream<B> {
 
     fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamErrorIncoming>> {
         ready!(self.poll_flush(cx))?;
+        self.ended = true;
         Poll::Ready(self.stream.finish().map_err(unknown))
     }
 
     fn reset(&mut self, reset_code: u64) {
-        self.data = None;
+        (self.data, self.ended) = (None, true);
         // A stream that is over needs no reset.
         let _: Result<(), ClosedStream> = self.stream.reset(code(reset_code));
     }
@@ -92,7 +94,7 @@ impl<B: Buf> quic::SendStreamUnframed<B> for SendStream<B> {
 
 impl<B> Drop for SendStream<B> {
     fn drop(&mut self) {
-        if self.data.is_some() {
+        if !self.ended {
             let cancelled = code(Code::H3_REQUEST_CANCELLED.value());
             let _: Result<(), ClosedStream> = self.stream.reset(cancelled);
         }

@@ -1,16 +1,20 @@
 use std::net::{SocketAddr, UdpSocket};
 
-use quic_core::{ClientConfig, TransportConfig};
+use indicatif::ProgressBar;
+use quic_core::TransportConfig;
 
-use super::connect;
+use super::Client;
 use crate::certificates::Identity;
-use crate::hq;
 use crate::network::{self, Preference, Trust};
+use crate::protocol::{self, Protocol};
 use crate::runtime::{self, Driver};
 
-fn client() -> ClientConfig {
-    let tls = network::client_tls(Trust::Anyone, hq::ALPN, Preference::Aes128).unwrap();
-    network::client_config(tls, TransportConfig::default()).unwrap()
+fn client() -> Client {
+    let protocols = Protocol::ALL.to_vec();
+    let alpn = protocol::names(&protocols);
+    let tls = network::client_tls(Trust::Anyone, &alpn, Preference::Aes128).unwrap();
+    let config = network::client_config(tls, TransportConfig::default()).unwrap();
+    Client { config, protocols, bar: ProgressBar::hidden(), recorder: None }
 }
 
 #[test]
@@ -24,7 +28,8 @@ async fn find_a_server() {
     let local = SocketAddr::from(([127, 0, 0, 1], 0));
     let silent = UdpSocket::bind(local).unwrap().local_addr().unwrap();
     let identity = Identity::self_signed().unwrap();
-    let tls = network::server_tls(identity, hq::ALPN, Preference::Aes128).unwrap();
+    let tls =
+        network::server_tls(identity, &[Protocol::HqInterop.alpn()], Preference::Aes128).unwrap();
     let config = network::server_config(tls, TransportConfig::default()).unwrap();
     let socket = network::bound_socket(local, 0).unwrap();
     let server = network::server_endpoint(config, socket, None).unwrap();
@@ -34,6 +39,7 @@ async fn find_a_server() {
         accepted.closed().await;
     });
     let addresses = vec![silent, address];
-    let (_endpoint, connection) = connect(&client(), "localhost", addresses, None).await.unwrap();
+    let (_endpoint, connection) = client().connect("localhost", addresses).await.unwrap();
     assert_eq!(connection.remote_address(), address);
+    assert_eq!(Protocol::of(&connection), Some(Protocol::HqInterop));
 }

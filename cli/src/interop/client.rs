@@ -14,10 +14,10 @@ use rustls::quic::Keys;
 use super::{TestCase, VERSION_2_FIRST, certificates, variable};
 use crate::certificates::certificates_in;
 use crate::errors::Failure;
-use crate::get::{self, Download, Server};
-use crate::hq;
+use crate::get::{self, Download, Server, Source};
 use crate::logs::Logs;
 use crate::network::{self, Target, Trust};
+use crate::protocol::Protocol;
 use crate::runtime::{self, Driver, Elapsed};
 use crate::url::Url;
 
@@ -38,7 +38,7 @@ pub(crate) fn run(driver: Driver) -> Result<(), Failure> {
         .map(|url| url.parse().map_err(|error| Failure::usage(format!("{url}: {error}"))))
         .collect::<Result<Vec<Url>, _>>()?;
     let logs = Logs::from_environment()?;
-    let mut tls = network::client_tls(trust()?, hq::ALPN, case.preference())?;
+    let mut tls = network::client_tls(trust()?, &[case.protocol().alpn()], case.preference())?;
     if matches!(case, TestCase::Resumption | TestCase::ZeroRtt) {
         tls = tls.session_store(Arc::new(SessionCache::default()));
         tls = tls.offer_early_data(case == TestCase::ZeroRtt);
@@ -103,12 +103,14 @@ async fn fetch(
                 Ok(Download { path: url.path.clone(), destination: folder.join(name) })
             })
             .collect::<Result<Vec<_>, Failure>>()?;
-        let (endpoint, connection) = connect(&config, &server, logs).await?;
+        let protocol = case.protocol();
+        let (endpoint, connection) = connect(&config, &server, protocol, logs).await?;
         if case == TestCase::KeyUpdate {
             runtime::spawn(update_keys(connection.clone()));
         }
-        get::download_all(&connection, downloads, &ProgressBar::hidden()).await?;
-        network::close(&connection);
+        let source = Source::new(&connection, protocol, &server).await?;
+        get::download_all(source, downloads, &ProgressBar::hidden()).await?;
+        protocol.close(&connection);
         // The server hears of the end now rather than by its idle timeout.
         let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
     }
@@ -118,13 +120,15 @@ async fn fetch(
 async fn connect(
     config: &ClientConfig,
     server: &Server,
+    protocol: Protocol,
     logs: &Logs,
 ) -> Result<(Endpoint, Connection), Failure> {
     let address = get::resolve(server).await?;
     let socket = network::bound_socket(network::any_port_towards(address), network::SOCKET_BUFFER)?;
     let endpoint = network::client_endpoint(socket, logs.recorder())?;
     let target = Target { address, name: &server.host };
-    let connection = network::connect_early(&endpoint, config.clone(), target, hq::ALPN).await?;
+    let alpn = &[protocol.alpn()];
+    let connection = network::connect_early(&endpoint, config.clone(), target, alpn).await?;
     Ok((endpoint, connection))
 }
 

@@ -11,6 +11,7 @@ use quic_core::{QUIC_V1, QUIC_V2, TransportConfig};
 
 use crate::errors::Failure;
 use crate::network::Preference;
+use crate::protocol::Protocol;
 
 /// Links of some cases lose a third of all packets, or are silent for seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,6 +30,8 @@ enum TestCase {
     ChaCha20,
     /// The server prefers another address, which the client moves to.
     ConnectionMigration,
+    /// Files over HTTP/3.
+    Http3,
     /// The client updates the keys early.
     KeyUpdate,
     /// A connection for each file.
@@ -54,6 +57,7 @@ impl TestCase {
         Ok(match name.as_str() {
             "chacha20" => Self::ChaCha20,
             "connectionmigration" => Self::ConnectionMigration,
+            "http3" => Self::Http3,
             "keyupdate" => Self::KeyUpdate,
             "multiconnect" | "handshakeloss" | "handshakecorruption" => Self::MultiConnect,
             "resumption" => Self::Resumption,
@@ -66,6 +70,10 @@ impl TestCase {
             "zerortt" => Self::ZeroRtt,
             _ => return Err(Failure::unsupported(format!("test case {name:?} is not supported"))),
         })
+    }
+
+    fn protocol(self) -> Protocol {
+        if self == Self::Http3 { Protocol::H3 } else { Protocol::HqInterop }
     }
 
     fn preference(self) -> Preference {

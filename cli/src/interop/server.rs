@@ -8,7 +8,6 @@ use quic_core::{AddressValidation, ServerVersions, VersionChoice};
 use super::{TestCase, VERSION_2_FIRST, certificates, variable};
 use crate::certificates::Identity;
 use crate::errors::Failure;
-use crate::hq;
 use crate::logs::Logs;
 use crate::network;
 use crate::output::Output;
@@ -25,7 +24,7 @@ pub(crate) fn run(driver: Driver, output: Output) -> Result<(), Failure> {
     let root = serve::root(&PathBuf::from(variable("WWW")?))?;
     let folder = certificates()?;
     let identity = Identity::from_files(&folder.join("cert.pem"), &folder.join("priv.key"))?;
-    let tls = network::server_tls(identity, hq::ALPN, case.preference())?;
+    let tls = network::server_tls(identity, &[case.protocol().alpn()], case.preference())?;
     let tls = tls.accept_early_data(case == TestCase::ZeroRtt);
     let mut config = network::server_config(tls, case.transport())?;
     if case == TestCase::Version2 {

@@ -36,7 +36,7 @@ const MAX_ERRORS: u64 = 1000;
 /// Runs the workload and prints its report.
 pub(crate) fn run(options: Client, driver: Driver, output: Output) -> Result<(), Failure> {
     let roots = certificates::certificates_in(&options.cert)?;
-    let tls = network::client_tls(Trust::Roots(roots), ALPN, Preference::Aes128)?;
+    let tls = network::client_tls(Trust::Roots(roots), &[ALPN], Preference::Aes128)?;
     let config = network::client_config(tls, options.tuning.transport())?;
     let threads = options.tuning.threads;
     let report = runtime::block_on(driver, threads, measure(Arc::new(options), config))??;
@@ -77,7 +77,7 @@ struct Opener {
 impl Opener {
     async fn open(&self) -> Result<Connection, Failure> {
         let target = network::Target { address: self.options.addr, name: SERVER_NAME };
-        network::connect(&self.endpoint, self.config.clone(), target, ALPN).await
+        network::connect(&self.endpoint, self.config.clone(), target, &[ALPN]).await
     }
 }
 

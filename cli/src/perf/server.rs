@@ -14,7 +14,7 @@ use crate::runtime::{self, Driver};
 /// Serves until the process is told to stop.
 pub(crate) fn run(options: &Server, driver: Driver, output: Output) -> Result<(), Failure> {
     let identity = Identity::from_files(&options.cert, &options.key)?;
-    let tls = network::server_tls(identity, ALPN, Preference::Aes128)?;
+    let tls = network::server_tls(identity, &[ALPN], Preference::Aes128)?;
     let config = network::server_config(tls, options.tuning.transport())?;
     runtime::block_on(driver, options.tuning.threads, serve(options, config, output))?
 }

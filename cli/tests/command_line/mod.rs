@@ -129,6 +129,12 @@ fn the_demo_survives_loss() {
 
 #[test]
 fn files_arrive_as_they_were_served() {
+    for protocol in [&[][..], &["--protocol", "h3"], &["--protocol", "hq-interop"]] {
+        check_files(protocol);
+    }
+}
+
+fn check_files(options: &[&str]) {
     let server = Server::start();
     let (large, small) = (data(3_000_000), data(10));
     server.write("root/large", &large);
@@ -138,6 +144,7 @@ fn files_arrive_as_they_were_served() {
     let output = quic(&["get", "--json", "--ca", &server.path("ca.pem"), "-o"])
         .arg(server.path("out"))
         .args([server.url("/large"), server.url("/small"), server.url("/empty")])
+        .args(options)
         .output()
         .unwrap();
     let report = json_of(&output);
@@ -150,13 +157,14 @@ fn files_arrive_as_they_were_served() {
 }
 
 /// What a server logs while a client fetches three files and offers early data.
-fn log_with_early_data(options: &[&str]) -> Vec<String> {
+fn log_with_early_data(options: &[&str], protocol: &str) -> Vec<String> {
     let mut server = Server::start_with(options);
     for name in ["first", "second", "third"] {
         server.write(&format!("root/{name}"), name.as_bytes());
     }
     fs::create_dir(server.path("out")).unwrap();
-    let output = quic(&["get", "--json", "--early-data", "--ca", &server.path("ca.pem"), "-o"])
+    let output = quic(&["get", "--json", "--early-data", "--protocol", protocol])
+        .args(["--ca", &server.path("ca.pem"), "-o"])
         .arg(server.path("out"))
         .args([server.url("/first"), server.url("/second"), server.url("/third")])
         .output()
@@ -175,8 +183,12 @@ fn early_data_is_taken_from_who_resumes_a_session_where_that_is_asked_for() {
     let early = |log: &[String]| -> Vec<bool> {
         log.iter().map(|line| line.ends_with(", by 0-RTT")).collect()
     };
-    assert_eq!(early(&log_with_early_data(&["--early-data"])), [false, true, true]);
-    assert_eq!(early(&log_with_early_data(&[])), [false, false, false], "nothing is lost");
+    for protocol in ["h3", "hq-interop"] {
+        let taken = log_with_early_data(&["--early-data"], protocol);
+        assert_eq!(early(&taken), [false, true, true], "{protocol}");
+        let not_taken = log_with_early_data(&[], protocol);
+        assert_eq!(early(&not_taken), [false, false, false], "{protocol}: nothing is lost");
+    }
 }
 
 #[test]
@@ -189,9 +201,37 @@ fn nothing_outside_of_the_folder_is_served() {
         check_failure(&output, 1, "leads out of what the server serves");
         assert!(!Path::new(&server.path("stolen")).exists(), "{path}");
     }
-    let output = server.get("/missing", &server.path("stolen")).output().unwrap();
-    check_failure(&output, 1, "no such file");
-    assert_eq!(json_of(&output)["exit"], 1);
+    for protocol in ["h3", "hq-interop"] {
+        let mut get = server.get("/missing", &server.path("stolen"));
+        let output = get.args(["--protocol", protocol]).output().unwrap();
+        check_failure(&output, 1, "no such file");
+        assert_eq!(json_of(&output)["exit"], 1);
+    }
+}
+
+#[test]
+fn a_directory_is_listed_and_its_name_alone_leads_there() {
+    let server = Server::start();
+    fs::create_dir(server.path("root/sub")).unwrap();
+    server.write("root/sub/a file.txt", b"data");
+    let output = server.get("/sub/", &server.path("listing")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let listing = fs::read_to_string(server.path("listing")).unwrap();
+    assert!(listing.contains("./a%20file.txt"), "{listing}");
+    let output = server.get("/sub", &server.path("moved")).output().unwrap();
+    check_failure(&output, 1, "the server has it elsewhere");
+}
+
+#[test]
+fn the_server_logs_what_it_was_asked_for() {
+    let mut server = Server::start_with(&[]);
+    server.write("root/file", b"data");
+    assert!(server.get("/file?query", &server.path("file")).output().unwrap().status.success());
+    assert!(!server.get("/missing", &server.path("file")).output().unwrap().status.success());
+    let log = BufReader::new(server.process.stderr.take().unwrap());
+    let lines = log.lines().map(Result::unwrap).filter(|line| line.contains("GET ")).take(2);
+    let ends = lines.map(|line| line.split_once("GET ").unwrap().1.to_owned()).collect::<Vec<_>>();
+    assert_eq!(ends, ["/file 200 OK, 4 bytes", "/missing 404 Not Found, 28 bytes"]);
 }
 
 #[test]
@@ -452,7 +492,8 @@ fn what_happens_is_logged_and_drawn_for_both_ends() {
     server.write("root/file", &data(500_000));
     let (logs, picture) = (server.path("logs"), server.path("get.svg"));
     let mut get = server.get("/file", &server.path("file"));
-    let output = get.args(["--qlog", &logs, "--plot", &picture]).output().unwrap();
+    get.args(["--protocol", "hq-interop", "--qlog", &logs, "--plot", &picture]);
+    let output = get.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let drawn = fs::read_to_string(&picture).unwrap();
     assert!(drawn.starts_with("<svg ") && drawn.contains("as the client saw it"), "{drawn}");

@@ -114,6 +114,18 @@ pub(crate) async fn a_body_that_breaks_off_in_a_frame_is_cancelled_and_costs_onl
     check_alive(&mut requests).await;
 }
 
+pub(crate) async fn a_response_that_breaks_off_between_frames_is_not_taken_for_whole<D: Driver>() {
+    let (mut requests, _ended, mut server) = pair::<D>(TransportConfig::default()).await;
+    let mut asked = requests.send_request(get("/")).await.unwrap();
+    asked.finish().await.unwrap();
+    let (_, mut answer) = next(&mut server).await;
+    answer.send_response(ok()).await.unwrap();
+    answer.send_data(Bytes::from_static(b"half")).await.unwrap();
+    asked.recv_response().await.unwrap();
+    drop(answer);
+    assert_eq!(code_of(body(&mut asked).await), Code::H3_REQUEST_CANCELLED);
+}
+
 pub(crate) async fn a_server_that_goes_away_answers_what_it_has<D: Driver>() {
     let (mut requests, ended, mut server) = pair::<D>(TransportConfig::default()).await;
     let mut asked = requests.send_request(get("/first")).await.unwrap();

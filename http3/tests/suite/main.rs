@@ -53,6 +53,7 @@ promises! {
         a_response_that_the_client_drops_is_cancelled,
         a_request_body_that_the_server_drops_is_no_error,
         a_body_that_breaks_off_in_a_frame_is_cancelled_and_costs_only_its_stream,
+        a_response_that_breaks_off_between_frames_is_not_taken_for_whole,
         a_server_that_goes_away_answers_what_it_has,
         a_client_that_is_done_closes_without_an_error,
         silence_is_a_timeout;
