@@ -125,10 +125,8 @@ fn on_stream(
 ) {
     match event {
         StreamEvent::Opened(direction) => {
-            while let Some(id) = connection.accept_stream(direction) {
-                // What came with the stream's beginning is not told of once more.
-                go_on(connection, id, lines);
-            }
+            // Nothing else to do: what came along with a stream's beginning is told of next.
+            while connection.accept_stream(direction).is_some() {}
         }
         StreamEvent::Readable(id) => go_on(connection, id, lines),
         _ => {}

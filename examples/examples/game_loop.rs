@@ -224,7 +224,6 @@ fn serve(server: Server) -> Result<(), Error> {
                     let speaks = end.accept(handle, direction);
                     let Some(player) = players.get_mut(&handle) else { continue };
                     player.speaks = player.speaks.or(speaks);
-                    said.push(handle);
                 }
                 Event::Stream(StreamEvent::Readable(_)) => said.push(handle),
                 _ => {}
@@ -308,10 +307,7 @@ fn play(number: u32, address: SocketAddr, config: Arc<ClientConfig>) -> Result<O
                     end.states(server).iter().for_each(|state| outcome.take(state));
                 }
                 Event::Stream(StreamEvent::Opened(direction)) => {
-                    hears = end.accept(server, direction);
-                    if let Some(stream) = hears {
-                        outcome.chat.extend(end.heard(server, stream));
-                    }
+                    hears = hears.or(end.accept(server, direction));
                 }
                 Event::Stream(StreamEvent::Readable(stream)) if hears == Some(stream) => {
                     outcome.chat.extend(end.heard(server, stream));

@@ -154,19 +154,15 @@ fn on_stream(
 ) {
     match event {
         StreamEvent::Opened(direction) => {
-            while let Some(id) = connection.accept_stream(direction) {
-                // What came with the stream's beginning is not told of once more.
-                go_on(connection, id, echoes);
+            // Nothing else to do: what came along with a stream's beginning is told of next.
+            while connection.accept_stream(direction).is_some() {}
+        }
+        StreamEvent::Readable(id) | StreamEvent::Writable(id) => {
+            if echo(connection, id, echoes.entry(id).or_default()) {
+                echoes.remove(&id);
             }
         }
-        StreamEvent::Readable(id) | StreamEvent::Writable(id) => go_on(connection, id, echoes),
         _ => {}
-    }
-}
-
-fn go_on(connection: &mut Connection, id: StreamId, echoes: &mut HashMap<StreamId, Bytes>) {
-    if echo(connection, id, echoes.entry(id).or_default()) {
-        echoes.remove(&id);
     }
 }
 

@@ -148,13 +148,11 @@ fn serve(server: Server) -> Result<(), Error> {
 
 /// Something happened on the one stream of a client: the echo goes on.
 fn on_stream(connection: &mut Connection, event: StreamEvent, rest: &mut Bytes) {
-    let id = match event {
-        StreamEvent::Opened(direction) => connection.accept_stream(direction),
-        StreamEvent::Readable(id) | StreamEvent::Writable(id) => Some(id),
-        _ => None,
-    };
-    if let Some(id) = id {
-        echo(connection, id, rest);
+    match event {
+        // What came along with the stream's beginning is told of next.
+        StreamEvent::Opened(direction) => while connection.accept_stream(direction).is_some() {},
+        StreamEvent::Readable(id) | StreamEvent::Writable(id) => echo(connection, id, rest),
+        _ => {}
     }
 }
 

@@ -25,9 +25,8 @@ mod tests;
 /// All of QUIC on one socket: any number of connections, as client, as server, or both.
 ///
 /// What most loops of one's own begin with. It is a [`PacketHandlerMap`] whose one socket needs no
-/// name: an address becomes a path of it [by itself](crate::PathAddresses#impl-From<SocketAddr>-for-PathAddresses).
-/// Several sockets, as for connections that move from one to another, take a
-/// [`SocketMultiplexer`](crate::SocketMultiplexer).
+/// name: an address alone is a [path](crate::PathAddresses) of it. Several sockets, as for connections
+/// that move from one to another, take a [`SocketMultiplexer`](crate::SocketMultiplexer).
 ///
 /// After any call but those of `poll_*`, call [`poll_event`](Self::poll_event) and
 /// [`poll_transmit`](Self::poll_transmit) until they return `None`; then wait for a datagram, or
