@@ -120,14 +120,18 @@ impl Drop for Running {
 fn certificate() -> (Certificate, KeyPair) {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let mut parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    parameters.not_before = date_time_ymd(1970, 1, 1) + (since_1970 - Duration::from_hours(1));
+    parameters.not_before =
+        date_time_ymd(1970, 1, 1) + since_1970.saturating_sub(Duration::from_hours(1));
     parameters.not_after = parameters.not_before + VALIDITY;
     let key = KeyPair::generate().unwrap();
     (parameters.self_signed(&key).unwrap(), key)
 }
 
 fn sha256(data: &[u8]) -> String {
-    digest(&SHA256, data).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, data)
+        .as_ref()
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 /// Bytes without a pattern that repeats soon.
@@ -157,7 +161,7 @@ fn serve(folder: &Path) -> (Running, SocketAddr) {
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let started: Value = serde_json::from_str(&line).unwrap();
-    let address = started["listening"].as_str().unwrap().parse().unwrap();
+    let address = started.get("listening").unwrap().as_str().unwrap().parse().unwrap();
     (Running(process), address)
 }
 

@@ -59,6 +59,7 @@ promises! {
         silence_is_a_timeout;
     datagrams:
         datagrams_reach_the_other_end_of_their_stream,
+        datagrams_of_any_stream_can_be_told_apart,
         a_datagram_that_does_not_fit_is_told_apart_from_a_peer_without_any;
     violations:
         a_control_stream_that_begins_otherwise_closes_with_missing_settings,
