@@ -328,6 +328,17 @@ impl Endpoint {
         self.tell(|shard| shard.remove_socket(local))
     }
 
+    /// Receives nothing on its sockets from now on, but sends on them: another process has taken
+    /// them over, and hands over what it receives for this one's connections. To lose nobody, let it
+    /// begin before this one ends, and accept the attempts that wait before you
+    /// [stop accepting](Self::stop_accepting).
+    pub fn stop_receiving(&self) {
+        for shard in &self.whole.shards {
+            shard.deaf.store(true, Ordering::Relaxed);
+            shard.bell.ring();
+        }
+    }
+
     /// Takes what arrived at another endpoint for a shard of this one: see
     /// [`Neighbours`](crate::Neighbours). Returns whether it was taken: not if it is for no shard of
     /// this one, or too much waits already.

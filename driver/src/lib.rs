@@ -91,7 +91,7 @@ pub use quic_core::{
     DatagramOutcome, DatagramReport, Direction, EcnCodepoint, EcnState, EndpointConfig, Instant,
     KeyId, Keyring, KeyringError, PathAddresses, PathStatistics, Record, Recorder, ServerConfig,
     ShardId, SharedConnectionIds, SharedRecorder, Side, SocketId, Statistics, StreamId, Subject,
-    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded,
+    TransportConfig, TransportError, TransportErrorCode, VarInt, VarIntBoundsExceeded, is_quic,
 };
 pub use quic_core::{congestion, crypto, rustls};
 pub use quinn_udp::UdpSockRef;

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use quic_core::{EcnCodepoint, Misdirected, PathAddresses, ShardId, SocketId};
+use quic_core::{Misdirected, ShardId};
 
 use crate::bell::Bell;
 use crate::sync::Mutex;
+
+mod letter;
+
+pub use letter::Letter;
 
 /// Trains of datagrams that wait for the loop of a shard; further ones are lost, as in a full
 /// buffer of its socket.
@@ -37,45 +41,10 @@ pub struct Neighbours {
 }
 
 /// Takes datagrams to whom they are for: to [`Endpoint::deliver`](crate::Endpoint::deliver) of the
-/// endpoint that has the shard.
+/// endpoint that has the shard. Between processes, [`Letter::to_bytes`] is what to send.
 pub trait HandOver: fmt::Debug + Send + Sync {
     /// Takes a train of datagrams along, or drops it. Called by the loop, so that it must not block.
     fn hand_over(&self, letter: Letter);
-}
-
-/// A datagram, or a train of them, for a shard of another endpoint.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Letter {
-    /// Whom it is for.
-    pub shard: ShardId,
-    /// The address of the socket that it arrived on.
-    pub local: SocketAddr,
-    /// The local address that it was sent to, if the socket knows.
-    pub local_ip: Option<IpAddr>,
-    /// Where it came from.
-    pub remote: SocketAddr,
-    /// The ECN mark.
-    pub ecn: Option<EcnCodepoint>,
-    /// The payloads, one after the other.
-    pub payload: Vec<u8>,
-    /// Length of every payload but the last, in bytes. `None`: a single datagram.
-    pub segment_length: Option<usize>,
-}
-
-impl Letter {
-    /// What the core made of it, at a socket with this address.
-    fn new(misdirected: Misdirected, local: SocketAddr) -> Self {
-        let Misdirected { shard, path, ecn, payload, segment_length } = misdirected;
-        let PathAddresses { local_ip, remote, .. } = path;
-        Self { shard, local, local_ip, remote, ecn, payload, segment_length }
-    }
-
-    /// The same for the core of the shard that it is for.
-    pub(crate) fn at(self, socket: SocketId) -> Misdirected {
-        let Self { shard, local_ip, remote, ecn, payload, segment_length, .. } = self;
-        let path = PathAddresses { socket, local_ip, remote };
-        Misdirected { shard, path, ecn, payload, segment_length }
-    }
 }
 
 /// The letter boxes of an endpoint's shards, and the way to its neighbours. Nobody looks here for a

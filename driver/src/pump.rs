@@ -343,9 +343,11 @@ impl Pump {
         Poll::Pending
     }
 
-    /// Whether a socket should be received from now; not for a moment after it failed.
+    /// Whether a socket should be received from now: not for a moment after it failed, nor once
+    /// others receive ([`Endpoint::stop_receiving`](crate::Endpoint::stop_receiving)).
     pub fn is_receiving(&self, id: SocketId) -> bool {
-        self.lanes.iter().any(|lane| lane.socket == id && lane.paused_until.is_none())
+        !self.shard.deaf.load(Ordering::Relaxed)
+            && self.lanes.iter().any(|lane| lane.socket == id && lane.paused_until.is_none())
     }
 }
 

@@ -90,10 +90,8 @@ impl End {
 /// Small windows: a line each way is all that a connection carries here.
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::for_plain_sockets();
-    // Whoever went without a word that arrived is forgotten after this; who is only silent, as all
-    // but the last are for most of the time, says so before.
-    transport.max_idle_timeout = Some(Duration::from_secs(30));
-    transport.keep_alive_interval = Some(Duration::from_secs(10));
+    // All but the last are silent for most of the time. Keep-alives would be ten thousand of them.
+    transport.max_idle_timeout = Some(Duration::from_mins(3));
     transport.max_concurrent_bidi_streams = 1;
     transport.max_concurrent_uni_streams = 0;
     transport.stream_receive_window = 4 << 10;
@@ -177,6 +175,8 @@ fn client(client: Client) -> Result<(), Error> {
     let config = Arc::new(ClientConfig::new(Arc::new(client.tls), transport())?);
     let mut endpoint = EndpointConfig::default();
     endpoint.max_connections = CONNECTIONS;
+    // Who goes on talking of a connection that is over is told so by a stateless reset.
+    endpoint.keyring = Some(Keyring::new(secret()?));
     let before = resident_kib();
     let socket = UdpSocket::bind(local_address_for(client.server))?;
     let mut end = End::new(socket, endpoint)?;

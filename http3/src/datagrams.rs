@@ -47,10 +47,6 @@ impl SendDatagramHandler {
     /// See [`SendDatagramError`].
     pub fn send(&self, stream: StreamId, payload: &[u8]) -> Result<(), SendDatagramError> {
         let mut data = BytesMut::with_capacity(8 + payload.len());
-        //= https://www.rfc-editor.org/rfc/rfc9297#section-2.1
-        //# A variable-length integer that contains the value of the client-
-        //# initiated bidirectional stream that this datagram is associated with
-        //# divided by four
         put_integer(&mut data, stream.into_inner() / 4);
         data.extend_from_slice(payload);
         self.connection.send_datagram(data.freeze())

@@ -123,7 +123,7 @@ fn a_command_is_left_alone_while_its_tasks_work() {
     everywhere(|| async {
         let mut tasks = Tasks::new();
         tasks.spawn(async {
-            for _ in 0..1000 {
+            for _ in 0..10_000 {
                 smol::future::yield_now().await;
             }
         });

@@ -3,6 +3,8 @@
 
 mod faults;
 mod network;
+#[cfg(unix)]
+mod restart;
 mod runtimes;
 mod streams;
 mod support;

@@ -38,9 +38,9 @@ pub struct EndpointOptions {
 
 /// Takes datagrams of other protocols from the sockets of an endpoint: STUN, DTLS, RTP (RFC 9443).
 ///
-/// What is QUIC, its second bit tells: so the endpoint must not let peers clear it
-/// ([`grease_quic_bit`](quic_core::TransportConfig::grease_quic_bit), RFC 9287 §3.1), in any of its
-/// configurations.
+/// What is QUIC, its second bit tells ([`is_quic`](quic_core::is_quic)): so the endpoint must not
+/// let peers clear it ([`grease_quic_bit`](quic_core::TransportConfig::grease_quic_bit), RFC 9287
+/// §3.1), in any of its configurations.
 ///
 /// To send such datagrams, keep a clone of the socket (`UdpSocket::try_clone`) that the endpoint was
 /// made with.

@@ -5,6 +5,7 @@ mod state;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -31,6 +32,8 @@ use crate::waiting::WaitList;
 pub(crate) struct Shard {
     pub(crate) bell: Arc<Bell>,
     pub(crate) counters: SocketCounters,
+    /// Whether others receive on its sockets from now on.
+    pub(crate) deaf: AtomicBool,
     state: Mutex<ShardState>,
 }
 
@@ -94,7 +97,7 @@ impl Shard {
             idling: WaitList::default(),
         };
         let (bell, counters) = (Arc::new(Bell::new(clock)), SocketCounters::default());
-        Ok(Self { bell, counters, state: Mutex::new(state) })
+        Ok(Self { bell, counters, deaf: AtomicBool::new(false), state: Mutex::new(state) })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ShardState> {

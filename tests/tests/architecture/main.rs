@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a rule that cannot be checked is broken")]
 
 mod bounds;
+mod dependencies;
 
 use std::fs;
 use std::path::{Path, PathBuf};
