@@ -8,7 +8,7 @@ use driver::crypto::{Session, SessionFactory, StartSessionError};
 use driver::rustls::quic::Keys;
 use driver::{Connection, ConnectionId, EndpointOptions, SocketStatistics};
 use quic_core::Side;
-use quic_sim::tasks::{Endpoint, Socket, spawn};
+use quic_sim::tasks::{Endpoint, Host, Socket};
 
 use crate::support::{Hosts, Stage, any, ask, echo_server, pattern};
 
@@ -75,14 +75,14 @@ async fn program(hosts: Hosts, shards: u16, uses: &AtomicUsize) -> Outcome {
     }
     let used = || uses.load(Ordering::Relaxed);
     // A confirmed handshake needs nothing more.
-    ask_all(&clients).await;
+    ask_all(&hosts.client, &clients).await;
     let after_handshakes = used();
-    ask_all(&clients).await;
+    ask_all(&hosts.client, &clients).await;
     let (before, used_before) = (server.socket_stats(), used());
     for (client, _) in &clients {
         client.rebind(Socket::bind(&hosts.client, any(0)).unwrap()).unwrap();
     }
-    ask_all(&clients).await;
+    ask_all(&hosts.client, &clients).await;
     let statistics = [before, server.socket_stats()];
     let uses = [after_handshakes, used_before, used()];
     let spread = (0..server.shard_count()).map(|it| server.shard(it).unwrap().open_connections());
@@ -93,10 +93,12 @@ async fn program(hosts: Hosts, shards: u16, uses: &AtomicUsize) -> Outcome {
 }
 
 /// Lets all connections be used at the same time.
-async fn ask_all(clients: &[(Endpoint, Connection)]) {
+async fn ask_all(host: &Host, clients: &[(Endpoint, Connection)]) {
     let asked = clients.iter().map(|(_, connection)| {
         let connection = connection.clone();
-        spawn(async move { assert!(ask(&connection, &pattern(30_000)).await == pattern(30_000)) })
+        host.spawn(
+            async move { assert!(ask(&connection, &pattern(30_000)).await == pattern(30_000)) },
+        )
     });
     let asked: Vec<_> = asked.collect();
     for one in asked {
