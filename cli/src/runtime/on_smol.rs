@@ -61,26 +61,38 @@ pub(super) fn block_on<F: Future>(threads: usize, future: F) -> io::Result<F::Ou
     })
 }
 
-/// Runs `future` on this thread, and the tasks of the executor until it is done.
-fn run<F: Future>(executor: &Executor, future: F) -> F::Output {
+/// Runs a command on this thread, and the tasks of the executor until it is done.
+///
+/// The command takes its turn among its tasks when it was woken, and only then. `Executor::run` looks
+/// at it with whatever happens, and only after the events of all sockets: what it spawns, as requests
+/// in 0-RTT, would come after the answer to what went before.
+fn run<F: Future>(executor: &Executor, command: F) -> F::Output {
     let _entered = Entered::new(executor);
-    smol::block_on(executor.run(when_woken(future)))
-}
-
-/// Polls `future` only when it was woken, and not whenever a task was.
-async fn when_woken<F: Future>(future: F) -> F::Output {
     let woken = Arc::new(Woken { itself: AtomicBool::new(true), thread: AtomicWaker::new() });
     let waker = Waker::from(Arc::clone(&woken));
-    let mut future = pin!(future);
-    future::poll_fn(|cx| {
+    let mut command = pin!(command);
+    let mut task = pin!(executor.tick());
+    smol::block_on(future::poll_fn(|cx| {
         woken.thread.register(cx.waker());
-        if !woken.itself.swap(false, Ordering::AcqRel) {
-            return Poll::Pending;
+        for _ in 0..TASKS {
+            if woken.itself.swap(false, Ordering::AcqRel) {
+                let output = command.as_mut().poll(&mut Context::from_waker(&waker));
+                if output.is_ready() {
+                    return output;
+                }
+            }
+            if task.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            task.set(executor.tick());
         }
-        future.as_mut().poll(&mut Context::from_waker(&waker))
-    })
-    .await
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }))
 }
+
+/// Tasks that run before sockets are looked at.
+const TASKS: usize = 200;
 
 /// Remembers who was woken.
 struct Woken {

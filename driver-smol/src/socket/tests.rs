@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::task::Waker;
 
 use super::*;
 
@@ -54,4 +55,13 @@ fn an_exhausted_socket_is_not_asked_again_before_more_comes() {
             assert_eq!(receiver.receivable.get(), !arrivals.exhausted_the_socket());
         }
     });
+}
+
+#[test]
+fn a_new_socket_is_asked_only_once_there_is_something() {
+    let ((sender, _), (receiver, address)) = (bound(), bound());
+    assert!(receiver.poll_receivable(&mut Context::from_waker(Waker::noop())).is_pending());
+    sender.send(&Outgoing::new(address, b"hello")).unwrap();
+    let mut arrivals = Arrivals::new();
+    assert_eq!(smol::block_on(calls_until_received(&receiver, &mut arrivals)), 1);
 }
