@@ -6,6 +6,7 @@ use super::*;
 mod chances;
 mod links;
 mod nats;
+mod promises;
 mod sockets;
 
 /// Two hosts with a socket each, and a link that takes 10 ms.
