@@ -37,13 +37,17 @@ impl Protocol {
         Self::named(&connection.handshake_data()?.protocol?)
     }
 
+    /// The code of a connection that ends without an error.
+    pub(crate) fn no_error(self) -> VarInt {
+        match self {
+            Self::H3 => VarInt::try_from(Code::H3_NO_ERROR.value()).unwrap_or_default(),
+            Self::HqInterop => VarInt::default(),
+        }
+    }
+
     /// Ends a connection because everything is done.
     pub(crate) fn close(self, connection: &Connection) {
-        let code = match self {
-            Self::H3 => u32::try_from(Code::H3_NO_ERROR.value()).unwrap_or(u32::MAX),
-            Self::HqInterop => 0,
-        };
-        connection.close(VarInt::from_u32(code), b"");
+        connection.close(self.no_error(), b"");
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
         () = accept(&endpoint, root, output) => {}
         () = stopped => {}
     }
+    // HTTP/3 has a code for it; to the other protocol, codes mean nothing.
+    endpoint.close(Protocol::H3.no_error(), b"");
     network::shut_down(&endpoint).await;
     logs.finish()
 }
