@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -102,6 +103,10 @@ pub(crate) struct Serve {
     /// can make it come once more; all that it does is to read a file.
     #[arg(long)]
     pub(crate) early_data: bool,
+    /// Sockets on the address, each with a loop of its own, that share the work. Default: one for
+    /// each processor where the system can spread what arrives over them, as Linux can.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) shards: Option<NonZeroU16>,
     /// Write what happens on each connection as qlog to this folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) qlog: Option<PathBuf>,

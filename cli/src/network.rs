@@ -4,10 +4,11 @@ use std::env;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Connecting, Connection, EarlyDataOutcome, Endpoint, Incoming};
+use driver::{Connecting, Connection, EarlyDataOutcome, Endpoint, EndpointOptions, Incoming};
 use quic_core::crypto::{SessionFactory, TlsClientConfig, TlsServerConfig};
 use quic_core::{
     ClientConfig, ConnectionError, EndpointConfig, Keyring, ServerConfig, SharedRecorder,
@@ -102,10 +103,29 @@ pub(crate) fn server_endpoint(
     socket: UdpSocket,
     recorder: Option<SharedRecorder>,
 ) -> Result<Endpoint, Failure> {
+    sharded_server_endpoint(config, socket, recorder, NonZeroU16::MIN)
+}
+
+/// An endpoint that accepts connections on the address of `socket`, in so many shards.
+pub(crate) fn sharded_server_endpoint(
+    config: ServerConfig,
+    socket: UdpSocket,
+    recorder: Option<SharedRecorder>,
+    shards: NonZeroU16,
+) -> Result<Endpoint, Failure> {
     let mut shared = EndpointConfig::default();
     shared.recorder = recorder;
     shared.keyring = Some(Keyring::new(random_bytes()?));
-    endpoint(shared, Some(config), socket)
+    let options = EndpointOptions::new(shared).with_server(Some(config)).with_shards(shards);
+    endpoint(options, socket)
+}
+
+/// How many shards a server on so many threads has: as many as asked for, or one for each thread
+/// where the system spreads what arrives over several sockets.
+pub(crate) fn shards(asked: Option<NonZeroU16>, threads: usize) -> NonZeroU16 {
+    let threads = if cfg!(target_os = "linux") { threads } else { 1 };
+    let by_threads = u16::try_from(threads).ok().and_then(NonZeroU16::new);
+    asked.or(by_threads).unwrap_or(NonZeroU16::MIN)
 }
 
 /// An endpoint that only opens connections, from `socket`.
@@ -115,17 +135,12 @@ pub(crate) fn client_endpoint(
 ) -> Result<Endpoint, Failure> {
     let mut shared = EndpointConfig::default();
     shared.recorder = recorder;
-    endpoint(shared, None, socket)
+    endpoint(EndpointOptions::new(shared), socket)
 }
 
 /// An endpoint; says on stderr what the system grants less of than asked for, and the fix.
-fn endpoint(
-    shared: EndpointConfig,
-    server: Option<ServerConfig>,
-    socket: UdpSocket,
-) -> Result<Endpoint, Failure> {
-    let endpoint =
-        runtime::endpoint(shared, server, socket).map_err(|error| endpoint_failure(&error))?;
+fn endpoint(options: EndpointOptions, socket: UdpSocket) -> Result<Endpoint, Failure> {
+    let endpoint = runtime::endpoint(options, socket).map_err(|error| endpoint_failure(&error))?;
     for warning in endpoint.warnings() {
         eprintln!("warning: {warning}");
     }

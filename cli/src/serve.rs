@@ -42,7 +42,8 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let config = network::server_config(tls, transport)?;
     let socket = network::bound_socket(options.listen, network::SOCKET_BUFFER)?;
     let logs = Logs::new(options.qlog.as_deref(), None, Side::Server)?;
-    let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
+    let shards = network::shards(options.shards, runtime::cores());
+    let endpoint = network::sharded_server_endpoint(config, socket, logs.recorder(), shards)?;
     let address = network::local_address(&endpoint)?;
     let stopped = runtime::stop_signal()?;
     output.result(

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroU16;
 #[cfg(feature = "smol")]
 use std::sync::Arc;
+#[cfg(feature = "async-std")]
+use std::thread;
 
 /// Runs tasks. Clones are handles of the same executor.
 ///
@@ -23,6 +26,11 @@ use std::sync::Arc;
 /// # Ok::<_, std::io::Error>(())
 /// ```
 pub trait Executor: Clone + fmt::Debug + Send + Sync + 'static {
+    /// How many tasks it runs at the same time. One, unless an executor knows better.
+    fn threads(&self) -> NonZeroU16 {
+        NonZeroU16::MIN
+    }
+
     /// Runs a task, which nobody waits for.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 }
@@ -34,6 +42,11 @@ pub struct Smol;
 
 #[cfg(feature = "smol")]
 impl Executor for Smol {
+    /// What the environment says by `SMOL_THREADS`, else one.
+    fn threads(&self) -> NonZeroU16 {
+        told_by("SMOL_THREADS").unwrap_or(NonZeroU16::MIN)
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         smol::spawn(task).detach();
     }
@@ -54,8 +67,21 @@ pub struct AsyncStd;
 
 #[cfg(feature = "async-std")]
 impl Executor for AsyncStd {
+    /// What the environment says by `ASYNC_STD_THREAD_COUNT`, else one for each core.
+    fn threads(&self) -> NonZeroU16 {
+        let cores = || u16::try_from(thread::available_parallelism().ok()?.get()).ok();
+        let cores = || cores().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
+        told_by("ASYNC_STD_THREAD_COUNT").unwrap_or_else(cores)
+    }
+
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // A task of async-std goes on when its handle is dropped.
         drop(async_std::task::spawn(task));
     }
+}
+
+/// The number that a variable of the environment has.
+#[cfg(any(feature = "smol", feature = "async-std"))]
+fn told_by(variable: &str) -> Option<NonZeroU16> {
+    std::env::var(variable).ok()?.parse().ok()
 }

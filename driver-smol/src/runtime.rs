@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::num::NonZeroU16;
 
 use driver::{Clock, CurrentRuntime, Runtime, Warning};
 
@@ -33,6 +34,10 @@ impl<E: Executor> Runtime for AsyncIo<E> {
 
     fn timer(&self, clock: Clock) -> io::Result<AsyncIoTimer> {
         Ok(AsyncIoTimer::new(clock))
+    }
+
+    fn parallelism(&self) -> NonZeroU16 {
+        self.executor.threads()
     }
 
     fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {

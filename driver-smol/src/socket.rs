@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
+use std::thread;
 
 use async_io::Async;
 use driver::{Arrivals, AsyncSocket, Outgoing, Socket, UdpOffload, Warning, enlarge_buffers};
@@ -16,6 +17,8 @@ pub struct AsyncIoSocket {
     offload: UdpOffload,
     /// Whether there may be something to receive. async-io tells that as an event, and forgets it.
     receivable: Cell<bool>,
+    /// How often it became receivable, of late.
+    events: Cell<u8>,
 }
 
 impl AsyncIoSocket {
@@ -24,9 +27,27 @@ impl AsyncIoSocket {
         let offload = UdpOffload::new(&socket)?;
         let warnings = enlarge_buffers(&socket, &offload);
         let socket = Async::new(socket)?;
-        Ok((Self { socket, offload, receivable: Cell::new(true) }, warnings))
+        Ok((Self { socket, offload, receivable: Cell::new(false), events: Cell::new(0) }, warnings))
     }
 }
+
+impl AsyncIoSocket {
+    /// Lets async-io's own thread run now and then.
+    ///
+    /// After some time in which nothing happened, that thread waits for the lock that the thread of
+    /// the loop holds while it sleeps. It is then woken with each event, and finds the lock taken
+    /// again. Once it got it, it leaves the events to the loop until nothing happens again.
+    fn let_the_helper_in(&self) {
+        let events = self.events.get().wrapping_add(1);
+        self.events.set(events);
+        if events.is_multiple_of(EVENTS_UNTIL_YIELD) {
+            thread::yield_now();
+        }
+    }
+}
+
+/// One call of the system in so many events costs nothing that could be measured.
+const EVENTS_UNTIL_YIELD: u8 = 64;
 
 impl AsyncSocket for AsyncIoSocket {
     fn poll_receivable(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -36,6 +57,7 @@ impl AsyncSocket for AsyncIoSocket {
                 return Poll::Pending;
             }
             self.receivable.set(true);
+            self.let_the_helper_in();
         }
         Poll::Ready(())
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::UdpSocket;
+use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use driver::{Clock, CurrentRuntime, Runtime, Warning};
@@ -45,6 +46,11 @@ impl Runtime for Tokio {
 
     fn timer(&self, clock: Clock) -> io::Result<TokioTimer> {
         self.with("enable_time", || TokioTimer::new(clock))
+    }
+
+    fn parallelism(&self) -> NonZeroU16 {
+        let workers = u16::try_from(self.0.metrics().num_workers()).unwrap_or(u16::MAX);
+        NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN)
     }
 
     fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {

@@ -20,7 +20,7 @@ use crate::chance;
 use crate::connection::Connecting;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
-use crate::neighbourhood::{Letter, Neighbourhood};
+use crate::neighbourhood::{Letter, Neighbourhood, Neighbours};
 use crate::pump::{Pump, Surroundings};
 use crate::shard::{Shard, ShardState};
 use crate::socket::{SocketStatistics, Warning};
@@ -80,15 +80,21 @@ impl Endpoint {
             None => chance::seed()?,
         };
         let mut random = SeededRandom::from_seed(seed);
-        let (first, elsewhere, by) = match neighbours {
-            Some(it) => (it.first, Some(it.hand_over), Some(Shards::new(it.secret, it.total))),
-            None if shards == NonZeroU16::MIN => (0, None, None),
-            None => (0, None, Some(Shards::new(draw(&mut random), shards))),
+        let count = shards;
+        let (first, elsewhere, shares) = match neighbours {
+            Some(Neighbours { secret, total, first, hand_over }) => {
+                let shares = Shares::new(&config, Shards::new(secret, total), first, count)?;
+                (first, Some(hand_over), shares)
+            }
+            None if count == NonZeroU16::MIN => (0, None, Shares::of_one()),
+            None => {
+                let all = Shards::new(draw(&mut random), count);
+                (0, None, Shares::new(&config, all, 0, count)?)
+            }
         };
-        let shares = Shares::new(shards, first, by);
-        let shards = (0..shards.get()).map(|index| {
+        let shards = (0..usize::from(count.get())).map(|index| {
             // The only one draws what an endpoint without shards would.
-            let random = match shards.get() {
+            let random = match count.get() {
                 1 => SeededRandom::from_seed(seed),
                 _ => SeededRandom::from_seed(draw(&mut random)),
             };
@@ -187,7 +193,6 @@ impl Endpoint {
     /// [`io::ErrorKind::InvalidInput`] if anything else differs.
     pub fn reconfigure(&self, config: EndpointConfig) -> io::Result<()> {
         for (index, shard) in self.whole.shards.iter().enumerate() {
-            let index = u16::try_from(index).map_err(io::Error::other)?;
             shard.lock().reconfigure(Arc::new(self.whole.shares.endpoint(index, &config)))?;
         }
         Ok(())

@@ -25,15 +25,17 @@ pub struct EndpointOn<R: Runtime> {
 }
 
 impl<R: CurrentRuntime> EndpointOn<R> {
-    /// An endpoint that accepts connections on `address`, and can open some. It has a shard for each
-    /// core; see [`EndpointOptions::shards`].
+    /// An endpoint that accepts connections on `address`, and can open some. On Linux, it has as many
+    /// shards as the runtime can run loops at the same time, which is one for each core by default;
+    /// see [`EndpointOptions::shards`].
     ///
     /// # Errors
     /// If the address cannot be bound, or the runtime is not there or lacks a part.
     pub fn server(config: ServerConfig, address: SocketAddr) -> io::Result<Self> {
-        let options = EndpointOptions::default().with_server(Some(config));
-        let options = options.with_shards(share::shards_of_a_server());
-        Self::open(options, UdpSocket::bind(address)?)
+        let runtime = R::current()?;
+        let shards = share::shards_of_a_server(runtime.parallelism());
+        let options = EndpointOptions::default().with_server(Some(config)).with_shards(shards);
+        Self::open_on(runtime, options, UdpSocket::bind(address)?)
     }
 
     /// An endpoint that only opens connections, from `address`: with port 0 from any port.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU16;
 use std::task::{Context, Poll};
 
 use quic_core::Instant;
@@ -31,6 +32,12 @@ pub trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// If the runtime has no timers.
     fn timer(&self, clock: Clock) -> io::Result<Self::Timer>;
+
+    /// How many tasks it runs at the same time: so many shards a server has by default. One, unless
+    /// a runtime knows better.
+    fn parallelism(&self) -> NonZeroU16 {
+        NonZeroU16::MIN
+    }
 
     /// Runs the loop of an endpoint, which nobody waits for.
     fn spawn(&self, run: impl Future<Output = ()> + Send + 'static);

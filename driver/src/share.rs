@@ -3,16 +3,11 @@
 use std::io;
 use std::net::UdpSocket;
 use std::num::NonZeroU16;
-use std::thread;
 
-/// How many shards a server has by default: one for each core that the program may use, where the
-/// system spreads what arrives over the sockets of an address; else one.
-pub(crate) fn shards_of_a_server() -> NonZeroU16 {
-    if !cfg!(target_os = "linux") {
-        return NonZeroU16::MIN;
-    }
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    u16::try_from(cores).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MAX)
+/// How many shards a server has by default: as many as `loops` that can run at the same time, where
+/// the system spreads what arrives over the sockets of an address; else one.
+pub(crate) fn shards_of_a_server(loops: NonZeroU16) -> NonZeroU16 {
+    if cfg!(target_os = "linux") { loops } else { NonZeroU16::MIN }
 }
 
 /// A socket, and as many more on its address as make `count` together.

@@ -27,8 +27,8 @@ use futures_util::{FutureExt as _, select_biased};
 use quic_core::crypto::SeededRandom;
 use quic_core::{
     ClientConfig, Connect, Connection, ConnectionHandle, Direction, Endpoint, Event, Instant,
-    Keyring, ReadOutcome, ServerConfig, StreamEvent, StreamId, TransmitBuffer, TransportConfig,
-    UdpDatagram, VarInt,
+    Keyring, ReadError, ReadOutcome, ServerConfig, StreamEvent, StreamId, TransmitBuffer,
+    TransportConfig, UdpDatagram, VarInt, WriteError,
 };
 use quic_examples::{Client, Error, Server, local_address_for, run, secret};
 
@@ -96,62 +96,82 @@ async fn serve(server: Server) -> Result<(), Error> {
     let mut endpoint = Endpoint::new(SeededRandom::from_seed(secret()?));
     endpoint.listen(Arc::new(config));
     let socket = UdpSocket::from_std(server.socket)?;
-    let mut lines: HashMap<(ConnectionHandle, StreamId), Vec<u8>> = HashMap::new();
-    let mut served = 0;
+    let mut lines: HashMap<ConnectionHandle, HashMap<StreamId, Vec<u8>>> = HashMap::new();
+    let mut ended = 0;
     drive(&mut endpoint, &socket, StdInstant::now(), |endpoint, now, handle, event| {
         match event {
             Event::Incoming => drop(endpoint.accept(now, handle)),
-            Event::Stream(StreamEvent::Opened(direction)) => {
-                endpoint.with_connection(now, handle, |connection| {
-                    while let Some(id) = connection.accept_stream(direction) {
-                        let line = lines.entry((handle, id)).or_default();
-                        if read_line(connection, id, line) {
-                            answer(connection, id, line);
-                        }
-                    }
-                });
-            }
-            Event::Stream(StreamEvent::Readable(id)) => {
-                let line = lines.entry((handle, id)).or_default();
-                endpoint.with_connection(now, handle, |connection| {
-                    if read_line(connection, id, line) {
-                        answer(connection, id, line);
-                    }
-                });
+            Event::Stream(event) => {
+                let lines = lines.entry(handle).or_default();
+                endpoint.with_connection(now, handle, |it| on_stream(it, event, lines));
             }
             Event::Lost(reason) => {
                 println!("server: {reason}");
-                lines.retain(|(of, _), _| *of != handle);
-                served += 1;
+                lines.remove(&handle);
+                ended += 1;
             }
             _ => {}
         }
-        Ok(served >= server.connections)
+        Ok(ended >= server.connections)
     })
     .await
 }
 
-/// Reads what there is; returns whether that is all. A line that is too long is not read any more.
-fn read_line(connection: &mut Connection, id: StreamId, line: &mut Vec<u8>) -> bool {
-    let mut stream = connection.recv_stream(id);
-    while let Ok(outcome) = stream.read_chunk(LONGEST_LINE) {
-        match outcome {
-            ReadOutcome::Data(chunk) => line.extend_from_slice(&chunk),
-            ReadOutcome::Finished => return true,
+/// Something happened on a stream of a client.
+fn on_stream(
+    connection: &mut Connection,
+    event: StreamEvent,
+    lines: &mut HashMap<StreamId, Vec<u8>>,
+) {
+    match event {
+        StreamEvent::Opened(direction) => {
+            // Nothing else to do: what came along with a stream's beginning is told of next.
+            while connection.accept_stream(direction).is_some() {}
         }
-        if line.len() > LONGEST_LINE {
-            let _: Result<(), _> = stream.stop(VarInt::from_u32(1));
-        }
+        StreamEvent::Readable(id) => go_on(connection, id, lines),
+        _ => {}
     }
-    false
 }
 
-/// A line fits the window that each stream begins with, so that it is taken whole.
+/// Reads on, and answers a line that is whole; forgets it then, or if it never will be.
+fn go_on(connection: &mut Connection, id: StreamId, lines: &mut HashMap<StreamId, Vec<u8>>) {
+    let mut line = lines.remove(&id).unwrap_or_default();
+    match read_line(connection, id, &mut line) {
+        Ok(true) => answer(connection, id, &line),
+        Ok(false) => drop(lines.insert(id, line)),
+        Err(_) => {}
+    }
+}
+
+/// Reads what there is; returns whether that is all. A line that is too long is not read any more.
+fn read_line(
+    connection: &mut Connection,
+    id: StreamId,
+    line: &mut Vec<u8>,
+) -> Result<bool, ReadError> {
+    let mut stream = connection.recv_stream(id);
+    loop {
+        match stream.read_chunk(LONGEST_LINE) {
+            Ok(ReadOutcome::Data(chunk)) => line.extend_from_slice(&chunk),
+            Ok(ReadOutcome::Finished) => return Ok(true),
+            Err(ReadError::Blocked) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        if line.len() > LONGEST_LINE {
+            stream.stop(VarInt::from_u32(1))?;
+        }
+    }
+}
+
+/// Answers at once and as a whole. Who permits no answer of that length gets none.
 fn answer(connection: &mut Connection, id: StreamId, line: &[u8]) {
     let mut stream = connection.send_stream(id);
-    if stream.write(&line.to_ascii_uppercase()).is_ok() {
-        let _: Result<(), _> = stream.finish();
-    }
+    let written = stream.write(&line.to_ascii_uppercase());
+    // Both fail only if the client stopped the stream.
+    let _: Result<(), WriteError> = match written {
+        Ok(length) if length == line.len() => stream.finish(),
+        _ => stream.reset(VarInt::from_u32(2)),
+    };
 }
 
 async fn client(client: Client) -> Result<(), Error> {
@@ -180,7 +200,7 @@ async fn client(client: Client) -> Result<(), Error> {
             Event::Stream(StreamEvent::Readable(id)) => {
                 let line = answers.entry(id).or_default();
                 let read = |connection: &mut Connection| read_line(connection, id, line);
-                if endpoint.with_connection(now, handle, read) == Some(true) {
+                if endpoint.with_connection(now, handle, read).transpose()? == Some(true) {
                     println!("client: {}", String::from_utf8_lossy(line));
                     whole += 1;
                 }

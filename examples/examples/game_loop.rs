@@ -17,13 +17,13 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant as StdInstant};
 
 use bytes::Bytes;
-use quic_core::crypto::{SeededRandom, TlsClientConfig};
+use quic_core::crypto::SeededRandom;
 use quic_core::{
     ClientConfig, Connect, Connection, ConnectionHandle, DatagramEvent, Direction, Endpoint, Event,
     Instant, Keyring, OutgoingDatagram, ReadOutcome, SendDatagramError, ServerConfig, StreamEvent,
@@ -59,7 +59,7 @@ impl End {
     }
 
     /// Begins a turn: takes the time, all that arrived since the last turn, and what is due.
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self) {
         self.now = Instant::EPOCH + self.started.elapsed();
         loop {
             match self.socket.recv_from(&mut self.memory) {
@@ -72,7 +72,6 @@ impl End {
             }
         }
         self.endpoint.handle_timeout(self.now);
-        Ok(())
     }
 
     /// Ends a turn: sends what there is to send, and waits for the next one. Deadlines of QUIC that
@@ -82,7 +81,7 @@ impl End {
             let mut buffer = TransmitBuffer::new(&mut self.memory, 1);
             let Some(transmit) = self.endpoint.poll_transmit(self.now, &mut buffer) else { break };
             self.sent += 1;
-            if self.sent % 10 == 0 {
+            if self.sent.is_multiple_of(10) {
                 continue; // The bad network.
             }
             for datagram in transmit.datagrams(&self.memory) {
@@ -102,9 +101,9 @@ impl End {
         let send = |connection: &mut Connection| connection.datagrams().send(datagram);
         match self.endpoint.with_connection(self.now, to, send) {
             // The peer has not said yet whether it takes datagrams; or there is nobody any more.
-            None | Some(Ok(()) | Err(SendDatagramError::Unsupported)) => Ok(()),
-            Some(Err(SendDatagramError::ConnectionOver)) => Ok(()),
+            Some(Err(SendDatagramError::Unsupported | SendDatagramError::ConnectionOver)) => Ok(()),
             Some(Err(error)) => Err(error.into()),
+            Some(Ok(())) | None => Ok(()),
         }
     }
 
@@ -148,14 +147,13 @@ impl End {
     }
 
     /// Closes all connections, with turns that do nothing else until the peers heard of it.
-    fn close(mut self) -> Result<(), Error> {
+    fn close(mut self) {
         self.endpoint.close(self.now, VarInt::from_u32(0), &Bytes::from_static(b"over"));
         while !self.endpoint.is_empty() {
             self.end();
-            self.begin()?;
+            self.begin();
             while self.endpoint.poll_event().is_some() {}
         }
-        Ok(())
     }
 }
 
@@ -184,6 +182,18 @@ struct Player {
     line: Vec<u8>,
 }
 
+impl Player {
+    /// Takes a state, unless it is older than what is known.
+    fn take(&mut self, state: &[u8]) {
+        let Some((turn, position)) = state.split_first_chunk() else { return };
+        let turn = u32::from_be_bytes(*turn);
+        if let (true, Ok(position)) = (turn > self.newest, position.try_into()) {
+            self.newest = turn;
+            self.position = u32::from_be_bytes(position);
+        }
+    }
+}
+
 fn serve(server: Server) -> Result<(), Error> {
     let config = ServerConfig::new(Arc::new(server.tls), transport(), Keyring::new(secret()?))?;
     let mut end = End::new(server.socket)?;
@@ -191,7 +201,7 @@ fn serve(server: Server) -> Result<(), Error> {
     let mut players: HashMap<ConnectionHandle, Player> = HashMap::new();
     let (mut states, mut lines, mut left) = (0_u64, 0_u64, 0);
     while left < server.connections {
-        end.begin()?;
+        end.begin();
         let mut said = Vec::new();
         while let Some((handle, event)) = end.endpoint.poll_event() {
             match event {
@@ -206,19 +216,14 @@ fn serve(server: Server) -> Result<(), Error> {
                 Event::Datagram(DatagramEvent::Readable) => {
                     let arrived = end.states(handle);
                     let Some(player) = players.get_mut(&handle) else { continue };
-                    for (turn, rest) in arrived.iter().filter_map(|it| it.split_first_chunk()) {
-                        let turn = u32::from_be_bytes(*turn);
-                        if let (true, Ok(step)) = (turn > player.newest, rest.try_into()) {
-                            player.newest = turn;
-                            player.position = u32::from_be_bytes(step);
-                        }
+                    for state in &arrived {
+                        player.take(state);
                     }
                 }
                 Event::Stream(StreamEvent::Opened(direction)) => {
                     let speaks = end.accept(handle, direction);
                     let Some(player) = players.get_mut(&handle) else { continue };
                     player.speaks = player.speaks.or(speaks);
-                    said.push(handle);
                 }
                 Event::Stream(StreamEvent::Readable(_)) => said.push(handle),
                 _ => {}
@@ -248,7 +253,8 @@ fn serve(server: Server) -> Result<(), Error> {
     }
     let (turns, time) = (end.turn, end.started.elapsed());
     println!("server: {turns} turns in {time:.1?}, {states} states sent, {lines} lines passed on");
-    end.close()
+    end.close();
+    Ok(())
 }
 
 /// Takes the lines that are whole from the beginning of what was heard.
@@ -270,10 +276,20 @@ struct Outcome {
     chat: Vec<u8>,
 }
 
-fn play(number: u32, client: &Client, tls: TlsClientConfig) -> Result<Outcome, Error> {
-    let config = Arc::new(ClientConfig::new(Arc::new(tls), transport())?);
-    let mut end = End::new(UdpSocket::bind(local_address_for(client.server))?)?;
-    let target = Connect { path: client.server.into(), server_name: "localhost", config };
+impl Outcome {
+    /// Takes a state of the world. Only the newest one would be drawn.
+    fn take(&mut self, state: &[u8]) {
+        let Some((turn, _)) = state.split_first_chunk() else { return };
+        let turn = u32::from_be_bytes(*turn);
+        self.states += 1;
+        self.outdated += u32::from(turn <= self.newest);
+        self.newest = self.newest.max(turn);
+    }
+}
+
+fn play(number: u32, address: SocketAddr, config: Arc<ClientConfig>) -> Result<Outcome, Error> {
+    let mut end = End::new(UdpSocket::bind(local_address_for(address))?)?;
+    let target = Connect { path: address.into(), server_name: "localhost", config };
     let server = end.endpoint.connect(end.now, target)?;
     let (mut speaks, mut hears) = (None, None);
     let mut outcome = Outcome::default();
@@ -282,25 +298,16 @@ fn play(number: u32, client: &Client, tls: TlsClientConfig) -> Result<Outcome, E
         if end.turn > TURNS * 10 {
             return Err(format!("player {number} misses something that was said").into());
         }
-        end.begin()?;
+        end.begin();
         while let Some((_, event)) = end.endpoint.poll_event() {
             match event {
                 Event::Connected => speaks = Some(end.open(server)?),
                 Event::Lost(reason) => return Err(reason.into()),
                 Event::Datagram(DatagramEvent::Readable) => {
-                    for state in end.states(server) {
-                        let Some((turn, _)) = state.split_first_chunk() else { continue };
-                        let turn = u32::from_be_bytes(*turn);
-                        outcome.states += 1;
-                        outcome.outdated += u32::from(turn <= outcome.newest);
-                        outcome.newest = outcome.newest.max(turn); // What would be drawn.
-                    }
+                    end.states(server).iter().for_each(|state| outcome.take(state));
                 }
                 Event::Stream(StreamEvent::Opened(direction)) => {
-                    hears = end.accept(server, direction);
-                    if let Some(stream) = hears {
-                        outcome.chat.extend(end.heard(server, stream));
-                    }
+                    hears = hears.or(end.accept(server, direction));
                 }
                 Event::Stream(StreamEvent::Readable(stream)) if hears == Some(stream) => {
                     outcome.chat.extend(end.heard(server, stream));
@@ -319,19 +326,23 @@ fn play(number: u32, client: &Client, tls: TlsClientConfig) -> Result<Outcome, E
         }
         end.end();
     }
-    end.close()?;
+    end.close();
     Ok(outcome)
 }
 
 fn lines_in(chat: &[u8]) -> usize {
-    chat.iter().filter(|byte| **byte == b'\n').count()
+    chat.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")).count()
 }
 
 /// Three players, each on a thread and a socket of their own.
 fn client(client: Client) -> Result<(), Error> {
-    let client = &client;
+    let Client { server, tls } = client;
+    let config = Arc::new(ClientConfig::new(Arc::new(tls), transport())?);
     thread::scope(|scope| {
-        let playing = |number| scope.spawn(move || play(number, client, client.tls.clone()));
+        let playing = |number| {
+            let config = config.clone();
+            scope.spawn(move || play(number, server, config))
+        };
         let players: Vec<_> = (0..PLAYERS).map(playing).collect();
         for (number, player) in (0..).zip(players) {
             let outcome = player.join().map_err(|_| "a player panicked")??;

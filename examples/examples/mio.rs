@@ -77,18 +77,18 @@ impl End {
             let next = next.or_else(|| self.endpoint.poll_transmit(now, &mut buffer));
             let Some(transmit) = next else { return };
             match self.send(&transmit) {
-                Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.outgoing = Some(transmit); // Until the socket is writable.
                     return;
                 }
                 // The interface carries no datagrams of this length, and the search for the
-                // path's MTU can use that. All else is a loss, like any on the way.
+                // path's MTU can use that.
                 Err(error) if error.raw_os_error() == Some(EMSGSIZE) => {
                     let length = transmit.segment_length.unwrap_or(transmit.length);
                     self.endpoint.handle_too_large(now, length);
                 }
-                Err(_) => {}
+                // Sent; or lost, as it can be anywhere on the way.
+                _ => {}
             }
         }
     }
@@ -194,7 +194,7 @@ fn serve(server: Server) -> Result<(), Error> {
     // One chunk for all: what waits to be acknowledged refers to it, and holds no copy.
     let content = Bytes::from(vec![b'.'; LENGTH]);
     let mut downloads: Vec<(ConnectionHandle, StreamId, Bytes)> = Vec::new();
-    let mut served = 0;
+    let mut ended = 0;
     end.run(|endpoint, now, handle, event| {
         match event {
             Event::Incoming => drop(endpoint.accept(now, handle)),
@@ -216,11 +216,11 @@ fn serve(server: Server) -> Result<(), Error> {
             Event::Lost(reason) => {
                 println!("server: {reason}");
                 downloads.retain(|(of, ..)| *of != handle);
-                served += 1;
+                ended += 1;
             }
             _ => {}
         }
-        Ok(served >= server.connections)
+        Ok(ended >= server.connections)
     })
 }
 

@@ -117,35 +117,25 @@ fn serve(server: Server) -> Result<(), Error> {
     let mut end = End::new(server.socket)?;
     end.endpoint.listen(Arc::new(config));
 
-    // What was read from a stream and could not be written back yet.
-    let mut echoes: HashMap<(ConnectionHandle, StreamId), Bytes> = HashMap::new();
-    let mut served = 0;
-    while served < server.connections {
+    // What was read from streams and could not be written back yet, of each connection.
+    let mut echoes: HashMap<ConnectionHandle, HashMap<StreamId, Bytes>> = HashMap::new();
+    let mut ended = 0;
+    while ended < server.connections {
         while let Some((handle, event)) = end.endpoint.poll_event() {
             let now = end.now();
             match event {
                 // Whom not to let in is the application's choice; here, all may come. An attempt
                 // that turns out to be none is gone, and that is all.
                 Event::Incoming => drop(end.endpoint.accept(now, handle)),
-                Event::Stream(StreamEvent::Opened(direction)) => {
-                    end.endpoint.with_connection(now, handle, |connection| {
-                        while let Some(id) = connection.accept_stream(direction) {
-                            let rest = echoes.entry((handle, id)).or_default();
-                            echo(connection, id, rest);
-                        }
-                    });
-                }
-                Event::Stream(StreamEvent::Readable(id) | StreamEvent::Writable(id)) => {
-                    let Some(rest) = echoes.get_mut(&(handle, id)) else { continue };
-                    let over = end.endpoint.with_connection(now, handle, |it| echo(it, id, rest));
-                    if over != Some(false) {
-                        echoes.remove(&(handle, id));
-                    }
+                Event::Stream(event) => {
+                    let echoes = echoes.entry(handle).or_default();
+                    let react = |it: &mut Connection| on_stream(it, event, echoes);
+                    end.endpoint.with_connection(now, handle, react);
                 }
                 Event::Lost(reason) => {
                     println!("server: {reason}");
-                    echoes.retain(|(of, _), _| *of != handle);
-                    served += 1;
+                    echoes.remove(&handle);
+                    ended += 1;
                 }
                 _ => {}
             }
@@ -154,6 +144,26 @@ fn serve(server: Server) -> Result<(), Error> {
         end.wait()?;
     }
     Ok(end.close(b"served enough")?)
+}
+
+/// Something happened on a stream of a client: the echo goes on.
+fn on_stream(
+    connection: &mut Connection,
+    event: StreamEvent,
+    echoes: &mut HashMap<StreamId, Bytes>,
+) {
+    match event {
+        StreamEvent::Opened(direction) => {
+            // Nothing else to do: what came along with a stream's beginning is told of next.
+            while connection.accept_stream(direction).is_some() {}
+        }
+        StreamEvent::Readable(id) | StreamEvent::Writable(id) => {
+            if echo(connection, id, echoes.entry(id).or_default()) {
+                echoes.remove(&id);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Writes back what can be read, as long as both go on; returns whether the stream is over. What
@@ -170,7 +180,11 @@ fn echo(connection: &mut Connection, id: StreamId, rest: &mut Bytes) -> bool {
         }
         match connection.recv_stream(id).read_chunk(usize::MAX) {
             Ok(ReadOutcome::Data(chunk)) => *rest = chunk,
-            Ok(ReadOutcome::Finished) => return connection.send_stream(id).finish().is_ok(),
+            Ok(ReadOutcome::Finished) => {
+                // Fails only if the client stopped it meanwhile.
+                let _: Result<(), WriteError> = connection.send_stream(id).finish();
+                return true;
+            }
             Err(ReadError::Blocked) => return false, // `Readable` follows.
             Err(_) => {
                 // Reset by the peer: so ends the echo, unless the peer stopped that, too.

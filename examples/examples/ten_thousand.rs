@@ -20,8 +20,8 @@ use bytes::Bytes;
 use quic_core::crypto::SeededRandom;
 use quic_core::{
     ClientConfig, Connect, Connection, ConnectionError, ConnectionHandle, Direction, Endpoint,
-    EndpointConfig, Event, Instant, Keyring, ReadError, ReadOutcome, ServerConfig, StreamEvent,
-    StreamId, TransmitBuffer, TransportConfig, UdpDatagram, VarInt, WriteError,
+    EndpointConfig, Event, Instant, Keyring, ReadOutcome, ServerConfig, StreamEvent, StreamId,
+    TransmitBuffer, TransportConfig, UdpDatagram, VarInt, WriteError,
 };
 use quic_examples::{Client, Error, Server, local_address_for, run, secret};
 
@@ -119,8 +119,8 @@ fn serve(server: Server) -> Result<(), Error> {
 
     // The connections, with what is left to be echoed of those whose client is slow.
     let mut open: HashMap<ConnectionHandle, Bytes> = HashMap::new();
-    let (mut served, mut most) = (0, 0);
-    while served < server.connections {
+    let (mut ended, mut most) = (0, 0);
+    while ended < server.connections {
         while let Some((handle, event)) = end.endpoint.poll_event() {
             let now = end.now();
             match event {
@@ -129,44 +129,48 @@ fn serve(server: Server) -> Result<(), Error> {
                     open.entry(handle).or_default();
                     most = most.max(open.len());
                 }
-                Event::Stream(StreamEvent::Opened(direction)) => {
+                Event::Stream(event) => {
                     let rest = open.entry(handle).or_default();
-                    end.endpoint.with_connection(now, handle, |connection| {
-                        let id = connection.accept_stream(direction);
-                        id.is_some_and(|id| echo(connection, id, rest))
-                    });
-                }
-                Event::Stream(StreamEvent::Readable(id) | StreamEvent::Writable(id)) => {
-                    let rest = open.entry(handle).or_default();
-                    end.endpoint.with_connection(now, handle, |it| echo(it, id, rest));
+                    let react = |it: &mut Connection| on_stream(it, event, rest);
+                    end.endpoint.with_connection(now, handle, react);
                 }
                 Event::Lost(_) => {
-                    served += usize::from(open.remove(&handle).is_some());
+                    ended += usize::from(open.remove(&handle).is_some());
                 }
                 _ => {}
             }
         }
         end.turn()?;
     }
-    println!("server: served {served} connections, {most} of them at once");
+    println!("server: served {ended} connections, {most} of them at once");
     Ok(end.close()?)
 }
 
-/// Writes back what can be read, as long as both go on; returns whether the stream is over.
-fn echo(connection: &mut Connection, id: StreamId, rest: &mut Bytes) -> bool {
+/// Something happened on the one stream of a client: the echo goes on.
+fn on_stream(connection: &mut Connection, event: StreamEvent, rest: &mut Bytes) {
+    match event {
+        // What came along with the stream's beginning is told of next.
+        StreamEvent::Opened(direction) => while connection.accept_stream(direction).is_some() {},
+        StreamEvent::Readable(id) | StreamEvent::Writable(id) => echo(connection, id, rest),
+        _ => {}
+    }
+}
+
+/// Writes back what can be read, as long as both go on.
+fn echo(connection: &mut Connection, id: StreamId, rest: &mut Bytes) {
     loop {
         while !rest.is_empty() {
-            match connection.send_stream(id).write_chunk(rest) {
-                Ok(_) => {}
-                Err(WriteError::Blocked) => return false,
-                Err(_) => return true,
+            if connection.send_stream(id).write_chunk(rest).is_err() {
+                return; // Blocked: `Writable` follows. Or stopped by the client.
             }
         }
         match connection.recv_stream(id).read_chunk(usize::MAX) {
             Ok(ReadOutcome::Data(chunk)) => *rest = chunk,
-            Ok(ReadOutcome::Finished) => return connection.send_stream(id).finish().is_ok(),
-            Err(ReadError::Blocked) => return false,
-            Err(_) => return true,
+            Ok(ReadOutcome::Finished) => {
+                // Fails only if the client stopped it meanwhile.
+                let _: Result<(), WriteError> = connection.send_stream(id).finish();
+            }
+            Err(_) => return, // Blocked: `Readable` follows. Or over.
         }
     }
 }
@@ -178,16 +182,29 @@ fn client(client: Client) -> Result<(), Error> {
     // Who goes on talking of a connection that is over is told so by a stateless reset.
     endpoint.keyring = Some(Keyring::new(secret()?));
     let before = resident_kib();
-    let socket = UdpSocket::bind(local_address_for(client.server))?;
-    let mut end = End::new(socket, endpoint)?;
+    let mut end = End::new(UdpSocket::bind(local_address_for(client.server))?, endpoint)?;
 
-    // All connections; only so many handshakes at a time that no socket's buffer overflows.
-    let mut open = Vec::new();
-    let mut opening = 0;
+    let target = Connect { path: client.server.into(), server_name: "localhost", config };
+    let open = open_all(&mut end, &target)?;
+    let (time, after) = (end.started.elapsed(), resident_kib());
+    println!("client: {CONNECTIONS} connections are open after {time:.1?}");
+    speak_on_all(&mut end, &open)?;
+    let time = end.started.elapsed().saturating_sub(time);
+    println!("client: {CONNECTIONS} echoes after another {time:.1?}");
+    if let Some((before, after)) = before.zip(after) {
+        let taken = after.saturating_sub(before);
+        let each = (taken << 10) / CONNECTIONS as u64;
+        println!("this process: {} MiB, {each} bytes for both ends of each", taken >> 10);
+    }
+    Ok(end.close()?)
+}
+
+/// Opens all connections; only so many at a time that no socket's buffer overflows.
+fn open_all(end: &mut End, target: &Connect<'_>) -> Result<Vec<ConnectionHandle>, Error> {
+    let (mut open, mut opening) = (Vec::new(), 0);
     while open.len() < CONNECTIONS {
         while opening < AT_A_TIME && open.len() + opening < CONNECTIONS {
-            let (path, config) = (client.server.into(), config.clone());
-            end.endpoint.connect(end.now(), Connect { path, server_name: "localhost", config })?;
+            end.endpoint.connect(end.now(), target.clone())?;
             opening += 1;
         }
         end.turn()?;
@@ -202,10 +219,12 @@ fn client(client: Client) -> Result<(), Error> {
             }
         }
     }
-    let (handshakes, resident) = (end.started.elapsed(), resident_kib());
-    println!("client: {CONNECTIONS} connections are open after {handshakes:.1?}");
+    Ok(open)
+}
 
-    // A line on each of them.
+/// Sends a line on each connection, waits for its echo, and closes it: not all in the end, since
+/// ten thousand datagrams in a row are more than a socket's buffer has room for.
+fn speak_on_all(end: &mut End, open: &[ConnectionHandle]) -> Result<(), Error> {
     let mut lines: HashMap<ConnectionHandle, Vec<u8>> = HashMap::new();
     let (mut silent, mut echoed) = (open.iter(), 0);
     while echoed < CONNECTIONS {
@@ -222,44 +241,48 @@ fn client(client: Client) -> Result<(), Error> {
         }
         end.turn()?;
         while let Some((handle, event)) = end.endpoint.poll_event() {
-            match event {
-                Event::Stream(StreamEvent::Readable(id)) => {
-                    let Some(line) = lines.get_mut(&handle) else { continue };
-                    let now = end.now();
-                    let read = |connection: &mut Connection| loop {
-                        match connection.recv_stream(id).read_chunk(usize::MAX) {
-                            Ok(ReadOutcome::Data(chunk)) => line.extend_from_slice(&chunk),
-                            Ok(ReadOutcome::Finished) => return true,
-                            Err(_) => return false,
-                        }
-                    };
-                    if end.endpoint.with_connection(now, handle, read) == Some(true) {
-                        echoed += 1;
-                        // At once, rather than all together in the end: ten thousand datagrams
-                        // in a row are more than a socket's buffer has room for.
-                        end.endpoint.with_connection(now, handle, |connection| {
-                            connection.close(now, VarInt::from_u32(0), Bytes::from_static(b"done"));
-                        });
-                        let line = lines.remove(&handle).unwrap_or_default();
-                        if line != line_of(handle).as_bytes() {
-                            return Err("an echo is not what was sent".into());
-                        }
-                    }
+            let now = end.now();
+            let (Event::Stream(StreamEvent::Readable(id)), Some(line)) =
+                (&event, lines.get_mut(&handle))
+            else {
+                still_there(&event)?;
+                continue;
+            };
+            let read = |connection: &mut Connection| read_all(now, connection, *id, line);
+            if end.endpoint.with_connection(now, handle, read) == Some(true) {
+                echoed += 1;
+                let line = lines.remove(&handle).unwrap_or_default();
+                if line != line_of(handle).as_bytes() {
+                    return Err("an echo is not what was sent".into());
                 }
-                Event::Lost(reason) if reason != ConnectionError::LocallyClosed => {
-                    return Err(reason.into());
-                }
-                _ => {}
             }
         }
     }
-    println!("client: {echoed} echoes after another {:.1?}", end.started.elapsed() - handshakes);
-    if let (Some(before), Some(after)) = (before, resident) {
-        let taken = after.saturating_sub(before);
-        let each = taken as f64 / CONNECTIONS as f64;
-        println!("this process: {} MiB, {each:.1} KiB for each connection", taken >> 10);
+    Ok(())
+}
+
+/// Reads what there is. If that is all, closes the connection and returns true.
+fn read_all(now: Instant, connection: &mut Connection, id: StreamId, line: &mut Vec<u8>) -> bool {
+    while let Ok(outcome) = connection.recv_stream(id).read_chunk(usize::MAX) {
+        match outcome {
+            ReadOutcome::Data(chunk) => line.extend_from_slice(&chunk),
+            ReadOutcome::Finished => {
+                connection.close(now, VarInt::from_u32(0), Bytes::from_static(b"done"));
+                return true;
+            }
+        }
     }
-    Ok(end.close()?)
+    false
+}
+
+/// Fails if a connection ended that was not to.
+fn still_there(event: &Event) -> Result<(), Error> {
+    match event {
+        Event::Lost(reason) if *reason != ConnectionError::LocallyClosed => {
+            Err(reason.clone().into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is said on a connection: nothing else has the same handle.

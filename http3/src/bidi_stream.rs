@@ -63,6 +63,8 @@ impl<B: Buf> quic::SendStreamUnframed<B> for BidiStream<B> {
         cx: &mut Context<'_>,
         buf: &mut D,
     ) -> Poll<Result<usize, StreamErrorIncoming>> {
+        // Who sends without frames gets none back: it is a stream of WebTransport.
+        self.recv.unframe();
         self.send.poll_send(cx, buf)
     }
 }

@@ -29,6 +29,10 @@
 //! terms: a stream that was not finished is reset with H3_REQUEST_CANCELLED, so that the peer does
 //! not take what it got for the whole.
 //!
+//! What a peer can make this end hold is bounded: a frame other than DATA by 256 KiB, after which
+//! the stream is stopped with H3_EXCESSIVE_LOAD ([`FrameTooLong`]); everything else by the flow
+//! control of [`driver::TransportConfig`].
+//!
 //! Datagrams (RFC 9297) are those of [`h3_datagram`], and WebTransport that of `h3-webtransport`:
 //! see the example `webtransport_echo`.
 #![forbid(unsafe_code)]
@@ -37,6 +41,7 @@ mod bidi_stream;
 mod connection;
 mod datagrams;
 mod errors;
+mod frames;
 mod recv_stream;
 mod send_stream;
 
@@ -44,6 +49,7 @@ pub use bidi_stream::BidiStream;
 pub use connection::{Connection, OpenStreams};
 pub use datagrams::{RecvDatagramHandler, SendDatagramHandler};
 pub use errors::NotReady;
+pub use frames::FrameTooLong;
 pub use recv_stream::RecvStream;
 pub use send_stream::SendStream;
 

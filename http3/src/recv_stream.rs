@@ -1,13 +1,14 @@
 //! The receiving part of a stream.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use driver::{ClosedStream, Direction, Side};
 use h3::error::Code;
 use h3::quic::{self, StreamErrorIncoming, StreamId};
 
-use crate::errors::{code, read_error};
+use crate::errors::{code, read_error, unknown};
+use crate::frames::Frames;
 
 /// The receiving part of a stream.
 ///
@@ -19,6 +20,9 @@ pub struct RecvStream {
     id: StreamId,
     /// What it is stopped with when it is dropped.
     unwanted: Code,
+    frames: Frames,
+    /// What was received and is not given out yet.
+    received: Bytes,
 }
 
 impl RecvStream {
@@ -28,7 +32,20 @@ impl RecvStream {
             opened.direction() == Direction::Bidirectional && opened.initiator() == Side::Client;
         let is_response = is_request && side == Side::Client;
         let unwanted = if is_response { Code::H3_REQUEST_CANCELLED } else { Code::H3_NO_ERROR };
-        Self { stream, id, unwanted }
+        // What this end opened as a server is WebTransport's, and comes back without frames.
+        let frames = match opened.direction() {
+            Direction::Unidirectional => Frames::one_way(),
+            Direction::Bidirectional if opened.initiator() == side && side == Side::Server => {
+                Frames::none()
+            }
+            Direction::Bidirectional => Frames::both_ways(),
+        };
+        Self { stream, id, unwanted, frames, received: Bytes::new() }
+    }
+
+    /// The stream is used without HTTP/3's frames.
+    pub(crate) fn unframe(&mut self) {
+        self.frames = Frames::none();
     }
 
     /// Whether any of the stream's data came in 0-RTT; see [`driver::RecvStream::is_0rtt`].
@@ -44,10 +61,24 @@ impl quic::RecvStream for RecvStream {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, StreamErrorIncoming>> {
-        self.stream.poll_read_chunk(cx, usize::MAX).map_err(read_error)
+        if self.received.is_empty() {
+            match ready!(self.stream.poll_read_chunk(cx, usize::MAX)) {
+                Ok(Some(chunk)) => self.received = chunk,
+                Ok(None) => return Poll::Ready(Ok(None)),
+                Err(error) => return Poll::Ready(Err(read_error(error))),
+            }
+        }
+        match self.frames.next(&mut self.received) {
+            Ok(piece) => Poll::Ready(Ok(Some(piece))),
+            Err(error) => {
+                self.stop_sending(Code::H3_EXCESSIVE_LOAD.value());
+                Poll::Ready(Err(unknown(error)))
+            }
+        }
     }
 
     fn stop_sending(&mut self, error_code: u64) {
+        self.received.clear();
         // A stream that is over needs no stop.
         let _: Result<(), ClosedStream> = self.stream.stop(code(error_code));
     }

@@ -12,7 +12,8 @@ use crate::instant::Instant;
 use crate::multiplexer::{AddSocketError, check_length};
 use crate::net::{SocketId, UdpDatagram};
 use crate::packet_handler_manager::{
-    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId, PacketHandlerManager,
+    AcceptError, Connect, ConnectError, ConnectionCell, Incoming, ManagerId,
+    PacketHandlerManager as _,
 };
 use crate::packet_handler_map::PacketHandlerMap;
 use crate::transmit::{Transmit, TransmitBuffer};
@@ -24,9 +25,8 @@ mod tests;
 /// All of QUIC on one socket: any number of connections, as client, as server, or both.
 ///
 /// What most loops of one's own begin with. It is a [`PacketHandlerMap`] whose one socket needs no
-/// name: an address becomes a path of it [by itself](crate::PathAddresses#impl-From<SocketAddr>-for-PathAddresses).
-/// Several sockets, as for connections that move from one to another, take a
-/// [`SocketMultiplexer`](crate::SocketMultiplexer).
+/// name: an address alone is a [path](crate::PathAddresses) of it. Several sockets, as for connections
+/// that move from one to another, take a [`SocketMultiplexer`](crate::SocketMultiplexer).
 ///
 /// After any call but those of `poll_*`, call [`poll_event`](Self::poll_event) and
 /// [`poll_transmit`](Self::poll_transmit) until they return `None`; then wait for a datagram, or
@@ -99,7 +99,7 @@ impl<C: ConnectionCell> Endpoint<C> {
         waits.or_else(|| self.manager.poll_timeout())
     }
 
-    /// See [`PacketHandlerManager::handle_too_large`] and [`EMSGSIZE`](crate::EMSGSIZE).
+    /// See [`handle_too_large`](crate::PacketHandlerManager::handle_too_large) and [`EMSGSIZE`](crate::EMSGSIZE).
     pub fn handle_too_large(&mut self, now: Instant, length: usize) {
         self.manager.handle_too_large(now, SocketId::FIRST, length);
     }

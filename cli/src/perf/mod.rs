@@ -9,6 +9,7 @@ mod report;
 pub(crate) mod server;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +55,10 @@ pub(crate) struct Server {
     /// Private key of the certificate, a PEM file.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// Sockets on the address, each with a loop of its own, that share the work. Default: one for
+    /// each thread where the system can spread what arrives over them, as Linux can.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) shards: Option<NonZeroU16>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
 }

@@ -21,7 +21,8 @@ pub(crate) fn run(options: &Server, driver: Driver, output: Output) -> Result<()
 
 async fn serve(options: &Server, config: ServerConfig, output: Output) -> Result<(), Failure> {
     let socket = network::bound_socket(options.listen, options.tuning.sockbuf)?;
-    let endpoint = network::server_endpoint(config, socket, None)?;
+    let shards = network::shards(options.shards, options.tuning.threads);
+    let endpoint = network::sharded_server_endpoint(config, socket, None, shards)?;
     let address = network::local_address(&endpoint)?;
     let stopped = runtime::stop_signal()?;
     output.result(&json!({ "listening": address }), &format!("listening on {address}"));

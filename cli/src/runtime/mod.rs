@@ -16,8 +16,7 @@ use std::pin::Pin;
 use std::thread;
 
 use clap::ValueEnum;
-use driver::Endpoint;
-use quic_core::{EndpointConfig, ServerConfig};
+use driver::{Endpoint, EndpointOptions};
 
 use crate::errors::Failure;
 
@@ -63,7 +62,12 @@ pub(crate) fn block_on_all_cores<F: Future>(
     driver: Driver,
     future: F,
 ) -> Result<F::Output, Failure> {
-    block_on(driver, thread::available_parallelism().map_or(1, usize::from), future)
+    block_on(driver, cores(), future)
+}
+
+/// How many processors there are for this program.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs a task, which nobody waits for.
@@ -74,21 +78,17 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     }
 }
 
-/// An endpoint on a socket that is bound already; accepts connections if `server` is given.
+/// An endpoint on a socket that is bound already.
 ///
 /// # Errors
-/// If the socket cannot be used.
-pub(crate) fn endpoint(
-    config: EndpointConfig,
-    server: Option<ServerConfig>,
-    socket: UdpSocket,
-) -> io::Result<Endpoint> {
+/// If the socket cannot be used, or not be shared by as many shards as asked for.
+pub(crate) fn endpoint(options: EndpointOptions, socket: UdpSocket) -> io::Result<Endpoint> {
     if let Some(executor) = on_smol::here() {
         let runtime = driver_smol::AsyncIo::on(executor);
-        let endpoint = driver_smol::EndpointOn::new_on(runtime, config, server, socket)?;
+        let endpoint = driver_smol::EndpointOn::open_on(runtime, options, socket)?;
         Ok((*endpoint).clone())
     } else {
-        let endpoint = driver_tokio::Endpoint::new(config, server, socket)?;
+        let endpoint = driver_tokio::Endpoint::open(options, socket)?;
         Ok((*endpoint).clone())
     }
 }

@@ -156,6 +156,24 @@ fn check_files(options: &[&str]) {
     assert_eq!(fs::read_dir(server.path("out")).unwrap().count(), 3);
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_in_shards_serves_whoever_comes() {
+    let server = Server::start_with(&["--json", "--shards", "3"]);
+    server.write("root/file", &data(100_000));
+    let address = server.address.parse::<std::net::SocketAddr>().unwrap();
+    let table = fs::read_to_string("/proc/net/udp").unwrap();
+    let port = format!(":{:04X} ", address.port());
+    assert_eq!(table.lines().filter(|line| line.contains(&port)).count(), 3, "{table}");
+    // Whatever port a client has, one of the sockets gets its datagrams.
+    for number in 0..12 {
+        let path = server.path(&format!("copy{number}"));
+        let output = server.get("/file", &path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(fs::read(path).unwrap(), data(100_000));
+    }
+}
+
 /// What a server logs while a client fetches three files and offers early data.
 fn log_with_early_data(options: &[&str], protocol: &str) -> Vec<String> {
     let mut server = Server::start_with(options);

@@ -1,9 +1,14 @@
 //! Datagrams (RFC 9297), by `h3-datagram`.
 
+use std::future::poll_fn;
+
 use bytes::{Bytes, BytesMut};
 use driver::TransportConfig;
 use futures::join;
+use h3::quic::StreamId;
+use h3_datagram::datagram::Datagram;
 use h3_datagram::datagram_handler::{HandleDatagramsExt as _, SendDatagramError};
+use h3_datagram::quic_traits::{DatagramConnectionExt, RecvDatagram as _};
 use h3_quic_core::Connection;
 
 use crate::drivers::Driver;
@@ -34,6 +39,20 @@ pub(crate) async fn datagrams_reach_the_other_end_of_their_stream<D: Driver>() {
         to_client.send_datagram(datagram.into_payload()).unwrap();
         let datagram = at_client.read_datagram().await.unwrap();
         assert_eq!((datagram.stream_id(), &datagram.payload()[..]), (asked.id(), text.as_bytes()));
+    }
+}
+
+pub(crate) async fn datagrams_of_any_stream_can_be_told_apart<D: Driver>() {
+    let (client, server) = connected::<D>(TransportConfig::default()).await;
+    let (client, server) = (Connection::new(client), Connection::new(server));
+    let sender = DatagramConnectionExt::<Bytes>::send_datagram_handler(&client);
+    let mut receiver = DatagramConnectionExt::<Bytes>::recv_datagram_handler(&server);
+    for id in [0, 4, 63 * 4, 64 * 4, 16_384 * 4, (1 << 30) * 4, (1 << 62) - 4] {
+        let stream = StreamId::try_from(id).unwrap();
+        sender.send(stream, b"text").unwrap();
+        let received = poll_fn(|cx| receiver.poll_incoming_datagram(cx)).await.unwrap();
+        let datagram = Datagram::decode(received).unwrap();
+        assert_eq!((datagram.stream_id(), &datagram.payload()[..]), (stream, &b"text"[..]));
     }
 }
 

@@ -59,6 +59,7 @@ promises! {
         silence_is_a_timeout;
     datagrams:
         datagrams_reach_the_other_end_of_their_stream,
+        datagrams_of_any_stream_can_be_told_apart,
         a_datagram_that_does_not_fit_is_told_apart_from_a_peer_without_any;
     violations:
         a_control_stream_that_begins_otherwise_closes_with_missing_settings,
@@ -66,5 +67,7 @@ promises! {
         the_end_of_the_control_stream_closes_with_its_code,
         data_before_headers_closes_with_an_unexpected_frame,
         a_frame_cut_short_closes_with_a_frame_error,
+        a_frame_too_long_to_be_held_is_stopped_before_it_is,
+        small_frames_wait_for_a_reader_that_does_not_read,
         a_stream_of_an_unknown_type_is_stopped_and_nothing_else;
 }

@@ -96,7 +96,7 @@ impl ConnectionIdGenerator for ShardConnectionIds {
         let mut id = random_connection_id(self.length, key, random);
         // The next one in the order of their last bytes is as good as another draw.
         for _ in 0..MOST_STEPS {
-            if self.shards.of(&id) == self.shard {
+            if self.shards.of(&id) == self.shard || id.as_slice().is_empty() {
                 break;
             }
             id = successor(&id);

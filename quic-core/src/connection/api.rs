@@ -24,7 +24,8 @@ impl Connection {
     }
 
     /// Takes the next stream that the peer opened; `None` until
-    /// [`StreamEvent::Opened`](crate::StreamEvent::Opened).
+    /// [`StreamEvent::Opened`](crate::StreamEvent::Opened). If something arrived on it already,
+    /// [`StreamEvent::Readable`](crate::StreamEvent::Readable) follows.
     pub fn accept_stream(&mut self, direction: Direction) -> Option<StreamId> {
         self.streams.used_mut()?.accept(direction)
     }

@@ -85,6 +85,11 @@ impl IdleTimeout {
         }
     }
 
+    /// Whether the connection has been idle for too long.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.deadline.get().is_some_and(|at| at <= now)
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Idle {
         if self.deadline.expire(now) {
             return Idle::TimedOut;
@@ -98,6 +103,11 @@ impl IdleTimeout {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         earliest([self.deadline.get(), self.keep_alive_deadline.get()])
+    }
+
+    #[cfg(test)]
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.deadline.get()
     }
 
     fn restart(&mut self, now: Instant, pto: Duration) {

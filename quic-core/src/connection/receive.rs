@@ -54,6 +54,10 @@ impl Connection {
     /// connection.
     pub fn handle_datagram(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
         let now = self.clock.advance(now);
+        if self.idle_timeout.is_over(now) && self.lifecycle.is_alive() {
+            // Too late, although nobody came to see it: the peer has forgotten the connection too.
+            return self.handle_timeout(now);
+        }
         let UdpDatagram { path, ecn, payload, segment_length } = datagram;
         let datagrams = Datagrams::new(payload.len(), segment_length, ecn);
         self.record(now, &Record::DatagramsReceived(datagrams));
