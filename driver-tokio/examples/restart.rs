@@ -48,7 +48,7 @@ mod unix {
     use tokio::process::{Child, ChildStdout, Command};
     use tokio::sync::oneshot;
 
-    pub type Error = Box<dyn std::error::Error + Send + Sync>;
+    pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
     /// Servers that may be there at the same time: further ones wait until the oldest has gone.
     const SERVERS: NonZeroU16 = NonZeroU16::new(16).unwrap();
@@ -80,7 +80,7 @@ mod unix {
     }
 
     /// The server with this number: it has the socket as its standard input.
-    pub async fn serve(number: u16, folder: &Path) -> Result<(), Error> {
+    pub(crate) async fn serve(number: u16, folder: &Path) -> Result<(), Error> {
         let socket = UdpSocket::from(std::io::stdin().as_fd().try_clone_to_owned()?);
         let post = Post { socket: StdUnixDatagram::unbound()?, folder: folder.to_owned() };
         post.socket.set_nonblocking(true)?;
@@ -173,7 +173,7 @@ mod unix {
     }
 
     /// Starts a server, replaces it by another one, and has clients at both.
-    pub async fn supervise() -> Result<(), Error> {
+    pub(crate) async fn supervise() -> Result<(), Error> {
         let folder = std::env::temp_dir().join(format!("quic-restart-{}", std::process::id()));
         fs::create_dir(&folder)?;
         let shown = show(&folder).await;

@@ -640,7 +640,7 @@ fn what_arrives_after_the_idle_timeout_does_not_wake_the_connection_again() {
     // A program that was stopped finds it in its socket before it looks at its timers.
     for late in [Duration::ZERO, Duration::from_mins(5)] {
         let mut pair = Pair::confirmed();
-        let datagram = pair.forge(SpaceId::Application, PING);
+        let datagram = pair.server.forge(SpaceId::Application, PING);
         let client = &mut pair.client;
         let alive = client.idle_timeout.end().unwrap();
         deliver(client, alive + late, &datagram);
