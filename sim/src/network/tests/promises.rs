@@ -61,7 +61,7 @@ fn a_copy_is_as_late_as_others_that_are_held_back_may_be_by_half() {
         while let Some(next) = two.network.next() {
             two.network.advance(next);
         }
-        late.push(two.network.now() - start - millis(10));
+        late.push((two.network.now() - start).saturating_sub(millis(10)));
     }
     assert!(late.iter().all(|late| *late <= millis(15)));
     assert!(late.iter().any(|late| *late > millis(10)));
