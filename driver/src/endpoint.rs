@@ -47,7 +47,7 @@ pub struct Endpoint {
 pub(crate) struct Whole {
     shards: Vec<Arc<Shard>>,
     neighbourhood: Arc<Neighbourhood>,
-    shares: Shares,
+    limits: Shares,
     warnings: Vec<Warning>,
     /// Whose turn it is to accept or to connect.
     turn: AtomicUsize,
@@ -74,17 +74,17 @@ impl Endpoint {
     /// # Errors
     /// If the system has no randomness to give, or the configuration cannot be used.
     pub fn sharded(local: SocketAddr, options: EndpointOptions) -> io::Result<(Self, Vec<Pump>)> {
-        let EndpointOptions { config, server, shards, neighbours, filter, warnings, .. } = options;
+        let EndpointOptions { config, server, neighbours, filter, warnings, .. } = options;
         let seed = match options.seed {
             Some(seed) => seed,
             None => chance::seed()?,
         };
         let mut random = SeededRandom::from_seed(seed);
-        let count = shards;
-        let (first, elsewhere, shares) = match neighbours {
+        let count = options.shards;
+        let (first, elsewhere, limits) = match neighbours {
             Some(Neighbours { secret, total, first, hand_over }) => {
-                let shares = Shares::new(&config, Shards::new(secret, total), first, count)?;
-                (first, Some(hand_over), shares)
+                let all = Shards::new(secret, total);
+                (first, Some(hand_over), Shares::new(&config, all, first, count)?)
             }
             None if count == NonZeroU16::MIN => (0, None, Shares::of_one()),
             None => {
@@ -98,10 +98,9 @@ impl Endpoint {
                 1 => SeededRandom::from_seed(seed),
                 _ => SeededRandom::from_seed(draw(&mut random)),
             };
-            Shard::new(local, shares.endpoint(index, &config), options.clock.clone(), random)
+            Shard::new(local, limits.endpoint(index, &config), options.clock.clone(), random)
         });
-        let shards: Vec<Arc<Shard>> =
-            shards.map(|it| it.map(Arc::new)).collect::<io::Result<_>>()?;
+        let shards = shards.map(|it| it.map(Arc::new)).collect::<io::Result<Vec<_>>>()?;
         let bells = shards.iter().map(|shard| Arc::clone(&shard.bell));
         let neighbourhood = Arc::new(Neighbourhood::new(first, bells, elsewhere));
         let users = shards.iter().map(|shard| User::new(Arc::clone(&shard.bell))).collect();
@@ -112,7 +111,7 @@ impl Endpoint {
         });
         let pumps = pumps.collect();
         let turn = AtomicUsize::new(0);
-        let whole = Whole { shards, neighbourhood, shares, warnings, turn, _users: users };
+        let whole = Whole { shards, neighbourhood, limits, warnings, turn, _users: users };
         let endpoint = Self { whole: Arc::new(whole), only: None };
         endpoint.set_server_config(server);
         Ok((endpoint, pumps))
@@ -178,7 +177,7 @@ impl Endpoint {
         let Some(config) = config else {
             return self.stop_accepting();
         };
-        let config = self.whole.shares.server(config);
+        let config = self.whole.limits.server(config);
         for shard in self.shards() {
             shard.lock().listen(&config);
         }
@@ -191,9 +190,10 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] if anything else differs.
+    #[expect(clippy::needless_pass_by_value, reason = "as all configurations are given")]
     pub fn reconfigure(&self, config: EndpointConfig) -> io::Result<()> {
         for (index, shard) in self.whole.shards.iter().enumerate() {
-            shard.lock().reconfigure(Arc::new(self.whole.shares.endpoint(index, &config)))?;
+            shard.lock().reconfigure(Arc::new(self.whole.limits.endpoint(index, &config)))?;
         }
         Ok(())
     }

@@ -157,10 +157,10 @@ fn on_stream(
             // Nothing else to do: what came along with a stream's beginning is told of next.
             while connection.accept_stream(direction).is_some() {}
         }
-        StreamEvent::Readable(id) | StreamEvent::Writable(id) => {
-            if echo(connection, id, echoes.entry(id).or_default()) {
-                echoes.remove(&id);
-            }
+        StreamEvent::Readable(id) | StreamEvent::Writable(id)
+            if echo(connection, id, echoes.entry(id).or_default()) =>
+        {
+            echoes.remove(&id);
         }
         _ => {}
     }

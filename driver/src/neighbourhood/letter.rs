@@ -9,6 +9,9 @@ const FORM: u8 = 1;
 /// In place of the length of segments: there is one.
 const SINGLE: u16 = 0;
 
+/// In place of the version of an address.
+const NO_ADDRESS: u8 = 0;
+
 /// A datagram, or a train of them, for a shard of another endpoint.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Letter {
@@ -56,7 +59,7 @@ impl Letter {
         write_address(&mut bytes, self.remote);
         match self.local_ip {
             Some(ip) => write_ip(&mut bytes, ip),
-            None => bytes.push(0),
+            None => bytes.push(NO_ADDRESS),
         }
         bytes.extend(&self.payload);
         bytes
@@ -71,7 +74,8 @@ impl Letter {
         let shard = ShardId(rest.number()?);
         let ecn = EcnCodepoint::from_bits(rest.byte()?);
         let segment_length = Some(rest.number()?).filter(|length| *length != SINGLE);
-        let (local, remote, local_ip) = (rest.address()?, rest.address()?, rest.ip()?);
+        let (local, remote) = (rest.address()?, rest.address()?);
+        let local_ip = if rest.skip_none() { None } else { Some(rest.ip()?) };
         let segment_length = segment_length.map(usize::from);
         let payload = rest.0.to_vec();
         Some(Self { shard, local, local_ip, remote, ecn, payload, segment_length })
@@ -115,19 +119,24 @@ impl Rest<'_> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// An address, or none, if that is what is there.
-    fn ip(&mut self) -> Option<Option<IpAddr>> {
+    fn ip(&mut self) -> Option<IpAddr> {
         match self.byte()? {
-            0 => Some(None),
-            4 => Some(Some(Ipv4Addr::from(self.array::<4>()?).into())),
-            6 => Some(Some(Ipv6Addr::from(self.array::<16>()?).into())),
+            4 => Some(Ipv4Addr::from(self.array::<4>()?).into()),
+            6 => Some(Ipv6Addr::from(self.array::<16>()?).into()),
             _ => None,
         }
     }
 
     fn address(&mut self) -> Option<SocketAddr> {
-        let ip = self.ip()??;
+        let ip = self.ip()?;
         Some(SocketAddr::new(ip, self.number()?))
+    }
+
+    /// Passes over what says that there is no address, if it does.
+    fn skip_none(&mut self) -> bool {
+        let rest = self.0.strip_prefix(&[NO_ADDRESS]);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
     }
 }
 

@@ -34,8 +34,7 @@ pub trait ConnectionIdGenerator: Send + Sync + fmt::Debug {
     /// such an ID, and for no connection here, is handed over to it
     /// ([`poll_misdirected`](crate::Multiplexer::poll_misdirected)). It has to be the same for every
     /// `id` at any time, and `None` at the shard that it names. See [`Shards`](crate::Shards).
-    fn other_shard(&self, id: &ConnectionId) -> Option<ShardId> {
-        let _ = id;
+    fn other_shard(&self, _id: &ConnectionId) -> Option<ShardId> {
         None
     }
 }

@@ -143,11 +143,9 @@ fn a_closed_endpoint_tells_all_peers_takes_no_new_ones_and_is_empty_in_the_end()
     let heard = world.turns(10);
     assert!(world.server.manager().connections().is_empty());
     assert!(!world.server.is_empty(), "a peer may have to be told again");
-    let told = |event: &&Event| match event {
-        Event::Lost(ConnectionError::ApplicationClosed(close)) => {
-            close.error_code == VarInt::from_u32(5)
-        }
-        _ => false,
+    let told = |event: &&Event| {
+        matches!(event, Event::Lost(ConnectionError::ApplicationClosed(close))
+            if close.error_code == VarInt::from_u32(5))
     };
     assert_eq!(heard.0.iter().filter(told).count(), 2, "{heard:?}");
     let ours = Event::Lost(ConnectionError::LocallyClosed);

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use futures::join;
 
 use crate::drivers::Driver;
-use crate::pair::{configs, transfer};
+use crate::pair::{configs, pattern, transfer};
 
 /// A server with shards, and what its clients need.
 struct Sharded<D: Driver> {
@@ -235,10 +235,12 @@ pub(crate) async fn endpoints_that_share_an_address_serve_each_others_peers<D: D
     while handed_over() < 10 {
         driver.rebind(&client, another(&driver)).unwrap();
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
-        send.write_all(&[7; 20_000]).await.unwrap();
+        send.write_all(&pattern(20_000)).await.unwrap();
         send.finish().unwrap();
-        assert_eq!(recv.read_to_end(1 << 20).await.unwrap(), [7; 20_000]);
+        assert_eq!(recv.read_to_end(1 << 20).await.unwrap(), pattern(20_000));
     }
     // Who hands over to each other would never go.
-    postmen.iter().for_each(|postman| *postman.0.lock().unwrap() = None);
+    for postman in &postmen {
+        *postman.0.lock().unwrap() = None;
+    }
 }

@@ -73,18 +73,18 @@ async fn program(hosts: Hosts, shards: u16, uses: &AtomicUsize) -> Outcome {
         let connection = client.connect(address, "server").unwrap().await.unwrap();
         clients.push((client, connection));
     }
-    let used = || uses.load(Ordering::Relaxed);
+    let count = || uses.load(Ordering::Relaxed);
     // A confirmed handshake needs nothing more.
     ask_all(&hosts.client, &clients).await;
-    let after_handshakes = used();
+    let after_handshakes = count();
     ask_all(&hosts.client, &clients).await;
-    let (before, used_before) = (server.socket_stats(), used());
+    let (before, used_before) = (server.socket_stats(), count());
     for (client, _) in &clients {
         client.rebind(Socket::bind(&hosts.client, any(0)).unwrap()).unwrap();
     }
     ask_all(&hosts.client, &clients).await;
     let statistics = [before, server.socket_stats()];
-    let uses = [after_handshakes, used_before, used()];
+    let uses = [after_handshakes, used_before, count()];
     let spread = (0..server.shard_count()).map(|it| server.shard(it).unwrap().open_connections());
     let spread = spread.collect();
     server.close(0_u32.into(), b"");
