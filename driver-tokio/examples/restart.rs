@@ -7,6 +7,7 @@
 //!
 //! `cargo run -p driver-tokio --example restart` shows it: two servers, and a client that keeps a
 //! connection to the first one.
+#![expect(clippy::print_stdout, reason = "an example that shows what it does")]
 
 #[cfg(unix)]
 #[tokio::main]
