@@ -43,7 +43,8 @@ pub struct Neighbours {
 /// Takes datagrams to whom they are for: to [`Endpoint::deliver`](crate::Endpoint::deliver) of the
 /// endpoint that has the shard. Between processes, [`Letter::to_bytes`] is what to send.
 pub trait HandOver: fmt::Debug + Send + Sync {
-    /// Takes a train of datagrams along, or drops it. Called by the loop, so that it must not block.
+    /// Takes a train of datagrams along, or drops it: also if nobody has the shard any more, so that
+    /// the peer hears nothing until its idle timeout. Called by the loop, so that it must not block.
     fn hand_over(&self, letter: Letter);
 }
 

@@ -47,7 +47,8 @@ pub struct EndpointOptions {
 pub trait DatagramFilter: fmt::Debug + Send + Sync {
     /// Whether the endpoint is not to see a datagram, or a train of equally long ones from one peer.
     /// Called by the loop for everything that arrives, so that it must be quick and not block: pass
-    /// on what it takes through a bounded channel, say.
+    /// on what it takes through a bounded channel, say. A lock of the endpoint is held meanwhile, so
+    /// that it must not use the endpoint.
     fn takes(&self, train: &Train<'_>) -> bool;
 }
 
