@@ -7,11 +7,15 @@ use std::{fs, io};
 
 use crate::scenarios::Scenario;
 
+/// What stands before the compiler and whatever else the counts depend on.
+const MADE_WITH: &str = "# made with ";
 const HEAD: &str = "scenario\tunit\tinstructions\n";
 
 /// Instructions per unit, by scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Baseline {
+    /// What the counts depend on besides the code; empty if there are none.
+    pub(crate) made_with: String,
     rows: BTreeMap<String, (String, f64)>,
 }
 
@@ -28,13 +32,14 @@ impl Baseline {
 
     fn parse(text: &str) -> Option<Self> {
         let mut rows = BTreeMap::new();
-        for line in text.strip_prefix(HEAD)?.lines() {
+        let (made_with, table) = text.strip_prefix(MADE_WITH)?.split_once('\n')?;
+        for line in table.strip_prefix(HEAD)?.lines() {
             let mut cells = line.split('\t');
             let (name, unit) = (cells.next()?.to_owned(), cells.next()?.to_owned());
             let instructions = cells.next()?.parse().ok()?;
             rows.insert(name, (unit, instructions));
         }
-        Some(Self { rows })
+        Some(Self { made_with: made_with.to_owned(), rows })
     }
 
     /// Instructions per unit of a scenario, if it was measured before, by the same unit.
@@ -57,7 +62,7 @@ impl Baseline {
     }
 
     fn text(&self) -> String {
-        let mut text = HEAD.to_owned();
+        let mut text = format!("{MADE_WITH}{}\n{HEAD}", self.made_with);
         for (name, (unit, instructions)) in &self.rows {
             // Writing to a string does not fail.
             let _: Result<(), _> = writeln!(text, "{name}\t{unit}\t{instructions:.1}");

@@ -1,6 +1,6 @@
 //! Instructions that the hot paths of `quic-core` take, compared with a committed baseline.
 //!
-//! `cargo run --release -p quic-benches` measures all scenarios; `docs/benches.md` tells the rest.
+//! `.ci/run benches` measures all scenarios; `docs/benches.md` tells the rest.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::expect_used,
@@ -14,10 +14,14 @@
 mod arguments;
 mod baseline;
 mod callgrind;
+mod fixed_window;
+mod flatness;
+mod made_with;
 mod meter;
 mod pipe;
 mod report;
 mod scenarios;
+mod tls;
 
 use std::io;
 use std::process::ExitCode;
@@ -60,12 +64,19 @@ fn compare(arguments: &Arguments) -> io::Result<bool> {
         scenarios::SCENARIOS.iter().filter(|it| arguments.chooses(it.name)).collect();
     let counts = callgrind::count_all(&chosen, arguments.keep.as_deref())?;
     let mut baseline = Baseline::read(&arguments.baseline)?;
-    let is_well = report::print(&chosen, &counts, &baseline);
+    let made_with = made_with::made_with();
+    let has_grown = report::print_changes(&chosen, &counts, &baseline);
+    let is_flat = report::print_flatness(&flatness::compare(&chosen, &counts));
     if arguments.write {
+        baseline.made_with = made_with;
         baseline.renew(&chosen, &counts, scenarios::SCENARIOS);
         baseline.write(&arguments.baseline)?;
         println!("{} is renewed", arguments.baseline.display());
-        return Ok(true);
+        return Ok(is_flat);
     }
-    Ok(is_well)
+    if baseline.made_with != made_with {
+        println!("\nThe baseline was made with {}.", baseline.made_with);
+        println!("This is {made_with}: counts may differ because of that.");
+    }
+    Ok(is_flat && !has_grown)
 }

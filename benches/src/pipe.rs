@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quic_core::crypto::SeededRandom;
 use quic_core::{
-    ClientConfig, Connect, ConnectionHandle, Direction, Endpoint, EndpointConfig, Event, Instant,
-    Side, StreamEvent, TransmitBuffer, UdpDatagram,
+    ClientConfig, Connect, ConnectionHandle, Endpoint, EndpointConfig, Event, Instant, Side,
+    TransmitBuffer, UdpDatagram,
 };
 use quic_sim::pair::{CLIENT, SERVER, SERVER_NAME, Setup};
 
@@ -30,8 +30,16 @@ pub(crate) struct Train {
     pub(crate) segment_length: Option<usize>,
 }
 
+impl Train {
+    /// Its datagrams.
+    pub(crate) fn datagrams(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let length = self.segment_length.unwrap_or(self.payload.len());
+        self.payload.chunks(length.max(1))
+    }
+}
+
 /// What an application does because of an event.
-pub(crate) type OnEvent<'a> = &'a mut dyn FnMut(&mut Endpoint, Instant, ConnectionHandle, Event);
+pub(crate) type OnEvent<'a> = &'a mut dyn FnMut(&mut Endpoint, Instant, ConnectionHandle, &Event);
 
 /// One end.
 #[derive(Debug)]
@@ -59,7 +67,8 @@ impl End {
         Self { side, endpoint, peer, inbox, memory, segments: SEGMENTS, sent: 0 }
     }
 
-    fn expire(&mut self, now: Instant, meter: &Meter) {
+    /// Does what is due.
+    pub(crate) fn expire(&mut self, now: Instant, meter: &Meter) {
         meter.part(self.side, Verb::Timeout, || {
             if self.endpoint.poll_timeout().is_some_and(|at| at <= now) {
                 self.endpoint.handle_timeout(now);
@@ -87,7 +96,7 @@ impl End {
     pub(crate) fn hear(&mut self, now: Instant, meter: &Meter, on_event: OnEvent<'_>) {
         meter.part(self.side, Verb::Application, || {
             while let Some((handle, event)) = self.endpoint.poll_event() {
-                on_event(&mut self.endpoint, now, handle, event);
+                on_event(&mut self.endpoint, now, handle, &event);
             }
         });
     }
@@ -147,9 +156,9 @@ impl Pipe {
             self.step(
                 meter,
                 &mut |_, _, handle, event| {
-                    connected |= (handle, event) == (client, Event::Connected)
+                    connected |= (handle, event) == (client, &Event::Connected);
                 },
-                &mut |endpoint, now, handle, event| match event {
+                &mut |endpoint, now, handle, event| match *event {
                     Event::Incoming => endpoint.accept(now, handle).expect("it waits"),
                     Event::Connected => server = Some(handle),
                     _ => {}
@@ -157,13 +166,18 @@ impl Pipe {
             );
             // The server's last words of the handshake (HANDSHAKE_DONE) are on their way.
             if let Some(server) = server.filter(|_| connected) {
-                for _ in 0..2 {
-                    self.step(meter, &mut |_, _, _, _| {}, &mut |_, _, _, _| {});
-                }
+                self.wait(meter, 2);
                 return (client, server);
             }
         }
         panic!("there is no connection after {HANDSHAKE_STEPS} steps");
+    }
+
+    /// So many steps in which applications do nothing.
+    pub(crate) fn wait(&mut self, meter: &Meter, steps: usize) {
+        for _ in 0..steps {
+            self.step(meter, &mut |_, _, _, _| {}, &mut |_, _, _, _| {});
+        }
     }
 
     /// Time goes on, and both ends do what is due, take what was sent to them, let their
@@ -196,25 +210,4 @@ impl Pipe {
             to.inbox.push_back(train);
         }
     }
-}
-
-/// Accepts every stream of the peer's.
-pub(crate) fn accept_all(
-    endpoint: &mut Endpoint,
-    now: Instant,
-    handle: ConnectionHandle,
-    event: &Event,
-) {
-    let Event::Stream(StreamEvent::Opened(direction)) = *event else { return };
-    accept(endpoint, now, handle, direction);
-}
-
-fn accept(endpoint: &mut Endpoint, now: Instant, handle: ConnectionHandle, direction: Direction) {
-    endpoint.with_connection(
-        now,
-        handle,
-        |connection| {
-            while connection.accept_stream(direction).is_some() {}
-        },
-    );
 }

@@ -1,6 +1,7 @@
 //! How what was counted compares with the baseline, and with itself.
 
 use crate::baseline::Baseline;
+use crate::flatness::Comparison;
 use crate::scenarios::Scenario;
 
 /// Parts of the baseline by which a count may differ from it.
@@ -35,8 +36,9 @@ impl Verdict {
     }
 }
 
-/// Prints the table. Whether nothing is wrong.
-pub(crate) fn print(scenarios: &[&Scenario], counts: &[f64], baseline: &Baseline) -> bool {
+/// Prints how everything compares with the baseline. Whether something has grown by too much, or is
+/// not in the baseline.
+pub(crate) fn print_changes(scenarios: &[&Scenario], counts: &[f64], baseline: &Baseline) -> bool {
     println!("{:<24}{:<12}{:>14}{:>14}{:>10}", "scenario", "per", "baseline", "now", "change");
     let mut verdicts = Vec::new();
     for (scenario, now) in scenarios.iter().zip(counts) {
@@ -54,11 +56,22 @@ pub(crate) fn print(scenarios: &[&Scenario], counts: &[f64], baseline: &Baseline
     }
     let has = |verdict| verdicts.contains(&verdict);
     if has(Verdict::Grown) || has(Verdict::Shrunk) || has(Verdict::New) {
-        println!(
-            "\nThe baseline is renewed by: cargo run --release -p quic-benches -- --write [SCENARIO...]"
-        );
+        println!("\nThe baseline is renewed by .ci/run benches-write: see docs/benches.md.");
     }
-    !has(Verdict::Grown) && !has(Verdict::New)
+    has(Verdict::Grown) || has(Verdict::New)
+}
+
+/// Prints how what must cost the same compares. Whether it does.
+pub(crate) fn print_flatness(comparisons: &[Comparison]) -> bool {
+    if !comparisons.is_empty() {
+        println!();
+    }
+    for comparison in comparisons {
+        let remark = if comparison.is_flat() { "" } else { "  NOT FLAT" };
+        let Comparison { few, many, ratio } = comparison;
+        println!("{many:<24}costs {ratio:.3} times {few}{remark}");
+    }
+    comparisons.iter().all(Comparison::is_flat)
 }
 
 #[cfg(test)]

@@ -7,12 +7,13 @@ fn scenario(name: &'static str, unit: &'static str) -> Scenario {
 #[test]
 fn a_table_is_read_as_it_was_written() {
     let (a, b) = (scenario("a/1", "packet"), scenario("b", "ACK"));
-    let mut baseline = Baseline::default();
+    let mut baseline = Baseline { made_with: "rustc 1".to_owned(), ..Baseline::default() };
     baseline.renew(&[&a, &b], &[1234.5, 7.0], &[a, b]);
-    assert_eq!(baseline.text(), "scenario\tunit\tinstructions\na/1\tpacket\t1234.5\nb\tACK\t7.0\n");
+    let rows = "scenario\tunit\tinstructions\na/1\tpacket\t1234.5\nb\tACK\t7.0\n";
+    assert_eq!(baseline.text(), format!("# made with rustc 1\n{rows}"));
     assert_eq!(Baseline::parse(&baseline.text()), Some(baseline));
     assert_eq!(Baseline::parse("something else"), None);
-    assert_eq!(Baseline::parse(&format!("{HEAD}a\tpacket\tmany\n")), None);
+    assert_eq!(Baseline::parse(&format!("{MADE_WITH}it\n{HEAD}a\tpacket\tmany\n")), None);
 }
 
 #[test]

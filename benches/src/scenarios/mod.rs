@@ -1,19 +1,17 @@
 //! What is measured.
 
+mod acks;
 mod bulk;
+mod connections;
+mod handshakes;
 mod requests;
-
-use std::sync::Arc;
-
-use quic_core::crypto::{TlsClientConfig, TlsServerConfig};
-use quic_core::rustls::RootCertStore;
-use quic_sim::null_tls::NullTls;
-use quic_sim::pair::{Setup, certificate};
+mod routing;
+mod streams;
+mod timers;
+mod traffic;
 
 use crate::meter::Meter;
-
-/// What everything random follows from.
-const SEED: u64 = 1;
+use crate::tls::Tls;
 
 /// Something that is measured.
 #[derive(Clone, Copy, Debug)]
@@ -24,37 +22,6 @@ pub(crate) struct Scenario {
     pub(crate) unit: &'static str,
     /// Plays it, with what is to be counted told to the meter.
     pub(crate) play: fn(&mut Meter),
-}
-
-/// Cryptography of a scenario.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Tls {
-    /// As it is used outside of tests.
-    Real,
-    /// A TLS that encrypts nothing: what remains is what QUIC itself takes.
-    Null,
-}
-
-impl Tls {
-    /// What two ends start from.
-    fn setup(self) -> Setup {
-        match self {
-            Self::Null => Setup::with_tls(SEED, null(), null()),
-            Self::Real => {
-                let (chain, key) = certificate();
-                let mut roots = RootCertStore::empty();
-                roots.add(chain[0].clone()).expect("it is one");
-                let server = TlsServerConfig::from_certificate(chain, key, &[b"bench"]);
-                let client = TlsClientConfig::from_roots(roots, &[b"bench"]);
-                let server = Arc::new(server.expect("it is valid"));
-                Setup::with_tls(SEED, Arc::new(client.expect("it is valid")), server)
-            }
-        }
-    }
-}
-
-fn null() -> Arc<NullTls> {
-    Arc::new(NullTls::default())
 }
 
 /// All scenarios, in the order in which they are told of.
@@ -69,6 +36,28 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     scenario("requests/null", "request", |meter| requests::both(meter, Tls::Null)),
     scenario("requests/client", "request", requests::client),
     scenario("requests/server", "request", requests::server),
+    scenario("ack/1000", "packet", acks::whole),
+    scenario("ack/1000-with-gaps", "packet", acks::with_gaps),
+    scenario("ack/every-second-lost", "packet", acks::every_second_lost),
+    scenario("streams/1", "KiB", |meter| streams::bulk(meter, 1)),
+    scenario("streams/100", "KiB", |meter| streams::bulk(meter, 100)),
+    scenario("streams/10000", "KiB", |meter| streams::bulk(meter, 10_000)),
+    scenario("connections/1", "KiB", |meter| connections::bulk(meter, 1)),
+    scenario("connections/100", "KiB", |meter| connections::bulk(meter, 100)),
+    scenario("connections/1000", "KiB", |meter| connections::bulk(meter, 1000)),
+    scenario("train/1", "packet", |meter| connections::train(meter, 1)),
+    scenario("train/32", "packet", |meter| connections::train(meter, 32)),
+    scenario("routing/1", "packet", |meter| routing::among(meter, 1)),
+    scenario("routing/1000", "packet", |meter| routing::among(meter, 1000)),
+    scenario("routing/100000", "packet", |meter| routing::among(meter, 100_000)),
+    scenario("timers/1", "expiry", |meter| timers::expiries(meter, 1)),
+    scenario("timers/1000", "expiry", |meter| timers::expiries(meter, 1000)),
+    scenario("timers/100000", "expiry", |meter| timers::expiries(meter, 100_000)),
+    scenario("deadline/1", "call", |meter| timers::deadlines(meter, 1)),
+    scenario("deadline/1000", "call", |meter| timers::deadlines(meter, 1000)),
+    scenario("deadline/100000", "call", |meter| timers::deadlines(meter, 100_000)),
+    scenario("handshake/tls", "handshake", |meter| handshakes::full(meter, Tls::Real)),
+    scenario("handshake/null", "handshake", |meter| handshakes::full(meter, Tls::Null)),
 ];
 
 const fn scenario(name: &'static str, unit: &'static str, play: fn(&mut Meter)) -> Scenario {

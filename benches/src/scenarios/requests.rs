@@ -5,9 +5,9 @@ use quic_core::{
     StreamEvent, StreamId,
 };
 
-use super::Tls;
 use crate::meter::{Meter, Verb};
 use crate::pipe::Pipe;
+use crate::tls::Tls;
 
 /// Requests in flight.
 const IN_FLIGHT: u64 = 100;
@@ -54,8 +54,8 @@ fn measure(meter: &mut Meter, tls: Tls, counts: fn(Side, Verb) -> bool) {
 /// Goes on until so many requests were answered.
 fn until(pipe: &mut Pipe, meter: &Meter, answers: &mut u64, wanted: u64) {
     while *answers < wanted {
-        let on_client = &mut |endpoint: &mut Endpoint, now, handle, event| {
-            let Event::Stream(StreamEvent::Readable(id)) = event else { return };
+        let on_client = &mut |endpoint: &mut Endpoint, now, handle, event: &Event| {
+            let Event::Stream(StreamEvent::Readable(id)) = *event else { return };
             endpoint.with_connection(now, handle, |connection| {
                 if read(connection, id) {
                     *answers += 1;
@@ -73,8 +73,8 @@ fn ask(connection: &mut Connection) {
     write(connection, id, &REQUEST);
 }
 
-fn on_server(endpoint: &mut Endpoint, now: Instant, handle: ConnectionHandle, event: Event) {
-    match event {
+fn on_server(endpoint: &mut Endpoint, now: Instant, handle: ConnectionHandle, event: &Event) {
+    match *event {
         Event::Stream(StreamEvent::Opened(direction)) => {
             endpoint.with_connection(now, handle, |connection| {
                 while let Some(id) = connection.accept_stream(direction) {
