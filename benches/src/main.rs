@@ -60,10 +60,10 @@ fn play(name: &str) -> io::Result<()> {
 
 /// Measures the scenarios that are asked for, and says how they compare. Whether all is well.
 fn compare(arguments: &Arguments) -> io::Result<bool> {
+    let mut baseline = Baseline::read(&arguments.baseline)?;
     let chosen: Vec<&Scenario> =
         scenarios::SCENARIOS.iter().filter(|it| arguments.chooses(it.name)).collect();
     let counts = callgrind::count_all(&chosen, arguments.keep.as_deref())?;
-    let mut baseline = Baseline::read(&arguments.baseline)?;
     let made_with = made_with::made_with();
     let has_grown = report::print_changes(&chosen, &counts, &baseline);
     let is_flat = report::print_flatness(&flatness::compare(&chosen, &counts));
