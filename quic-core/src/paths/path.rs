@@ -64,6 +64,10 @@ pub(super) enum Role {
     Left,
     /// It becomes the active one.
     Candidate,
+    /// It did not answer, but the newest packets come from there. So it keeps its ID, and is asked
+    /// again when the next one comes: the peer may hear nothing that is sent elsewhere, and give no
+    /// other ID therefore. Whatever needs the room takes it.
+    Awaited,
 }
 
 /// Whether a path besides the active one has an ID of the peer's for its packets.
@@ -152,7 +156,12 @@ impl Path {
 
     /// Whether its validation was asked for, and has its outcome told.
     pub(super) fn is_wanted(&self) -> bool {
-        self.role != Role::Other
+        !matches!(self.role, Role::Other | Role::Awaited)
+    }
+
+    /// Whether nothing is known of it, nor about to be.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_proved() && !self.validation.is_running()
     }
 
     /// Whether something is to be sent on it, and may, while it is not the active path.

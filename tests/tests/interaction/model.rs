@@ -30,8 +30,8 @@ pub(super) struct Conn {
     pub(super) path_failed: bool,
     /// It moved during the handshake, which need not succeed therefore.
     pub(super) disturbed: bool,
-    /// When its client moved on purpose last. If no path proves to work in time, that is the end of
-    /// it (RFC 9000 §9.3.2).
+    /// When its client moved on purpose first since it was on a path that was known to work. If none
+    /// proves to work in time, that is the end of it (RFC 9000 §9.3.2).
     pub(super) migrated: Option<Instant>,
     pub(super) sends: BTreeMap<StreamId, Sent>,
     pub(super) receives: BTreeMap<StreamId, Received>,

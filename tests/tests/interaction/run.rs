@@ -338,8 +338,11 @@ impl Run {
             let _: Result<(), MigrationError> = if probes {
                 connection.probe_path(now, path)
             } else {
-                conn.migrated = Some(now);
-                connection.migrate(now, path)
+                let moved = connection.migrate(now, path);
+                if moved.is_ok() {
+                    conn.migrated.get_or_insert(now);
+                }
+                moved
             };
         });
     }
@@ -467,7 +470,15 @@ impl Run {
                 is_explained(self, index).unwrap_or_else(|violation| panic!("{violation}"));
             }
             Event::EarlyDataRejected => self.handle_rejection(index),
-            Event::Path(PathEvent::Failed(_)) => conn.path_failed = true,
+            Event::Path(event) => {
+                conn.path_failed |= matches!(event, PathEvent::Failed(_));
+                self.act(index, |conn, connection| {
+                    let mut paths = connection.paths();
+                    if paths.any(|path| path.is_active && path.is_validated) {
+                        conn.migrated = None;
+                    }
+                });
+            }
             Event::Stream(event) => self.handle_stream_event(index, *event),
             Event::Datagram(DatagramEvent::Readable) if self.limits.eager => {
                 self.receive_datagrams(index);

@@ -15,6 +15,7 @@ use quic_sim::network::{Arrival, Host, HostId, Link, Nat, Network, Outgoing, Por
 
 use super::book::Book;
 use super::invariants::{Amplification, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};
+use super::logs::wanted_logs;
 
 /// Which of the ends is the server.
 pub(super) const SERVER: usize = 0;
@@ -106,7 +107,7 @@ pub(super) fn address_of(end: usize) -> SocketAddr {
 impl World {
     pub(super) fn new(seed: u64, configs: Vec<EndpointConfig>, manners: Manners) -> Self {
         let book = Book::default();
-        let logs = seed.is_multiple_of(16).then(Memory::default);
+        let logs = wanted_logs().or_else(|| seed.is_multiple_of(16).then(Memory::default));
         let mut random = Random::new(seed, 0);
         let mut network = Network::new(seed);
         if !manners.trains {
