@@ -147,6 +147,7 @@ impl Conn {
     /// Writes what is still to be written.
     pub(super) fn go_on(&mut self, connection: &mut Connection, id: StreamId) {
         let Some(sent) = self.sends.get_mut(&id) else { return };
+        let is_over = connection.is_over();
         let mut stream = connection.send_stream(id);
         while sent.is_open() && sent.written < sent.wanted {
             let length = (sent.wanted - sent.written) as usize;
@@ -155,7 +156,7 @@ impl Conn {
                 Ok(taken) => sent.written += taken as u64,
                 Err(WriteError::Stopped(_)) => sent.stopped = true,
                 Err(WriteError::Closed) => {
-                    assert!(self.closed.is_some(), "I4: {id:?} is closed for writing: {sent:?}");
+                    assert!(is_over, "I4: {id:?} is closed for writing: {sent:?}");
                     return;
                 }
                 Err(_) => return,

@@ -330,7 +330,7 @@ impl Run {
         let end = self.connections[index].end;
         let ports = &self.world.ends[end].ports;
         let socket = ports[usize::from(socket) % ports.len()].id;
-        let now = self.world.clock(end);
+        let (now, lived) = (self.world.clock(end), self.world.lived(end));
         self.act(index, |conn, connection| {
             let remote = connection.path().remote;
             let path = PathAddresses { socket, local_ip: None, remote };
@@ -340,7 +340,7 @@ impl Run {
             } else {
                 let moved = connection.migrate(now, path);
                 if moved.is_ok() {
-                    conn.migrated.get_or_insert(now);
+                    conn.migrated.get_or_insert(lived);
                 }
                 moved
             };
@@ -370,7 +370,8 @@ impl Run {
             return;
         }
         if let Some(bit) = flip {
-            let bit = bit % (8 * parcel.payload.len());
+            // Nothing may be left of one that was cut short.
+            let Some(bit) = bit.checked_rem(8 * parcel.payload.len()) else { return };
             parcel.payload[bit / 8] ^= 1 << (bit % 8);
         }
         let before = self.positions(&readers);

@@ -93,6 +93,8 @@ pub(super) struct World {
     reading: Option<PortId>,
     buffer: Vec<u8>,
     manners: Manners,
+    /// Datagrams may lose their ends on the way to clients.
+    pub(super) cuts: bool,
     /// qlog of all connections, if it is written.
     pub(super) logs: Option<Memory>,
 }
@@ -134,6 +136,7 @@ impl World {
             reading: None,
             buffer: vec![0; BATCH],
             manners,
+            cuts: false,
             logs,
         }
     }
@@ -230,6 +233,7 @@ impl World {
         };
         assert!(sent.length > 0, "an empty batch");
         let to = sent.path.remote;
+        self.book.pages().on_left_for(to);
         let (payload, segment_length) = (&self.buffer[..sent.length], sent.segment_length);
         if end == SERVER {
             for datagram in payload.chunks(segment_length.unwrap_or(sent.length)) {

@@ -166,6 +166,7 @@ fn startup_finds_the_bandwidth_and_drain_empties_the_queue() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn the_cycle_probes_for_bandwidth_every_few_seconds_and_finds_more() {
     let mut path = Path::new(1_250_000, 50, 1 << 20);
     path.run(4);
@@ -178,6 +179,7 @@ fn the_cycle_probes_for_bandwidth_every_few_seconds_and_finds_more() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn less_bandwidth_is_noticed_within_two_cycles() {
     let mut path = Path::new(5_000_000, 50, 1 << 16);
     path.run(4);
@@ -187,6 +189,7 @@ fn less_bandwidth_is_noticed_within_two_cycles() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn little_is_in_flight_for_200_ms_every_5_seconds_to_find_the_shortest_round_trip() {
     let mut path = Path::new(1_250_000, 50, 1 << 20);
     path.run(5);
@@ -221,6 +224,7 @@ impl Path {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn heavy_loss_ends_startup_and_bounds_what_is_in_flight() {
     // The queue is a tenth of what the path holds.
     let mut path = Path::new(5_000_000, 50, 25_000);
@@ -233,6 +237,7 @@ fn heavy_loss_ends_startup_and_bounds_what_is_in_flight() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn one_percent_of_loss_slows_down_little() {
     let mut path = Path::new(5_000_000, 50, 1 << 20);
     path.loses_every = Some(100);
@@ -255,6 +260,7 @@ impl DeliverySampler {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn what_the_application_limits_is_not_taken_for_the_bandwidth() {
     let mut path = Path::new(5_000_000, 50, 1 << 20);
     path.run(4);
