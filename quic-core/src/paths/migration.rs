@@ -41,7 +41,12 @@ impl Paths {
             }
             return;
         }
-        let Some(index) = self.find_or_add(arrival) else { return };
+        let Some(index) = self.find_or_add(arrival) else {
+            if moves {
+                self.stop_waiting();
+            }
+            return;
+        };
         let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         if !path.is_proved() && !path.validation.is_running() {
@@ -77,6 +82,15 @@ impl Paths {
     /// The peer did not go where it seemed to.
     fn stay(&mut self) {
         for path in self.others.iter_mut() {
+            path.role = Role::Other;
+        }
+        self.forget_others();
+    }
+
+    /// The newest packet came from where it cannot be answered, for want of an ID: those that are
+    /// kept for other places go back to the peer, which gives others for them.
+    fn stop_waiting(&mut self) {
+        for path in self.others.iter_mut().filter(|path| path.role == Role::Awaited) {
             path.role = Role::Other;
         }
         self.forget_others();

@@ -394,8 +394,7 @@ impl Paths {
             //# If path validation fails, the client MUST continue sending all future
             //# packets to the server's original IP address.
             if path.validation.handle_timeout(now) && !path.is_proved() && path.is_wanted() {
-                let is_peers = path.role == Role::Candidate && self.side == Side::Server;
-                path.role = if is_peers { Role::Awaited } else { Role::Other };
+                path.role = path.role.after_failure(self.side);
                 self.news.push(PathNews::Failed { addresses: path.addresses });
             }
         }

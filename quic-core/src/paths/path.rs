@@ -18,7 +18,7 @@ use crate::congestion::{
 use crate::instant::Instant;
 use crate::memory;
 use crate::net::PathAddresses;
-use crate::wire::SpaceId;
+use crate::wire::{Side, SpaceId};
 
 /// A network path and all that is estimated of it.
 #[derive(Debug)]
@@ -68,6 +68,14 @@ pub(super) enum Role {
     /// again when the next one comes: the peer may hear nothing that is sent elsewhere, and give no
     /// other ID therefore. Whatever needs the room takes it.
     Awaited,
+}
+
+impl Role {
+    /// What it is once the validation failed. Clients know where their server is.
+    pub(super) fn after_failure(self, side: Side) -> Self {
+        let is_awaited = self == Self::Candidate && side == Side::Server;
+        if is_awaited { Self::Awaited } else { Self::Other }
+    }
 }
 
 /// Whether a path besides the active one has an ID of the peer's for its packets.

@@ -159,6 +159,7 @@ fn an_empty_reassembler_owns_no_heap_and_a_short_request_little() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn bulk_data_goes_into_few_large_blocks() {
     let mut reassembler = Reassembler::default();
     for index in 0..700 {
@@ -187,6 +188,7 @@ fn a_small_block_is_filled_again_and_again() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_large_block_is_not_kept_when_everything_was_read() {
     let mut reassembler = Reassembler::default();
     let mut pool = BlockPool::default();

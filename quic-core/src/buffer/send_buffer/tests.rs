@@ -166,6 +166,7 @@ fn a_peer_that_acknowledges_crumbs_has_few_of_them_remembered_and_gets_the_rest_
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn long_chunks_are_kept_as_they_are_and_crumbs_of_them_are_copied() {
     let mut pool = BlockPool::default();
     let chunk = Bytes::from(vec![7; 100_000]);

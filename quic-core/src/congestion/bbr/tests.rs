@@ -152,6 +152,7 @@ fn assert_near(value: u64, expected: u64, percent: u64) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn startup_finds_the_bandwidth_and_drain_empties_the_queue() {
     // 10 Mbit/s, 50 ms.
     let mut path = Path::new(1_250_000, 50, 1 << 20);
@@ -296,6 +297,7 @@ fn startup_goes_on_when_the_losses_that_ended_it_were_none() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn rounds_with_loss_cost_30_percent_at_the_most() {
     let mut path = Path::new(1_250_000, 50, 1 << 20);
     path.run(3);
@@ -326,6 +328,7 @@ fn ecn_marks_count_as_loss_in_the_round() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn persistent_congestion_leaves_two_datagrams() {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
     //= type=test

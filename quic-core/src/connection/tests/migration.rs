@@ -235,9 +235,8 @@ fn come_from(pair: &mut Pair, remote: &str) {
 fn challenges(pair: &mut Pair) -> Vec<(PathAddresses, [u8; 8])> {
     let mut challenges = Vec::new();
     while let Some((to, datagram)) = next_of_server(pair) {
-        challenges.extend(read(pair, &datagram, |frame| match frame {
-            Frame::PathChallenge(challenge) => Some((to, challenge.0)),
-            _ => None,
+        challenges.extend(read(pair, &datagram, |frame| {
+            if let Frame::PathChallenge(challenge) = frame { Some((to, challenge.0)) } else { None }
         }));
     }
     challenges

@@ -77,3 +77,21 @@ fn awaited_paths_make_room_for_others_before_those_that_are_being_validated() {
     let elsewhere = PathAddresses { socket: SocketId(1), ..from(REFLECTORS[4]) };
     assert!(!paths.may_share(7, &elsewhere), "it is to be sent from another address");
 }
+
+#[test]
+fn no_id_is_kept_for_an_awaited_path_when_the_peer_needs_one_elsewhere() {
+    let mut paths = confirmed_server();
+    for place in &REFLECTORS[..3] {
+        receive(&mut paths, at(0), &arrival(place), 1);
+    }
+    assert_eq!(wait(&mut paths), 3);
+    let elsewhere = Arrival { may_answer: false, ..arrival(OTHER_HOST) };
+    for (is_newest, is_probing) in [(false, false), (true, true)] {
+        let arrival = Arrival { is_newest, is_probing, ..elsewhere };
+        assert_eq!(receive(&mut paths, at(1), &arrival, 1), PathChange::Unchanged);
+        assert_eq!(others(&paths).len(), 3);
+    }
+    paths.on_authenticated(at(1), &elsewhere, &mut random());
+    let forgotten = [1, 2, 3].map(|path| PathNews::Forgotten { path });
+    assert_eq!((news(&mut paths), others(&paths)), (forgotten.to_vec(), vec![]));
+}

@@ -343,6 +343,7 @@ fn pure_acks_alone_forget_the_oldest() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_steady_load_allocates_nothing() {
     let mut sent = SentPackets::new();
     let mut capacity = None;
@@ -360,6 +361,7 @@ fn a_steady_load_allocates_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn memory_of_a_past_load_is_returned() {
     let mut sent = SentPackets::new();
     for number in 0..10_000 {
