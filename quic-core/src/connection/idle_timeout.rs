@@ -85,6 +85,12 @@ impl IdleTimeout {
         }
     }
 
+    /// Whether sending an ack-eliciting packet now would change anything.
+    #[inline]
+    pub(super) fn restarts_on_send(&self) -> bool {
+        self.restart_on_send
+    }
+
     /// Whether the connection has been idle for too long.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.deadline.get().is_some_and(|at| at <= now)
