@@ -140,9 +140,9 @@ impl Connection {
     pub(super) fn judge_path(&mut self, judged: &Judged) -> Result<(), TransportError> {
         let Judged { now, path, datagram_bytes, to, is_newest, is_probing } = *judged;
         let is_elsewhere = !self.paths.is_active(&path);
+        let came_to = if is_elsewhere { self.local_ids.sequence_of(&to) } else { None };
         // Whoever comes from elsewhere with the same connection ID may not know that it does
         // (RFC 9000 §9.5). Who has changed that needs an answer with another one, too.
-        let came_to = self.local_ids.sequence_of(&to).filter(|_| is_elsewhere);
         let is_same_id = came_to == Some(self.paths.active().came_to);
         let may_share = || came_to.is_some_and(|came_to| self.paths.may_share(came_to, &path));
         let has_id = || self.remote_ids.has_spare() || is_same_id || may_share();
