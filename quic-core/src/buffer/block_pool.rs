@@ -97,8 +97,8 @@ impl BlockPool {
     /// Heap in use at the most, in bytes, where blocks have up to `largest` bytes.
     pub(crate) const fn worst_case_bytes(largest: u64) -> u64 {
         const MOST: u64 = MAX_POOLED_BLOCKS as u64;
-        const MOST_SMALL: u64 = MAX_SMALL_BLOCKS as u64;
-        let small = MOST_SMALL * SMALL_BLOCK as u64 + memory::list::<BytesMut>(MOST_SMALL);
+        const SMALL: u64 = MAX_SMALL_BLOCKS as u64;
+        let small = SMALL * SMALL_BLOCK as u64 + memory::list::<BytesMut>(SMALL);
         let largest = if largest < MAX_BLOCK as u64 { largest } else { MAX_BLOCK as u64 };
         MOST * largest + memory::list::<Pooled>(MOST) + small
     }

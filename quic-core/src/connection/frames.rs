@@ -94,31 +94,25 @@ impl Connection {
         let mut contents = Contents::default();
         let progress_before = self.streams.progress();
         let mut frames = Frames::new(payload);
-        loop {
+        while self.lifecycle.is_alive() {
             // With the bits of STREAM frames.
             let exact_type = frames.next_type();
-            if let Some(stream) = frames.next_stream() {
+            let handled = if let Some(stream) = frames.next_stream() {
                 let stream = stream?;
                 check_permitted(received, exact_type, exact_type)?;
                 contents.count_stream();
-                self.handle_stream(received, stream).map_err(|error| error.in_frame(exact_type))?;
-                if self.lifecycle.is_alive() {
-                    continue;
-                }
-                break;
-            }
-            let Some(frame) = frames.next() else { break };
-            let frame = frame?;
-            let frame_type = frame.frame_type();
-            check_permitted(received, frame_type, exact_type)?;
-            contents.count(&frame);
+                self.handle_stream(received, stream)
+            } else {
+                let Some(frame) = frames.next() else { break };
+                let frame = frame?;
+                check_permitted(received, frame.frame_type(), exact_type)?;
+                contents.count(&frame);
+                self.handle_frame(received, frame)
+            };
             //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
             //# A variable-length integer encoding the type of frame
             //# that triggered the error.
-            self.handle_frame(received, frame).map_err(|error| error.in_frame(exact_type))?;
-            if !self.lifecycle.is_alive() {
-                break;
-            }
+            handled.map_err(|error| error.in_frame(exact_type))?;
         }
         contents.work.gained += self.streams.progress().wrapping_sub(progress_before);
         Ok(contents)
