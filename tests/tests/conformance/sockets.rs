@@ -1,8 +1,10 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
-use driver::{DatagramFilter, EndpointOptions, Side, Train};
+use driver::{DatagramFilter, EndpointOptions, Side, Train, VarInt};
 use futures::join;
 
 use crate::drivers::Driver;
@@ -106,4 +108,58 @@ pub(crate) async fn datagrams_of_other_protocols_are_the_applications<D: Driver>
     transfer(&connection.unwrap(), &accepted, 100_000).await;
     let expected = (driver.address(&other), b"\x00\x01 where am I?".to_vec());
     assert!(*stun.0.lock().unwrap() == [expected], "QUIC was taken, or something changed");
+}
+
+/// Takes what is not QUIC, and looks at its endpoint first.
+#[derive(Debug, Default)]
+struct Curious {
+    endpoint: OnceLock<driver::Endpoint>,
+    /// What it saw each time.
+    seen: Mutex<Vec<Option<usize>>>,
+}
+
+impl Curious {
+    /// What the endpoint says, unless it does not answer.
+    fn look(&self) -> Option<usize> {
+        let endpoint = self.endpoint.get()?.clone();
+        let (sender, receiver) = mpsc::channel();
+        // Whoever would wait for the loop would wait for ever, so that another thread does.
+        thread::spawn(move || sender.send(endpoint.open_connections()));
+        receiver.recv_timeout(Duration::from_secs(10)).ok()
+    }
+}
+
+impl DatagramFilter for Curious {
+    fn takes(&self, train: &Train<'_>) -> bool {
+        let takes = !train.contents.first().is_some_and(|first| driver::is_quic(*first));
+        if takes {
+            let seen = self.look();
+            self.seen.lock().unwrap().push(seen);
+        }
+        takes
+    }
+}
+
+pub(crate) async fn who_looks_at_datagrams_first_may_use_the_endpoint<D: Driver>(driver: D) {
+    let (mut server, config) = configs();
+    Arc::make_mut(&mut server.transport).grease_quic_bit = false;
+    let curious = Arc::new(Curious::default());
+    let filter = Arc::clone(&curious) as Arc<dyn DatagramFilter>;
+    let options = EndpointOptions::default().with_server(Some(server)).with_filter(filter);
+    let server = driver.open(options, driver.socket(Side::Server, None).unwrap());
+    let client = driver.client();
+    let address = server.local_addr().unwrap();
+    let connecting = client.connect_with(config, address, "localhost").unwrap();
+    let accept = async { server.accept().await.unwrap().await.unwrap() };
+    let (connection, accepted) = join!(connecting, accept);
+    let connection = connection.unwrap();
+    transfer(&connection, &accepted, 1000).await;
+    curious.endpoint.set((*server).clone()).unwrap();
+    let other = driver.socket(Side::Client, None).unwrap();
+    driver.send(&other, address, b"\x00\x01 who is there?").unwrap();
+    driver.until("seen", || !curious.seen.lock().unwrap().is_empty()).await;
+    assert_eq!(*curious.seen.lock().unwrap(), [Some(1)]);
+    transfer(&connection, &accepted, 100_000).await;
+    // The filter has a handle, with which the endpoint would not end by itself.
+    server.close(VarInt::from_u32(0), b"");
 }
