@@ -1,6 +1,7 @@
 //! The application's handle of a stream's receiving part.
 
 use std::future;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -18,6 +19,8 @@ pub struct RecvStream {
     connection: Arc<ConnectionRef>,
     id: StreamId,
     progress: Progress,
+    /// May be among the connection's readers.
+    waits: bool,
     /// Opened in 0-RTT, and not known to have survived that.
     early: bool,
 }
@@ -35,7 +38,7 @@ enum Progress {
 
 impl RecvStream {
     pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId, early: bool) -> Self {
-        Self { connection, id, progress: Progress::Open, early }
+        Self { connection, id, progress: Progress::Open, waits: false, early }
     }
 
     /// Copies the next bytes into `out` and returns how many, at least one unless `out` is empty;
@@ -226,13 +229,19 @@ impl RecvStream {
         if self.is_gone(&state) {
             return Poll::Ready(Err(ReadError::EarlyDataRejected));
         }
-        let outcome = match read(&mut state.connection.recv_stream(self.id)) {
+        let mut stream = state.connection.recv_stream(self.id);
+        let outcome = read(&mut stream);
+        if matches!(outcome, Ok(ReadOutcome::Data(_))) && stream.take_end() {
+            self.progress = Progress::Finished;
+        }
+        let outcome = match outcome {
             // What arrived before the connection ended can still be read.
             Err(CoreReadError::Blocked) => {
                 if let Some(error) = state.lost() {
                     Poll::Ready(Err(ReadError::ConnectionLost(error)))
                 } else {
                     state.waiting.wait_readable(self.id, cx);
+                    self.waits = true;
                     Poll::Pending
                 }
             }
@@ -248,6 +257,9 @@ impl RecvStream {
             Ok(ReadOutcome::Data(data)) => Poll::Ready(Ok(Some(data))),
         };
         let outcome = ready!(outcome);
+        if mem::take(&mut self.waits) {
+            state.waiting.forget_reader(self.id);
+        }
         // Reading makes room, and the end of a stream lets the peer open another one; either may
         // have to be told (RFC 9000 §4.1, §4.6).
         if state.over.is_none() {
@@ -259,12 +271,13 @@ impl RecvStream {
 
 impl Drop for RecvStream {
     fn drop(&mut self) {
-        let mut state = self.connection.lock();
-        if self.is_gone(&state) {
-            return;
+        if self.waits {
+            let mut state = self.connection.lock();
+            if self.is_gone(&state) {
+                return;
+            }
+            state.waiting.forget_reader(self.id);
         }
-        state.waiting.forget_reader(self.id);
-        drop(state);
         if self.progress == Progress::Open {
             let _: Result<(), ClosedStream> = self.stop(VarInt::default());
         }

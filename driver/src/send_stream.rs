@@ -1,6 +1,7 @@
 //! The application's handle of a stream's sending part.
 
 use std::future;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -24,13 +25,15 @@ pub struct SendStream {
     id: StreamId,
     /// Whether the application finished or reset it.
     ended: bool,
+    /// May be among the connection's writers.
+    waits: bool,
     /// Opened in 0-RTT, and not known to have survived that.
     early: bool,
 }
 
 impl SendStream {
     pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId, early: bool) -> Self {
-        Self { connection, id, ended: false, early }
+        Self { connection, id, ended: false, waits: false, early }
     }
 
     /// Takes as much of `data` as flow control and the send buffer allow, at least one byte unless
@@ -292,9 +295,15 @@ impl SendStream {
         let result = match write(&mut state.connection.send_stream(self.id)) {
             Err(CoreWriteError::Blocked) => {
                 state.waiting.wait_writable(self.id, cx);
+                self.waits = true;
                 Poll::Pending
             }
-            result => Poll::Ready(result),
+            result => {
+                if mem::take(&mut self.waits) {
+                    state.waiting.forget_writer(self.id);
+                }
+                Poll::Ready(result)
+            }
         };
         // A write that is blocked may have to tell the peer so (RFC 9000 §4.1).
         self.connection.changed(state);
@@ -307,12 +316,13 @@ impl SendStream {
 
 impl Drop for SendStream {
     fn drop(&mut self) {
-        let mut state = self.connection.lock();
-        if self.is_gone(&state) {
-            return;
+        if self.waits {
+            let mut state = self.connection.lock();
+            if self.is_gone(&state) {
+                return;
+            }
+            state.waiting.forget_writer(self.id);
         }
-        state.waiting.forget_writer(self.id);
-        drop(state);
         if !self.ended {
             let _: Result<(), ClosedStream> = self.finish();
         }

@@ -175,14 +175,13 @@ impl ConnectionRef {
 
     /// Unlocks, and tells the loop if something has to be sent.
     pub(crate) fn changed(&self, mut state: MutexGuard<'_, ConnectionState>) {
-        if !state.connection.wants_transmit() {
+        // Whoever acted before has told the loop, which has not looked yet.
+        if state.queued || !state.connection.wants_transmit() {
             return;
         }
-        let queued = mem::replace(&mut state.queued, true);
+        state.queued = true;
         drop(state);
-        if !queued {
-            self.user.bell().ring_for(self.handle());
-        }
+        self.user.bell().ring_for(self.handle());
     }
 
     /// Closes the connection, unless it is over.

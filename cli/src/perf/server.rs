@@ -78,6 +78,16 @@ async fn serve_request(mut send: SendStream, mut recv: RecvStream) -> Result<(),
         send_zeros(&mut send, wanted).await?;
         return Ok(());
     }
+    // Apart, so that the tasks of short answers stay small.
+    Box::pin(serve_long(send, recv, wanted)).await
+}
+
+/// Answers while the request still arrives.
+async fn serve_long(
+    mut send: SendStream,
+    mut recv: RecvStream,
+    wanted: u64,
+) -> Result<(), StreamError> {
     let answer = async { send_zeros(&mut send, wanted).await.map_err(StreamError::from) };
     tokio::try_join!(answer, drain(&mut recv))?;
     Ok(())

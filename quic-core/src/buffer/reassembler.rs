@@ -1,6 +1,7 @@
 //! Puts received data in order.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -152,9 +153,15 @@ impl Reassembler {
     pub(crate) fn read_chunk(&mut self, max: usize, pool: &mut BlockPool) -> Option<Bytes> {
         let length = self.readable_in_first().min(max);
         let block = self.first.as_mut().filter(|_| length > 0)?;
-        let bytes = block.bytes.split_to(length).freeze();
+        let is_all = length == block.bytes.len() && block.spare() == 0;
+        // The whole of a small block goes with its memory, so that nothing has to share it.
+        let bytes = if is_all && block.allocated as usize <= MAX_KEPT_BLOCK {
+            mem::take(&mut block.bytes)
+        } else {
+            block.bytes.split_to(length)
+        };
         self.on_read(length, pool);
-        Some(bytes)
+        Some(bytes.freeze())
     }
 
     /// Offset of the next byte to read.

@@ -10,7 +10,7 @@ use crate::memory;
 use crate::wire::RangeSet;
 
 /// Smallest block that small writes are copied into, in bytes.
-const MIN_BLOCK: usize = 64;
+const MIN_BLOCK: usize = 256;
 
 /// Shortest part of a chunk that is not copied, in bytes.
 const MIN_CHUNK: usize = 1 << 10;
@@ -125,8 +125,8 @@ impl Chunk {
 impl SendBuffer {
     /// Appends a copy of `data`, in blocks from `pool` if it has some.
     pub(crate) fn write(&mut self, mut data: &[u8], pool: &mut BlockPool) {
+        let spare = self.spare().min(data.len());
         if let Some(Chunk { data: Data::Copied(block), .. }) = &mut self.tail {
-            let spare = (block.capacity() - block.len()).min(data.len());
             let (now, later) = data.split_at(spare);
             block.extend_from_slice(now);
             self.end = self.end.saturating_add(spare as u64);
@@ -147,13 +147,22 @@ impl SendBuffer {
     }
 
     /// Appends the first `length` bytes of `data`, without copying them unless they are few and more
-    /// follow: a peer that gives credit byte by byte must not have a chunk kept for each.
+    /// follow: a peer that gives credit byte by byte must not have a chunk kept for each. Nor is a
+    /// chunk kept where there is room for its few bytes.
     pub(crate) fn take_from(&mut self, data: &mut Bytes, length: usize, pool: &mut BlockPool) {
         let part = data.split_to(length.min(data.len()));
-        if part.len() < MIN_CHUNK && !data.is_empty() {
+        if part.len() < MIN_CHUNK && (!data.is_empty() || part.len() <= self.spare()) {
             self.write(&part, pool);
         } else {
             self.write_chunk(part);
+        }
+    }
+
+    /// Bytes that can be appended to the last block.
+    fn spare(&self) -> usize {
+        match &self.tail {
+            Some(Chunk { data: Data::Copied(block), .. }) => block.capacity() - block.len(),
+            _ => 0,
         }
     }
 
@@ -286,7 +295,7 @@ impl SendBuffer {
     /// Blocks are at least half full but for the last of each buffer, and all but one byte of the
     /// first may be acknowledged; the lists of chunks take less than what is left of that.
     pub(crate) fn worst_case_bytes(buffers: u64, window: u64, in_flight: u64) -> u64 {
-        let block = window.saturating_mul(2).min(MAX_BLOCK as u64);
+        let block = window.saturating_mul(2).clamp(MIN_BLOCK as u64, MAX_BLOCK as u64);
         let blocks = buffers.min(window).saturating_mul(block);
         let list = (KEPT_ENTRIES * MAX_SPARE_ENTRIES * size_of::<Chunk>()) as u64;
         let of_buffer = list + size_of::<Disorder>() as u64;

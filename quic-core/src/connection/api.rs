@@ -101,7 +101,7 @@ impl Connection {
         self.ending.close.is_some()
             || (self.lifecycle.is_alive()
                 && (self.paths.off_path_socket().is_some()
-                    || SpaceId::ALL.into_iter().any(|space| self.wants(space, false))))
+                    || SpaceId::ALL.iter().any(|space| self.wants(*space, false))))
     }
 
     /// How the connection ended, if it did.

@@ -7,7 +7,7 @@ use super::close::peer_close;
 use super::work_account::{Work, is_costly};
 use crate::error::TransportError;
 use crate::instant::Instant;
-use crate::wire::frame::{Frame, Frames, PacketType, PathChallenge, Stream};
+use crate::wire::frame::{Frame, FrameType, Frames, PacketType, PathChallenge, Stream};
 use crate::wire::{ConnectionId, Side, SpaceId};
 
 /// PATH_CHALLENGE frames of one packet that are answered; as many answers may wait on a path.
@@ -56,6 +56,28 @@ pub(super) struct Contents {
     pub(super) challenges: SmallVec<[PathChallenge; MAXIMUM_CHALLENGES]>,
 }
 
+impl Contents {
+    fn count(&mut self, frame: &Frame<'_>) {
+        self.ack_eliciting |= frame.is_ack_eliciting();
+        self.non_probing |= !frame.is_probing();
+        self.crypto |= matches!(frame, Frame::Crypto(_));
+        self.work.frames += 1;
+        self.work.costly += u32::from(is_costly(frame.frame_type()));
+        self.work.gained += frame.datagram_bytes();
+        if let Frame::PathChallenge(challenge) = frame
+            && self.challenges.len() < MAXIMUM_CHALLENGES
+        {
+            self.challenges.push(*challenge);
+        }
+    }
+
+    fn count_stream(&mut self) {
+        self.ack_eliciting = true;
+        self.non_probing = true;
+        self.work.frames += 1;
+    }
+}
+
 impl Connection {
     /// Gives every frame of a packet to its owner, in order.
     pub(super) fn handle_frames(
@@ -75,31 +97,21 @@ impl Connection {
         loop {
             // With the bits of STREAM frames.
             let exact_type = frames.next_type();
+            if let Some(stream) = frames.next_stream() {
+                let stream = stream?;
+                check_permitted(received, exact_type, exact_type)?;
+                contents.count_stream();
+                self.handle_stream(received, stream).map_err(|error| error.in_frame(exact_type))?;
+                if self.lifecycle.is_alive() {
+                    continue;
+                }
+                break;
+            }
             let Some(frame) = frames.next() else { break };
             let frame = frame?;
             let frame_type = frame.frame_type();
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
-            //# An endpoint MUST treat
-            //# receipt of a frame in a packet type that is not permitted as a
-            //# connection error of type PROTOCOL_VIOLATION.
-            //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
-            //# Endpoints MUST treat receipt of Handshake packets with other frames as a
-            //# connection error of type PROTOCOL_VIOLATION.
-            if !frame_type.is_permitted_in(received.packet_type) {
-                return Err(TransportError::protocol_violation("frame in the wrong packet type")
-                    .in_frame(exact_type));
-            }
-            contents.ack_eliciting |= frame.is_ack_eliciting();
-            contents.non_probing |= !frame.is_probing();
-            contents.crypto |= matches!(frame, Frame::Crypto(_));
-            contents.work.frames += 1;
-            contents.work.costly += u32::from(is_costly(frame_type));
-            contents.work.gained += frame.datagram_bytes();
-            if let Frame::PathChallenge(challenge) = frame
-                && contents.challenges.len() < MAXIMUM_CHALLENGES
-            {
-                contents.challenges.push(challenge);
-            }
+            check_permitted(received, frame_type, exact_type)?;
+            contents.count(&frame);
             //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
             //# A variable-length integer encoding the type of frame
             //# that triggered the error.
@@ -201,4 +213,24 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Whether such a packet may carry the frame; `exact_type` is what an error names.
+#[inline]
+fn check_permitted(
+    received: &Received,
+    frame_type: FrameType,
+    exact_type: FrameType,
+) -> Result<(), TransportError> {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
+    //# An endpoint MUST treat
+    //# receipt of a frame in a packet type that is not permitted as a
+    //# connection error of type PROTOCOL_VIOLATION.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-17.2.4
+    //# Endpoints MUST treat receipt of Handshake packets with other frames as a
+    //# connection error of type PROTOCOL_VIOLATION.
+    if frame_type.is_permitted_in(received.packet_type) {
+        return Ok(());
+    }
+    Err(TransportError::protocol_violation("frame in the wrong packet type").in_frame(exact_type))
 }

@@ -283,6 +283,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     pub(super) fn write_header(
         &mut self,
         space: SpaceId,
@@ -294,6 +295,7 @@ impl Connection {
         self.write_header_to(*self.remote_ids.active(), space, memory)
     }
 
+    #[inline]
     pub(super) fn write_header_to(
         &mut self,
         destination_id: ConnectionId,

@@ -114,7 +114,7 @@ impl Connection {
         socket: SocketId,
         buffer: &mut TransmitBuffer<'_>,
     ) -> Option<Transmit> {
-        if !SpaceId::ALL.into_iter().any(|space| self.wants(space, false)) {
+        if !SpaceId::ALL.iter().any(|space| self.wants(*space, false)) {
             self.paths.active_mut().on_nothing_to_send();
             return None;
         }
@@ -262,7 +262,7 @@ impl Connection {
         ];
         let mut length = 0;
         let mut must_pad = false;
-        for (space, _, more_follows) in spaces.into_iter().filter(|(_, wanted, _)| *wanted) {
+        for &(space, _, more_follows) in spaces.iter().filter(|(_, wanted, _)| *wanted) {
             let Some(rest) = memory.get_mut(length..) else { break };
             if length > 0 && rest.len() < WORTH_A_PACKET {
                 break;

@@ -52,7 +52,7 @@ pub use session::{
 pub use tls_builder::{TlsClientBuilder, TlsServerBuilder};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
-pub(crate) use keyed_hash::KeyedHash;
+pub(crate) use keyed_hash::{KeyedHash, KeyedNumberHash};
 pub(crate) use one_rtt_keys::OneRttKeys;
 pub(crate) use packet_protection::{
     OpenError, Opened, SAMPLE_OFFSET, SealError, TAG_LENGTH, open, seal,

@@ -258,6 +258,9 @@ impl LocalIds {
 
     /// Writes the NEW_CONNECTION_ID frames that are due.
     pub(crate) fn write_frames(&mut self, packet: &mut PacketWriter<'_>) -> Result<(), Full> {
+        if !self.has_frames() {
+            return Ok(());
+        }
         let retire_prior_to = self.retire_prior_to();
         for issued in &mut self.issued {
             let Some(reset_token) = issued.token.filter(|_| issued.pending) else { continue };

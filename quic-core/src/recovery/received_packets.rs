@@ -73,7 +73,9 @@ impl ReceivedPackets {
 
     /// Whether the packet was received before, or is so old that nobody knows.
     pub(crate) fn is_duplicate(&self, number: u64) -> bool {
-        number < self.floor || self.received.contains(number)
+        // Most packets come in order.
+        let is_newest = self.largest.is_some_and(|(largest, _)| number > largest);
+        !is_newest && (number < self.floor || self.received.contains(number))
     }
 
     /// Takes note of an authentic packet that is no duplicate.

@@ -149,7 +149,7 @@ impl SendStream<'_> {
             stream.send.blocked.on_raised();
             self.streams.unacked_ends += 1;
         }
-        self.streams.sync_queues(key);
+        self.streams.queue_data(key);
         Ok(())
     }
 
@@ -333,7 +333,7 @@ impl SendStream<'_> {
 
     fn written(&mut self, key: Key, length: usize) {
         self.streams.credit.on_written(length as u64);
-        self.streams.sync_queues(key);
+        self.streams.queue_data(key);
     }
 }
 
@@ -358,6 +358,21 @@ impl RecvStream<'_> {
             Some(chunk) => Some((chunk.len(), chunk)),
             None => data.has_readable().then(|| (0, Bytes::new())),
         })
+    }
+
+    /// Takes note of the end of the stream if everything was read; returns whether that is so. The
+    /// next read would say the same, [`ReadOutcome::Finished`], and does not after this.
+    pub fn take_end(&mut self) -> bool {
+        let Ok(key) = self.readable() else { return false };
+        let Some(stream) = self.streams.store.get_mut(key) else { return false };
+        let recv = &mut stream.recv;
+        // The beginning of a stream that was reset does not end like others.
+        if recv.data.has_readable() || recv.reset_at.is_some() || !recv.go(RecvTransition::ReadAll)
+        {
+            return false;
+        }
+        self.streams.finish_reading(key);
+        true
     }
 
     /// Whether any of the stream's data came in 0-RTT, and so may be a copy that somebody else
@@ -431,11 +446,7 @@ impl RecvStream<'_> {
                 streams.settle(key);
                 return Err(ReadError::Reset(code));
             }
-            let Some(stream) = streams.store.get_mut(key) else { return Err(ReadError::Closed) };
-            let recv = &mut stream.recv;
-            streams.reassembly = streams.reassembly.saturating_sub(after);
-            recv.data.clear();
-            streams.settle(key);
+            streams.finish_reading(key);
             return Ok(ReadOutcome::Finished);
         }
         if recv.go(RecvTransition::ReadReset) {
@@ -449,6 +460,16 @@ impl RecvStream<'_> {
 }
 
 impl Streams {
+    /// The application has read everything.
+    fn finish_reading(&mut self, key: Key) {
+        if let Some(stream) = self.store.get_mut(key) {
+            let held = stream.recv.data.allocated_bytes();
+            self.reassembly = self.reassembly.saturating_sub(held);
+            stream.recv.data.clear();
+        }
+        self.settle(key);
+    }
+
     /// Whether the stream was opened and is over.
     fn is_gone(&self, id: StreamId) -> bool {
         let local = id.initiator() == self.side;

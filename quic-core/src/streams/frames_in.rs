@@ -1,6 +1,7 @@
 //! What the peer says of streams (RFC 9000 §19.4, §19.5, §19.8 to §19.14).
 
 use super::recv::{RecvState, RecvTransition};
+use super::row::Kind;
 use super::store::Key;
 use super::{MAX_GAPS, Streams};
 use crate::buffer::{BYTES_PER_GAP, MAX_BLOCK};
@@ -42,6 +43,9 @@ impl Streams {
         let before = recv.data.allocated_bytes();
         let gaps_before = recv.data.gaps().into();
         let max_block = if tight { TIGHT_BLOCK } else { MAX_BLOCK };
+        // Nothing follows: the block is as long as the data.
+        let is_last = frame.fin && frame.offset == recv.data.ready_offset();
+        let max_block = if is_last { frame.data.len().min(max_block) } else { max_block };
         //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
         //# Endpoints MUST be able to deliver stream data to an application as an
         //# ordered byte stream.
@@ -54,7 +58,7 @@ impl Streams {
             return Err(TransportError::protocol_violation("too many gaps in all streams"));
         }
         recv.advance();
-        if frame.fin {
+        if frame.fin && stream.places.is_in(Kind::Credit) {
             // There is no credit to give on a stream that has ended.
             self.sync_queues(key);
         }

@@ -86,6 +86,18 @@ impl Streams {
         }
     }
 
+    /// Brings the queues up to date after something was written, or the end.
+    #[inline]
+    pub(super) fn queue_data(&mut self, key: Key) {
+        // The rule among small writes: only the first finds something to do.
+        let is_queued = self.store.get(key).is_some_and(|stream| {
+            stream.places.is_in(Kind::Data) && !stream.places.is_in(Kind::Credit)
+        });
+        if !is_queued {
+            self.sync_queues(key);
+        }
+    }
+
     /// Puts the stream into the queues where it has something to do, and takes it out of the
     /// others, so that the queues never promise frames that there are not.
     pub(super) fn sync_queues(&mut self, key: Key) {

@@ -6,7 +6,7 @@ use slab::Slab;
 use super::recv::RecvPart;
 use super::row::Places;
 use super::send::SendPart;
-use crate::crypto::KeyedHash;
+use crate::crypto::{KeyedHash, KeyedNumberHash};
 use crate::memory;
 use crate::wire::StreamId;
 
@@ -48,15 +48,15 @@ pub(super) struct Queued {
 #[derive(Debug)]
 pub(super) struct Store {
     slots: Slab<Stream>,
-    /// The peer chooses IDs, so the hash is a secret one.
-    slot_of: HashMap<StreamId, u32, KeyedHash>,
+    /// The peer chooses which streams stay, so the hash is a secret one.
+    slot_of: HashMap<StreamId, u32, KeyedNumberHash>,
     /// The stream that was looked up last: most use is of one stream many times in a row.
     last: Option<Key>,
 }
 
 impl Store {
     pub(super) fn new(hash: KeyedHash) -> Self {
-        Self { slots: Slab::new(), slot_of: HashMap::with_hasher(hash), last: None }
+        Self { slots: Slab::new(), slot_of: HashMap::with_hasher(hash.into()), last: None }
     }
 
     /// Heap of so many streams at the most, in bytes, without their data.

@@ -37,6 +37,12 @@ use super::{Full, Reader, Truncated, Writer};
 pub struct FrameType(pub u64);
 
 impl FrameType {
+    /// Whether it is one of the eight types of STREAM frames (RFC 9000 §19.8).
+    #[inline]
+    pub const fn is_stream(self) -> bool {
+        self.0 & !0x07 == Self::STREAM.0
+    }
+
     /// RFC 9000 §19.1.
     pub const PADDING: Self = Self(0x00);
     /// RFC 9000 §19.2.
@@ -202,6 +208,31 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// The next frame, if it is a STREAM frame; ends after an error like the iterator.
+    ///
+    /// [`Frame`] has room for the largest of all frames. Most frames by far are STREAM: they need
+    /// not be moved through it.
+    #[inline]
+    pub fn next_stream(&mut self) -> Option<Result<Stream<'a>, FrameError>> {
+        let frame_type = FrameType(u64::from(*self.reader.rest().first()?));
+        if !frame_type.is_stream() {
+            return None;
+        }
+        let mut reader = self.reader.clone();
+        // The byte is there, so this cannot fail.
+        let _type: Result<u8, Truncated> = reader.u8();
+        Some(match Stream::decode(&mut reader, frame_type) {
+            Ok(stream) => {
+                self.reader = reader;
+                Ok(stream)
+            }
+            Err(Malformed(reason)) => {
+                self.reader = Reader::new(&[]);
+                Err(FrameError::Malformed { frame_type, reason })
+            }
+        })
+    }
+
     #[cold]
     fn next_long_type(&self) -> FrameType {
         FrameType(self.reader.clone().varint().unwrap_or_default())
@@ -217,13 +248,7 @@ impl<'a> Frames<'a> {
         let mut reader = self.reader.clone();
         // The byte is there, so this cannot fail.
         let _type: Result<u8, Truncated> = reader.u8();
-        // Most frames are STREAM: they are read right here, all others by a call.
-        let frame = if first & !0x07 == 0x08 {
-            Stream::decode(&mut reader, frame_type).map(Frame::Stream)
-        } else {
-            body(&mut reader, frame_type)
-        };
-        match frame {
+        match body(&mut reader, frame_type) {
             Ok(frame) => {
                 self.reader = reader;
                 Ok(frame)
