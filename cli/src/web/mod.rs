@@ -40,12 +40,7 @@ type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
 
 /// Answers the requests of a connection until it ends, or those that have come until the server
 /// stops.
-pub(crate) async fn serve(
-    connection: Connection,
-    root: Arc<Path>,
-    output: Output,
-    mut stop: Stop,
-) {
+pub(crate) async fn serve(connection: Connection, root: Arc<Path>, output: Output, mut stop: Stop) {
     let remote = connection.remote_address();
     let transport = h3_quic_core::Connection::new(connection.clone());
     let mut builder = h3::server::builder();
