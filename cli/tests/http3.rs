@@ -175,17 +175,7 @@ async fn connect(address: SocketAddr, ca: &Path) -> Connection {
     endpoint.connect_with(config, address, "localhost").unwrap().await.unwrap()
 }
 
-//= https://www.rfc-editor.org/rfc/rfc9114#section-5.2
-//= type=test
-//# Servers SHOULD send a GOAWAY frame when the closing of a connection
-//# is known in advance, even if the advance notice is small, so that the
-//# remote peer can know whether or not a request has been partially
-//# processed.
-//= https://www.rfc-editor.org/rfc/rfc9114#section-5.2
-//= type=test
-//# An endpoint that completes a
-//# graceful shutdown SHOULD use the H3_NO_ERROR error code when closing
-//# the connection.
+// RFC 9114 §5.2.
 #[test]
 fn a_server_that_stops_says_so_answers_what_was_asked_and_closes_without_an_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -59,11 +59,7 @@ pub(crate) async fn serve(connection: Connection, root: Arc<Path>, output: Outpu
             accepted = http.accept() => accepted,
             () = stop.told(), if !leaving => {
                 leaving = true;
-                //= https://www.rfc-editor.org/rfc/rfc9114#section-5.2
-                //# Servers SHOULD send a GOAWAY frame when the closing of a connection
-                //# is known in advance, even if the advance notice is small, so that the
-                //# remote peer can know whether or not a request has been partially
-                //# processed.
+                // So that the client knows which requests were not answered (RFC 9114 §5.2).
                 match http.shutdown(1).await {
                     Ok(()) => continue,
                     Err(_) => return,
@@ -92,23 +88,14 @@ pub(crate) async fn serve(connection: Connection, root: Arc<Path>, output: Outpu
             drop(work);
         });
     }
-    //= https://www.rfc-editor.org/rfc/rfc9114#section-5.2
-    //# An endpoint that completes a
-    //# graceful shutdown SHOULD use the H3_NO_ERROR error code when closing
-    //# the connection.
     let ended = connection.shutdown(Protocol::H3.no_error(), b"").await;
     // It may have ended before. Dropped earlier, HTTP/3 would not wait for what is on its way.
     drop((http, ended));
 }
 
-/// Lets a client know that its request came too late, so that it can ask elsewhere.
+/// Lets a client know that its request came too late, so that it can ask elsewhere (RFC 9114
+/// §5.2).
 fn reject(mut resolver: Resolver) {
-    //= https://www.rfc-editor.org/rfc/rfc9114#section-5.2
-    //# Upon sending a GOAWAY frame, the endpoint
-    //# SHOULD explicitly cancel (see Sections 4.1.1 and 7.2.3) any requests
-    //# or pushes that have identifiers greater than or equal to the one
-    //# indicated, in order to clean up transport state for the affected
-    //# streams.
     quic::SendStream::reset(&mut resolver.frame_stream, Code::H3_REQUEST_REJECTED.value());
 }
 
