@@ -8,7 +8,7 @@ use driver::{DatagramFilter, EndpointOptions, Side, Train, VarInt};
 use futures::join;
 
 use crate::drivers::Driver;
-use crate::pair::{Pair, configs, transfer};
+use crate::pair::{Pair, configs, poll_once, transfer};
 
 /// A socket of IPv6.
 fn over_ipv6<D: Driver>(driver: &D, side: Side) -> D::Socket {
@@ -75,17 +75,21 @@ pub(crate) async fn nobody_is_accepted_on_a_socket_that_was_removed<D: Driver>(d
     transfer(&client, &server, 10_000).await;
 }
 
-/// Keeps what begins as STUN does (RFC 9443).
+/// Keeps what begins as STUN does (RFC 9443), and whatever comes from one address.
 #[derive(Debug, Default)]
-struct Stun(Mutex<Vec<(SocketAddr, Vec<u8>)>>);
+struct Stun {
+    kept: Mutex<Vec<(SocketAddr, Vec<u8>)>>,
+    unwanted: OnceLock<SocketAddr>,
+}
 
 impl DatagramFilter for Stun {
     fn takes(&self, train: &Train<'_>) -> bool {
         let is_stun = train.contents.first().is_some_and(|first| *first < 4);
-        if is_stun {
-            self.0.lock().unwrap().push((train.remote, train.contents.to_vec()));
+        let takes = is_stun || self.unwanted.get() == Some(&train.remote);
+        if takes {
+            self.kept.lock().unwrap().push((train.remote, train.contents.to_vec()));
         }
-        is_stun
+        takes
     }
 }
 
@@ -98,16 +102,26 @@ pub(crate) async fn datagrams_of_other_protocols_are_the_applications<D: Driver>
     let server = driver.open(options, driver.socket(Side::Server, None).unwrap());
     let client = driver.client();
     let address = server.local_addr().unwrap();
-    let connecting = client.connect_with(config, address, "localhost").unwrap();
+    let connecting = client.connect_with(config.clone(), address, "localhost").unwrap();
     let accept = async { server.accept().await.unwrap().await.unwrap() };
     let (connection, accepted) = join!(connecting, accept);
     let other = driver.socket(Side::Client, None).unwrap();
     driver.send(&other, address, b"\x00\x01 where am I?").unwrap();
     driver.send(&other, address, b"\x16 hello").unwrap();
-    driver.until("taken", || !stun.0.lock().unwrap().is_empty()).await;
-    transfer(&connection.unwrap(), &accepted, 100_000).await;
+    driver.until("taken", || !stun.kept.lock().unwrap().is_empty()).await;
+    let connection = connection.unwrap();
+    transfer(&connection, &accepted, 100_000).await;
     let expected = (driver.address(&other), b"\x00\x01 where am I?".to_vec());
-    assert!(*stun.0.lock().unwrap() == [expected], "QUIC was taken, or something changed");
+    assert!(*stun.kept.lock().unwrap() == [expected], "QUIC was taken, or something changed");
+
+    // The endpoint sees nothing of what is taken, even if it is QUIC.
+    let unwanted = driver.client();
+    stun.unwanted.set(unwanted.local_addr().unwrap()).unwrap();
+    let connecting = unwanted.connect_with(config, address, "localhost").unwrap();
+    driver.until("taken", || stun.kept.lock().unwrap().len() > 1).await;
+    transfer(&connection, &accepted, 100_000).await;
+    assert!(poll_once(server.accept()).await.is_none(), "what was taken arrived");
+    drop(connecting);
 }
 
 /// Takes what is not QUIC, and looks at its endpoint first.
