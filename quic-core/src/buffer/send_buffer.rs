@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use super::block_pool::{BlockPool, MAX_BLOCK};
+use super::block_pool::{BlockPool, MAX_BLOCK, SMALL_BLOCK};
 use crate::memory;
 use crate::wire::RangeSet;
 
 /// Smallest block that small writes are copied into, in bytes.
-const MIN_BLOCK: usize = 256;
+const MIN_BLOCK: usize = SMALL_BLOCK;
 
 /// Shortest part of a chunk that is not copied, in bytes.
 const MIN_CHUNK: usize = 1 << 10;

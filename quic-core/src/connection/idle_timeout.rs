@@ -14,6 +14,8 @@ pub(super) struct IdleTimeout {
     deadline: Deadline,
     /// Only the first ack-eliciting packet sent after a receipt restarts the timeout.
     restart_on_send: bool,
+    /// When the last packet was received, the epoch if none was.
+    received: Instant,
     keep_alive: Option<Duration>,
     /// Without a keep-alive, half of the timeout.
     keep_alive_deadline: Deadline,
@@ -42,6 +44,7 @@ impl IdleTimeout {
             duration: duration.filter(|duration| !duration.is_zero()),
             deadline: Deadline::default(),
             restart_on_send: true,
+            received: Instant::EPOCH,
             keep_alive,
             keep_alive_deadline: Deadline::default(),
         }
@@ -74,7 +77,14 @@ impl IdleTimeout {
         self.restart(now, pto);
     }
 
+    /// Whether a packet that is received now would change anything: of a train, only the first.
+    #[inline]
+    pub(super) fn restarts_on_receipt(&self, now: Instant) -> bool {
+        self.received != now || !self.restart_on_send || now == Instant::EPOCH
+    }
+
     pub(super) fn on_packet_received(&mut self, now: Instant, pto: Duration) {
+        self.received = now;
         self.restart_on_send = true;
         self.restart(now, pto);
     }
@@ -83,6 +93,12 @@ impl IdleTimeout {
         if mem::take(&mut self.restart_on_send) {
             self.restart(now, pto);
         }
+    }
+
+    /// Whether sending an ack-eliciting packet now would change anything.
+    #[inline]
+    pub(super) fn restarts_on_send(&self) -> bool {
+        self.restart_on_send
     }
 
     /// Whether the connection has been idle for too long.

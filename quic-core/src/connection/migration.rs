@@ -140,11 +140,13 @@ impl Connection {
     pub(super) fn judge_path(&mut self, judged: &Judged) -> Result<(), TransportError> {
         let Judged { now, path, datagram_bytes, to, is_newest, is_probing } = *judged;
         let is_elsewhere = !self.paths.is_active(&path);
+        let came_to = if is_elsewhere { self.local_ids.sequence_of(&to) } else { None };
         // Whoever comes from elsewhere with the same connection ID may not know that it does
         // (RFC 9000 §9.5). Who has changed that needs an answer with another one, too.
-        let came_to = self.local_ids.sequence_of(&to).filter(|_| is_elsewhere);
         let is_same_id = came_to == Some(self.paths.active().came_to);
-        let may_answer = is_elsewhere && (self.remote_ids.has_spare() || is_same_id);
+        let may_share = || came_to.is_some_and(|came_to| self.paths.may_share(came_to, &path));
+        let has_id = || self.remote_ids.has_spare() || is_same_id || may_share();
+        let may_answer = is_elsewhere && has_id();
         let arrival = paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer };
         self.paths.on_authenticated(now, &arrival, &mut self.random);
         if !is_elsewhere {
@@ -183,7 +185,11 @@ impl Connection {
         match news {
             PathNews::Added { path } => {
                 self.charge_peer(now);
-                self.remote_ids.bind(path);
+                if !self.remote_ids.bind(path)
+                    && let Some(other) = self.paths.sharing_with(path)
+                {
+                    self.remote_ids.share(path, other);
+                }
                 self.settle_peer_id(path);
             }
             PathNews::Moved { from, to } => {

@@ -429,8 +429,10 @@ impl Connection {
 
     /// What any authentic packet shows, whatever it carries.
     fn on_authentic(&mut self, received: &Received) {
-        let pto = self.pto();
-        self.idle_timeout.on_packet_received(received.now, pto);
+        if self.idle_timeout.restarts_on_receipt(received.now) {
+            let pto = self.pto();
+            self.idle_timeout.on_packet_received(received.now, pto);
+        }
         match received.packet_type {
             PacketType::Initial => {
                 // The peer's connection ID is authentic now (RFC 9000 §7.2).

@@ -265,7 +265,7 @@ impl Connection {
                 path.on_numbered(now, (space, number), packet.size);
             }
         }
-        if packet.ack_eliciting {
+        if packet.ack_eliciting && self.idle_timeout.restarts_on_send() {
             let pto = self.pto();
             self.idle_timeout.on_ack_eliciting_sent(now, pto);
         }

@@ -32,7 +32,7 @@ pub(crate) struct RemoteIds {
     active: Entry,
     /// At most [`ACTIVE_CONNECTION_ID_LIMIT`] together with the active one and those in `bound`.
     unused: Vec<Entry>,
-    /// Those of paths besides the active one: rare, and so not kept in place.
+    /// Those of paths besides the active one: rare, and so not kept in place. Some may have the same.
     bound: Option<Box<SmallVec<[Bound; ACTIVE_CONNECTION_ID_LIMIT - 1]>>>,
     /// Sequence numbers from `retire_prior_to` up of which the ID arrived; at most
     /// [`MAXIMUM_SEEN_RUNS`] runs.
@@ -116,6 +116,16 @@ impl RemoteIds {
         self.bound.iter().flat_map(|bound| bound.iter())
     }
 
+    /// How many IDs there are in use besides the active one.
+    fn bound_ids(&self) -> usize {
+        let before = |index| self.bound().take(index).map(|bound| bound.entry.sequence);
+        let is_first = |(index, bound): &(usize, &Bound)| {
+            let sequence = bound.entry.sequence;
+            sequence != self.active.sequence && before(*index).all(|other| other != sequence)
+        };
+        self.bound().enumerate().filter(is_first).count()
+    }
+
     /// The stateless reset token of the server's first ID, from its transport parameters.
     pub(crate) fn set_reset_token(&mut self, token: StatelessResetToken) {
         if self.active.sequence == 0 && self.active.reset_token.is_none() {
@@ -182,7 +192,7 @@ impl RemoteIds {
         //# connection IDs exceeds the value advertised in its
         //# active_connection_id_limit transport parameter, an endpoint MUST
         //# close the connection with an error of type CONNECTION_ID_LIMIT_ERROR.
-        if self.unused.len() + self.bound().count() >= ACTIVE_CONNECTION_ID_LIMIT {
+        if self.unused.len() + self.bound_ids() >= ACTIVE_CONNECTION_ID_LIMIT {
             return Err(TransportError::connection_id_limit("too many connection IDs"));
         }
         Ok(())
@@ -305,6 +315,21 @@ impl RemoteIds {
         true
     }
 
+    /// Gives a path besides the active one the ID that `other` has, because the peer's packets come
+    /// to the same one from both: it cannot know that it changed its address.
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //# Due to network changes outside
+    //# the control of its peer, an endpoint might receive packets from a new
+    //# source address with the same Destination Connection ID field value, in
+    //# which case it MAY continue to use the current connection ID with the
+    //# new remote address while still sending from the same local address.
+    pub(crate) fn share(&mut self, path: u32, other: u32) {
+        let shared = self.bound().find(|bound| bound.path == other).map(|bound| bound.entry);
+        if let (Some(entry), Some(bound)) = (shared, &mut self.bound) {
+            bound.push(Bound { path, entry });
+        }
+    }
+
     /// Another path is the active one: its ID becomes the active one, and the other stays bound to
     /// the path before. Without an ID of its own, it goes on with the active one.
     pub(crate) fn on_moved(&mut self, from: u32, to: u32) {
@@ -315,7 +340,7 @@ impl RemoteIds {
         }
     }
 
-    /// A path is not used any more, and so neither is its ID.
+    /// A path is not used any more, and so neither is its ID, unless another path has it, too.
     ///
     /// # Errors
     /// CONNECTION_ID_LIMIT_ERROR if too many retired IDs are not acknowledged.
@@ -334,10 +359,19 @@ impl RemoteIds {
         let removed = self.bound.as_mut().map(|bound| bound.remove(index));
         self.bound = self.bound.take().filter(|bound| !bound.is_empty());
         let Some(Bound { entry, .. }) = removed else { return Ok(()) };
+        if self.is_used(entry.sequence) {
+            return Ok(());
+        }
         if let Some(token) = entry.reset_token {
             self.registrations.push(Registration::RemoveResetToken(token));
         }
         self.retire(entry.sequence)
+    }
+
+    /// Whether the active path or another one has the ID.
+    fn is_used(&self, sequence: u64) -> bool {
+        self.active.sequence == sequence
+            || self.bound().any(|bound| bound.entry.sequence == sequence)
     }
 
     /// The ID that [`Self::switch`] would make active.

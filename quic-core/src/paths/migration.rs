@@ -3,7 +3,7 @@
 use std::mem;
 
 use super::path::Role;
-use super::{Amplification, MAXIMUM_OTHERS, Path, PathNews, Paths, is_same};
+use super::{Amplification, MAXIMUM_OTHERS, Path, PathNews, Paths, PeerId, is_same};
 use crate::crypto::SeededRandom;
 use crate::instant::Instant;
 use crate::net::{PathAddresses, is_reflector};
@@ -41,7 +41,12 @@ impl Paths {
             }
             return;
         }
-        let Some(index) = self.find_or_add(arrival) else { return };
+        let Some(index) = self.find_or_add(arrival) else {
+            if moves {
+                self.stop_waiting();
+            }
+            return;
+        };
         let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         if !path.is_proved() && !path.validation.is_running() {
@@ -64,7 +69,7 @@ impl Paths {
             //# Section 8.
             path.validation.start(now, interval, random);
         }
-        if !moves || path.peer_id == super::PeerId::None {
+        if !moves || path.peer_id == PeerId::None {
             return;
         }
         if !path.is_proved() && must_be_proved_first(&path.addresses, &self.active.addresses) {
@@ -79,6 +84,16 @@ impl Paths {
         for path in self.others.iter_mut() {
             path.role = Role::Other;
         }
+        self.forget_others();
+    }
+
+    /// The newest packet came from where it cannot be answered, for want of an ID: those that are
+    /// kept for other places go back to the peer, which gives others for them.
+    fn stop_waiting(&mut self) {
+        for path in self.others.iter_mut().filter(|path| path.role == Role::Awaited) {
+            path.role = Role::Other;
+        }
+        self.forget_others();
     }
 
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3
@@ -195,16 +210,16 @@ impl Paths {
         let Some(interval) = self.others.get(index).map(|path| self.interval(path)) else { return };
         let Some(path) = self.others.get_mut(index) else { return };
         let (role, addresses) = (path.role, path.addresses);
-        if matches!(role, Role::Other | Role::Left) {
+        if matches!(role, Role::Other | Role::Left | Role::Awaited) {
             // The peer may still be about to move there, or something be on its way.
             path.role = Role::Other;
             path.validation.linger(now, interval);
         }
-        if role != Role::Other {
+        if !matches!(role, Role::Other | Role::Awaited) {
             self.news.push(PathNews::Validated { addresses });
         }
         match (role, self.side) {
-            (Role::Other | Role::Probe | Role::Left, _) => {}
+            (Role::Other | Role::Probe | Role::Left | Role::Awaited, _) => {}
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.6.1
             //# As soon as path validation succeeds, the client
             //# SHOULD begin sending all future packets to the new server address
@@ -223,6 +238,33 @@ impl Paths {
             //# preferred address and until the server has validated the new path.
             (Role::Candidate, Side::Server) => self.follow(now, index, random),
         }
+    }
+
+    /// Whether packets from new addresses, to this end's ID with this sequence number, may be
+    /// answered with an ID of the peer's that is on another path already, which they come to, too.
+    /// No path that is being validated has to go for that: whoever copies packets in time could
+    /// bring in one after the other, and none would last until its answer came.
+    pub(crate) fn may_share(&self, came_to: u64, addresses: &PathAddresses) -> bool {
+        let has_room = self.others.len() < MAXIMUM_OTHERS || self.others().any(Path::is_idle);
+        has_room && self.alike(came_to, addresses).next().is_some()
+    }
+
+    /// A path besides the active one that has an ID of the peer's to share with this one, which has
+    /// none.
+    pub(crate) fn sharing_with(&self, path: u32) -> Option<u32> {
+        let new = self.iter().find(|known| known.id == path)?;
+        let alike = self.alike(new.came_to, &new.addresses);
+        alike.map(|path| path.id).find(|other| *other != path)
+    }
+
+    /// Paths that have an ID of the peer's, and to which it came with the same one of this end's.
+    fn alike(&self, came_to: u64, addresses: &PathAddresses) -> impl Iterator<Item = &Path> {
+        let local = local(addresses);
+        self.others().filter(move |path| {
+            path.peer_id == PeerId::Own
+                && path.came_to == came_to
+                && self::local(&path.addresses) == local
+        })
     }
 
     /// The index of the path among the others.
@@ -266,8 +308,9 @@ impl Paths {
 
     fn add(&mut self, path: Box<Path>) -> usize {
         if self.others.len() >= MAXIMUM_OTHERS {
-            let unproved = self.others.iter().position(|path| !path.is_proved());
-            self.forget(unproved.unwrap_or(0));
+            let idle = self.others.iter().position(|path| path.is_idle());
+            let unproved = || self.others.iter().position(|path| !path.is_proved());
+            self.forget(idle.or_else(unproved).unwrap_or(0));
         }
         self.news.push(PathNews::Added { path: path.id });
         self.others.push(path);

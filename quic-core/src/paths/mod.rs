@@ -339,7 +339,7 @@ impl Paths {
         self.others.retain(|path| {
             let is_kept = path.validation.is_running()
                 || path.validation.wants_padding()
-                || path.role == Role::Probe;
+                || matches!(path.role, Role::Probe | Role::Awaited);
             if !is_kept {
                 news.push(PathNews::Forgotten { path: path.id });
             }
@@ -394,7 +394,7 @@ impl Paths {
             //# If path validation fails, the client MUST continue sending all future
             //# packets to the server's original IP address.
             if path.validation.handle_timeout(now) && !path.is_proved() && path.is_wanted() {
-                path.role = Role::Other;
+                path.role = path.role.after_failure(self.side);
                 self.news.push(PathNews::Failed { addresses: path.addresses });
             }
         }

@@ -18,7 +18,7 @@ use crate::congestion::{
 use crate::instant::Instant;
 use crate::memory;
 use crate::net::PathAddresses;
-use crate::wire::SpaceId;
+use crate::wire::{Side, SpaceId};
 
 /// A network path and all that is estimated of it.
 #[derive(Debug)]
@@ -64,6 +64,18 @@ pub(super) enum Role {
     Left,
     /// It becomes the active one.
     Candidate,
+    /// It did not answer, but the newest packets come from there. So it keeps its ID, and is asked
+    /// again when the next one comes: the peer may hear nothing that is sent elsewhere, and give no
+    /// other ID therefore. Whatever needs the room takes it.
+    Awaited,
+}
+
+impl Role {
+    /// What it is once the validation failed. Clients know where their server is.
+    pub(super) fn after_failure(self, side: Side) -> Self {
+        let is_awaited = self == Self::Candidate && side == Side::Server;
+        if is_awaited { Self::Awaited } else { Self::Other }
+    }
 }
 
 /// Whether a path besides the active one has an ID of the peer's for its packets.
@@ -152,7 +164,12 @@ impl Path {
 
     /// Whether its validation was asked for, and has its outcome told.
     pub(super) fn is_wanted(&self) -> bool {
-        self.role != Role::Other
+        !matches!(self.role, Role::Other | Role::Awaited)
+    }
+
+    /// Whether nothing is known of it, nor about to be.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_proved() && !self.validation.is_running()
     }
 
     /// Whether something is to be sent on it, and may, while it is not the active path.

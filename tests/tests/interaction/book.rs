@@ -1,5 +1,6 @@
 //! What the ends say that they do: every packet that they send and take, judged as it is told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,10 @@ pub(super) struct Pages {
     pub(super) violations: Vec<String>,
     /// Sources from which something came that only who receives there can have sent.
     pub(super) proofs: Vec<SocketAddr>,
+    /// Challenges in what was sent last.
+    asked: Vec<[u8; 8]>,
+    /// Where those that were sent before went.
+    challenged: BTreeMap<[u8; 8], SocketAddr>,
     /// What was told so far, so that runs can be compared.
     pub(super) digest: u64,
 }
@@ -60,6 +65,13 @@ impl Book {
     /// The pages.
     pub(super) fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    /// What was sent last goes there.
+    pub(super) fn on_left_for(&mut self, to: SocketAddr) {
+        self.challenged.extend(self.asked.drain(..).map(|data| (data, to)));
     }
 }
 
@@ -104,10 +116,14 @@ impl ConnectionRecorder for Writer {
             Record::PacketSent(packet) => {
                 let header = &packet.header;
                 pages.digest = fold(pages.digest, [now.as_nanos(), header.number]);
+                pages.asked.extend(packet.payload.frames().filter_map(|frame| match frame {
+                    FrameRecord::PathChallenge { data } => Some(data),
+                    _ => None,
+                }));
                 log.on_sent(packet)
             }
             Record::PacketReceived(packet) => {
-                pages.proofs.extend(log.proved_by(packet, pages.source));
+                pages.proofs.extend(log.proved_by(packet, &pages.challenged));
                 if let (Some(socket), Some(source)) = (pages.socket, pages.source) {
                     for frame in packet.payload.frames() {
                         log.challenges.on_received((socket, source), &frame);
@@ -180,18 +196,21 @@ impl Log {
         self.sources.on_received(source, is_one_rtt && is_newest && !probing);
     }
 
-    /// The address at which somebody has to receive who sends this (RFC 9000 §8.1, §8.2).
+    /// The address at which somebody has to receive who sends this (RFC 9000 §8.1, §8.2). That of a
+    /// challenge is proved wherever the answer comes from.
     fn proved_by(
         &self,
         packet: &PacketRecord<'_>,
-        source: Option<SocketAddr>,
+        challenged: &BTreeMap<[u8; 8], SocketAddr>,
     ) -> Option<SocketAddr> {
-        let mut frames = packet.payload.frames();
         if packet.header.packet_type == PacketType::Handshake {
             // Its keys come with packets that go to where the handshake began.
             return self.home;
         }
-        source.filter(|_| frames.any(|frame| matches!(frame, FrameRecord::PathResponse { .. })))
+        packet.payload.frames().find_map(|frame| match frame {
+            FrameRecord::PathResponse { data } => challenged.get(&data).copied(),
+            _ => None,
+        })
     }
 }
 

@@ -59,10 +59,13 @@ pub(super) fn is_explained(run: &Run, index: usize) -> Result<(), String> {
         },
         ConnectionError::HandshakeTimedOut => !conn.connected && age >= handshake,
         ConnectionError::TimedOut => {
-            let tried_for = conn.migrated.map(|at| run.world.clock(conn.end) - at);
+            let tried_for = conn.migrated.map(|at| run.world.lived(conn.end) - at);
             age >= idle || tried_for.is_some_and(|tried_for| tried_for >= VALIDATION)
         }
-        ConnectionError::Reset => peers.any(|peer| peer.forgotten || peer.lost.is_some()),
+        // Nothing is encrypted: what is cut off right behind a token is a stateless reset.
+        ConnectionError::Reset => {
+            run.world.cuts || peers.any(|peer| peer.forgotten || peer.lost.is_some())
+        }
         _ => false,
     };
     if explained { Ok(()) } else { Err(format!("nobody ended {:?}: {error}", conn.side)) }

@@ -29,6 +29,7 @@ pub(super) fn operate_on_links(world: &mut World, operation: Operation) {
             world.change_links(upwards, |link| link.corrupt = part(percent));
         }
         Truncate { upwards, percent } => {
+            world.cuts |= !upwards && percent > 0;
             world.change_links(upwards, |link| link.truncate = part(percent));
         }
         Delay { upwards, millis, jitter } => world.change_links(upwards, |link| {

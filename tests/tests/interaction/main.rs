@@ -1,7 +1,8 @@
 //! Random lists of operations on two or three ends, with what must hold checked after each.
 //!
 //! `QUIC_CASES=n` plays n cases, `QUIC_CASES=m..n` those from m on; failing ones are made as small
-//! as can be, and printed with the line that plays them again.
+//! as can be, and printed with the line that plays them again. If `QUIC_QLOG_DIR` names a folder,
+//! what happens on their connections is written there.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -16,6 +17,7 @@ mod book;
 mod endings;
 mod invariants;
 mod links;
+mod logs;
 mod model;
 mod operations;
 mod regressions;
@@ -113,6 +115,7 @@ fn play_seed(seed: u64) -> Result<(), String> {
         Ok(()) => Ok(()),
         Err(TestError::Fail(first, case)) => {
             let (case, why) = shorten(case);
+            logs::write(&format!("seed{seed}"), || try_to_play(&case).is_ok());
             Err(format!(
                 "{}\n{case:?}\n{} operations; to play this again: \
                  QUIC_SEED={seed} cargo test -p tests --test interaction random",

@@ -30,8 +30,8 @@ pub(super) struct Conn {
     pub(super) path_failed: bool,
     /// It moved during the handshake, which need not succeed therefore.
     pub(super) disturbed: bool,
-    /// When its client moved on purpose last. If no path proves to work in time, that is the end of
-    /// it (RFC 9000 §9.3.2).
+    /// When its client moved on purpose first since it was on a path that was known to work. If none
+    /// proves to work in time, that is the end of it (RFC 9000 §9.3.2).
     pub(super) migrated: Option<Instant>,
     pub(super) sends: BTreeMap<StreamId, Sent>,
     pub(super) receives: BTreeMap<StreamId, Received>,
@@ -147,6 +147,7 @@ impl Conn {
     /// Writes what is still to be written.
     pub(super) fn go_on(&mut self, connection: &mut Connection, id: StreamId) {
         let Some(sent) = self.sends.get_mut(&id) else { return };
+        let is_over = connection.is_over();
         let mut stream = connection.send_stream(id);
         while sent.is_open() && sent.written < sent.wanted {
             let length = (sent.wanted - sent.written) as usize;
@@ -155,7 +156,7 @@ impl Conn {
                 Ok(taken) => sent.written += taken as u64,
                 Err(WriteError::Stopped(_)) => sent.stopped = true,
                 Err(WriteError::Closed) => {
-                    assert!(self.closed.is_some(), "I4: {id:?} is closed for writing: {sent:?}");
+                    assert!(is_over, "I4: {id:?} is closed for writing: {sent:?}");
                     return;
                 }
                 Err(_) => return,

@@ -191,3 +191,75 @@ fn keys_may_be_updated_after_an_acknowledgment_that_came_beside_a_challenge() {
         ],
     );
 }
+
+#[test]
+fn a_client_whose_nat_moves_again_while_it_is_looked_for_at_the_preferred_address_is_found() {
+    use Operation::{Advance, Connect, JumpForward, Open, Rebind, Write};
+    replay(
+        Limits {
+            seed: 3_416_858_561_106_526_168,
+            streams: [1, 1],
+            windows: [500; 3],
+            datagrams: false,
+            pacing: false,
+            ecn: false,
+            mtu: 1200,
+            resend: false,
+            eager: false,
+            receive_budget: 0,
+            ids: [4, 4],
+            segments: 1,
+            reports_local_ip: false,
+            trains: false,
+            preferred: true,
+            ..Limits::PLAIN
+        },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 16 },
+            Open { connection: 0, both: false },
+            JumpForward { end: 0, seconds: 4 },
+            Rebind { client: 0, socket: 0, address: false },
+            Write { connection: 0, stream: 0, bytes: 1 },
+            Rebind { client: 0, socket: 0, address: false },
+        ],
+    );
+}
+
+#[test]
+fn a_client_that_the_server_often_fails_to_find_at_the_preferred_address_is_found_there() {
+    use Operation::{Advance, Connect, Lose, Narrow, Open, Rebind, ResetAt};
+    replay(
+        Limits {
+            seed: 4_939_037_838_177_221_920,
+            streams: [1, 1],
+            windows: [500; 3],
+            datagrams: false,
+            pacing: false,
+            ecn: false,
+            mtu: 1201,
+            resend: false,
+            eager: false,
+            receive_budget: 0,
+            ids: [4, 4],
+            segments: 1,
+            reports_local_ip: false,
+            trains: false,
+            preferred: true,
+            ..Limits::PLAIN
+        },
+        &[
+            Connect { client: 0 },
+            Connect { client: 0 },
+            Rebind { client: 0, socket: 0, address: false },
+            Advance { exponent: 25 },
+            Lose { upwards: true, percent: 58 },
+            Narrow { upwards: true, kilobytes: 32 },
+            Connect { client: 0 },
+            Advance { exponent: 23 },
+            Open { connection: 5, both: false },
+            Advance { exponent: 24 },
+            ResetAt { connection: 5, stream: 0, size: 0 },
+        ],
+    );
+}

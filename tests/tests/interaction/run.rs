@@ -330,7 +330,7 @@ impl Run {
         let end = self.connections[index].end;
         let ports = &self.world.ends[end].ports;
         let socket = ports[usize::from(socket) % ports.len()].id;
-        let now = self.world.clock(end);
+        let (now, lived) = (self.world.clock(end), self.world.lived(end));
         self.act(index, |conn, connection| {
             let remote = connection.path().remote;
             let path = PathAddresses { socket, local_ip: None, remote };
@@ -338,8 +338,11 @@ impl Run {
             let _: Result<(), MigrationError> = if probes {
                 connection.probe_path(now, path)
             } else {
-                conn.migrated = Some(now);
-                connection.migrate(now, path)
+                let moved = connection.migrate(now, path);
+                if moved.is_ok() {
+                    conn.migrated.get_or_insert(lived);
+                }
+                moved
             };
         });
     }
@@ -367,7 +370,8 @@ impl Run {
             return;
         }
         if let Some(bit) = flip {
-            let bit = bit % (8 * parcel.payload.len());
+            // Nothing may be left of one that was cut short.
+            let Some(bit) = bit.checked_rem(8 * parcel.payload.len()) else { return };
             parcel.payload[bit / 8] ^= 1 << (bit % 8);
         }
         let before = self.positions(&readers);
@@ -467,7 +471,15 @@ impl Run {
                 is_explained(self, index).unwrap_or_else(|violation| panic!("{violation}"));
             }
             Event::EarlyDataRejected => self.handle_rejection(index),
-            Event::Path(PathEvent::Failed(_)) => conn.path_failed = true,
+            Event::Path(event) => {
+                conn.path_failed |= matches!(event, PathEvent::Failed(_));
+                self.act(index, |conn, connection| {
+                    let mut paths = connection.paths();
+                    if paths.any(|path| path.is_active && path.is_validated) {
+                        conn.migrated = None;
+                    }
+                });
+            }
             Event::Stream(event) => self.handle_stream_event(index, *event),
             Event::Datagram(DatagramEvent::Readable) if self.limits.eager => {
                 self.receive_datagrams(index);

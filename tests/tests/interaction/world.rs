@@ -15,6 +15,7 @@ use quic_sim::network::{Arrival, Host, HostId, Link, Nat, Network, Outgoing, Por
 
 use super::book::Book;
 use super::invariants::{Amplification, i15_nothing_is_left_to_poll, i16_deadlines_are_to_come};
+use super::logs::wanted_logs;
 
 /// Which of the ends is the server.
 pub(super) const SERVER: usize = 0;
@@ -92,6 +93,8 @@ pub(super) struct World {
     reading: Option<PortId>,
     buffer: Vec<u8>,
     manners: Manners,
+    /// Datagrams may lose their ends on the way to clients.
+    pub(super) cuts: bool,
     /// qlog of all connections, if it is written.
     pub(super) logs: Option<Memory>,
 }
@@ -106,7 +109,7 @@ pub(super) fn address_of(end: usize) -> SocketAddr {
 impl World {
     pub(super) fn new(seed: u64, configs: Vec<EndpointConfig>, manners: Manners) -> Self {
         let book = Book::default();
-        let logs = seed.is_multiple_of(16).then(Memory::default);
+        let logs = wanted_logs().or_else(|| seed.is_multiple_of(16).then(Memory::default));
         let mut random = Random::new(seed, 0);
         let mut network = Network::new(seed);
         if !manners.trains {
@@ -133,6 +136,7 @@ impl World {
             reading: None,
             buffer: vec![0; BATCH],
             manners,
+            cuts: false,
             logs,
         }
     }
@@ -229,6 +233,7 @@ impl World {
         };
         assert!(sent.length > 0, "an empty batch");
         let to = sent.path.remote;
+        self.book.pages().on_left_for(to);
         let (payload, segment_length) = (&self.buffer[..sent.length], sent.segment_length);
         if end == SERVER {
             for datagram in payload.chunks(segment_length.unwrap_or(sent.length)) {

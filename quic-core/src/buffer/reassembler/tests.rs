@@ -99,6 +99,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_byte_at_every_second_offset_costs_no_more_than_the_window() {
     for stride in [2u64, 3, 64, 127, 2049] {
         for backwards in [false, true] {
@@ -126,6 +127,7 @@ fn more_than_1024_gaps_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn where_much_is_on_its_way_half_of_all_full_packets_may_be_missing() {
     let mut random = crate::crypto::SeededRandom::from_seed([1; 32]);
     let mut reassembler = Reassembler::default();
@@ -157,6 +159,7 @@ fn an_empty_reassembler_owns_no_heap_and_a_short_request_little() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn bulk_data_goes_into_few_large_blocks() {
     let mut reassembler = Reassembler::default();
     for index in 0..700 {
@@ -185,6 +188,7 @@ fn a_small_block_is_filled_again_and_again() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn a_large_block_is_not_kept_when_everything_was_read() {
     let mut reassembler = Reassembler::default();
     let mut pool = BlockPool::default();

@@ -152,6 +152,7 @@ fn assert_near(value: u64, expected: u64, percent: u64) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn startup_finds_the_bandwidth_and_drain_empties_the_queue() {
     // 10 Mbit/s, 50 ms.
     let mut path = Path::new(1_250_000, 50, 1 << 20);
@@ -166,6 +167,7 @@ fn startup_finds_the_bandwidth_and_drain_empties_the_queue() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn the_cycle_probes_for_bandwidth_every_few_seconds_and_finds_more() {
     let mut path = Path::new(1_250_000, 50, 1 << 20);
     path.run(4);
@@ -178,6 +180,7 @@ fn the_cycle_probes_for_bandwidth_every_few_seconds_and_finds_more() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn less_bandwidth_is_noticed_within_two_cycles() {
     let mut path = Path::new(5_000_000, 50, 1 << 16);
     path.run(4);
@@ -187,6 +190,7 @@ fn less_bandwidth_is_noticed_within_two_cycles() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn little_is_in_flight_for_200_ms_every_5_seconds_to_find_the_shortest_round_trip() {
     let mut path = Path::new(1_250_000, 50, 1 << 20);
     path.run(5);
@@ -221,6 +225,7 @@ impl Path {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn heavy_loss_ends_startup_and_bounds_what_is_in_flight() {
     // The queue is a tenth of what the path holds.
     let mut path = Path::new(5_000_000, 50, 25_000);
@@ -233,6 +238,7 @@ fn heavy_loss_ends_startup_and_bounds_what_is_in_flight() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn one_percent_of_loss_slows_down_little() {
     let mut path = Path::new(5_000_000, 50, 1 << 20);
     path.loses_every = Some(100);
@@ -255,6 +261,7 @@ impl DeliverySampler {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn what_the_application_limits_is_not_taken_for_the_bandwidth() {
     let mut path = Path::new(5_000_000, 50, 1 << 20);
     path.run(4);
@@ -290,6 +297,7 @@ fn startup_goes_on_when_the_losses_that_ended_it_were_none() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn rounds_with_loss_cost_30_percent_at_the_most() {
     let mut path = Path::new(1_250_000, 50, 1 << 20);
     path.run(3);
@@ -320,6 +328,7 @@ fn ecn_marks_count_as_loss_in_the_round() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn persistent_congestion_leaves_two_datagrams() {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.6.2
     //= type=test

@@ -98,6 +98,7 @@ fn a_lost_packet_tells_what_was_lost_since_it_was_sent() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn nothing_is_kept_of_packets_whose_fate_is_known() {
     let mut sampler = DeliverySampler::new();
     for number in 0..10_000 {

@@ -1,6 +1,6 @@
 //! Whatever a client does with addresses and connection IDs, a server keeps its bounds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use proptest::prelude::*;
@@ -10,8 +10,8 @@ use super::pair::{DELAY, deliver_from, path};
 use crate::net::{PathAddresses, SocketId};
 use crate::paths::PeerId;
 use crate::transmit::TransmitBuffer;
-use crate::wire::SpaceId;
 use crate::wire::frame::{Frame, Frames};
+use crate::wire::{ConnectionId, SpaceId};
 
 /// The client is at the first; only at the first three does it answer challenges.
 const PLACES: [&str; 6] = [
@@ -57,13 +57,17 @@ struct Attack {
     challenges: Vec<[u8; 8]>,
     received: HashMap<SocketAddr, usize>,
     sent: HashMap<SocketAddr, usize>,
+    /// IDs that the server's packets were sent to, and from where.
+    used: HashMap<ConnectionId, HashSet<SocketAddr>>,
 }
 
 impl Attack {
     fn new() -> Self {
         let pair = Pair::confirmed();
         let (received, sent) = Default::default();
-        Self { pair, next_sequence: 4, challenges: Vec::new(), received, sent }
+        let home = HashSet::from([path(PLACES[0]).remote]);
+        let used = HashMap::from([(*pair.client.remote_ids.active(), home)]);
+        Self { pair, next_sequence: 4, challenges: Vec::new(), received, sent, used }
     }
 
     fn send(&mut self, place: usize, frames: &[u8], is_full: bool) {
@@ -71,6 +75,8 @@ impl Attack {
         let datagram = self.pair.client.forge_with(SpaceId::Application, frames, minimum, |_| {});
         let from = path(PLACES[place]);
         *self.received.entry(from.remote).or_default() += datagram.len();
+        let to = *self.pair.client.remote_ids.active();
+        self.used.entry(to).or_default().insert(from.remote);
         deliver_from(&mut self.pair.server, self.pair.now, from, &datagram);
     }
 
@@ -140,6 +146,17 @@ impl Attack {
         }
     }
 
+    /// Places that the client's own use of IDs has linked to this one already.
+    fn linked(&self, place: SocketAddr) -> HashSet<SocketAddr> {
+        let mut linked = HashSet::from([place]);
+        for _ in PLACES {
+            let near = self.used.values().filter(|places| !places.is_disjoint(&linked));
+            let near: Vec<_> = near.flatten().copied().collect();
+            linked.extend(near);
+        }
+        linked
+    }
+
     fn check(&self) {
         let server = &self.pair.server;
         for place in &PLACES[ANSWERING..] {
@@ -151,16 +168,15 @@ impl Attack {
             return;
         }
         assert!(server.paths.others().count() <= 3);
-        let mut ids = vec![*server.remote_ids.active()];
+        let mut ids = HashMap::new();
+        ids.insert(*server.remote_ids.active(), server.path().remote);
         for other in server.paths.others() {
             let own = server.remote_ids.of_path(other.id);
             assert_eq!(own.is_some(), other.peer_id() == PeerId::Own, "{:?}", other.addresses);
-            ids.extend(own);
+            let remote = other.addresses.remote;
+            let Some(first) = own.and_then(|own| ids.insert(*own, remote)) else { continue };
+            assert!(self.linked(first).contains(&remote), "an ID on two paths");
         }
-        let count = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), count, "an ID on two paths");
         let at: Vec<PathAddresses> = server.paths().map(|path| path.addresses).collect();
         assert!((1..at.len()).all(|index| !at[..index].contains(&at[index])), "{at:?}");
         assert!(server.poll_timeout().is_some());

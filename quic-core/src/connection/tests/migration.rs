@@ -210,6 +210,88 @@ fn whoever_changes_the_address_without_the_id_is_followed_even_without_another_i
     assert_eq!(pair.server.path().remote, client_path().remote);
 }
 
+/// Ports of reflectors, whose owners are followed only once they answered.
+const REFLECTOR: &str = "203.0.113.9:53";
+
+/// A client that came to a reflector's port with another ID, and a server that has no ID of the
+/// client's for one more path.
+fn candidate() -> Pair {
+    let mut pair = Pair::confirmed();
+    assert!(pair.client.remote_ids.switch().unwrap());
+    come_from(&mut pair, REFLECTOR);
+    while pair.server.remote_ids.switch().unwrap_or(false) {}
+    assert!(!pair.server.remote_ids.has_spare());
+    assert_eq!(pair.server.path().remote, client_path().remote);
+    pair
+}
+
+/// A new packet of the client's comes from there.
+fn come_from(pair: &mut Pair, remote: &str) {
+    let datagram = pair.client.forge_with(SpaceId::Application, &[0x01], 1200, |_| {});
+    deliver_from(&mut pair.server, pair.now, path(remote), &datagram);
+}
+
+/// The challenges in what the server sends now, by where they go.
+fn challenges(pair: &mut Pair) -> Vec<(PathAddresses, [u8; 8])> {
+    let mut challenges = Vec::new();
+    while let Some((to, datagram)) = next_of_server(pair) {
+        challenges.extend(read(pair, &datagram, |frame| {
+            if let Frame::PathChallenge(challenge) = frame { Some((to, challenge.0)) } else { None }
+        }));
+    }
+    challenges
+}
+
+#[test]
+fn a_client_whose_address_changes_while_it_is_looked_for_is_followed_without_another_id() {
+    //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
+    //= type=test
+    //# Due to network changes outside
+    //# the control of its peer, an endpoint might receive packets from a new
+    //# source address with the same Destination Connection ID field value, in
+    //# which case it MAY continue to use the current connection ID with the
+    //# new remote address while still sending from the same local address.
+    let mut pair = candidate();
+    let id = pair.server.paths.others().next().unwrap().id;
+    let bound = *pair.server.remote_ids.of_path(id).unwrap();
+    come_from(&mut pair, ELSEWHERE);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
+    assert_eq!(*pair.server.remote_ids.active(), bound);
+    // Both are asked, and the ID is kept when the first one is given up.
+    let asked = challenges(&mut pair);
+    assert!(asked.iter().any(|(to, _)| to.remote == path(REFLECTOR).remote), "{asked:?}");
+    let (_, data) = asked.iter().find(|(to, _)| to.remote == path(ELSEWHERE).remote).unwrap();
+    let answer = pair.client.forge(SpaceId::Application, &[&[0x1b][..], data].concat());
+    deliver_from(&mut pair.server, pair.now, path(ELSEWHERE), &answer);
+    while pair.server.paths.others().any(|path| path.validation.is_running()) {
+        while next_of_server(&mut pair).is_some() {}
+        pair.now = pair.server.poll_timeout().unwrap();
+        pair.server.handle_timeout(pair.now);
+    }
+    come_from(&mut pair, ELSEWHERE);
+    assert_eq!(pair.server.paths.others().count(), 0);
+    assert_eq!(pair.server.path().remote, path(ELSEWHERE).remote);
+    assert_eq!(*pair.server.remote_ids.active(), bound);
+    assert_eq!(pair.server.close_reason(), None);
+}
+
+#[test]
+fn copies_of_packets_from_elsewhere_displace_no_path_that_is_looked_for() {
+    let mut pair = candidate();
+    let asked = challenges(&mut pair);
+    let (_, data) = asked.iter().find(|(to, _)| to.remote == path(REFLECTOR).remote).unwrap();
+    for place in 10..30 {
+        come_from(&mut pair, &format!("198.51.100.{place}:53"));
+        assert!(pair.server.paths.others().count() <= 3);
+        while next_of_server(&mut pair).is_some() {}
+    }
+    assert_eq!(pair.server.path().remote, client_path().remote);
+    let answer = pair.client.forge(SpaceId::Application, &[&[0x1b][..], data].concat());
+    deliver_from(&mut pair.server, pair.now, path(REFLECTOR), &answer);
+    assert_eq!(pair.server.path().remote, path(REFLECTOR).remote);
+    assert_eq!(pair.server.close_reason(), None);
+}
+
 #[test]
 fn a_client_of_which_several_moves_failed_is_known_by_the_id_of_where_it_is_again() {
     let mut pair = Pair::confirmed();

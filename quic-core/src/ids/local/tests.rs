@@ -173,6 +173,7 @@ fn a_lost_announcement_is_repeated_until_acknowledged_or_retired() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn ids_are_all_of_one_length_and_never_come_again() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-10.3.2
     //= type=test

@@ -289,6 +289,36 @@ fn each_path_has_an_id_of_its_own_which_is_retired_with_it() {
 }
 
 #[test]
+fn an_id_that_paths_share_is_retired_with_the_last_of_them() {
+    let mut ids = new();
+    (1..4).for_each(|sequence| give(&mut ids, sequence, 0));
+    assert!(ids.bind(7));
+    ids.share(8, 7);
+    ids.share(9, 7);
+    assert_eq!((ids.of_path(8), ids.of_path(9)), (Some(&id(1)), Some(&id(1))));
+    ids.release(7).unwrap();
+    assert_eq!((retired(&mut ids), ids.of_path(8)), (vec![], Some(&id(1))));
+    // It counts once, however many paths have it.
+    ids.on_moved(0, 8);
+    assert_eq!((*ids.active(), ids.of_path(9)), (id(1), Some(&id(1))));
+    assert_eq!(ids.bound_ids(), 1);
+    ids.release(9).unwrap();
+    assert_eq!(retired(&mut ids), []);
+    assert_eq!(registrations(&mut ids), [Registration::AddResetToken(token(1))]);
+    ids.on_moved(8, 0);
+    ids.release(8).unwrap();
+    assert_eq!(retired(&mut ids), [1]);
+    assert_eq!(registrations(&mut ids), [Registration::RemoveResetToken(token(1))]);
+    // What is shared can be taken back, and a path that has none gives none.
+    assert!(ids.bind(7));
+    ids.share(8, 7);
+    ids.share(10, 11);
+    give(&mut ids, 4, 3);
+    assert_eq!((ids.of_path(7), ids.of_path(8), ids.of_path(10)), (None, None, None));
+    assert_eq!((retired(&mut ids), *ids.active()), (vec![2, 0], id(3)));
+}
+
+#[test]
 fn the_ids_of_paths_count_and_can_be_taken_back() {
     let mut ids = new();
     (1..4).for_each(|sequence| give(&mut ids, sequence, 0));

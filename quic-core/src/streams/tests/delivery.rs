@@ -208,7 +208,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
 
     //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
     //= type=test

@@ -219,6 +219,7 @@ fn reading_half_a_window_gives_credit_and_fast_reading_a_larger_window() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for an interpreter")]
 fn memory_for_received_data_is_bounded_over_all_streams() {
     let config =
         TransportConfig { max_concurrent_uni_streams: 10_000, ..TransportConfig::default() };
