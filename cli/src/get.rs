@@ -4,6 +4,8 @@ mod destination;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::mem;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +25,9 @@ use crate::network::{self, Preference, Target, Trust};
 use crate::output::{self, Output};
 use crate::protocol::{self, Protocol};
 use crate::runtime::{self, Elapsed, Tasks};
+use crate::url::Url;
 use destination::{Destination, STDOUT};
+use source::Answer;
 
 pub(crate) use source::Source;
 
@@ -32,6 +36,9 @@ const CONCURRENT_DOWNLOADS: usize = 64;
 
 /// Addresses of a server that are tried.
 const MAX_ADDRESSES: usize = 8;
+
+/// How often a file may be elsewhere.
+const MAX_REDIRECTS: usize = 10;
 
 /// How long an address may take to answer before the next one is tried too.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -70,15 +77,12 @@ pub(crate) async fn run(options: Get, output: Output) -> Result<(), Failure> {
     let files = downloads.values().map(Vec::len).sum::<usize>();
     let mut bytes = 0_u64;
     let all = async {
-        for (server, mut downloads) in downloads {
-            let rest = if options.early_data { downloads.split_off(1) } else { Vec::new() };
-            let found = addresses(&server).await?;
-            let fetched = client.fetch(&server, found, None, downloads).await?;
-            bytes = bytes.saturating_add(fetched.bytes);
-            if !rest.is_empty() {
-                let (address, protocol) = (vec![fetched.address], Some(fetched.protocol));
-                let fetched = client.fetch(&server, address, protocol, rest).await?;
-                bytes = bytes.saturating_add(fetched.bytes);
+        let mut waiting = downloads;
+        while let Some((server, downloads)) = waiting.pop_first() {
+            let received = client.fetch_from(&server, downloads, options.early_data).await?;
+            bytes = bytes.saturating_add(received.bytes);
+            for download in received.elsewhere {
+                waiting.entry(Server::of(&download.url)).or_default().push(download);
             }
         }
         Ok(())
@@ -115,6 +119,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The one that a URL names.
+    pub(crate) fn of(url: &Url) -> Self {
+        Self { host: url.host.clone(), port: url.port }
+    }
+
     /// As requests name it.
     fn authority(&self) -> String {
         let Self { host, port } = self;
@@ -125,9 +134,34 @@ impl Server {
 /// A file to fetch.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Download {
-    /// As the request has it.
-    pub(crate) path: String,
-    pub(crate) destination: PathBuf,
+    /// Where it is, as far as is known.
+    url: Url,
+    destination: PathBuf,
+    /// Where it was to be found before servers said that it is elsewhere.
+    before: Vec<Url>,
+}
+
+impl Download {
+    pub(crate) fn new(url: Url, destination: PathBuf) -> Self {
+        Self { url, destination, before: Vec::new() }
+    }
+
+    /// Goes on to where a server says that it is (RFC 9110 §15.4).
+    fn follow(&mut self, location: &str) -> Result<(), Failure> {
+        let from = self.url.clone();
+        let failure = |problem: &dyn fmt::Display| {
+            Failure::transfer(format!("{from} is said to be at {location:?}: {problem}"))
+        };
+        let next = self.url.join(location).map_err(|problem| failure(&problem))?;
+        self.before.push(mem::replace(&mut self.url, next));
+        if self.before.contains(&self.url) {
+            return Err(failure(&"that goes round in a circle"));
+        }
+        if self.before.len() > MAX_REDIRECTS {
+            return Err(failure(&format!("{MAX_REDIRECTS} redirects are followed and no more")));
+        }
+        Ok(())
+    }
 }
 
 /// What to fetch from which server, and where to put it.
@@ -156,9 +190,8 @@ fn downloads(options: &Get) -> Result<BTreeMap<Server, Vec<Download>>, Failure> 
                 destination.display()
             )));
         }
-        let server = Server { host: url.host.clone(), port: url.port };
-        let download = Download { path: url.path.clone(), destination };
-        downloads.entry(server).or_default().push(download);
+        let download = Download::new(url.clone(), destination);
+        downloads.entry(Server::of(url)).or_default().push(download);
     }
     Ok(downloads)
 }
@@ -174,13 +207,55 @@ struct Client {
 
 /// What came of a connection.
 struct Fetched {
-    bytes: u64,
+    received: Received,
     /// The address that answered.
     address: SocketAddr,
     protocol: Protocol,
 }
 
+/// What came of downloads from one server.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    bytes: u64,
+    /// What other servers have.
+    elsewhere: Vec<Download>,
+}
+
+impl Received {
+    fn add(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.elsewhere.extend(other.elsewhere);
+    }
+
+    /// Fails if anything is elsewhere.
+    pub(crate) fn complete(self) -> Result<(), Failure> {
+        match self.elsewhere.first() {
+            None => Ok(()),
+            Some(download) => Err(Failure::transfer(format!("{} is elsewhere", download.url))),
+        }
+    }
+}
+
 impl Client {
+    /// Fetches files of one server; with early data, all but the first on a second connection.
+    async fn fetch_from(
+        &self,
+        server: &Server,
+        mut downloads: Vec<Download>,
+        early_data: bool,
+    ) -> Result<Received, Failure> {
+        let first = if early_data { 1 } else { downloads.len() };
+        let rest = downloads.drain(first.min(downloads.len())..).collect::<Vec<_>>();
+        let found = addresses(server).await?;
+        let Fetched { mut received, address, protocol } =
+            self.fetch(server, found, None, downloads).await?;
+        if !rest.is_empty() {
+            let fetched = self.fetch(server, vec![address], Some(protocol), rest).await?;
+            received.add(fetched.received);
+        }
+        Ok(received)
+    }
+
     /// Fetches files on one connection. Requests that leave before the handshake is complete are in
     /// the `known` protocol: that of the session which is resumed.
     async fn fetch(
@@ -202,7 +277,7 @@ impl Client {
         protocol.close(&connection);
         // The server hears of the end now rather than by its idle timeout.
         let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;
-        Ok(Fetched { bytes: received?, address, protocol })
+        Ok(Fetched { received: received?, address, protocol })
     }
 
     /// Connects to the address that answers first; each gets a head start over the next, as a name
@@ -252,7 +327,7 @@ async fn addresses(server: &Server) -> Result<Vec<SocketAddr>, Failure> {
     if addresses.is_empty() { Err(unknown(server, &"it has no address")) } else { Ok(addresses) }
 }
 
-fn unknown(server: &Server, problem: &dyn std::fmt::Display) -> Failure {
+fn unknown(server: &Server, problem: &dyn fmt::Display) -> Failure {
     Failure::connect(format!("cannot find {}: {problem}; check the name", server.host))
 }
 
@@ -269,39 +344,51 @@ async fn connect_to(
     Ok((endpoint, connection))
 }
 
-/// Fetches files on streams of one connection; how many bytes that were.
+/// Fetches files on streams of one connection.
 pub(crate) async fn download_all(
     source: Source,
     downloads: Vec<Download>,
     bar: &ProgressBar,
-) -> Result<u64, Failure> {
+) -> Result<Received, Failure> {
     let turns = Arc::new(Semaphore::new(CONCURRENT_DOWNLOADS));
     let mut tasks = Tasks::new();
     for download in downloads {
         let (source, turns, bar) = (source.clone(), Arc::clone(&turns), bar.clone());
         tasks.spawn(async move {
             let _turn = turns.acquire().await;
-            bar.set_message(download.path.clone());
-            self::download(source, &download, &bar).await
+            bar.set_message(download.url.path.clone());
+            self::download(source, download, &bar).await
         });
     }
-    let mut received = 0_u64;
+    let mut received = Received::default();
     while let Some(done) = tasks.next().await {
-        let bytes = done??;
-        received = received.saturating_add(bytes);
+        received.add(done??);
     }
     Ok(received)
 }
 
-async fn download(source: Source, download: &Download, bar: &ProgressBar) -> Result<u64, Failure> {
-    let mut body = source.ask(&download.path).await?;
+async fn download(
+    source: Source,
+    mut download: Download,
+    bar: &ProgressBar,
+) -> Result<Received, Failure> {
+    let server = Server::of(&download.url);
+    let mut body = loop {
+        match source.clone().ask(&download.url.path).await? {
+            Answer::Body(body) => break body,
+            Answer::Elsewhere(location) => download.follow(&location)?,
+        }
+        if Server::of(&download.url) != server {
+            return Ok(Received { bytes: 0, elsewhere: vec![download] });
+        }
+    };
     // A refusal shows before a file is made.
     let mut chunk = body.next().await?;
     let mut file = Destination::create(&download.destination).await?;
-    let mut received = 0_u64;
+    let mut received = Received::default();
     while let Some(data) = chunk {
         file.write(&data).await?;
-        received = received.saturating_add(data.len() as u64);
+        received.bytes = received.bytes.saturating_add(data.len() as u64);
         bar.inc(data.len() as u64);
         chunk = body.next().await?;
     }

@@ -21,6 +21,7 @@ mod protocol;
 mod relay;
 mod runtime;
 mod serve;
+mod stopping;
 mod url;
 mod web;
 

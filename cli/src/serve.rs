@@ -23,6 +23,7 @@ use crate::network::{self, Preference};
 use crate::output::Output;
 use crate::protocol::{self, Protocol};
 use crate::runtime;
+use crate::stopping::{Busy, Stop, Stopping};
 use crate::web;
 
 /// Bytes read from a file at a time.
@@ -31,7 +32,11 @@ const CHUNK: usize = 256 << 10;
 /// How long a client may take to send its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves until the process is told to stop.
+/// How long what goes on may take when the server stops.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves until the process is told to stop, and finishes what goes on then, unless it is told so
+/// once more.
 pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
     let root = root(&options.directory)?;
     let identity = identity(&options)?;
@@ -50,9 +55,17 @@ pub(crate) async fn run(options: Serve, output: Output) -> Result<(), Failure> {
         &json!({ "listening": address, "directory": options.directory }),
         &format!("serving {} on {address}", options.directory.display()),
     );
+    let (stopping, stop) = Stopping::new();
     tokio::select! {
-        () = accept(&endpoint, root, output) => {}
+        () = accept(&endpoint, root, output, stop) => {}
         () = stopped => {}
+    }
+    endpoint.stop_accepting();
+    let again = runtime::stop_signal()?;
+    tokio::select! {
+        () = stopping.finish() => {}
+        () = again => {}
+        () = runtime::sleep(FINISH_TIMEOUT) => {}
     }
     // HTTP/3 has a code for it; to the other protocol, codes mean nothing.
     endpoint.close(Protocol::H3.no_error(), b"");
@@ -86,13 +99,13 @@ fn identity(options: &Serve) -> Result<Identity, Failure> {
 }
 
 /// Accepts connections until the endpoint is closed.
-pub(crate) async fn accept(endpoint: &Endpoint, root: Arc<Path>, output: Output) {
+pub(crate) async fn accept(endpoint: &Endpoint, root: Arc<Path>, output: Output, stop: Stop) {
     while let Some(incoming) = endpoint.accept().await {
-        runtime::spawn(serve_connection(incoming, Arc::clone(&root), output));
+        runtime::spawn(serve_connection(incoming, Arc::clone(&root), output, stop.clone()));
     }
 }
 
-async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
+async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output, mut stop: Stop) {
     let remote = incoming.remote_address();
     let unconnected =
         move |error: ConnectionError| output.note(&format!("{remote} no connection: {error}"));
@@ -119,15 +132,29 @@ async fn serve_connection(incoming: Incoming, root: Arc<Path>, output: Output) {
         },
     };
     if Protocol::of(&connection) == Some(Protocol::H3) {
-        return web::serve(connection, root, output).await;
+        return web::serve(connection, root, output, stop).await;
     }
-    while let Ok((send, recv)) = connection.accept_bi().await {
-        let root = Arc::clone(&root);
+    let busy = Busy::new();
+    loop {
+        let (send, recv) = tokio::select! {
+            biased;
+            accepted = connection.accept_bi() => match accepted {
+                Ok(streams) => streams,
+                Err(_) => return,
+            },
+            () = stop.told() => break,
+        };
+        let (root, work) = (Arc::clone(&root), busy.begin());
         runtime::spawn(async move {
             let line = serve_request(send, recv, &root).await;
             output.note(&format!("{remote} {}", line.escape_debug()));
+            drop(work);
         });
     }
+    busy.done().await;
+    // The connection may have ended before.
+    let _: Result<(), ConnectionError> =
+        connection.shutdown(Protocol::HqInterop.no_error(), b"").await;
 }
 
 /// Answers a request; returns what to log.

@@ -20,6 +20,69 @@ impl Url {
         let name = name.split(['?', '#']).next().unwrap_or_default();
         (!matches!(name, "" | "." | "..") && !name.contains(['\\', '\0'])).then_some(name)
     }
+
+    /// What `reference` stands for in an answer from here (RFC 3986 §5.2).
+    pub(crate) fn join(&self, reference: &str) -> Result<Self, String> {
+        let reference = before(reference, '#');
+        if let Some((scheme, rest)) = split_scheme(reference) {
+            return if scheme.eq_ignore_ascii_case("https") {
+                format!("https:{rest}").parse()
+            } else {
+                Err(format!("only https is followed, not {scheme}"))
+            };
+        }
+        if reference.starts_with("//") {
+            return format!("https:{reference}").parse();
+        }
+        let own = before(&self.path, '#');
+        let (own_path, wanted) = (before(own, '?'), before(reference, '?'));
+        let query = reference.get(wanted.len()..).unwrap_or_default();
+        let path = if reference.is_empty() {
+            own.to_owned()
+        } else if wanted.is_empty() {
+            own_path.to_owned()
+        } else if wanted.starts_with('/') {
+            without_dots(wanted)
+        } else {
+            let folder = own_path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            without_dots(&format!("{folder}/{wanted}"))
+        };
+        // Checked as any that is written.
+        let root = Self { path: String::new(), ..self.clone() };
+        format!("{root}{path}{query}").parse()
+    }
+}
+
+/// The part before a character, or everything.
+fn before(text: &str, character: char) -> &str {
+    text.split(character).next().unwrap_or_default()
+}
+
+/// The scheme of a reference, and what follows its colon (RFC 3986 §3.1).
+fn split_scheme(reference: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = reference.split_once(':')?;
+    let mut characters = scheme.chars();
+    let is_scheme = characters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && characters.all(|it| it.is_ascii_alphanumeric() || matches!(it, '+' | '-' | '.'));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// A path that starts with a slash, without `.` and `..` in it (RFC 3986 §5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept = Vec::new();
+    let mut is_folder = false;
+    for segment in path.split('/').skip(1) {
+        is_folder = matches!(segment, "." | "..");
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            _ => kept.push(segment),
+        }
+    }
+    if is_folder {
+        kept.push("");
+    }
+    format!("/{}", kept.join("/"))
 }
 
 impl FromStr for Url {
@@ -29,10 +92,8 @@ impl FromStr for Url {
         let rest = text
             .strip_prefix("https://")
             .ok_or("a URL is https://HOST[:PORT]/PATH: it must start with https://")?;
-        let (authority, path) = match rest.find('/') {
-            Some(slash) => rest.split_at(slash),
-            None => (rest, "/"),
-        };
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let slash = if path.starts_with('/') { "" } else { "/" };
         if path.chars().any(|character| character.is_whitespace() || character.is_control()) {
             return Err("the path has a blank in it: write it as %20".into());
         }
@@ -48,7 +109,7 @@ impl FromStr for Url {
             None if port.is_empty() => 443,
             None => return Err(format!("{port:?} is not a port")),
         };
-        Ok(Self { host: host.into(), port, path: path.into() })
+        Ok(Self { host: host.into(), port, path: format!("{slash}{path}") })
     }
 }
 
@@ -85,6 +146,51 @@ mod tests {
         check("https://[::1/", None);
         check("https://[::1]x/", None);
         check("https://host/a b\r\n", None);
+    }
+
+    #[test]
+    fn references_are_resolved_as_rfc_3986_shows() {
+        let base = "https://a/b/c/d;p?q".parse::<Url>().unwrap();
+        // Its examples (§5.4), as far as they concern https.
+        for (reference, expected) in [
+            ("https:g", None),
+            ("http://g", None),
+            ("g:h", None),
+            ("https://g/x", Some("https://g:443/x")),
+            ("HTTPS://g:1", Some("https://g:1/")),
+            ("https://g?y", Some("https://g:443/?y")),
+            ("g", Some("https://a:443/b/c/g")),
+            ("./g", Some("https://a:443/b/c/g")),
+            ("g/", Some("https://a:443/b/c/g/")),
+            ("/g", Some("https://a:443/g")),
+            ("//g", Some("https://g:443/")),
+            ("?y", Some("https://a:443/b/c/d;p?y")),
+            ("g?y", Some("https://a:443/b/c/g?y")),
+            ("#s", Some("https://a:443/b/c/d;p?q")),
+            ("g#s", Some("https://a:443/b/c/g")),
+            ("g?y#s", Some("https://a:443/b/c/g?y")),
+            (";x", Some("https://a:443/b/c/;x")),
+            ("", Some("https://a:443/b/c/d;p?q")),
+            (".", Some("https://a:443/b/c/")),
+            ("./", Some("https://a:443/b/c/")),
+            ("..", Some("https://a:443/b/")),
+            ("../g", Some("https://a:443/b/g")),
+            ("../..", Some("https://a:443/")),
+            ("../../../g", Some("https://a:443/g")),
+            ("/./g", Some("https://a:443/g")),
+            ("/../g", Some("https://a:443/g")),
+            ("..g", Some("https://a:443/b/c/..g")),
+            ("./g/.", Some("https://a:443/b/c/g/")),
+            ("g/../h", Some("https://a:443/b/c/h")),
+            ("g;x=1/../y", Some("https://a:443/b/c/y")),
+            ("g?y/../x", Some("https://a:443/b/c/g?y/../x")),
+            ("a b", None),
+        ] {
+            let joined = base.join(reference).map(|url| url.to_string());
+            assert_eq!(joined.ok().as_deref(), expected, "{reference}");
+        }
+        let bare = "https://[::1]:1".parse::<Url>().unwrap();
+        assert_eq!(bare.join("x").unwrap().to_string(), "https://[::1]:1/x");
     }
 
     #[test]

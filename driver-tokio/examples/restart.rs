@@ -1,12 +1,14 @@
-//! A server that is replaced while it serves: nobody is refused, no connection ends.
+//! A server that is replaced while it serves: nobody is refused, no connection ends. And one that is
+//! killed: its clients hear of it at once.
 //!
 //! A supervisor owns the UDP socket and gives it to each server that it starts. The next one begins
 //! to receive and to accept; then the one before it is told to retire: it receives nothing any more,
 //! serves its connections to the end, and goes. What arrives for these, the new one hands over
-//! through a Unix socket: connection IDs tell whose they are.
+//! through a Unix socket: connection IDs tell whose they are. If nobody reads there any more, clients
+//! are told by a stateless reset that their connection is gone.
 //!
-//! `cargo run -p driver-tokio --example restart` shows it: two servers, and a client that keeps a
-//! connection to the first one.
+//! `cargo run -p driver-tokio --example restart` shows it: three servers, and clients that keep a
+//! connection to the first one and to the second.
 #![expect(clippy::print_stdout, reason = "an example that shows what it does")]
 
 #[cfg(unix)]
@@ -28,7 +30,7 @@ fn main() {
 #[cfg(unix)]
 mod unix {
     use std::fs::{self, File};
-    use std::io::Read as _;
+    use std::io::{ErrorKind, Read as _};
     use std::net::{SocketAddr, UdpSocket};
     use std::num::NonZeroU16;
     use std::os::fd::{AsFd as _, OwnedFd};
@@ -39,8 +41,8 @@ mod unix {
 
     use driver_tokio::crypto::{TlsClientConfig, TlsServerConfig};
     use driver_tokio::{
-        ClientConfig, Connection, Endpoint, EndpointOptions, HandOver, KeyId, Keyring, Letter,
-        Neighbours, ServerConfig, TransportConfig, VarInt,
+        ClientConfig, Connection, ConnectionError, Endpoint, EndpointOptions, HandOver, HandedOver,
+        KeyId, Keyring, Letter, Neighbours, ServerConfig, TransportConfig, VarInt,
     };
     use rustls::RootCertStore;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -73,10 +75,17 @@ mod unix {
     }
 
     impl HandOver for Post {
-        fn hand_over(&self, letter: Letter) {
+        fn hand_over(&self, letter: Letter) -> HandedOver {
             let mailbox = mailbox(&self.folder, letter.shard.0);
-            // If it is full, or gone, the datagram is lost, as any may be.
-            let _: std::io::Result<usize> = self.socket.send_to(&letter.to_bytes(), mailbox);
+            match self.socket.send_to(&letter.to_bytes(), mailbox).map_err(|it| it.kind()) {
+                Ok(_) => HandedOver::Taken,
+                // It went with its server, or nobody reads there since that was killed.
+                Err(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                    HandedOver::Unclaimed(letter)
+                }
+                // If it is full, the datagram is lost, as any may be.
+                Err(_) => HandedOver::Lost,
+            }
         }
     }
 
@@ -173,7 +182,7 @@ mod unix {
         says: Lines<BufReader<ChildStdout>>,
     }
 
-    /// Starts a server, replaces it by another one, and has clients at both.
+    /// Starts a server, replaces it by another one, kills that, and has clients at all of them.
     pub(crate) async fn supervise() -> Result<(), Error> {
         let folder = std::env::temp_dir().join(format!("quic-restart-{}", std::process::id()));
         fs::create_dir(&folder)?;
@@ -207,10 +216,18 @@ mod unix {
         faithful.close(VarInt::from_u32(0), b"done");
         end(first).await?;
         println!("the new one is still with server {}", ask(&late).await?);
-        late.close(VarInt::from_u32(0), b"done");
-        retire(&mut second, folder).await?;
-        end(second).await?;
         println!("nobody was lost");
+
+        let mut third = start(&socket, 2, folder).await?;
+        second.process.kill().await?;
+        if ask(&late).await.is_ok() || late.closed().await != ConnectionError::Reset {
+            return Err("who is gone does not answer".into());
+        }
+        println!("server 1 was killed, and its client was told so");
+        let last = client.connect(address, "localhost")?.await?;
+        println!("a connection to server {}", ask(&last).await?);
+        last.close(VarInt::from_u32(0), b"done");
+        third.process.kill().await?;
         Ok(())
     }
 

@@ -20,7 +20,7 @@ use crate::chance;
 use crate::connection::Connecting;
 use crate::error::ConnectError;
 use crate::incoming::Incoming;
-use crate::neighbourhood::{Letter, Neighbourhood, Neighbours};
+use crate::neighbourhood::{HandedOver, Letter, Neighbourhood, Neighbours};
 use crate::pump::{Pump, Surroundings};
 use crate::shard::{Shard, ShardState};
 use crate::socket::{SocketStatistics, Warning};
@@ -345,9 +345,9 @@ impl Endpoint {
     }
 
     /// Takes what arrived at another endpoint for a shard of this one: see
-    /// [`Neighbours`](crate::Neighbours). Returns whether it was taken: not if it is for no shard of
-    /// this one, or too much waits already.
-    pub fn deliver(&self, letter: Letter) -> bool {
+    /// [`Neighbours`](crate::Neighbours). It is lost if too much waits already, and unclaimed if the
+    /// shard is none of this endpoint's, or its loop has ended.
+    pub fn deliver(&self, letter: Letter) -> HandedOver {
         self.whole.neighbourhood.deliver(letter)
     }
 

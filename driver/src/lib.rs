@@ -67,7 +67,7 @@ pub use error::{
     ReadToEndError, ResetAtError, RetryError, SendDatagramError, StoppedError, WriteError,
 };
 pub use incoming::{Incoming, IncomingFuture};
-pub use neighbourhood::{HandOver, Letter, Neighbours};
+pub use neighbourhood::{HandOver, HandedOver, Letter, Neighbours};
 pub use polled::PolledConnection;
 pub use pump::{Arrived, Progress, Pump};
 pub use recv_stream::RecvStream;

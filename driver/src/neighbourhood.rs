@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use quic_core::{Misdirected, ShardId};
 
 use crate::bell::Bell;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, MutexGuard};
 
 mod letter;
 
@@ -43,9 +43,23 @@ pub struct Neighbours {
 /// Takes datagrams to whom they are for: to [`Endpoint::deliver`](crate::Endpoint::deliver) of the
 /// endpoint that has the shard. Between processes, [`Letter::to_bytes`] is what to send.
 pub trait HandOver: fmt::Debug + Send + Sync {
-    /// Takes a train of datagrams along, or drops it: also if nobody has the shard any more, so that
-    /// the peer hears nothing until its idle timeout. Called by the loop, so that it must not block.
-    fn hand_over(&self, letter: Letter);
+    /// Takes a train of datagrams along, or tells why not. Called by the loop, so that it must not
+    /// block.
+    fn hand_over(&self, letter: Letter) -> HandedOver;
+}
+
+/// What became of a train of datagrams for another shard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum HandedOver {
+    /// It is on its way.
+    Taken,
+    /// It is lost, as any datagram may be: too much waits for the one who has the shard, say.
+    Lost,
+    /// Nobody has the shard: its process is gone, and its connections are. Their peers are told so,
+    /// by stateless resets (RFC 9000 §10.3), instead of waiting for their idle timeout. If there is
+    /// any doubt, it is [`Lost`](Self::Lost): a reset ends a connection that lives.
+    Unclaimed(Letter),
 }
 
 /// The letter boxes of an endpoint's shards, and the way to its neighbours. Nobody looks here for a
@@ -70,6 +84,8 @@ struct LetterBox {
 struct Letters {
     queue: VecDeque<Letter>,
     bytes: usize,
+    /// Whether the loop of the shard has ended.
+    abandoned: bool,
 }
 
 impl Neighbourhood {
@@ -87,27 +103,24 @@ impl Neighbourhood {
         Self { first, boxes: boxes.collect(), elsewhere }
     }
 
-    /// Sends what arrived at a socket with this address to the shard that it is for; returns
-    /// whether it could.
-    pub(crate) fn send(&self, misdirected: Misdirected, local: SocketAddr) -> bool {
+    /// Sends what arrived at a socket with this address to the shard that it is for.
+    pub(crate) fn send(&self, misdirected: Misdirected, local: SocketAddr) -> HandedOver {
         let letter = Letter::new(misdirected, local);
-        if self.find(letter.shard).is_some() {
-            return self.deliver(letter);
+        match &self.elsewhere {
+            Some(elsewhere) if self.find(letter.shard).is_none() => elsewhere.hand_over(letter),
+            _ => self.deliver(letter),
         }
-        let Some(elsewhere) = &self.elsewhere else { return false };
-        elsewhere.hand_over(letter);
-        true
     }
 
-    /// Leaves a letter for a shard of this endpoint; returns whether it is one and has room.
-    pub(crate) fn deliver(&self, letter: Letter) -> bool {
-        let Some(found) = self.find(letter.shard) else { return false };
-        let taken = found.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
-        if taken {
+    /// Leaves a letter for a shard of this endpoint.
+    pub(crate) fn deliver(&self, letter: Letter) -> HandedOver {
+        let Some(found) = self.find(letter.shard) else { return HandedOver::Unclaimed(letter) };
+        let delivered = found.lock().push(letter);
+        if delivered == HandedOver::Taken {
             found.full.store(true, Ordering::Release);
             found.bell.ring();
         }
-        taken
+        delivered
     }
 
     /// Takes what was left for a shard: for `shards.get(index)` of the endpoint.
@@ -116,7 +129,16 @@ impl Neighbourhood {
         if !own.full.swap(false, Ordering::Acquire) {
             return VecDeque::new();
         }
-        mem::take(&mut *own.letters.lock().unwrap_or_else(PoisonError::into_inner)).queue
+        let mut letters = own.lock();
+        letters.bytes = 0;
+        mem::take(&mut letters.queue)
+    }
+
+    /// Nobody will look again for what is left for `shards.get(index)` of the endpoint.
+    pub(crate) fn abandon(&self, index: usize) {
+        if let Some(own) = self.boxes.get(index) {
+            *own.lock() = Letters { abandoned: true, ..Letters::default() };
+        }
     }
 
     fn find(&self, shard: ShardId) -> Option<&LetterBox> {
@@ -124,15 +146,24 @@ impl Neighbourhood {
     }
 }
 
+impl LetterBox {
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Letters {
-    fn push(&mut self, letter: Letter) -> bool {
+    fn push(&mut self, letter: Letter) -> HandedOver {
+        if self.abandoned {
+            return HandedOver::Unclaimed(letter);
+        }
         let bytes = self.bytes.saturating_add(letter.payload.len());
         if self.queue.len() >= MAXIMUM_LETTERS || bytes > MAXIMUM_LETTER_BYTES {
-            return false;
+            return HandedOver::Lost;
         }
         self.bytes = bytes;
         self.queue.push_back(letter);
-        true
+        HandedOver::Taken
     }
 }
 
@@ -161,8 +192,7 @@ mod tests {
     #[test]
     fn a_letter_reaches_the_shard_that_it_is_for_and_no_other() {
         let neighbours = neighbourhood(4, 3);
-        assert!(neighbours.deliver(letter(5, 100)));
-        assert!(!neighbours.deliver(letter(3, 100)) && !neighbours.deliver(letter(7, 100)));
+        assert_eq!(neighbours.deliver(letter(5, 100)), HandedOver::Taken);
         assert!(neighbours.take(0).is_empty() && neighbours.take(2).is_empty());
         assert_eq!(neighbours.take(1), [letter(5, 100)]);
         assert!(neighbours.take(1).is_empty());
@@ -172,9 +202,26 @@ mod tests {
     fn few_letters_and_few_bytes_wait_for_a_shard() {
         for (length, most) in [(1, MAXIMUM_LETTERS), (60_000, MAXIMUM_LETTER_BYTES / 60_000)] {
             let neighbours = neighbourhood(0, 2);
-            let taken = (0..1000).filter(|_| neighbours.deliver(letter(1, length))).count();
-            assert_eq!((taken, neighbours.take(1).len()), (most, most));
-            assert!(neighbours.deliver(letter(1, length)), "there is room again");
+            let delivered = (0..1000).map(|_| neighbours.deliver(letter(1, length)));
+            let (taken, lost): (Vec<_>, Vec<_>) =
+                delivered.partition(|delivered| *delivered == HandedOver::Taken);
+            assert!(lost.iter().all(|delivered| *delivered == HandedOver::Lost));
+            assert_eq!((taken.len(), neighbours.take(1).len()), (most, most));
+            let again = neighbours.deliver(letter(1, length));
+            assert_eq!(again, HandedOver::Taken, "there is room again");
         }
+    }
+
+    #[test]
+    fn letters_for_a_shard_that_is_not_there_or_has_ended_come_back() {
+        let neighbours = neighbourhood(4, 3);
+        assert_eq!(neighbours.deliver(letter(5, 100)), HandedOver::Taken);
+        neighbours.abandon(1);
+        for shard in [0, 3, 5, 7, u16::MAX] {
+            let letter = letter(shard, 100);
+            assert_eq!(neighbours.deliver(letter.clone()), HandedOver::Unclaimed(letter));
+        }
+        assert_eq!(neighbours.deliver(letter(4, 100)), HandedOver::Taken);
+        assert!(neighbours.take(1).is_empty());
     }
 }

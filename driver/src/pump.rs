@@ -10,17 +10,15 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use quic_core::{
-    ConnectionHandle, EcnCodepoint, Instant, Misdirected, Multiplexer as _, PathAddresses,
-    SocketId, UdpDatagram,
+    ConnectionHandle, Instant, Misdirected, Multiplexer as _, PathAddresses, SocketId, UdpDatagram,
 };
-use quinn_udp::RecvMeta;
 
 use crate::endpoint::DatagramFilter;
-use crate::neighbourhood::Neighbourhood;
+use crate::neighbourhood::{HandedOver, Neighbourhood};
 use crate::outbox::{Outbox, Sent};
 use crate::shard::{Shard, ShardState};
 use crate::shared;
-use crate::socket::{Arrivals, Socket, Train};
+use crate::socket::{Arrivals, Socket, mark};
 
 /// Moves datagrams between the core and a socket. A driver's loop owns one.
 ///
@@ -187,21 +185,18 @@ impl Pump {
                 return lane.on_receive_error(now);
             }
         }
+        if let Some(filter) = &self.surroundings.filter {
+            self.arrivals.retain(|train| !filter.takes(train));
+        }
         let mut state = self.shard.lock();
         for (meta, payload) in self.arrivals.trains() {
-            let ecn = meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
-            if let Some(filter) = &self.surroundings.filter
-                && filter.takes(&train(meta, ecn, payload))
-            {
-                continue;
-            }
             let ShardState { multiplexer, .. } = &mut *state;
             let stride = Some(meta.stride).filter(|stride| *stride > 0 && *stride < payload.len());
             multiplexer.handle_datagram(
                 now,
                 UdpDatagram {
                     path: PathAddresses { socket: id, local_ip: meta.dst_ip, remote: meta.addr },
-                    ecn,
+                    ecn: mark(meta),
                     payload,
                     segment_length: stride,
                 },
@@ -215,17 +210,26 @@ impl Pump {
         let awaited = !self.woken.is_empty();
         shared::wake(&mut self.woken);
         if let Some(local) = local {
-            self.hand_over(local);
+            self.hand_over(now, id, local);
         }
         if awaited { Arrived::SomethingAwaited } else { Arrived::Something }
     }
 
-    /// Sends what arrived here, on a socket with this address, to the shards that it is for.
-    fn hand_over(&mut self, local: SocketAddr) {
-        let Shard { counters, .. } = &*self.shard;
-        for misdirected in self.misdirected.drain(..) {
-            let sent = self.surroundings.neighbourhood.send(misdirected, local);
-            let counter = if sent { &counters.handed_over } else { &counters.hand_overs_dropped };
+    /// Sends what arrived here, on the socket with this ID and address, to the shards that it is
+    /// for, and answers for those that nobody has.
+    fn hand_over(&mut self, now: Instant, id: SocketId, local: SocketAddr) {
+        let Self { shard, surroundings, misdirected, .. } = self;
+        let counters = &shard.counters;
+        for misdirected in misdirected.drain(..) {
+            let counter = match surroundings.neighbourhood.send(misdirected, local) {
+                HandedOver::Taken => &counters.handed_over,
+                HandedOver::Lost => &counters.hand_overs_dropped,
+                HandedOver::Unclaimed(letter) => {
+                    let mut unclaimed = letter.at(id);
+                    shard.lock().multiplexer.handle_unclaimed(now, unclaimed.datagram(id));
+                    &counters.hand_overs_unclaimed
+                }
+            };
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -353,16 +357,11 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
+        let Surroundings { index, neighbourhood, .. } = &self.surroundings;
+        neighbourhood.abandon(*index);
         self.shard.lock().on_gone(&mut self.woken);
         shared::wake(&mut self.woken);
     }
-}
-
-/// What arrived, for a filter.
-fn train<'a>(meta: &RecvMeta, ecn: Option<EcnCodepoint>, contents: &'a [u8]) -> Train<'a> {
-    let mut train = Train::new(meta.addr, contents, meta.stride);
-    (train.local_ip, train.ecn) = (meta.dst_ip, ecn);
-    train
 }
 
 /// So many receive calls in a row that fail are the socket's own fault. Fewer may be news of

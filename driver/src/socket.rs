@@ -84,6 +84,17 @@ impl<'a> Train<'a> {
     pub fn new(remote: SocketAddr, contents: &'a [u8], segment_length: usize) -> Self {
         Self { remote, local_ip: None, ecn: None, contents, segment_length }
     }
+
+    /// What a socket says of what it put into `memory`.
+    fn arrived(meta: &RecvMeta, memory: &'a [u8]) -> Option<Self> {
+        let train = Self::new(meta.addr, memory.get(..meta.len)?, meta.stride);
+        Some(Self { local_ip: meta.dst_ip, ecn: mark(meta), ..train })
+    }
+}
+
+/// The ECN mark of a train.
+pub(crate) fn mark(meta: &RecvMeta) -> Option<EcnCodepoint> {
+    meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8))
 }
 
 /// Memory for datagrams that arrive, used again and again so that it stays in the cache.
@@ -149,6 +160,21 @@ impl Arrivals {
     /// say.
     pub fn exhausted_the_socket(&self) -> bool {
         self.exhausted
+    }
+
+    /// Gives up all trains but those that `keep` keeps.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Train<'_>) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.count {
+            let arrived = self.trains.get(place).zip(self.memory.get(place));
+            let train = arrived.and_then(|(meta, memory)| Train::arrived(meta, memory));
+            if train.is_some_and(|train| keep(&train)) {
+                self.trains.swap(kept, place);
+                self.memory.swap(kept, place);
+                kept += 1;
+            }
+        }
+        self.count = kept;
     }
 
     /// The trains, each with its memory.
@@ -327,8 +353,10 @@ pub struct SocketStatistics {
     pub trains_split: u64,
     /// Trains that arrived at a shard and were handed over to another one.
     pub handed_over: u64,
-    /// Trains for another shard that were lost, since too much waited for it or nobody has it.
+    /// Trains for another shard that were lost, since too much waited for it.
     pub hand_overs_dropped: u64,
+    /// Trains for a shard that nobody has.
+    pub hand_overs_unclaimed: u64,
 }
 
 impl SocketStatistics {
@@ -340,6 +368,9 @@ impl SocketStatistics {
             trains_split: self.trains_split.saturating_add(other.trains_split),
             handed_over: self.handed_over.saturating_add(other.handed_over),
             hand_overs_dropped: self.hand_overs_dropped.saturating_add(other.hand_overs_dropped),
+            hand_overs_unclaimed: self
+                .hand_overs_unclaimed
+                .saturating_add(other.hand_overs_unclaimed),
         }
     }
 }
@@ -352,6 +383,7 @@ pub(crate) struct SocketCounters {
     pub(crate) trains_split: AtomicU64,
     pub(crate) handed_over: AtomicU64,
     pub(crate) hand_overs_dropped: AtomicU64,
+    pub(crate) hand_overs_unclaimed: AtomicU64,
 }
 
 impl SocketCounters {
@@ -362,6 +394,7 @@ impl SocketCounters {
             trains_split: self.trains_split.load(Ordering::Relaxed),
             handed_over: self.handed_over.load(Ordering::Relaxed),
             hand_overs_dropped: self.hand_overs_dropped.load(Ordering::Relaxed),
+            hand_overs_unclaimed: self.hand_overs_unclaimed.load(Ordering::Relaxed),
         }
     }
 }

@@ -71,6 +71,11 @@ pub trait Multiplexer {
     /// the same address. What is left here is bounded, so poll it after each `handle_datagram`; it
     /// is always `None` where connection IDs know of no shards.
     fn poll_misdirected(&mut self) -> Option<Misdirected>;
+    /// Takes back what [`poll_misdirected`](Self::poll_misdirected) gave, on the socket that it
+    /// arrived on, because nobody has the shard: its peers are answered as those of any connection
+    /// that is gone, with a stateless reset (RFC 9000 §10.3). Only for shards that are surely
+    /// nobody's: what was lost on the way is not to be answered, since its connection lives.
+    fn handle_unclaimed(&mut self, now: Instant, datagram: UdpDatagram<'_>);
     /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 }

@@ -58,6 +58,10 @@ pub trait PacketHandlerManager {
     ///
     /// [`Multiplexer::poll_misdirected`]: crate::Multiplexer::poll_misdirected
     fn poll_misdirected(&mut self) -> Option<Misdirected>;
+    /// See [`Multiplexer::handle_unclaimed`].
+    ///
+    /// [`Multiplexer::handle_unclaimed`]: crate::Multiplexer::handle_unclaimed
+    fn handle_unclaimed(&mut self, now: Instant, datagram: UdpDatagram<'_>);
     /// When `handle_timeout` is next due; `None` if not before something else happens.
     fn poll_timeout(&self) -> Option<Instant>;
 

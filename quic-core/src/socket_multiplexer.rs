@@ -202,6 +202,12 @@ where
         self.managers.iter_mut().find_map(|shared| shared.manager.poll_misdirected())
     }
 
+    fn handle_unclaimed(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
+        if let Some(manager) = self.manager(datagram.path.socket) {
+            manager.handle_unclaimed(now, datagram);
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.managers.iter().filter_map(|shared| shared.manager.poll_timeout()).min()
     }

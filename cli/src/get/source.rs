@@ -5,8 +5,8 @@ use driver::{Connection, ReadError, RecvStream};
 use h3::client::{RequestStream, SendRequest};
 use h3::error::StreamError;
 use h3_quic_core::{BidiStream, OpenStreams};
-use http::header::CONTENT_LENGTH;
-use http::{Request, StatusCode, Uri};
+use http::header::{CONTENT_LENGTH, LOCATION};
+use http::{Request, Response, StatusCode, Uri};
 
 use super::Server;
 use crate::errors::Failure;
@@ -48,9 +48,9 @@ impl Source {
     }
 
     /// Asks for a file.
-    pub(super) async fn ask(self, path: &str) -> Result<Body, Failure> {
+    pub(super) async fn ask(self, path: &str) -> Result<Answer, Failure> {
         match self {
-            Self::Hq(connection) => ask_hq(&connection, path).await,
+            Self::Hq(connection) => Ok(Answer::Body(ask_hq(&connection, path).await?)),
             Self::H3 { requests, authority, connection } => {
                 ask_h3(connection, requests, &authority, path).await
             }
@@ -71,7 +71,7 @@ async fn ask_h3(
     mut requests: SendRequest<OpenStreams, Bytes>,
     authority: &str,
     path: &str,
-) -> Result<Body, Failure> {
+) -> Result<Answer, Failure> {
     let broken = |error: &StreamError| lost(&connection, path, error);
     let wanted = path.split('#').next().unwrap_or_default();
     let uri = Uri::builder().scheme("https").authority(authority).path_and_query(wanted).build();
@@ -86,9 +86,12 @@ async fn ask_h3(
     }
     let response = stream.recv_response().await.map_err(|error| broken(&error))?;
     let status = response.status();
+    if let Some(location) = elsewhere(&response) {
+        return Ok(Answer::Elsewhere(location));
+    }
     if status != StatusCode::OK {
         let explained = if status.is_redirection() {
-            "the server has it elsewhere"
+            "the server has it elsewhere and does not say where"
         } else {
             Refusal::explain(status.as_u16().into())
         };
@@ -96,7 +99,29 @@ async fn ask_h3(
     }
     let length = response.headers().get(CONTENT_LENGTH);
     let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    Ok(Body { path: path.to_owned(), left, stream: Stream::H3(connection, Box::new(stream)) })
+    let stream = Stream::H3(connection, Box::new(stream));
+    Ok(Answer::Body(Body { path: path.to_owned(), left, stream }))
+}
+
+/// Where a server says that what was asked for is (RFC 9110 §15.4).
+fn elsewhere(response: &Response<()>) -> Option<String> {
+    let is_elsewhere = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = response.headers().get(LOCATION).filter(|_| is_elsewhere)?;
+    Some(location.to_str().ok()?.to_owned())
+}
+
+/// What a server answers.
+pub(super) enum Answer {
+    Body(Body),
+    /// It is there, as a reference from what was asked for.
+    Elsewhere(String),
 }
 
 /// What a server sends.

@@ -100,7 +100,7 @@ async fn fetch(
                 let name = url.file_name().ok_or_else(|| {
                     Failure::usage(format!("{url} does not end in the name of a file"))
                 })?;
-                Ok(Download { path: url.path.clone(), destination: folder.join(name) })
+                Ok(Download::new(url.clone(), folder.join(name)))
             })
             .collect::<Result<Vec<_>, Failure>>()?;
         let protocol = case.protocol();
@@ -109,7 +109,7 @@ async fn fetch(
             runtime::spawn(update_keys(connection.clone()));
         }
         let source = Source::new(&connection, protocol, &server).await?;
-        get::download_all(source, downloads, &ProgressBar::hidden()).await?;
+        get::download_all(source, downloads, &ProgressBar::hidden()).await?.complete()?;
         protocol.close(&connection);
         // The server hears of the end now rather than by its idle timeout.
         let _: Result<(), Elapsed> = runtime::timeout(SHUTDOWN_TIMEOUT, endpoint.wait_idle()).await;

@@ -13,6 +13,7 @@ use crate::network;
 use crate::output::Output;
 use crate::runtime::{self, Driver};
 use crate::serve;
+use crate::stopping::Stopping;
 
 /// Runs the server.
 pub(crate) fn run(driver: Driver, output: Output) -> Result<(), Failure> {
@@ -43,8 +44,9 @@ pub(crate) fn run(driver: Driver, output: Output) -> Result<(), Failure> {
         let socket = network::bound_socket(listen, network::SOCKET_BUFFER)?;
         let endpoint = network::server_endpoint(config, socket, logs.recorder())?;
         let stopped = runtime::stop_signal()?;
+        let (_stopping, stop) = Stopping::new();
         tokio::select! {
-            () = serve::accept(&endpoint, root, output) => {}
+            () = serve::accept(&endpoint, root, output, stop) => {}
             () = stopped => {}
         }
         drop(endpoint);

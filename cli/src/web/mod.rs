@@ -11,12 +11,15 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use driver::{Connection, Direction, Side, StreamId};
 use h3::error::{Code, StreamError};
+use h3::quic;
 use h3::server::{RequestResolver, RequestStream};
 use h3_quic_core::{BidiStream, SendStream};
 use http::{Method, Request, Response};
 
 use crate::output::Output;
+use crate::protocol::Protocol;
 use crate::runtime;
+use crate::stopping::{Busy, Stop};
 use answer::{Answer, Body, FileBody};
 
 /// How long a client may take to send a request's headers.
@@ -35,8 +38,9 @@ type Resolver = RequestResolver<h3_quic_core::Connection, Bytes>;
 type Sender = RequestStream<SendStream<Bytes>, Bytes>;
 type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
 
-/// Answers the requests of a connection until it ends.
-pub(crate) async fn serve(connection: Connection, root: Arc<Path>, output: Output) {
+/// Answers the requests of a connection until it ends, or those that have come until the server
+/// stops.
+pub(crate) async fn serve(connection: Connection, root: Arc<Path>, output: Output, mut stop: Stop) {
     let remote = connection.remote_address();
     let transport = h3_quic_core::Connection::new(connection.clone());
     let mut builder = h3::server::builder();
@@ -45,23 +49,54 @@ pub(crate) async fn serve(connection: Connection, root: Arc<Path>, output: Outpu
         Ok(http) => http,
         Err(error) => return output.note(&format!("{remote} no HTTP/3: {error}")),
     };
+    let busy = Busy::new();
+    // The index of the first request that has not come.
+    let mut next = 0;
+    let mut leaving = false;
     loop {
-        match http.accept().await {
-            Ok(Some(resolver)) => {
-                let index = resolver.frame_stream.id().index();
-                let id = StreamId::new(Side::Client, Direction::Bidirectional, index);
-                let early = connection.is_stream_0rtt(id);
-                let root = Arc::clone(&root);
-                runtime::spawn(async move {
-                    let line = serve_request(resolver, early, root).await;
-                    output.note(&format!("{remote} {}", line.escape_debug()));
-                });
+        let accepted = tokio::select! {
+            biased;
+            accepted = http.accept() => accepted,
+            () = stop.told(), if !leaving => {
+                leaving = true;
+                // So that the client knows which requests were not answered (RFC 9114 §5.2).
+                match http.shutdown(1).await {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                }
             }
+            () = busy.done(), if leaving => break,
+        };
+        let resolver = match accepted {
+            Ok(Some(resolver)) => resolver,
             Ok(None) => return,
             Err(error) if error.is_h3_no_error() || connection.close_reason().is_some() => return,
             Err(error) => return output.note(&format!("{remote} broke HTTP/3: {error}")),
+        };
+        let index = resolver.frame_stream.id().index();
+        if leaving && index >= next {
+            reject(resolver);
+            continue;
         }
+        next = next.max(index.saturating_add(1));
+        let id = StreamId::new(Side::Client, Direction::Bidirectional, index);
+        let early = connection.is_stream_0rtt(id);
+        let (root, work) = (Arc::clone(&root), busy.begin());
+        runtime::spawn(async move {
+            let line = serve_request(resolver, early, root).await;
+            output.note(&format!("{remote} {}", line.escape_debug()));
+            drop(work);
+        });
     }
+    let ended = connection.shutdown(Protocol::H3.no_error(), b"").await;
+    // It may have ended before. Dropped earlier, HTTP/3 would not wait for what is on its way.
+    drop((http, ended));
+}
+
+/// Lets a client know that its request came too late, so that it can ask elsewhere (RFC 9114
+/// §5.2).
+fn reject(mut resolver: Resolver) {
+    quic::SendStream::reset(&mut resolver.frame_stream, Code::H3_REQUEST_REJECTED.value());
 }
 
 /// Answers a request; returns what to log.

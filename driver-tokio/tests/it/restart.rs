@@ -11,7 +11,7 @@ fn example() -> (bool, String) {
 }
 
 #[test]
-fn a_server_is_replaced_by_another_process_and_nobody_is_lost() {
+fn a_server_is_replaced_by_another_process_and_nobody_is_lost_unless_it_is_killed() {
     let (content, said) = example();
     assert!(content, "{said}");
     for part in [
@@ -23,8 +23,10 @@ fn a_server_is_replaced_by_another_process_and_nobody_is_lost() {
         "others came and went in the meantime, and all of them were served",
         "server 0: gone",
         "the new one is still with server 1",
-        "server 1: gone",
         "nobody was lost",
+        "server 2: serving",
+        "server 1 was killed, and its client was told so",
+        "a connection to server 2",
     ] {
         assert!(said.contains(part), "it does not say {part:?}: {said}");
     }

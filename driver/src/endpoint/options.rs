@@ -47,8 +47,8 @@ pub struct EndpointOptions {
 pub trait DatagramFilter: fmt::Debug + Send + Sync {
     /// Whether the endpoint is not to see a datagram, or a train of equally long ones from one peer.
     /// Called by the loop for everything that arrives, so that it must be quick and not block: pass
-    /// on what it takes through a bounded channel, say. A lock of the endpoint is held meanwhile, so
-    /// that it must not use the endpoint.
+    /// on what it takes through a bounded channel, say. It may use the endpoint; but if it keeps a
+    /// handle of it, the endpoint's loop does not end before it gives that up.
     fn takes(&self, train: &Train<'_>) -> bool;
 }
 

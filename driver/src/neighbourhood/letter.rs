@@ -176,6 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn a_train_reaches_the_other_shard_as_it_came() {
+        let local = SocketAddr::from(([192, 0, 2, 1], 443));
+        let remote = SocketAddr::from(([192, 0, 2, 2], 50_000));
+        let path = PathAddresses { socket: SocketId::FIRST, local_ip: Some(local.ip()), remote };
+        let sent = Misdirected {
+            shard: ShardId(3),
+            path,
+            ecn: Some(EcnCodepoint::Ect0),
+            payload: vec![7; 2500],
+            segment_length: Some(1000),
+        };
+        let letter = Letter::new(sent.clone(), local);
+        assert_eq!((letter.shard, letter.local), (ShardId(3), local));
+        assert_eq!(letter.at(SocketId::FIRST), sent);
+    }
+
+    #[test]
     fn what_is_cut_short_or_of_another_form_is_no_letter() {
         for letter in letters() {
             let bytes = letter.to_bytes();

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 
+use quic_core::ShardId;
+
 use crate::socket::Outgoing;
-use crate::{Endpoint, EndpointOptions};
+use crate::{Endpoint, EndpointOptions, Letter};
 
 use super::*;
 
@@ -126,6 +128,31 @@ fn errors_with_something_received_in_between_do_not_add_up() {
         assert_eq!(pump.receive(pump.now(), first(&pump), &socket), Arrived::Nothing);
         assert!(pump.is_receiving(first(&pump)));
     }
+}
+
+#[test]
+fn who_stopped_receiving_leaves_what_comes_to_others() {
+    let (endpoint, pump) = endpoint();
+    assert!(pump.is_receiving(first(&pump)));
+    endpoint.stop_receiving();
+    assert!(!pump.is_receiving(first(&pump)));
+}
+
+#[test]
+fn letters_for_a_loop_that_has_ended_come_back() {
+    let (endpoint, pump) = endpoint();
+    let letter = Letter {
+        shard: ShardId(0),
+        local: endpoint.local_addr().unwrap(),
+        local_ip: None,
+        remote: remote(),
+        ecn: None,
+        payload: vec![0; 100],
+        segment_length: None,
+    };
+    assert_eq!(endpoint.deliver(letter.clone()), HandedOver::Taken);
+    drop(pump);
+    assert_eq!(endpoint.deliver(letter.clone()), HandedOver::Unclaimed(letter));
 }
 
 #[test]

@@ -157,3 +157,20 @@ fn what_a_socket_of_ones_own_tells_of_a_train_is_all_there() {
     assert_eq!(meta.ecn, Some(quinn_udp::EcnCodepoint::Ce));
     assert_eq!(payload, b"abcabcab");
 }
+
+#[test]
+fn the_trains_that_are_kept_stay_whole_and_in_order() {
+    let remote = SocketAddr::from(([192, 0, 2, 1], 443));
+    for kept in 0..1_u8 << TRAINS {
+        let mut arrivals = Arrivals::new();
+        let all = 0..u8::try_from(TRAINS).unwrap();
+        all.clone().for_each(|i| assert!(arrivals.push(remote, &vec![i; 1 + usize::from(i)], 1)));
+        arrivals.retain(|train| kept & (1 << train.contents[0]) != 0);
+        let left = arrivals.trains().map(|(meta, payload)| (meta.len, payload.to_vec()));
+        let expected = all.filter(|i| kept & (1 << i) != 0).map(|i| {
+            let length = 1 + usize::from(i);
+            (length, vec![i; length])
+        });
+        assert!(left.eq(expected), "{kept:#b}");
+    }
+}

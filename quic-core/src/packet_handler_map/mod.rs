@@ -320,6 +320,11 @@ impl<C: ConnectionCell> PacketHandlerManager for PacketHandlerMap<C> {
         self.misdirections.pop()
     }
 
+    fn handle_unclaimed(&mut self, now: Instant, datagram: UdpDatagram<'_>) {
+        let now = self.clock.advance(now);
+        self.answer_for_nobody(now, &datagram);
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         self.book.deadlines.next().map(|at| self.clock.shown(at))
     }

@@ -74,6 +74,16 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         established
     }
 
+    /// Takes a train that was left to a shard which is nobody's.
+    pub(super) fn answer_for_nobody(&mut self, now: Instant, train: &UdpDatagram<'_>) {
+        for segment in segments(train) {
+            // Anything else was left to others in place of being dropped.
+            if let Ok(Header::Short(_)) = parse(segment.bytes, self.config.connection_id_length) {
+                self.handle_segment(now, segment);
+            }
+        }
+    }
+
     /// Leaves a datagram that would be dropped to the shard that its ID is of.
     fn hand_over(&mut self, segment: Segment<'_>) {
         let id = destination_id(segment.bytes, self.config.connection_id_length);

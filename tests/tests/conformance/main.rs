@@ -81,7 +81,8 @@ promises! {
         an_endpoint_speaks_both_versions_of_ip,
         a_socket_is_removed_while_connections_live,
         nobody_is_accepted_on_a_socket_that_was_removed,
-        datagrams_of_other_protocols_are_the_applications;
+        datagrams_of_other_protocols_are_the_applications,
+        who_looks_at_datagrams_first_may_use_the_endpoint;
     shards:
         every_shard_has_its_share_of_the_connections,
         a_client_that_moves_is_heard_by_the_shard_that_knows_it,
@@ -89,8 +90,10 @@ promises! {
         each_shard_can_be_accepted_from_alone,
         a_closed_endpoint_closes_the_connections_of_all_shards,
         a_server_with_shards_goes_on_on_another_address_as_well,
+        who_moves_is_answered_from_the_address_that_he_knows,
         answers_to_a_client_with_shards_find_the_one_that_asked,
-        endpoints_that_share_an_address_serve_each_others_peers;
+        endpoints_that_share_an_address_serve_each_others_peers,
+        whose_server_is_gone_hears_of_it_from_its_neighbour;
     closing:
         a_close_reaches_everything_that_waits_at_both_ends,
         the_last_handle_to_go_closes_the_connection,

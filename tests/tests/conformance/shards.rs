@@ -1,8 +1,10 @@
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use driver::{
-    Connection, EndpointConfig, EndpointOptions, HandOver, Letter, Neighbours, Side, VarInt,
+    ClosedStream, Connection, ConnectionError, EndpointOptions, HandOver, HandedOver, Keyring,
+    Letter, Neighbours, ReadToEndError, RecvStream, Side, SocketStatistics, VarInt, WriteError,
 };
 use futures::future::join_all;
 use futures::join;
@@ -97,7 +99,7 @@ pub(crate) async fn a_client_that_moves_all_the_time_is_served_all_the_same<D: D
     let (client, server) = sharded.connect(&endpoint).await;
     let moves = async {
         for _ in 0..8 {
-            driver.sleep(std::time::Duration::from_millis(20)).await;
+            driver.sleep(Duration::from_millis(20)).await;
             driver.rebind(&endpoint, another(&driver)).unwrap();
         }
     };
@@ -110,9 +112,10 @@ pub(crate) async fn each_shard_can_be_accepted_from_alone<D: Driver>(driver: D) 
     let shards: Vec<_> = (0..3).map(|index| sharded.server.shard(index).unwrap()).collect();
     assert!(sharded.server.shard(3).is_none());
     let accepted: Arc<Mutex<[usize; 3]>> = Arc::default();
+    let mut acceptors = Vec::new();
     for (index, shard) in shards.iter().cloned().enumerate() {
         let accepted = Arc::clone(&accepted);
-        drop(driver.spawn(async move {
+        acceptors.push(driver.spawn(async move {
             let mut kept = Vec::new();
             while let Some(incoming) = shard.accept().await {
                 kept.push(incoming.await.unwrap());
@@ -131,6 +134,10 @@ pub(crate) async fn each_shard_can_be_accepted_from_alone<D: Driver>(driver: D) 
         driver.until("accepted", complete).await;
     }
     assert_eq!(sharded.spread(), accepted.lock().unwrap().to_vec());
+    // It ends for all of them.
+    sharded.server.stop_accepting();
+    let kept = join_all(acceptors).await;
+    assert_eq!(kept.iter().map(Vec::len).sum::<usize>(), clients.len());
     sharded.server.close(VarInt::from_u32(0), b"");
 }
 
@@ -144,7 +151,7 @@ pub(crate) async fn a_closed_endpoint_closes_the_connections_of_all_shards<D: Dr
     sharded.server.wait_idle().await;
     assert_eq!(sharded.server.open_connections(), 0);
     for (client, _) in &connections {
-        let driver::ConnectionError::ApplicationClosed(close) = client.closed().await else {
+        let ConnectionError::ApplicationClosed(close) = client.closed().await else {
             panic!("closed otherwise");
         };
         assert_eq!(close.error_code, VarInt::from_u32(7));
@@ -160,11 +167,29 @@ pub(crate) async fn a_server_with_shards_goes_on_on_another_address_as_well<D: D
     assert_ne!(sharded.server.local_addr().unwrap(), before);
     assert_eq!(sharded.server.local_addrs()[0], before);
     let mut others = Vec::new();
-    for _ in 0..8 {
+    while others.len() < 8 || sharded.spread().contains(&0) {
         others.push(sharded.connect(&sharded.client()).await);
     }
     transfer(&first, &accepted, 100_000).await;
     join_all(others.iter().map(|(client, server)| transfer(client, server, 100_000))).await;
+}
+
+pub(crate) async fn who_moves_is_answered_from_the_address_that_he_knows<D: Driver>(driver: D) {
+    let sharded = Sharded::new(&driver, 4);
+    driver.add_socket(&sharded.server, driver.socket(Side::Server, None).unwrap()).unwrap();
+    let [_, second] = *sharded.server.local_addrs() else { panic!("there are two addresses") };
+    let endpoint = sharded.client();
+    let connecting = endpoint.connect(second, "localhost").unwrap();
+    let accept = async { sharded.server.accept().await.unwrap().await.unwrap() };
+    let (client, server) = join!(connecting, accept);
+    let client = client.unwrap();
+    transfer(&client, &server, 1000).await;
+    while sharded.server.socket_stats().handed_over == 0 {
+        driver.rebind(&endpoint, another(&driver)).unwrap();
+        transfer(&client, &server, 10_000).await;
+        transfer(&server, &client, 10_000).await;
+    }
+    assert_eq!(client.remote_address(), second);
 }
 
 pub(crate) async fn answers_to_a_client_with_shards_find_the_one_that_asked<D: Driver>(driver: D) {
@@ -184,63 +209,147 @@ pub(crate) async fn answers_to_a_client_with_shards_find_the_one_that_asked<D: D
     transfer(&client, &server, 100_000).await;
 }
 
-/// Takes letters to another endpoint.
+/// What becomes of letters to another endpoint.
 #[derive(Debug, Default)]
-struct Postman(Mutex<Option<driver::Endpoint>>);
+enum Fate {
+    #[default]
+    Lost,
+    Delivered(driver::Endpoint),
+    Unclaimed,
+}
+
+#[derive(Debug, Default)]
+struct Postman(Mutex<Fate>);
 
 impl HandOver for Postman {
-    fn hand_over(&self, letter: Letter) {
-        if let Some(endpoint) = &*self.0.lock().unwrap() {
-            assert!(endpoint.deliver(letter));
+    fn hand_over(&self, letter: Letter) -> HandedOver {
+        match &*self.0.lock().unwrap() {
+            Fate::Lost => HandedOver::Lost,
+            Fate::Delivered(endpoint) => endpoint.deliver(letter),
+            Fate::Unclaimed => HandedOver::Unclaimed(letter),
         }
     }
 }
 
-pub(crate) async fn endpoints_that_share_an_address_serve_each_others_peers<D: Driver>(driver: D) {
-    let (server, config) = configs();
-    let postmen: [Arc<Postman>; 2] = Default::default();
-    let [one, other] = driver.sharing(Side::Server);
-    let open = |socket, first, postman: &Arc<Postman>| {
-        let neighbours = Neighbours {
-            secret: [9; 16],
-            total: count(4),
-            first,
-            hand_over: Arc::clone(postman) as Arc<dyn HandOver>,
+/// Two servers of one address, which send back what they read, and a client with a connection.
+struct Neighbourly<D: Driver> {
+    driver: D,
+    servers: [D::Endpoint; 2],
+    postmen: [Arc<Postman>; 2],
+    client: D::Endpoint,
+    connection: Connection,
+}
+
+impl<D: Driver> Neighbourly<D> {
+    async fn new(driver: &D) -> Self {
+        let (server, config) = configs();
+        let postmen: [Arc<Postman>; 2] = Default::default();
+        let [one, other] = driver.sharing(Side::Server);
+        let open = |socket, first, postman: &Arc<Postman>| {
+            let neighbours = Neighbours {
+                secret: [9; 16],
+                total: count(4),
+                first,
+                hand_over: Arc::clone(postman) as Arc<dyn HandOver>,
+            };
+            let mut options = EndpointOptions::default().with_server(Some(server.clone()));
+            options.config.keyring = Some(Keyring::new([8; 32]));
+            driver.open(options.with_neighbours(neighbours), socket)
         };
-        let options = EndpointOptions::new(EndpointConfig::default());
-        driver.open(options.with_server(Some(server.clone())).with_neighbours(neighbours), socket)
-    };
-    let servers = [open(one, 0, &postmen[0]), open(other, 3, &postmen[1])];
-    for (postman, server) in postmen.iter().zip(servers.iter().rev()) {
-        *postman.0.lock().unwrap() = Some((**server).clone());
+        let servers = [open(one, 0, &postmen[0]), open(other, 3, &postmen[1])];
+        for server in &servers {
+            drop(driver.spawn(echo((**server).clone())));
+        }
+        let client = driver.client();
+        let address = servers[0].local_addr().unwrap();
+        let connection = client.connect_with(config, address, "localhost").unwrap().await.unwrap();
+        Self { driver: driver.clone(), servers, postmen, client, connection }
     }
-    for server in &servers {
-        let server = (**server).clone();
-        drop(driver.spawn(async move {
-            while let Some(incoming) = server.accept().await {
-                let connection = incoming.await.unwrap();
-                while let Ok((mut send, mut recv)) = connection.accept_bi().await {
-                    let read = recv.read_to_end(1 << 20).await.unwrap();
-                    send.write_all(&read).await.unwrap();
-                    send.finish().unwrap();
-                }
-            }
-        }));
+
+    /// Lets each server's letters reach the other one.
+    fn deliver(&self) {
+        for (postman, server) in self.postmen.iter().zip(self.servers.iter().rev()) {
+            *postman.0.lock().unwrap() = Fate::Delivered((**server).clone());
+        }
     }
-    let client = driver.client();
-    let address = servers[0].local_addr().unwrap();
-    let connection = client.connect_with(config, address, "localhost").unwrap().await.unwrap();
+
+    /// Lets no server have any letter's shard.
+    fn disclaim(&self) {
+        for postman in &self.postmen {
+            *postman.0.lock().unwrap() = Fate::Unclaimed;
+        }
+    }
+
+    /// The counters of both servers.
+    fn statistics(&self) -> [SocketStatistics; 2] {
+        [0, 1].map(|index| self.servers[index].socket_stats())
+    }
+
+    /// What both servers counted together.
+    fn count(&self, counter: impl Fn(SocketStatistics) -> u64) -> u64 {
+        self.statistics().map(counter).iter().sum()
+    }
+
+    /// Moves the client to another address, where it may be another server's peer, and asks.
+    async fn ask(&self) -> Result<RecvStream, ConnectionError> {
+        self.driver.rebind(&self.client, another(&self.driver)).unwrap();
+        let (mut send, recv) = self.connection.open_bi().await?;
+        // If the connection ends meanwhile, whoever reads hears of it.
+        let _: Result<(), WriteError> = send.write_all(&pattern(20_000)).await;
+        let _: Result<(), ClosedStream> = send.finish();
+        Ok(recv)
+    }
+}
+
+impl<D: Driver> Drop for Neighbourly<D> {
+    fn drop(&mut self) {
+        // Who hands over to each other would never go.
+        for postman in &self.postmen {
+            *postman.0.lock().unwrap() = Fate::Lost;
+        }
+    }
+}
+
+/// Sends back what it reads, as long as connections come.
+async fn echo(server: driver::Endpoint) {
+    while let Some(incoming) = server.accept().await {
+        let connection = incoming.await.unwrap();
+        while let Ok((mut send, mut recv)) = connection.accept_bi().await {
+            let Ok(read) = recv.read_to_end(1 << 20).await else { break };
+            send.write_all(&read).await.unwrap();
+            send.finish().unwrap();
+        }
+    }
+}
+
+async fn answer(mut recv: RecvStream) -> Result<(), ReadToEndError> {
+    assert!(recv.read_to_end(1 << 20).await? == pattern(20_000), "something else came");
+    Ok(())
+}
+
+pub(crate) async fn endpoints_that_share_an_address_serve_each_others_peers<D: Driver>(driver: D) {
+    let two = Neighbourly::new(&driver).await;
+    two.deliver();
     // The client moves, until what it sends arrives at the one that does not know it.
-    let handed_over = || servers.iter().map(|it| it.socket_stats().handed_over).sum::<u64>();
-    while handed_over() < 10 {
-        driver.rebind(&client, another(&driver)).unwrap();
-        let (mut send, mut recv) = connection.open_bi().await.unwrap();
-        send.write_all(&pattern(20_000)).await.unwrap();
-        send.finish().unwrap();
-        assert_eq!(recv.read_to_end(1 << 20).await.unwrap(), pattern(20_000));
+    while two.count(|it| it.handed_over) < 10 {
+        answer(two.ask().await.unwrap()).await.unwrap();
     }
-    // Who hands over to each other would never go.
-    for postman in &postmen {
-        *postman.0.lock().unwrap() = None;
+    assert_eq!(two.count(|it| it.hand_overs_dropped + it.hand_overs_unclaimed), 0);
+}
+
+pub(crate) async fn whose_server_is_gone_hears_of_it_from_its_neighbour<D: Driver>(driver: D) {
+    let two = Neighbourly::new(&driver).await;
+    two.deliver();
+    // Nobody moves before the handshake is confirmed.
+    answer(two.ask().await.unwrap()).await.unwrap();
+    two.disclaim();
+    // As long as it arrives at its own server, it is served.
+    while let Ok(recv) = two.ask().await {
+        if answer(recv).await.is_err() {
+            break;
+        }
     }
+    assert_eq!(two.connection.closed().await, ConnectionError::Reset);
+    let unclaimed = two.count(|it| it.hand_overs_unclaimed);
+    assert!(unclaimed > 0, "nobody was asked for");
 }

@@ -1,12 +1,14 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
-use driver::{DatagramFilter, EndpointOptions, Side, Train};
+use driver::{DatagramFilter, EndpointOptions, Side, Train, VarInt};
 use futures::join;
 
 use crate::drivers::Driver;
-use crate::pair::{Pair, configs, transfer};
+use crate::pair::{Pair, configs, poll_once, transfer};
 
 /// A socket of IPv6.
 fn over_ipv6<D: Driver>(driver: &D, side: Side) -> D::Socket {
@@ -73,17 +75,21 @@ pub(crate) async fn nobody_is_accepted_on_a_socket_that_was_removed<D: Driver>(d
     transfer(&client, &server, 10_000).await;
 }
 
-/// Keeps what begins as STUN does (RFC 9443).
+/// Keeps what begins as STUN does (RFC 9443), and whatever comes from one address.
 #[derive(Debug, Default)]
-struct Stun(Mutex<Vec<(SocketAddr, Vec<u8>)>>);
+struct Stun {
+    kept: Mutex<Vec<(SocketAddr, Vec<u8>)>>,
+    unwanted: OnceLock<SocketAddr>,
+}
 
 impl DatagramFilter for Stun {
     fn takes(&self, train: &Train<'_>) -> bool {
         let is_stun = train.contents.first().is_some_and(|first| *first < 4);
-        if is_stun {
-            self.0.lock().unwrap().push((train.remote, train.contents.to_vec()));
+        let takes = is_stun || self.unwanted.get() == Some(&train.remote);
+        if takes {
+            self.kept.lock().unwrap().push((train.remote, train.contents.to_vec()));
         }
-        is_stun
+        takes
     }
 }
 
@@ -96,14 +102,78 @@ pub(crate) async fn datagrams_of_other_protocols_are_the_applications<D: Driver>
     let server = driver.open(options, driver.socket(Side::Server, None).unwrap());
     let client = driver.client();
     let address = server.local_addr().unwrap();
-    let connecting = client.connect_with(config, address, "localhost").unwrap();
+    let connecting = client.connect_with(config.clone(), address, "localhost").unwrap();
     let accept = async { server.accept().await.unwrap().await.unwrap() };
     let (connection, accepted) = join!(connecting, accept);
     let other = driver.socket(Side::Client, None).unwrap();
     driver.send(&other, address, b"\x00\x01 where am I?").unwrap();
     driver.send(&other, address, b"\x16 hello").unwrap();
-    driver.until("taken", || !stun.0.lock().unwrap().is_empty()).await;
-    transfer(&connection.unwrap(), &accepted, 100_000).await;
+    driver.until("taken", || !stun.kept.lock().unwrap().is_empty()).await;
+    let connection = connection.unwrap();
+    transfer(&connection, &accepted, 100_000).await;
     let expected = (driver.address(&other), b"\x00\x01 where am I?".to_vec());
-    assert!(*stun.0.lock().unwrap() == [expected], "QUIC was taken, or something changed");
+    assert!(*stun.kept.lock().unwrap() == [expected], "QUIC was taken, or something changed");
+
+    // The endpoint sees nothing of what is taken, even if it is QUIC.
+    let unwanted = driver.client();
+    stun.unwanted.set(unwanted.local_addr().unwrap()).unwrap();
+    let connecting = unwanted.connect_with(config, address, "localhost").unwrap();
+    driver.until("taken", || stun.kept.lock().unwrap().len() > 1).await;
+    transfer(&connection, &accepted, 100_000).await;
+    assert!(poll_once(server.accept()).await.is_none(), "what was taken arrived");
+    drop(connecting);
+}
+
+/// Takes what is not QUIC, and looks at its endpoint first.
+#[derive(Debug, Default)]
+struct Curious {
+    endpoint: OnceLock<driver::Endpoint>,
+    /// What it saw each time.
+    seen: Mutex<Vec<Option<usize>>>,
+}
+
+impl Curious {
+    /// What the endpoint says, unless it does not answer.
+    fn look(&self) -> Option<usize> {
+        let endpoint = self.endpoint.get()?.clone();
+        let (sender, receiver) = mpsc::channel();
+        // Whoever would wait for the loop would wait for ever, so that another thread does.
+        thread::spawn(move || sender.send(endpoint.open_connections()));
+        receiver.recv_timeout(Duration::from_secs(10)).ok()
+    }
+}
+
+impl DatagramFilter for Curious {
+    fn takes(&self, train: &Train<'_>) -> bool {
+        let takes = !train.contents.first().is_some_and(|first| driver::is_quic(*first));
+        if takes {
+            let seen = self.look();
+            self.seen.lock().unwrap().push(seen);
+        }
+        takes
+    }
+}
+
+pub(crate) async fn who_looks_at_datagrams_first_may_use_the_endpoint<D: Driver>(driver: D) {
+    let (mut server, config) = configs();
+    Arc::make_mut(&mut server.transport).grease_quic_bit = false;
+    let curious = Arc::new(Curious::default());
+    let filter = Arc::clone(&curious) as Arc<dyn DatagramFilter>;
+    let options = EndpointOptions::default().with_server(Some(server)).with_filter(filter);
+    let server = driver.open(options, driver.socket(Side::Server, None).unwrap());
+    let client = driver.client();
+    let address = server.local_addr().unwrap();
+    let connecting = client.connect_with(config, address, "localhost").unwrap();
+    let accept = async { server.accept().await.unwrap().await.unwrap() };
+    let (connection, accepted) = join!(connecting, accept);
+    let connection = connection.unwrap();
+    transfer(&connection, &accepted, 1000).await;
+    curious.endpoint.set((*server).clone()).unwrap();
+    let other = driver.socket(Side::Client, None).unwrap();
+    driver.send(&other, address, b"\x00\x01 who is there?").unwrap();
+    driver.until("seen", || !curious.seen.lock().unwrap().is_empty()).await;
+    assert_eq!(*curious.seen.lock().unwrap(), [Some(1)]);
+    transfer(&connection, &accepted, 100_000).await;
+    // The filter has a handle, with which the endpoint would not end by itself.
+    server.close(VarInt::from_u32(0), b"");
 }

@@ -128,3 +128,53 @@ fn who_knows_of_no_shards_hands_nothing_over() {
     assert!(world.answer(path(1), &short(id_of(OTHER))).is_some());
     assert_eq!(world.map.poll_misdirected(), None);
 }
+
+/// Gives back what was handed over when a datagram arrived, and returns what is said to its sender.
+fn answer_to_unclaimed(world: &mut World, datagram: &[u8]) -> Option<Vec<u8>> {
+    let mut letter = handed_over(world, datagram).unwrap();
+    world.map.handle_unclaimed(world.now, letter.datagram(SOCKET));
+    assert_eq!(world.map.poll_misdirected(), None, "it would go round in circles");
+    world.sent().map(|(_, answer)| answer)
+}
+
+#[test]
+fn peers_of_a_shard_that_nobody_has_are_reset_as_those_of_its_connection_would_have_been() {
+    let mut world = first_shard();
+    let answer = answer_to_unclaimed(&mut world, &short(id_of(OTHER))).unwrap();
+    let token = reset_token(&Keyring::new(RESET_SECRET), &id_of(OTHER)).unwrap();
+    assert_eq!(StatelessResetToken::at_end_of(&answer), Some(token));
+    assert_eq!(world.sent(), None);
+}
+
+#[test]
+fn what_could_open_or_go_on_with_a_handshake_at_a_shard_that_nobody_has_is_not_answered() {
+    let mut world = first_shard();
+    let handshake = Packet { ty: LongType::Handshake, ..Packet::initial(id_of(OTHER)) }.build();
+    assert_eq!(answer_to_unclaimed(&mut world, &handshake), None);
+    let mut initial = initial(id(0xaa));
+    initial[6..14].copy_from_slice(id_of(OTHER).as_slice());
+    assert_eq!(answer_to_unclaimed(&mut world, &initial), None);
+    assert!(world.is_empty());
+}
+
+#[test]
+fn resets_for_a_shard_that_nobody_has_are_as_limited_as_all() {
+    let mut world = first_shard();
+    let answers = (0..100).filter_map(|_| answer_to_unclaimed(&mut world, &short(id_of(OTHER))));
+    assert_eq!(answers.count(), 10, "for one source in a second");
+    let too_short = &short(id_of(OTHER))[..response::MINIMUM_RESET_TRIGGER - 1];
+    world.pass(Duration::from_secs(2));
+    assert_eq!(answer_to_unclaimed(&mut world, too_short), None);
+}
+
+#[test]
+fn each_datagram_of_an_unclaimed_train_counts() {
+    let mut world = first_shard();
+    let mut train = [short(id_of(OTHER)), short(id_of(OTHER))].concat();
+    let datagram =
+        UdpDatagram { segment_length: Some(100), ..UdpDatagram::new(path(1), &mut train) };
+    world.map.handle_datagram(world.now, datagram);
+    let mut letter = world.map.poll_misdirected().unwrap();
+    world.map.handle_unclaimed(world.now, letter.datagram(SOCKET));
+    assert_eq!(std::iter::from_fn(|| world.sent()).count(), 2);
+}
