@@ -15,6 +15,8 @@ use crate::wire::{Full, Side, SpaceId};
 
 /// Another packet is started in a datagram only if this many bytes are left.
 const WORTH_A_PACKET: usize = 128;
+/// Ends of streams after which a batch goes.
+const ENDS: u32 = 16;
 /// Probe timeouts in a row from which on datagrams are small.
 const SMALL_PROBES_FROM: u32 = 2;
 
@@ -125,6 +127,7 @@ impl Connection {
         let mut length = 0;
         let segment_length = budget.datagram_length;
         let mut segments = 0;
+        let ends_before = self.ends_sent();
         while segments < maximum_segments {
             let room = segment_length.min(budget.datagram());
             // What is left over makes no short datagram, but part of a later full one.
@@ -148,12 +151,17 @@ impl Connection {
             budget.bytes = budget.bytes.saturating_sub(written as u64);
             length += written;
             segments += 1;
-            // All datagrams of a batch have one length; only the last may be shorter.
-            if written < segment_length {
+            // All datagrams of a batch have one length; only the last may be shorter. What is whole
+            // goes early: the peer works on it while the rest is written.
+            if written < segment_length || self.ends_sent().wrapping_sub(ends_before) >= ENDS {
                 break;
             }
         }
         self.transmit(length, (segments > 1).then_some(segment_length), ecn)
+    }
+
+    fn ends_sent(&self) -> u32 {
+        self.streams.used().map_or(0, Streams::ends_sent)
     }
 
     pub(super) fn transmit(

@@ -181,6 +181,7 @@ impl Streams {
         let send = &mut stream.send;
         let _taken: Option<std::ops::Range<u64>> = send.buffer.poll_transmit(piece.length);
         if piece.fin {
+            self.ends_sent = self.ends_sent.wrapping_add(1);
             send.fin = Fin::InFlight;
             send.go(SendTransition::SendFin);
         } else {

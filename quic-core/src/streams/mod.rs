@@ -90,6 +90,8 @@ pub(crate) struct Streams {
     available: PerDirection<bool>,
     /// Streams that were finished or reset, of which the peer has not acknowledged that.
     unacked_ends: usize,
+    /// Frames with the end of a stream that were written; wraps.
+    ends_sent: u32,
     /// Heap of received data, in bytes.
     reassembly: usize,
     /// Gaps in received data; at most [`MAX_GAPS`], or what the window permits.
@@ -173,6 +175,7 @@ impl Streams {
             opened: PerDirection::default(),
             available: PerDirection::default(),
             unacked_ends: 0,
+            ends_sent: 0,
             reassembly: 0,
             gaps: 0,
             received_when_drained: 0,
@@ -294,6 +297,12 @@ impl Streams {
     pub(crate) fn progress(&self) -> u64 {
         let PerDirection { bidirectional, unidirectional } = &self.remote;
         self.received.wrapping_add(bidirectional.opened).wrapping_add(unidirectional.opened)
+    }
+
+    /// Grows with every end of a stream that is written into a packet; wraps.
+    #[inline]
+    pub(crate) fn ends_sent(&self) -> u32 {
+        self.ends_sent
     }
 
     /// `StreamEvent::Flushed` is wanted once everything is acknowledged.
