@@ -189,8 +189,8 @@ mod tests {
             let joined = base.join(reference).map(|url| url.to_string());
             assert_eq!(joined.ok().as_deref(), expected, "{reference}");
         }
-        let bare = "https://[::1]:1".parse::<Url>().unwrap();
-        assert_eq!(bare.join("x").unwrap().to_string(), "https://[::1]:1/x");
+        let rootless = "https://[::1]:1".parse::<Url>().unwrap();
+        assert_eq!(rootless.join("x").unwrap().to_string(), "https://[::1]:1/x");
     }
 
     #[test]

@@ -94,20 +94,13 @@ impl Connection {
         let mut contents = Contents::default();
         let progress_before = self.streams.progress();
         let mut frames = Frames::new(payload);
-        while self.lifecycle.is_alive() {
+        while self.lifecycle.is_alive() && frames.remaining() > 0 {
             // With the bits of STREAM frames.
             let exact_type = frames.next_type();
-            let handled = if let Some(stream) = frames.next_stream() {
-                let stream = stream?;
-                check_permitted(received, exact_type, exact_type)?;
-                contents.count_stream();
-                self.handle_stream(received, stream)
+            let handled = if exact_type.is_stream() {
+                self.handle_next_stream(received, &mut frames, &mut contents)
             } else {
-                let Some(frame) = frames.next() else { break };
-                let frame = frame?;
-                check_permitted(received, frame.frame_type(), exact_type)?;
-                contents.count(&frame);
-                self.handle_frame(received, frame)
+                self.handle_next_frame(received, &mut frames, &mut contents)
             };
             //= https://www.rfc-editor.org/rfc/rfc9000#section-19.19
             //# A variable-length integer encoding the type of frame
@@ -116,6 +109,33 @@ impl Connection {
         }
         contents.work.gained += self.streams.progress().wrapping_sub(progress_before);
         Ok(contents)
+    }
+
+    fn handle_next_stream(
+        &mut self,
+        received: &Received,
+        frames: &mut Frames<'_>,
+        contents: &mut Contents,
+    ) -> Result<(), TransportError> {
+        let exact_type = frames.next_type();
+        let Some(stream) = frames.next_stream() else { return Ok(()) };
+        let stream = stream?;
+        check_permitted(received, exact_type)?;
+        contents.count_stream();
+        self.handle_stream(received, stream)
+    }
+
+    fn handle_next_frame(
+        &mut self,
+        received: &Received,
+        frames: &mut Frames<'_>,
+        contents: &mut Contents,
+    ) -> Result<(), TransportError> {
+        let Some(frame) = frames.next() else { return Ok(()) };
+        let frame = frame?;
+        check_permitted(received, frame.frame_type())?;
+        contents.count(&frame);
+        self.handle_frame(received, frame)
     }
 
     /// The one table of incoming frames.
@@ -209,13 +229,9 @@ impl Connection {
     }
 }
 
-/// Whether such a packet may carry the frame; `exact_type` is what an error names.
+/// Whether such a packet may carry the frame.
 #[inline]
-fn check_permitted(
-    received: &Received,
-    frame_type: FrameType,
-    exact_type: FrameType,
-) -> Result<(), TransportError> {
+fn check_permitted(received: &Received, frame_type: FrameType) -> Result<(), TransportError> {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-12.4
     //# An endpoint MUST treat
     //# receipt of a frame in a packet type that is not permitted as a
@@ -226,5 +242,5 @@ fn check_permitted(
     if frame_type.is_permitted_in(received.packet_type) {
         return Ok(());
     }
-    Err(TransportError::protocol_violation("frame in the wrong packet type").in_frame(exact_type))
+    Err(TransportError::protocol_violation("frame in the wrong packet type"))
 }
