@@ -47,7 +47,7 @@ impl Servers {
         let runtime = Runtime::new().unwrap();
         let entered = runtime.enter();
         let endpoints = [0, 1].map(|_| endpoint(&made.cert, &made.signing_key));
-        let addresses = [0, 1].map(|index: usize| endpoints[index].local_addr().unwrap());
+        let addresses = endpoints.each_ref().map(|endpoint| endpoint.local_addr().unwrap());
         for endpoint in endpoints {
             tokio::spawn(async move {
                 while let Some(incoming) = endpoint.accept().await {
