@@ -110,7 +110,8 @@ impl RecvStream {
     /// Reads no more, and asks the peer to stop sending (RFC 9000 §3.5).
     ///
     /// # Errors
-    /// [`ClosedStream`] if the stream was stopped, reset or read to its end before.
+    /// [`ClosedStream`] if the stream was stopped or reset before, or everything was read and the end
+    /// was there.
     pub fn stop(&mut self, code: VarInt) -> Result<(), ClosedStream> {
         if self.progress != Progress::Open {
             return Err(ClosedStream);
