@@ -192,28 +192,29 @@ fn keys_may_be_updated_after_an_acknowledgment_that_came_beside_a_challenge() {
     );
 }
 
+/// The least of everything, and a server with a preferred address.
+const AT_PREFERRED_ADDRESS: Limits = Limits {
+    streams: [1, 1],
+    windows: [500; 3],
+    datagrams: false,
+    pacing: false,
+    ecn: false,
+    resend: false,
+    eager: false,
+    receive_budget: 0,
+    ids: [4, 4],
+    segments: 1,
+    reports_local_ip: false,
+    trains: false,
+    preferred: true,
+    ..Limits::PLAIN
+};
+
 #[test]
 fn a_client_whose_nat_moves_again_while_it_is_looked_for_at_the_preferred_address_is_found() {
     use Operation::{Advance, Connect, JumpForward, Open, Rebind, Write};
     replay(
-        Limits {
-            seed: 3_416_858_561_106_526_168,
-            streams: [1, 1],
-            windows: [500; 3],
-            datagrams: false,
-            pacing: false,
-            ecn: false,
-            mtu: 1200,
-            resend: false,
-            eager: false,
-            receive_budget: 0,
-            ids: [4, 4],
-            segments: 1,
-            reports_local_ip: false,
-            trains: false,
-            preferred: true,
-            ..Limits::PLAIN
-        },
+        Limits { seed: 3_416_858_561_106_526_168, mtu: 1200, ..AT_PREFERRED_ADDRESS },
         &[
             Connect { client: 0 },
             Advance { exponent: 16 },
@@ -230,24 +231,7 @@ fn a_client_whose_nat_moves_again_while_it_is_looked_for_at_the_preferred_addres
 fn a_client_that_the_server_often_fails_to_find_at_the_preferred_address_is_found_there() {
     use Operation::{Advance, Connect, Lose, Narrow, Open, Rebind, ResetAt};
     replay(
-        Limits {
-            seed: 4_939_037_838_177_221_920,
-            streams: [1, 1],
-            windows: [500; 3],
-            datagrams: false,
-            pacing: false,
-            ecn: false,
-            mtu: 1201,
-            resend: false,
-            eager: false,
-            receive_budget: 0,
-            ids: [4, 4],
-            segments: 1,
-            reports_local_ip: false,
-            trains: false,
-            preferred: true,
-            ..Limits::PLAIN
-        },
+        Limits { seed: 4_939_037_838_177_221_920, mtu: 1201, ..AT_PREFERRED_ADDRESS },
         &[
             Connect { client: 0 },
             Connect { client: 0 },

@@ -181,3 +181,18 @@ fn long_chunks_are_kept_as_they_are_and_crumbs_of_them_are_copied() {
     assert!(chunks < 20, "{chunks} chunks for 50,000 bytes");
     assert!(buffer.allocated_bytes() <= 2 * 50_000);
 }
+
+#[test]
+fn a_few_bytes_that_are_given_away_go_where_there_is_room_for_them() {
+    let mut pool = BlockPool::default();
+    let mut buffer = SendBuffer::default();
+    buffer.write(&[1; 8], &mut pool);
+    for (length, chunks) in [(120, 0), (128, 0), (1, 1)] {
+        let mut chunk = Bytes::from(vec![2; length]);
+        buffer.take_from(&mut chunk, length, &mut pool);
+        assert_eq!(buffer.chunks.len(), chunks, "{length} more bytes");
+    }
+    let mut out = [0; 257];
+    assert!(buffer.copy_to(0, &mut out));
+    assert_eq!((&out[..8], &out[8..]), (&[1; 8][..], &[2; 249][..]));
+}

@@ -48,7 +48,7 @@ fn no_server_but_one_on_this_machine_sends_its_clients_to_this_machine() {
         ("127.0.0.1:1", v4, v6, v4),
         ("[::1]:1", v4, v6, v6),
         ("[::ffff:127.0.0.1]:1", v4, v6, Some("[::ffff:127.0.0.7]:7")),
-        // Other addresses are not known to be unsafe.
+        // Nothing speaks against any other address.
         ("192.0.2.1:1", Some("10.0.0.7:7"), None, Some("10.0.0.7:7")),
     ]);
 }

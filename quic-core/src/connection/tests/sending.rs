@@ -5,7 +5,9 @@ use super::pair::{one_sent_by, sampled};
 use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::connection::seal::{Place, Scope};
 use crate::ids::RemoteIds;
-use crate::wire::{ConnectionId, SpaceId};
+use crate::net::SocketId;
+use crate::transmit::TransmitBuffer;
+use crate::wire::{ConnectionId, Direction, SpaceId};
 
 #[test]
 fn a_probe_that_did_not_leave_is_given_up_by_the_delivery_rate_too() {
@@ -48,4 +50,33 @@ fn the_end_of_the_handshake_is_not_announced_again_once_the_client_knows() {
     // Another packet with it is found to be lost.
     pair.server.handshake.on_done_lost();
     assert!(!pair.server.handshake.has_frames(SpaceId::Application));
+}
+
+#[test]
+fn a_batch_goes_once_many_streams_have_ended_in_it_and_the_rest_follows_at_once() {
+    let mut pair = Pair::confirmed();
+    for _ in 0..40 {
+        let id = pair.client.open_stream(Direction::Bidirectional).unwrap();
+        assert_eq!(pair.client.send_stream(id).write(&[7; 100]), Ok(100));
+        pair.client.send_stream(id).finish().unwrap();
+    }
+    let mut ends = Vec::new();
+    let mut memory = vec![0; 64 << 10];
+    while ends.last() != Some(&40) {
+        let mut buffer = TransmitBuffer::new(&mut memory, 64);
+        pair.client.poll_transmit(pair.now, SocketId(0), &mut buffer).unwrap();
+        ends.push(pair.client.streams.used().unwrap().ends_sent());
+    }
+    assert!((16..32).contains(&ends[0]) && ends.len() > 1, "{ends:?}");
+}
+
+#[test]
+fn a_batch_of_one_stream_is_as_long_as_the_window_allows() {
+    let mut pair = Pair::confirmed();
+    let id = pair.client.open_stream(Direction::Bidirectional).unwrap();
+    pair.client.send_stream(id).write(&[7; 64 << 10]).unwrap();
+    let mut memory = vec![0; 64 << 10];
+    let mut buffer = TransmitBuffer::new(&mut memory, 64);
+    let batch = pair.client.poll_transmit(pair.now, SocketId(0), &mut buffer).unwrap();
+    assert!(batch.length >= 8 * 1200, "{batch:?}");
 }

@@ -350,3 +350,39 @@ fn a_reset_that_is_lost_is_repeated_as_it_was() {
     let again = packet(&mut client).unwrap();
     assert_eq!(first.payload, again.payload);
 }
+
+#[test]
+fn the_end_can_be_taken_once_and_only_after_the_last_data() {
+    let (mut client, mut server) = (client(), server());
+    let id = client.open(BIDI).unwrap();
+    client.send_stream(id).write(b"request").unwrap();
+    exchange(&mut client, &mut server);
+    assert_eq!(server.accept(BIDI), Some(id));
+    let mut stream = server.recv_stream(id);
+    let data = stream.read_chunk(100);
+    assert_eq!(data, Ok(ReadOutcome::Data(Bytes::from_static(b"request"))));
+    assert!(!stream.take_end(), "more may follow");
+    client.send_stream(id).write(b"!").unwrap();
+    client.send_stream(id).finish().unwrap();
+    exchange(&mut client, &mut server);
+    let mut stream = server.recv_stream(id);
+    assert!(!stream.take_end(), "there is more to read");
+    assert_eq!(stream.read_chunk(100), Ok(ReadOutcome::Data(Bytes::from_static(b"!"))));
+    assert!(stream.take_end());
+    assert!(!stream.take_end());
+    assert_eq!(stream.read_chunk(100), Err(ReadError::Closed));
+}
+
+#[test]
+fn what_is_all_of_a_stream_takes_no_more_memory_than_it_has_bytes() {
+    let (mut client, mut server) = (client(), server());
+    let id = client.open(UNI).unwrap();
+    client.send_stream(id).write(&[7; 140]).unwrap();
+    client.send_stream(id).finish().unwrap();
+    exchange(&mut client, &mut server);
+    assert_eq!(server.buffered_bytes(), 140);
+    assert_eq!(server.accept(UNI), Some(id));
+    let data = server.recv_stream(id).read_chunk(usize::MAX);
+    assert_eq!(data, Ok(ReadOutcome::Data(Bytes::from(vec![7; 140]))));
+    assert_eq!(server.buffered_bytes(), 0);
+}

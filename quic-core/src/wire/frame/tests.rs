@@ -413,3 +413,21 @@ fn frames_are_permitted_where_table_3_says() {
         assert!(!FrameType(0x3f).is_permitted_in(packet));
     }
 }
+
+#[test]
+fn stream_frames_are_read_by_themselves_as_among_all_others() {
+    let payload = [0x01, 0x0b, 0x04, 0x02, 7, 8, 0x0c, 0x08, 0x09, 9, 9];
+    let mut frames = Frames::new(&payload);
+    assert_eq!(frames.next_stream(), None, "it is a PING");
+    assert_eq!(frames.next(), Some(Ok(Frame::Ping)));
+    let mut all = Frames::new(&payload[1..]);
+    for _ in 0..2 {
+        let Some(Ok(Frame::Stream(expected))) = all.next() else { panic!("it is a STREAM frame") };
+        assert_eq!(frames.next_stream(), Some(Ok(expected)));
+    }
+    assert_eq!((frames.next_stream(), frames.next()), (None, None));
+    let mut cut = Frames::new(&[0x0a, 0x04, 0x09, 7]);
+    let mut same = cut.clone();
+    assert_eq!(cut.next_stream().map(|it| it.map(Frame::Stream)), same.next());
+    assert_eq!((cut.next_stream(), cut.remaining()), (None, 0));
+}
