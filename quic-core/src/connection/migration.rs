@@ -139,6 +139,7 @@ impl Connection {
     /// The peer may have moved (RFC 9000 §9.3).
     pub(super) fn judge_path(&mut self, judged: &Judged) -> Result<(), TransportError> {
         let Judged { now, path, datagram_bytes, to, is_newest, is_probing } = *judged;
+        self.paths.set_silent(self.recovery.pto_count() > 0);
         let is_elsewhere = !self.paths.is_active(&path);
         let came_to = if is_elsewhere { self.local_ids.sequence_of(&to) } else { None };
         // Whoever comes from elsewhere with the same connection ID may not know that it does
@@ -147,7 +148,8 @@ impl Connection {
         let may_share = || came_to.is_some_and(|came_to| self.paths.may_share(came_to, &path));
         let has_id = || self.remote_ids.has_spare() || is_same_id || may_share();
         let may_answer = is_elsewhere && has_id();
-        let arrival = paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer };
+        let arrival =
+            paths::Arrival { path, datagram_bytes, is_newest, is_probing, may_answer, came_to };
         self.paths.on_authenticated(now, &arrival, &mut self.random);
         if !is_elsewhere {
             return Ok(());

@@ -82,6 +82,7 @@ impl Connection {
         for space in self.spaces.iter_mut().filter_map(SpaceSlot::used_mut) {
             space.received.handle_timeout(now);
         }
+        self.paths.set_silent(self.recovery.pto_count() > 0);
         self.paths.handle_timeout(now);
         if let Err(error) = self.follow_paths(now) {
             self.fail(now, error);

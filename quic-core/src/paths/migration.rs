@@ -21,6 +21,8 @@ pub(crate) struct Arrival {
     pub(crate) is_probing: bool,
     /// There is an ID of the peer's that packets on a new path may carry.
     pub(crate) may_answer: bool,
+    /// Sequence number of this end's ID that it came to, if that is in use.
+    pub(crate) came_to: Option<u64>,
 }
 
 impl Paths {
@@ -245,8 +247,20 @@ impl Paths {
     /// No path that is being validated has to go for that: whoever copies packets in time could
     /// bring in one after the other, and none would last until its answer came.
     pub(crate) fn may_share(&self, came_to: u64, addresses: &PathAddresses) -> bool {
-        let has_room = self.others.len() < MAXIMUM_OTHERS || self.others().any(Path::is_idle);
+        let has_room = self.others.len() < MAXIMUM_OTHERS
+            || self.others().any(Path::is_idle)
+            || self.dispensable(came_to, addresses).is_some();
         has_room && self.alike(came_to, addresses).next().is_some()
+    }
+
+    /// The index of the oldest path that nobody waits for, and that is neither the last one known
+    /// to work nor has an ID to share with a path with these addresses.
+    fn dispensable(&self, came_to: u64, addresses: &PathAddresses) -> Option<usize> {
+        let is_alone = self.iter().filter(|path| path.is_proved()).count() < 2;
+        let is_alike =
+            |path: &Path| path.came_to == came_to && local(&path.addresses) == local(addresses);
+        let is_found = |path: &Path| path.is_lingering() && !is_alike(path) && !is_alone;
+        self.others.iter().position(|path| is_found(path))
     }
 
     /// A path besides the active one that has an ID of the peer's to share with this one, which has
@@ -284,6 +298,7 @@ impl Paths {
         //# described in Sections 9.3.1 and 9.3.2.
         let mut path = self.make(arrival.path, Amplification::limited());
         path.amplification.received(arrival.datagram_bytes);
+        path.came_to = arrival.came_to.unwrap_or(0);
         path.owes_tokens = path.addresses.remote.ip() != self.active.addresses.remote.ip();
         Some(self.add(path))
     }
@@ -308,9 +323,14 @@ impl Paths {
 
     fn add(&mut self, path: Box<Path>) -> usize {
         if self.others.len() >= MAXIMUM_OTHERS {
+            let shares = path.came_to != self.active.came_to
+                && self.alike(path.came_to, &path.addresses).next().is_some();
             let idle = self.others.iter().position(|path| path.is_idle());
+            let lingering = || self.dispensable(path.came_to, &path.addresses);
             let unproved = || self.others.iter().position(|path| !path.is_proved());
-            self.forget(idle.or_else(unproved).unwrap_or(0));
+            // See may_share.
+            let first = idle.or_else(|| if shares { lingering() } else { unproved() });
+            self.forget(first.or_else(lingering).unwrap_or(0));
         }
         self.news.push(PathNews::Added { path: path.id });
         self.others.push(path);
@@ -343,6 +363,7 @@ impl Paths {
             self.active.ecn.forget_test();
         }
         self.active.role = Role::Other;
+        self.active.is_answered = false;
         // Both of them have what the new one had.
         path.peer_id = self.active.peer_id;
         self.active.mtu.enable();
@@ -360,7 +381,7 @@ impl Paths {
         // A client knows where its server is, and that it may be reached over a path from before.
         let asked = || self.others.iter().rposition(|path| path.validation.is_asking());
         let next = validated.or_else(|| asked().filter(|_| self.side == Side::Client));
-        let Some(failed) = next.and_then(|index| self.activate(index)) else {
+        let Some(mut failed) = next.and_then(|index| self.activate(index)) else {
             //= https://www.rfc-editor.org/rfc/rfc9000#section-9.3.2
             //# If an endpoint has no state about the last validated peer address, it
             //# MUST close the connection silently by discarding all connection
@@ -373,7 +394,14 @@ impl Paths {
         }
         self.is_at_preferred &= local(&failed.addresses) == local(&self.active.addresses);
         self.news.push(PathNews::Failed { addresses: failed.addresses });
-        self.news.push(PathNews::Forgotten { path: failed.id });
+        match self.side {
+            Side::Client => self.news.push(PathNews::Forgotten { path: failed.id }),
+            // Only what the peer should have heard may have been lost.
+            Side::Server => {
+                failed.role = Role::Awaited;
+                self.others.push(failed);
+            }
+        }
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Paths {
     is_handshake_confirmed: bool,
     /// The peer moved to another address of this end: the one that it was told to prefer.
     is_at_preferred: bool,
+    /// Probes of the active path are not answered (RFC 9002 §6.2).
+    is_silent: bool,
     /// The peer's max_ack_delay, in milliseconds.
     peer_ack_delay: u16,
     /// The peer's max_udp_payload_size; as large as can be before it told.
@@ -111,6 +113,7 @@ impl Paths {
             next_generation: 1,
             is_handshake_confirmed: false,
             is_at_preferred: false,
+            is_silent: false,
             peer_ack_delay: DEFAULT_ACK_DELAY,
             peer_maximum: u64::MAX,
             pacing: Deadline::default(),
@@ -172,6 +175,11 @@ impl Paths {
 
     pub(crate) fn active_mut(&mut self) -> &mut Path {
         &mut self.active
+    }
+
+    /// Whether the peer leaves probes unanswered (RFC 9002 §6.2).
+    pub(crate) fn set_silent(&mut self, is_silent: bool) {
+        self.is_silent = is_silent;
     }
 
     /// The path that packets of this generation are accounted to; `None` if it is given up.
@@ -330,16 +338,25 @@ impl Paths {
         self.forget_others();
     }
 
-    /// Forgets paths that nothing is expected of, once the active one is proved.
+    /// Whether it may be that the peer does not hear what is sent on the active path.
+    fn is_silent(&self) -> bool {
+        self.is_silent || (!self.active.is_answered && self.active.in_flight() > 0)
+    }
+
+    /// Forgets paths that nothing is expected of, once the active one is proved. If the peer is
+    /// silent there, it may have gone to one of them and not be heard, nor hear that their IDs are
+    /// to be replaced: without any, it could not be answered at all.
     fn forget_others(&mut self) {
         if self.others.is_empty() || !self.active.is_proved() {
             return;
         }
+        let is_silent = self.is_silent();
         let news = &mut self.news;
         self.others.retain(|path| {
             let is_kept = path.validation.is_running()
                 || path.validation.wants_padding()
-                || matches!(path.role, Role::Probe | Role::Awaited);
+                || matches!(path.role, Role::Probe | Role::Awaited)
+                || (is_silent && path.is_proved());
             if !is_kept {
                 news.push(PathNews::Forgotten { path: path.id });
             }

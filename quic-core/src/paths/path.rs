@@ -49,6 +49,8 @@ pub(crate) struct Path {
     /// This end made it and has yet to see that it works. The amplification limit does not tell:
     /// nothing is limited towards an address that this end chose.
     pub(super) is_unproved: bool,
+    /// Something was acknowledged since it became the active path.
+    pub(super) is_answered: bool,
     /// The peer's tokens are for another address.
     pub(super) owes_tokens: bool,
 }
@@ -132,6 +134,7 @@ impl Path {
             peer_id: PeerId::Own,
             came_to: 0,
             is_unproved: false,
+            is_answered: true,
             owes_tokens: false,
         }
     }
@@ -170,6 +173,11 @@ impl Path {
     /// Whether nothing is known of it, nor about to be.
     pub(super) fn is_idle(&self) -> bool {
         !self.is_proved() && !self.validation.is_running()
+    }
+
+    /// Whether it works, but is kept only for what may come late.
+    pub(super) fn is_lingering(&self) -> bool {
+        self.is_proved() && self.role == Role::Other && !self.validation.is_asking()
     }
 
     /// Whether something is to be sent on it, and may, while it is not the active path.
@@ -220,6 +228,7 @@ impl Path {
         (bytes, newest_sent): (u64, Instant),
         round_trip: Option<Duration>,
     ) {
+        self.is_answered = true;
         let minimum = self.rtt.minimum();
         let rate = self.delivery.as_mut().and_then(|rate| rate.take_sample(now, minimum));
         let window_limited = self.was_limited_since(newest_sent);

@@ -1,6 +1,7 @@
 mod awaited;
 mod forgery;
 mod outcomes;
+mod silence;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -79,6 +80,7 @@ fn arrival(remote: &str) -> Arrival {
         is_newest: true,
         is_probing: false,
         may_answer: true,
+        came_to: None,
     }
 }
 
@@ -135,6 +137,15 @@ fn challenge(path: &mut Path, padded: bool) -> PathResponse {
 
 fn remote(paths: &Paths) -> SocketAddr {
     paths.active().addresses.remote
+}
+
+/// The remote addresses of the paths besides the active one.
+fn others(paths: &Paths) -> Vec<SocketAddr> {
+    paths.others().map(|path| path.addresses.remote).collect()
+}
+
+fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 #[test]

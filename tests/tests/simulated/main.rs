@@ -20,6 +20,7 @@ mod keyring;
 mod keys;
 mod lossy_handshake;
 mod migration;
+mod outages;
 mod pacing;
 mod parameters;
 mod paths;

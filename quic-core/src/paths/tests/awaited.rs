@@ -16,15 +16,6 @@ fn wait(paths: &mut Paths) -> usize {
     failed
 }
 
-/// The remote addresses of the paths besides the active one.
-fn others(paths: &Paths) -> Vec<SocketAddr> {
-    paths.others().map(|path| path.addresses.remote).collect()
-}
-
-fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
 #[test]
 fn where_the_newest_packets_come_from_is_asked_again_with_the_same_id_until_it_answers() {
     let mut paths = confirmed_server();
