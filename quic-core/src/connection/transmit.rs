@@ -125,7 +125,7 @@ impl Connection {
         let maximum_segments = buffer.maximum_segments();
         let memory = buffer.memory();
         let mut length = 0;
-        let segment_length = budget.datagram_length;
+        let segment_length = self.full_datagram(budget.datagram_length);
         let mut segments = 0;
         let ends_before = self.ends_sent();
         while segments < maximum_segments {

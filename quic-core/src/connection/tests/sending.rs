@@ -1,9 +1,10 @@
 //! What is sent, where there is room for it, and what is forgotten of it.
 
 use super::Pair;
-use super::pair::{one_sent_by, sampled};
+use super::pair::{one_sent_by, sampled, sent_by};
 use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::connection::seal::{Place, Scope};
+use crate::crypto::TAG_LENGTH;
 use crate::ids::RemoteIds;
 use crate::net::SocketId;
 use crate::transmit::TransmitBuffer;
@@ -22,6 +23,34 @@ fn a_probe_that_did_not_leave_is_given_up_by_the_delivery_rate_too() {
     assert_eq!(sampled(&pair.server), before + 1);
     pair.server.handle_too_large(pair.now, probe.len());
     assert_eq!(sampled(&pair.server), before);
+}
+
+#[test]
+fn full_datagrams_are_of_whole_blocks_of_the_aead_where_that_costs_little() {
+    let lengths: Vec<u16> = (1300..1317).collect();
+    let full: Vec<u16> = lengths
+        .iter()
+        .map(|mtu| {
+            let transport = TransportConfig {
+                initial_mtu: *mtu,
+                max_mtu: *mtu,
+                pacing: false,
+                ..TransportConfig::default()
+            };
+            let mut pair = Pair::confirmed_with(transport.clone(), transport);
+            let id = pair.client.open_stream(Direction::Unidirectional).unwrap();
+            pair.client.send_stream(id).write(&[7; 10_000]).unwrap();
+            let sent = sent_by(&mut pair.client, pair.now);
+            let full = u16::try_from(sent[0].len()).unwrap();
+            let header = 1 + pair.client.remote_ids.active().length() + 1;
+            let left_over = (usize::from(full) - header - TAG_LENGTH) % 16;
+            assert!(left_over == 0 || left_over > 4 && full == *mtu, "{full} of {mtu}");
+            assert!(sent[1..].iter().all(|other| other.len() <= sent[0].len()));
+            mtu - full
+        })
+        .collect();
+    assert_eq!(full.iter().filter(|spared| **spared > 0).count(), 4, "{full:?}");
+    assert_eq!(full.iter().max(), Some(&4), "{full:?}");
 }
 
 #[test]
