@@ -139,7 +139,7 @@ impl SendBuffer {
             let wanted = data.len().max(waiting.min(MAX_BLOCK)).next_power_of_two();
             let size = wanted.clamp(MIN_BLOCK, MAX_BLOCK);
             let (now, later) = data.split_at(size.min(data.len()));
-            let mut block = self.reusable_block(size, pool);
+            let mut block = pool.take(size, MAX_BLOCK);
             block.extend_from_slice(now);
             self.push(Data::Copied(block), now.len());
             data = later;
@@ -350,23 +350,6 @@ impl SendBuffer {
         }
     }
 
-    /// An empty block: the tail's, if all of that is acknowledged and it is large enough.
-    fn reusable_block(&mut self, size: usize, pool: &mut BlockPool) -> BytesMut {
-        match self.tail.take() {
-            Some(Chunk { data: Data::Copied(mut block), start })
-                if self.acked >= start.saturating_add(block.len() as u64)
-                    && block.capacity() >= size =>
-            {
-                block.clear();
-                block
-            }
-            tail => {
-                self.tail = tail;
-                pool.take(size, MAX_BLOCK)
-            }
-        }
-    }
-
     /// Which of `chunks` has the byte at `offset`; their number if it is in the tail.
     fn chunk_at(&self, offset: u64) -> usize {
         let is_in = |chunk: &Chunk| chunk.start <= offset && offset < chunk.end();
@@ -389,7 +372,6 @@ impl SendBuffer {
             if let Some(tail) = self.tail.take() {
                 tail.recycle(pool);
             }
-            self.next = 0;
             self.chunks = VecDeque::new();
             self.disorder = None;
         }

@@ -133,6 +133,6 @@ impl Pacer {
         // The sentence after it permits more where the path is known to absorb more: what it carries
         // in a time that timers are late by.
         let late = (pace.rate / LATE_TIMERS_PER_SECOND).min(MAX_CREDIT);
-        late.max(self.burst(pace)).max(u64::from(self.mtu) * INITIAL_BURST_PACKETS)
+        late.max(u64::from(self.mtu) * INITIAL_BURST_PACKETS)
     }
 }

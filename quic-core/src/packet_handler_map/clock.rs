@@ -138,6 +138,37 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_went_back_further_is_gone_by_alone_only_after_a_second() {
+        let set_back_twice = |for_millis| {
+            let mut clock = two_hours();
+            assert_eq!(clock.advance(at(HOUR)), at(2 * HOUR));
+            assert_eq!(clock.advance(at(HOUR / 2)), at(2 * HOUR));
+            for millis in (0..=for_millis).step_by(100) {
+                assert_eq!(clock.advance(at(HOUR / 2 + millis)), at(2 * HOUR + millis));
+                // Who asks is told by the clock that was heard of last.
+                assert_eq!(clock.shown(at(3 * HOUR)), at(3 * HOUR / 2));
+            }
+            clock
+        };
+        // That was somebody late, by the first clock.
+        let mut clock = set_back_twice(900);
+        assert_eq!(clock.advance(at(HOUR + 950)), at(2 * HOUR + 950));
+        assert_eq!(clock.shown(at(3 * HOUR)), at(2 * HOUR));
+        // That was the clock, once more.
+        let clock = set_back_twice(1000);
+        assert_eq!(clock.lines.len(), 1);
+    }
+
+    #[test]
+    fn of_clocks_that_go_back_again_and_again_three_are_remembered() {
+        let mut clock = two_hours();
+        for back in 1..=100 {
+            assert_eq!(clock.advance(at(2 * HOUR - 1000 * back)), at(2 * HOUR));
+            assert!(clock.lines.len() <= MOST_LINES);
+        }
+    }
+
+    #[test]
     fn a_clock_that_is_right_again_is_gone_by_again() {
         let mut clock = two_hours();
         assert_eq!(clock.advance(at(HOUR)), at(2 * HOUR));

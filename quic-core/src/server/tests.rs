@@ -1,10 +1,13 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
 use rustls::RootCertStore;
 
 use super::address_token::AddressToken;
 use super::initial::Verdict;
 use super::*;
 use crate::config::{AddressValidation, TransportConfig};
-use crate::crypto::{Keyring, TlsClientConfig};
+use crate::crypto::{Keyring, SeededRandom, TlsClientConfig, Token, seal_token};
 use crate::net::SocketId;
 use crate::wire::ConnectionId;
 
@@ -113,4 +116,55 @@ fn a_short_destination_id_is_dropped_before_anything_else() {
     let verdict =
         server(AddressValidation::Always).verdict(&short, AddressToken::Absent, Load::default());
     assert_eq!(verdict, Verdict::Drop(DiscardReason::Malformed));
+}
+
+#[test]
+fn tokens_are_good_until_their_time_is_over_in_their_version_and_at_their_address() {
+    let server = server(AddressValidation::Always);
+    let (address, mapped) = ("192.0.2.1".parse().unwrap(), "::ffff:192.0.2.1".parse().unwrap());
+    let issued = Instant::EPOCH + Duration::from_secs(1_000_000);
+    let own_id = facts().destination_id;
+    let is_proof = |token: &Token, from: IpAddr, version, now| {
+        let sealed =
+            seal_token(&Keyring::new([1; 32]), token, &mut SeededRandom::from_seed([2; 32]));
+        let path = PathAddresses { remote: (from, 4433).into(), ..facts().path };
+        let header = LongHeader {
+            ty: LongType::Initial,
+            version,
+            destination_id: own_id,
+            source_id: own_id,
+            token: &sealed,
+            packet_length: 1200,
+            number_offset: 0,
+        };
+        server.read_token(now, Unrouted { path, datagram: &[] }, &header).is_proof()
+    };
+    let of_retry = |ip: IpAddr| Token::Retry {
+        remote: (ip, 4433).into(),
+        original_destination_id: ConnectionId::new(&[2; 8]).unwrap(),
+        retry_source_id: own_id,
+        issued,
+        version: 1,
+    };
+    let new = |ip| Token::NewToken { ip, issued, version: 1 };
+    let config = server.config();
+    for (token, mapped_token, lifetime) in [
+        (of_retry(address), of_retry(mapped), config.retry_token_lifetime),
+        (new(address), new(mapped), config.new_token_lifetime),
+    ] {
+        let end = issued + lifetime;
+        assert!(is_proof(&token, address, 1, end), "{token:?}");
+        assert!(!is_proof(&token, address, 1, end + Duration::from_nanos(1)), "{token:?}");
+        assert!(!is_proof(&token, address, 0x6b33_43cf, issued), "{token:?}");
+        // The same address, as sockets for both kinds tell it.
+        assert!(is_proof(&token, mapped, 1, issued), "{token:?}");
+        assert!(is_proof(&mapped_token, address, 1, issued), "{token:?}");
+    }
+}
+
+#[test]
+fn of_a_rush_where_few_may_come_one_in_a_tenth_of_a_second_is_taken_at_his_word() {
+    let mut rush = Rush::default();
+    let now = Instant::EPOCH + Duration::from_secs(7);
+    assert_eq!([rush.count(now, 5), rush.count(now, 5)], [false, true]);
 }

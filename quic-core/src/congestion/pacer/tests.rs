@@ -119,6 +119,47 @@ fn asking_often_loses_no_fractions() {
 }
 
 #[test]
+fn the_next_time_is_the_same_whenever_it_is_asked_for() {
+    let pace = pace(1_000_000);
+    let mut pacer = emptied(pace);
+    // Half of the first byte is earned.
+    assert_eq!(pacer.budget(Instant::from_nanos(500), pace), 0);
+    assert_eq!(pacer.next_send_time(pace), micros(2_400));
+}
+
+#[test]
+fn who_pauses_for_long_earns_no_fraction_beyond_the_most() {
+    let pace = pace(1_000_000);
+    let mut pacer = emptied(pace);
+    let now = Instant::from_nanos(1_000_000_500);
+    assert_eq!(pacer.budget(now, pace), 12_000);
+    pacer.on_sent(now, 12_000);
+    assert_eq!(pacer.next_send_time(pace), now + Duration::from_micros(2_400));
+}
+
+#[test]
+fn a_time_that_comes_late_earns_nothing_twice() {
+    let pace = pace(1_000_000);
+    let mut pacer = emptied(pace);
+    for now in [2_000, 1_000, 2_000, 2_399] {
+        assert_eq!(pacer.budget(micros(now), pace), 0);
+        assert_eq!(pacer.next_send_time(pace), micros(2_400));
+    }
+    assert_eq!(pacer.budget(micros(2_400), pace), 2_400);
+}
+
+#[test]
+fn packets_count_as_long_as_the_path_carries_and_as_1200_bytes_at_least() {
+    let pace = pace(120_000);
+    assert_eq!(Pacer::new(0).budget(micros(0), pace), 12_000);
+    let mut pacer = emptied(pace);
+    for (mtu, wait) in [(9000, 150_000), (100, 20_000)] {
+        pacer.on_mtu_changed(mtu);
+        assert_eq!(pacer.next_send_time(pace), micros(wait));
+    }
+}
+
+#[test]
 fn a_burst_is_limited_however_short_the_round_trip() {
     //= https://www.rfc-editor.org/rfc/rfc9002#section-7.7
     //= type=test
@@ -162,6 +203,7 @@ proptest! {
             pacer.budget(Instant::from_nanos(time), pace);
             pacer.on_sent(Instant::from_nanos(time), bytes);
             pacer.next_send_time(pace);
+            prop_assert!(pacer.burst(pace) <= pacer.capacity(pace));
         }
         let pace = Pace::of(&Cubic::new(mtu), &rtt(Duration::from_nanos(sample)));
         prop_assert!(pace.rate > 0);

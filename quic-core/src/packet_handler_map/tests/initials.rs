@@ -23,6 +23,16 @@ fn an_initial_that_is_not_authentic_leaves_no_trace() {
 }
 
 #[test]
+fn what_follows_an_initial_in_its_datagram_is_no_part_of_it() {
+    let mut world = World::server(server_config());
+    let mut datagram = Packet { length: 700, ..Packet::initial(id(1)) }.build();
+    datagram
+        .extend(Packet { ty: LongType::ZeroRtt, length: 500, ..Packet::initial(id(1)) }.build());
+    assert_eq!(world.answer(path(1), &datagram), None);
+    assert!(world.attempt().is_some());
+}
+
+#[test]
 fn initials_that_are_too_small_or_to_too_short_an_id_are_dropped() {
     let short = ConnectionId::new(&[1; 7]).unwrap();
     for packet in [Packet { length: 1199, ..Packet::initial(id(1)) }, Packet::initial(short)] {
