@@ -90,6 +90,17 @@ impl SendStream {
         Ok(())
     }
 
+    /// Takes all of `chunk` without copying it, and ends the stream after it: what
+    /// [`write_chunk`](Self::write_chunk) and [`finish`](Self::finish) do, for less.
+    ///
+    /// Not cancel safe: dropped, it took an unknown part from the front.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn finish_with(&mut self, mut chunk: Bytes) -> Result<(), WriteError> {
+        future::poll_fn(|cx| self.poll_finish_with(cx, &mut chunk)).await
+    }
+
     /// Ends the stream after what was written. Does not wait for delivery; see
     /// [`stopped`](Self::stopped) and [`Connection::shutdown`](crate::Connection::shutdown).
     ///
@@ -245,6 +256,34 @@ impl SendStream {
             return Poll::Ready(Ok(0));
         }
         self.poll_with(cx, |stream| stream.write_chunk(chunk))
+    }
+
+    /// [`finish_with`](Self::finish_with) for those who poll; what is left stays in `chunk`.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn poll_finish_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        chunk: &mut Bytes,
+    ) -> Poll<Result<(), WriteError>> {
+        if chunk.is_empty() {
+            return Poll::Ready(self.finish().map_err(|ClosedStream| WriteError::ClosedStream));
+        }
+        loop {
+            let outcome = self.poll_with(cx, |stream| {
+                let taken = stream.write_chunk(chunk)?;
+                if chunk.is_empty() {
+                    stream.finish()?;
+                }
+                Ok(taken)
+            });
+            ready!(outcome)?;
+            if chunk.is_empty() {
+                self.ended = true;
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
     /// Takes as much of `data` as flow control and the send buffer allow, however many pieces it has,

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::histogram::Histogram;
 use super::report::Report;
-use super::{ALPN, CHUNK, Client, Workload, ZEROS, send_zeros};
+use super::{ALPN, CHUNK, Client, Workload, send_zeros};
 use crate::certificates;
 use crate::errors::Failure;
 use crate::network::{self, Preference, Trust};
@@ -98,11 +98,7 @@ impl Request {
         let (mut send, mut recv) = connection.open_bi().await.map_err(|error| broken(&error))?;
         send.write_all(&self.down.to_be_bytes()).await.map_err(|error| broken(&error))?;
         let received = if self.up < CHUNK as u64 {
-            if self.up > 0 {
-                let zeros = usize::try_from(self.up).map_or(ZEROS.clone(), |up| ZEROS.slice(..up));
-                send.write_chunk(zeros).await.map_err(|error| broken(&error))?;
-            }
-            send.finish().map_err(|error| broken(&error))?;
+            send_zeros(&mut send, self.up).await.map_err(|error| broken(&error))?;
             count(&mut recv).await?
         } else {
             let sending =

@@ -162,11 +162,10 @@ impl Tuning {
 /// Writes `length` zeros and finishes the stream.
 async fn send_zeros(stream: &mut SendStream, length: u64) -> Result<(), WriteError> {
     let mut left = length;
-    while left > 0 {
-        let length = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-        stream.write_chunk(ZEROS.slice(..length)).await?;
-        left = left.saturating_sub(length as u64);
+    while left > CHUNK as u64 {
+        stream.write_chunk(ZEROS.clone()).await?;
+        left -= CHUNK as u64;
     }
-    stream.finish()?;
-    Ok(())
+    let last = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+    stream.finish_with(ZEROS.slice(..last)).await
 }

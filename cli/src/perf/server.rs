@@ -93,16 +93,17 @@ async fn serve_long(
     Ok(())
 }
 
-/// The wanted length of the answer; `None` if the request ends before it is told.
+/// The wanted length of the answer; `None` if the request ends before it is told. What came with it
+/// only counts.
 async fn wanted_length(recv: &mut RecvStream) -> Result<Option<u64>, StreamError> {
     let mut header = [0; 8];
     let mut rest = header.as_mut_slice();
     while !rest.is_empty() {
-        let Some(chunk) = recv.read_chunk(rest.len()).await? else { return Ok(None) };
-        let Some((filled, empty)) = rest.split_at_mut_checked(chunk.len()) else {
-            return Err(StreamError);
-        };
-        filled.copy_from_slice(&chunk);
+        let Some(chunk) = recv.read_chunk(usize::MAX).await? else { return Ok(None) };
+        let (filled, empty) = rest.split_at_mut(rest.len().min(chunk.len()));
+        if let Some(start) = chunk.get(..filled.len()) {
+            filled.copy_from_slice(start);
+        }
         rest = empty;
     }
     Ok(Some(u64::from_be_bytes(header)))

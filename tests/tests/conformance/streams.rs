@@ -73,6 +73,37 @@ pub(crate) async fn a_large_transfer_arrives_once_and_in_order<D: Driver>(driver
     sender.await;
 }
 
+pub(crate) async fn what_a_stream_is_finished_with_arrives_whole_before_its_end<D: Driver>(
+    driver: D,
+) {
+    let mut transport = TransportConfig::default();
+    transport.send_window = 64 << 10;
+    let pair = Pair::with(&driver, transport);
+    let (client, server) = pair.connect().await;
+    // Nothing, little, and more than there is room for at a time.
+    for length in [0, 1, 1000, 1 << 20] {
+        let data = pattern(length);
+        let (mut send, mut recv) = client.open_bi().await.unwrap();
+        let chunk = Bytes::from(data.clone());
+        let sender = driver.spawn(async move {
+            send.write_all(b"head").await.unwrap();
+            send.finish_with(chunk).await.unwrap();
+            assert_eq!(send.finish(), Err(ClosedStream));
+            let again = send.finish_with(Bytes::from_static(b"more")).await;
+            assert_eq!(again, Err(WriteError::ClosedStream));
+            let again = send.finish_with(Bytes::new()).await;
+            assert_eq!(again, Err(WriteError::ClosedStream));
+            assert_eq!(send.stopped().await, Ok(None));
+        });
+        let (send, mut incoming) = server.accept_bi().await.unwrap();
+        let received = incoming.read_to_end(4 + length).await.unwrap();
+        assert!(received == [b"head", &data[..]].concat(), "the data differs");
+        sender.await;
+        drop(send);
+        assert_eq!(recv.read_to_end(0).await.unwrap(), b"");
+    }
+}
+
 pub(crate) async fn a_writer_waits_for_a_reader_that_does_not_read<D: Driver>(driver: D) {
     let mut transport = TransportConfig::default();
     transport.send_window = 256 << 10;
