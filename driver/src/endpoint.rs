@@ -22,6 +22,7 @@ use crate::error::ConnectError;
 use crate::incoming::Incoming;
 use crate::neighbourhood::{HandedOver, Letter, Neighbourhood, Neighbours};
 use crate::pump::{Pump, Surroundings};
+use crate::punctuality::LoopStatistics;
 use crate::shard::{Shard, ShardState};
 use crate::socket::{SocketStatistics, Warning};
 use crate::waiting::{Ticket, WaitList};
@@ -384,6 +385,12 @@ impl Endpoint {
     pub fn socket_stats(&self) -> SocketStatistics {
         let each = self.shards().iter().map(|shard| shard.counters.snapshot());
         each.fold(SocketStatistics::default(), |sum, one| sum.plus(&one))
+    }
+
+    /// How punctual the loops were so far.
+    pub fn loop_stats(&self) -> LoopStatistics {
+        let each = self.shards().iter().map(|shard| shard.punctuality.snapshot());
+        each.fold(LoopStatistics::default(), |sum, one| sum.plus(&one))
     }
 }
 

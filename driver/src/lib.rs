@@ -21,6 +21,7 @@ mod sync;
 mod bell;
 mod chance;
 mod clock;
+mod punctuality;
 mod waiting;
 
 mod session_cache;
@@ -70,6 +71,7 @@ pub use incoming::{Incoming, IncomingFuture};
 pub use neighbourhood::{HandOver, HandedOver, Letter, Neighbours};
 pub use polled::PolledConnection;
 pub use pump::{Arrived, Progress, Pump};
+pub use punctuality::LoopStatistics;
 pub use recv_stream::RecvStream;
 pub use run::Run;
 pub use running::RunningEndpoint;

@@ -57,6 +57,8 @@ struct Lane {
     outbox: Outbox,
     /// Whether there was nothing to send since something was sent on any socket.
     flushed: bool,
+    /// Bytes sent since datagrams were last asked for.
+    unheard: usize,
     /// Receive calls in a row that failed.
     failures: u32,
     /// Until when a socket that fails is left alone.
@@ -65,7 +67,14 @@ struct Lane {
 
 impl Lane {
     fn new(socket: SocketId) -> Self {
-        Self { socket, outbox: Outbox::new(), flushed: false, failures: 0, paused_until: None }
+        Self {
+            socket,
+            outbox: Outbox::new(),
+            flushed: false,
+            unheard: 0,
+            failures: 0,
+            paused_until: None,
+        }
     }
 
     fn on_receive_error(&mut self, now: Instant) -> Arrived {
@@ -174,6 +183,7 @@ impl Pump {
             return Arrived::Nothing;
         }
         lane.paused_until = None;
+        lane.unheard = 0;
         match socket.receive(&mut self.arrivals) {
             Ok(()) => lane.failures = 0,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -264,7 +274,10 @@ impl Pump {
         if !self.fill(now, lane, socket) {
             return Progress::Flushed;
         }
-        let Some(Lane { outbox, .. }) = self.lanes.get_mut(lane) else { return Progress::Flushed };
+        let Some(Lane { outbox, unheard, .. }) = self.lanes.get_mut(lane) else {
+            return Progress::Flushed;
+        };
+        *unheard = unheard.saturating_add(outbox.length());
         let sent = outbox.send(socket, &self.shard.counters);
         if let Some(length) = outbox.take_too_large() {
             let mut state = self.shard.lock();
@@ -279,10 +292,27 @@ impl Pump {
         }
     }
 
+    /// Whether the last batch that was received was as large as batches can be.
+    pub(crate) fn may_have_left_some(&self) -> bool {
+        !self.arrivals.has_room()
+    }
+
+    /// Bytes of the last batch that was received.
+    pub(crate) fn received_length(&self) -> usize {
+        self.arrivals.length()
+    }
+
     /// Bytes of the last batch that was to be sent on a socket.
     pub(crate) fn batch_length(&self, id: SocketId) -> usize {
         let lane = self.lanes.iter().find(|lane| lane.socket == id);
         lane.map_or(0, |lane| lane.outbox.length())
+    }
+
+    /// Whether so much was sent on a socket since it was last received from that it should be now,
+    /// even if nobody says that it is readable: a runtime looks when nobody has anything to do, and
+    /// whoever sends much has. What others ask for meanwhile would wait until the window is full.
+    pub(crate) fn has_sent_much(&self, id: SocketId) -> bool {
+        self.lanes.iter().any(|lane| lane.socket == id && lane.unheard >= MUCH)
     }
 
     /// Fills the outbox of a socket, if it is empty; returns whether there is something in it.
@@ -316,6 +346,9 @@ impl Pump {
             self.tidy(now);
         }
         let mut state = self.shard.lock();
+        if let Some(due) = state.multiplexer.poll_timeout().filter(|due| *due <= now) {
+            self.shard.punctuality.on_timeout(now - due);
+        }
         state.multiplexer.handle_timeout(now);
         state.unsent = true;
         state.drain_events(&mut self.woken);
@@ -367,6 +400,8 @@ impl Drop for Pump {
 /// So many receive calls in a row that fail are the socket's own fault. Fewer may be news of
 /// datagrams: which errors can be, differs between systems, and is long on each.
 const MAX_FAILURES: u32 = 16;
+/// Bytes to send without a look at what arrived, at most but for a batch.
+const MUCH: usize = 128 << 10;
 /// How often sockets that may be in use no longer are looked at.
 const TIDY_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a failing socket is left alone.

@@ -98,17 +98,27 @@ impl<S: AsyncSocket, T: Timer> Run<S, T> {
                 }
             }
         }
+        let mut looks_unasked = pump.has_sent_much(id);
         for _ in 0..BATCHES_RECEIVED {
-            if !pump.is_receiving(id) || socket.poll_receivable(cx).is_pending() {
+            if !pump.is_receiving(id) {
+                return turn;
+            }
+            if !looks_unasked && socket.poll_receivable(cx).is_pending() {
                 return turn;
             }
             match pump.receive(pump.now(), id, socket) {
-                Arrived::Something => turn = Turn::Busy,
+                Arrived::Something => turn = turn.max(Turn::Busy),
+                // What is little is looked at together: many with small requests wait for each
+                // other less than for what is sent in between.
+                Arrived::SomethingAwaited if pump.received_length() < MUCH_RECEIVED => {
+                    turn = Turn::Awaited;
+                }
                 Arrived::SomethingAwaited => return Turn::Awaited,
                 Arrived::Nothing => {}
             }
+            looks_unasked = pump.may_have_left_some();
         }
-        Turn::Busy
+        turn.max(Turn::Busy)
     }
 
     /// Arms the timer for the pump's next deadline; returns whether that has passed.
@@ -179,13 +189,16 @@ impl<S: AsyncSocket, T: Timer> Future for Run<S, T> {
 }
 
 /// Turns of one poll, before other tasks run.
-const TURNS: usize = 16;
+const TURNS: usize = 8;
 /// Batches sent in one turn, before something is received: half as many as datagrams arrive in one
 /// at least. So the answers to a burst all leave, while a flood that there is no time for is
 /// answered in part, rather than at the expense of who is connected.
 const BATCHES_SENT: usize = 16;
-/// Bytes after which that is enough, since large batches take long.
-const BYTES_SENT: usize = 512 << 10;
+/// Bytes after which that is enough, since large batches take long: a third of a millisecond, which
+/// everybody else waits for.
+const BYTES_SENT: usize = 256 << 10;
+/// Bytes in one batch after which those who wait for them come first.
+const MUCH_RECEIVED: usize = 16 << 10;
 /// Batches received in one turn, before something is sent.
 const BATCHES_RECEIVED: usize = 8;
 

@@ -162,6 +162,11 @@ impl Arrivals {
         self.exhausted
     }
 
+    /// Bytes of all trains.
+    pub(crate) fn length(&self) -> usize {
+        self.trains.iter().take(self.count).map(|train| train.len).sum()
+    }
+
     /// Gives up all trains but those that `keep` keeps.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Train<'_>) -> bool) {
         let mut kept = 0;
@@ -269,10 +274,9 @@ impl UdpOffload {
         arrivals.count = self.state.recv(socket, &mut slices, &mut arrivals.trains)?;
         // `recvmmsg` stops early only when nothing is left; elsewhere a call takes one at a time.
         // After much, more has come by the time that it was dealt with.
-        let length: usize = arrivals.trains().map(|(train, _)| train.len).sum();
         arrivals.exhausted = cfg!(any(target_os = "linux", target_os = "android"))
             && arrivals.count < TRAINS
-            && length < MUCH;
+            && arrivals.length() < MUCH;
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 
-use quic_core::ShardId;
+use quic_core::{Keyring, ShardId};
 
 use crate::socket::Outgoing;
 use crate::{Endpoint, EndpointOptions, Letter};
@@ -138,18 +138,67 @@ fn who_stopped_receiving_leaves_what_comes_to_others() {
     assert!(!pump.is_receiving(first(&pump)));
 }
 
+/// Whether the core knows the socket.
+fn is_known(pump: &Pump, socket: SocketId) -> bool {
+    pump.shard.lock().multiplexer.manager(socket).is_some()
+}
+
 #[test]
-fn letters_for_a_loop_that_has_ended_come_back() {
-    let (endpoint, pump) = endpoint();
-    let letter = Letter {
+fn the_core_forgets_sockets_that_are_removed_and_those_that_nobody_uses() {
+    let (endpoint, mut pump) = endpoint();
+    let (before, removed) = (first(&pump), ([127, 0, 0, 1], 4436).into());
+    let added = endpoint.add_socket_at(removed).unwrap();
+    pump.add_socket(pump.now(), added);
+    assert!(is_known(&pump, added) && pump.uses_socket(added));
+    endpoint.remove_socket(removed).unwrap();
+    assert!(!is_known(&pump, added), "the core goes on with it");
+    let rebound = endpoint.rebind_to(([127, 0, 0, 1], 4435).into()).unwrap();
+    pump.add_socket(pump.now(), rebound);
+    assert!(is_known(&pump, before));
+    pump.handle_timeout(pump.now() + TIDY_INTERVAL);
+    assert!(!is_known(&pump, before), "the core goes on with it");
+    assert!(is_known(&pump, rebound) && pump.uses_socket(rebound));
+    assert!(!pump.uses_socket(before) && !pump.uses_socket(added));
+}
+
+/// A packet of a connection that nobody knows, which arrived at a socket with this address.
+fn letter(local: SocketAddr) -> Letter {
+    Letter {
         shard: ShardId(0),
-        local: endpoint.local_addr().unwrap(),
+        local,
         local_ip: None,
         remote: remote(),
         ecn: None,
-        payload: vec![0; 100],
+        payload: [&[0x40][..], &[0; 99]].concat(),
         segment_length: None,
-    };
+    }
+}
+
+#[test]
+fn letters_are_answered_from_the_socket_that_they_arrived_on() {
+    for is_second in [false, true] {
+        let mut options = EndpointOptions::default();
+        options.config.keyring = Some(Keyring::new([8; 32]));
+        let (endpoint, mut pump) = Endpoint::new(([127, 0, 0, 1], 4434).into(), options).unwrap();
+        let second = endpoint.add_socket_at(([127, 0, 0, 1], 4436).into()).unwrap();
+        pump.add_socket(pump.now(), second);
+        let local = endpoint.local_addrs()[usize::from(is_second)];
+        assert_eq!(endpoint.deliver(letter(local)), HandedOver::Taken);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(pump.poll_changed(&mut cx), Poll::Ready(true));
+        let socket = Scripted::default();
+        // A stateless reset.
+        let answers = [first(&pump), second].map(|id| pump.send(pump.now(), id, &socket));
+        let mut expected = [Progress::More, Progress::Flushed];
+        expected.rotate_right(usize::from(is_second));
+        assert_eq!(answers, expected);
+    }
+}
+
+#[test]
+fn letters_for_a_loop_that_has_ended_come_back() {
+    let (endpoint, pump) = endpoint();
+    let letter = letter(endpoint.local_addr().unwrap());
     assert_eq!(endpoint.deliver(letter.clone()), HandedOver::Taken);
     drop(pump);
     assert_eq!(endpoint.deliver(letter.clone()), HandedOver::Unclaimed(letter));

@@ -12,6 +12,7 @@ use quic_core::{ClientConfig, TransportConfig};
 
 use crate::clock::{Clock, TimeSource};
 use crate::endpoint::{Endpoint, EndpointOptions};
+use crate::punctuality::LoopStatistics;
 use crate::running::RunningEndpoint;
 use crate::socket::{Arrivals, Outgoing, Socket};
 
@@ -22,6 +23,8 @@ use super::*;
 struct Stage {
     /// Datagrams of garbage that can be received.
     garbage: Cell<usize>,
+    /// Whether it comes in as large batches as there can be, and nobody tells that it is there.
+    unannounced: Cell<bool>,
     /// Whether the socket has no room.
     full: Cell<bool>,
     /// What was sent.
@@ -29,6 +32,8 @@ struct Stage {
     /// How often the socket had been asked for datagrams before each of them.
     receives_before: RefCell<Vec<usize>>,
     receivable_asked: Cell<usize>,
+    /// Receive calls that found nothing.
+    in_vain: Cell<usize>,
     sendable_asked: Cell<usize>,
     /// What the timer was set to, each time.
     resets: RefCell<Vec<Instant>>,
@@ -72,9 +77,13 @@ impl Drop for Played {
 impl Socket for Played {
     fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()> {
         arrivals.clear();
-        let left = self.0.garbage.get().checked_sub(1).ok_or(io::ErrorKind::WouldBlock)?;
+        let Some(left) = self.0.garbage.get().checked_sub(1) else {
+            self.0.in_vain.set(self.0.in_vain.get() + 1);
+            return Err(io::ErrorKind::WouldBlock.into());
+        };
         self.0.garbage.set(left);
         arrivals.push(remote(), &[0x5a; 1200], 1200);
+        while self.0.unannounced.get() && arrivals.push(remote(), &[0x5a; 1200], 1200) {}
         Ok(())
     }
 
@@ -95,7 +104,8 @@ impl Socket for Played {
 impl AsyncSocket for Played {
     fn poll_receivable(&self, _: &mut Context<'_>) -> Poll<()> {
         self.0.receivable_asked.set(self.0.receivable_asked.get() + 1);
-        if self.0.garbage.get() > 0 { Poll::Ready(()) } else { Poll::Pending }
+        let told = self.0.garbage.get() > 0 && !self.0.unannounced.get();
+        if told { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn poll_sendable(&self, _: &mut Context<'_>) -> Poll<()> {
@@ -238,6 +248,45 @@ fn many_small_batches_leave_before_more_is_received() {
 }
 
 #[test]
+fn who_looks_and_finds_a_full_batch_goes_on_though_nobody_says_that_there_is_more() {
+    let mut play = Play::new(1);
+    play.stage.unannounced.set(true);
+    play.stage.garbage.set(1000);
+    let _connecting: Vec<_> = (0..120).map(|_| play.connect()).collect();
+    play.settle();
+    assert_eq!(play.stage.garbage.get(), 1000 - BATCHES_RECEIVED);
+}
+
+#[test]
+fn who_stopped_receiving_goes_on_sending() {
+    let mut play = Play::new(1);
+    let _connecting = play.connect();
+    play.endpoint.stop_receiving();
+    play.settle();
+    assert_eq!((play.stage.receivable_asked.get(), play.endpoint.open_connections()), (0, 1));
+    let sent = play.datagrams();
+    assert!(sent > 0);
+    let probe = *play.stage.resets.borrow().last().unwrap();
+    play.stage.clock.advance_to(probe);
+    play.settle();
+    assert!(play.datagrams() > sent, "nothing is sent again");
+}
+
+#[test]
+fn who_sends_much_looks_for_what_arrived_though_nobody_says_that_something_did() {
+    let mut play = Play::new(1);
+    let mut connecting = Vec::new();
+    let mut looks = Vec::new();
+    for _ in 0..4 {
+        connecting.extend((0..60).map(|_| play.connect()));
+        play.settle();
+        looks.push(play.stage.in_vain.get());
+    }
+    // Initial packets are sent in datagrams of 1,200 bytes, and 110 of those are 128 KiB.
+    assert_eq!(looks, [0, 1, 1, 2]);
+}
+
+#[test]
 fn a_socket_without_room_is_waited_for_and_nothing_is_lost() {
     let mut play = Play::new(1);
     play.stage.full.set(true);
@@ -271,6 +320,24 @@ fn the_timer_is_set_for_the_first_deadline_and_left_alone_while_deadlines_move_a
     let resets = play.stage.resets.borrow().clone();
     assert_eq!(resets.len(), 2);
     assert!(resets[1] > resets[0]);
+}
+
+#[test]
+fn it_is_told_how_late_a_loop_was() {
+    let mut play = Play::new(1);
+    let _connecting = play.connect();
+    play.settle();
+    assert_eq!(play.endpoint.loop_stats(), LoopStatistics::default());
+    let mut told = Vec::new();
+    for late_by in [LoopStatistics::LATE, Duration::from_millis(7), Duration::ZERO] {
+        let due = play.run.pump.poll_timeout().unwrap();
+        play.stage.clock.advance_to(due + late_by);
+        play.settle();
+        let LoopStatistics { timeouts, late_timeouts, latest } = play.endpoint.loop_stats();
+        told.push((timeouts, late_timeouts, latest));
+    }
+    let [one, seven] = [1, 7].map(Duration::from_millis);
+    assert_eq!(told, [(1, 0, one), (2, 1, seven), (3, 1, seven)]);
 }
 
 #[test]

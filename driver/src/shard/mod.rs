@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::connection::Connecting;
 use crate::error::ConnectError;
 use crate::manager::{self, Multiplexer};
+use crate::punctuality::Punctuality;
 use crate::shared::{self, ConnectionRef, SharedConnection};
 use crate::socket::SocketCounters;
 use crate::sockets::Sockets;
@@ -32,6 +33,7 @@ use crate::waiting::WaitList;
 pub(crate) struct Shard {
     pub(crate) bell: Arc<Bell>,
     pub(crate) counters: SocketCounters,
+    pub(crate) punctuality: Punctuality,
     /// Whether others receive on its sockets from now on.
     pub(crate) deaf: AtomicBool,
     state: Mutex<ShardState>,
@@ -96,8 +98,13 @@ impl Shard {
             accepting: WaitList::default(),
             idling: WaitList::default(),
         };
-        let (bell, counters) = (Arc::new(Bell::new(clock)), SocketCounters::default());
-        Ok(Self { bell, counters, deaf: AtomicBool::new(false), state: Mutex::new(state) })
+        Ok(Self {
+            bell: Arc::new(Bell::new(clock)),
+            counters: SocketCounters::default(),
+            punctuality: Punctuality::default(),
+            deaf: AtomicBool::new(false),
+            state: Mutex::new(state),
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ShardState> {
