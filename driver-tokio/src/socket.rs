@@ -42,17 +42,19 @@ impl AsyncSocket for TokioSocket {
 
 impl Socket for TokioSocket {
     fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()> {
-        let mut received = Err(io::ErrorKind::WouldBlock.into());
+        let mut received = None;
         let receive = || {
-            received = self.offload.receive((&self.socket).into(), arrivals);
+            let outcome = self.offload.receive((&self.socket).into(), arrivals);
             // Who exhausted the socket need not ask it again: what comes later is a new event.
-            let exhausted = received.is_ok() && arrivals.exhausted_the_socket();
-            let blocked = received.as_ref().is_err_and(would_block);
+            let exhausted = outcome.is_ok() && arrivals.exhausted_the_socket();
+            let blocked = outcome.as_ref().is_err_and(would_block);
+            received = Some(outcome);
             if exhausted || blocked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         };
-        // All that its result says is in `received` too.
+        // All that its result says is in `received` too, but that tokio knows of nothing: it may
+        // not have looked.
         let _: io::Result<()> = self.socket.try_io(Interest::READABLE, receive);
-        received
+        received.unwrap_or_else(|| self.offload.receive((&self.socket).into(), arrivals))
     }
 
     fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()> {
