@@ -49,7 +49,7 @@ pub(crate) fn measure(time: Duration) {
     let mut short = initials.clone();
     short.iter_mut().filter_map(|datagram| datagram.first_mut()).for_each(|byte| *byte &= 0x7f);
     let with = |validation, accept_backlog| {
-        let mut config = server::config();
+        let mut config = server::config(None);
         (config.validation, config.accept_backlog) = (validation, accept_backlog);
         Subject::new(config)
     };

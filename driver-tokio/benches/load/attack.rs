@@ -40,8 +40,8 @@ pub(crate) async fn initials(time: Duration, rate: u64) {
         total.add(Attacked { sent, took, idle, ..Attacked::between(before, server.health()) });
         tokio::time::sleep(AFTERMATH).await;
     }
-    println!("  without:  {}", calm.describe());
-    println!("  with:     {}", attacked.describe());
+    println!("  without:  {}", calm.describe("handshakes"));
+    println!("  with:     {}", attacked.describe("handshakes"));
     let with_without = |percent| {
         let (with, without) = (attacked.percentile(percent), calm.percentile(percent));
         with.as_secs_f64() / without.as_secs_f64()

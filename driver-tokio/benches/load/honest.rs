@@ -75,11 +75,19 @@ pub(crate) fn config() -> ClientConfig {
     ClientConfig::new(Arc::new(tls), transport).expect("a configuration")
 }
 
-/// What handshakes took, in ascending order.
+/// What handshakes or requests took, in ascending order.
 #[derive(Debug, Default)]
 pub(crate) struct Times {
     taken: Vec<Duration>,
     failed: usize,
+}
+
+impl FromIterator<Duration> for Times {
+    fn from_iter<I: IntoIterator<Item = Duration>>(taken: I) -> Self {
+        let mut taken: Vec<_> = taken.into_iter().collect();
+        taken.sort_unstable();
+        Self { taken, failed: 0 }
+    }
 }
 
 impl Times {
@@ -95,10 +103,10 @@ impl Times {
         self.taken.get(index).copied().unwrap_or_default()
     }
 
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn describe(&self, what: &str) -> String {
         let (half, most) = (self.percentile(50), self.percentile(99));
         format!(
-            "{} handshakes, {} failed, p50 {half:.2?}, p99 {most:.2?}",
+            "{} {what}, {} failed, p50 {half:.2?}, p99 {most:.2?}",
             self.taken.len(),
             self.failed
         )

@@ -19,11 +19,13 @@
 mod answers;
 mod attack;
 mod crowd;
+mod fairness;
 mod honest;
 mod initials;
 mod machine;
 mod server;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -55,6 +57,12 @@ struct Arguments {
     /// Be the server.
     #[arg(long, hide = true)]
     server: bool,
+    /// Be a client of this server that downloads until it is ended.
+    #[arg(long, hide = true)]
+    download_from: Option<SocketAddr>,
+    /// As the server, say something on every connection each so many milliseconds.
+    #[arg(long, hide = true)]
+    beat: Option<u64>,
 }
 
 /// A load.
@@ -74,15 +82,20 @@ enum What {
     Idle,
     /// Connections that come and go.
     Churn,
+    /// A client that downloads as fast as it can, beside a hundred with small requests.
+    Fairness,
 }
 
 fn main() {
     let arguments = Arguments::parse();
     if arguments.server {
-        return server::run();
+        return server::run(arguments.beat.map(Duration::from_millis));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
+    if let Some(server) = arguments.download_from {
+        return runtime.block_on(fairness::download(server));
+    }
     let time = Duration::from_secs(arguments.seconds);
     let all = What::value_variants();
     let wanted = if arguments.what.is_empty() { all } else { &arguments.what[..] };
@@ -97,6 +110,7 @@ fn main() {
                 What::Streams => attack::streams(time).await,
                 What::Idle => crowd::idle(arguments.idle).await,
                 What::Churn => crowd::churn(arguments.churn).await,
+                What::Fairness => fairness::measure(time).await,
             }
         });
     }

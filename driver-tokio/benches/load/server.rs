@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use driver_tokio::crypto::TlsServerConfig;
 use driver_tokio::rustls::pki_types::PrivateKeyDer;
-use driver_tokio::{Endpoint, Incoming, Keyring, SendStream, ServerConfig, TransportConfig};
+use driver_tokio::{
+    Endpoint, Incoming, Keyring, LoopStatistics, SendStream, ServerConfig, TransportConfig,
+};
 
 use crate::HEAP;
 
@@ -37,13 +39,23 @@ pub(crate) struct Health {
     pub(crate) cpu: Duration,
     /// Datagrams for which the socket had no room.
     pub(crate) dropped: u64,
+    /// Deadlines of its loop so far.
+    pub(crate) timeouts: u64,
+    /// Those that it was late for, by more than a millisecond.
+    pub(crate) late_timeouts: u64,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With further arguments.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
         let program = std::env::current_exe().expect("the path of this program");
         let mut child = Command::new(program)
             .arg("--server")
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -66,7 +78,9 @@ impl Server {
         let size = |number| usize::try_from(number).expect("a size");
         let (heap, peak, connections) = (size(next()), size(next()), size(next()));
         let cpu = Duration::from_nanos(next());
-        Health { heap, peak, connections, cpu, dropped: self.dropped() }
+        let (timeouts, late_timeouts) = (next(), next());
+        let dropped = self.dropped();
+        Health { heap, peak, connections, cpu, dropped, timeouts, late_timeouts }
     }
 
     /// Datagrams for which its socket had no room, as the system counts them.
@@ -89,8 +103,8 @@ impl Drop for Server {
     }
 }
 
-/// How the server works.
-pub(crate) fn config() -> ServerConfig {
+/// How the server works; says something on every connection each `beat`.
+pub(crate) fn config(beat: Option<Duration>) -> ServerConfig {
     let key = rcgen::KeyPair::generate().expect("a key");
     let parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
     let certificate = parameters.self_signed(&key).expect("a certificate");
@@ -98,17 +112,18 @@ pub(crate) fn config() -> ServerConfig {
     let tls = TlsServerConfig::from_certificate(vec![certificate.der().clone()], key, ALPN);
     let mut transport = TransportConfig::default();
     transport.max_idle_timeout = Some(Duration::from_mins(10));
+    transport.keep_alive_interval = beat;
     let keyring = Keyring::new([7; 32]);
     let config = ServerConfig::new(Arc::new(tls.expect("TLS")), transport, keyring);
     config.expect("a configuration")
 }
 
 /// Is the server.
-pub(crate) fn run() {
+pub(crate) fn run(beat: Option<Duration>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
-        let endpoint = Endpoint::server(config(), address);
+        let endpoint = Endpoint::server(config(beat), address);
         let endpoint = endpoint.expect("a socket");
         println!("{}", endpoint.local_addr().expect("an address"));
         let other = endpoint.clone();
@@ -124,7 +139,9 @@ fn answer_questions(endpoint: &Endpoint) {
         let (heap, peak) = (HEAP.current_usage(), HEAP.peak_usage());
         HEAP.reset_peak_usage();
         let processor = processor_time().as_nanos();
-        println!("{heap} {peak} {} {processor}", endpoint.open_connections());
+        let LoopStatistics { timeouts, late_timeouts, .. } = endpoint.loop_stats();
+        let open = endpoint.open_connections();
+        println!("{heap} {peak} {open} {processor} {timeouts} {late_timeouts}");
     }
     // Whoever asked is gone.
     std::process::exit(0);
