@@ -32,6 +32,7 @@ promises! {
         a_stream_echoes,
         many_streams_echo_at_a_time,
         a_large_transfer_arrives_once_and_in_order,
+        what_a_stream_is_finished_with_arrives_whole_before_its_end,
         a_writer_waits_for_a_reader_that_does_not_read,
         a_half_that_ended_leaves_the_other_open,
         a_dropped_sender_ends_its_stream,
@@ -90,9 +91,10 @@ promises! {
         each_shard_can_be_accepted_from_alone,
         a_closed_endpoint_closes_the_connections_of_all_shards,
         a_server_with_shards_goes_on_on_another_address_as_well,
-        who_moves_is_answered_from_the_address_that_he_knows,
+        who_moves_goes_on_with_the_address_that_he_knows,
         answers_to_a_client_with_shards_find_the_one_that_asked,
         endpoints_that_share_an_address_serve_each_others_peers,
+        what_is_lost_on_its_way_to_a_neighbour_is_sent_again,
         whose_server_is_gone_hears_of_it_from_its_neighbour;
     closing:
         a_close_reaches_everything_that_waits_at_both_ends,

@@ -6,7 +6,7 @@ use driver::{
     ClosedStream, Connection, ConnectionError, EndpointOptions, HandOver, HandedOver, Keyring,
     Letter, Neighbours, ReadToEndError, RecvStream, Side, SocketStatistics, VarInt, WriteError,
 };
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use futures::join;
 
 use crate::drivers::Driver;
@@ -174,7 +174,7 @@ pub(crate) async fn a_server_with_shards_goes_on_on_another_address_as_well<D: D
     join_all(others.iter().map(|(client, server)| transfer(client, server, 100_000))).await;
 }
 
-pub(crate) async fn who_moves_is_answered_from_the_address_that_he_knows<D: Driver>(driver: D) {
+pub(crate) async fn who_moves_goes_on_with_the_address_that_he_knows<D: Driver>(driver: D) {
     let sharded = Sharded::new(&driver, 4);
     driver.add_socket(&sharded.server, driver.socket(Side::Server, None).unwrap()).unwrap();
     let [_, second] = *sharded.server.local_addrs() else { panic!("there are two addresses") };
@@ -290,7 +290,23 @@ impl<D: Driver> Neighbourly<D> {
         self.statistics().map(counter).iter().sum()
     }
 
-    /// Moves the client to another address, where it may be another server's peer, and asks.
+    /// Lets every letter be lost.
+    fn lose(&self) {
+        for postman in &self.postmen {
+            *postman.0.lock().unwrap() = Fate::Lost;
+        }
+    }
+
+    /// Waits until a letter was lost.
+    async fn lost(&self) {
+        while self.count(|it| it.hand_overs_dropped) == 0 {
+            self.driver.sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Moves the client to another address, where it may be another server's peer, and asks. What
+    /// comes back has to be read before many more are asked: both ends stop reading when the
+    /// windows are full of answers.
     async fn ask(&self) -> Result<RecvStream, ConnectionError> {
         self.driver.rebind(&self.client, another(&self.driver)).unwrap();
         let (mut send, recv) = self.connection.open_bi().await?;
@@ -304,9 +320,7 @@ impl<D: Driver> Neighbourly<D> {
 impl<D: Driver> Drop for Neighbourly<D> {
     fn drop(&mut self) {
         // Who hands over to each other would never go.
-        for postman in &self.postmen {
-            *postman.0.lock().unwrap() = Fate::Lost;
-        }
+        self.lose();
     }
 }
 
@@ -335,6 +349,28 @@ pub(crate) async fn endpoints_that_share_an_address_serve_each_others_peers<D: D
         answer(two.ask().await.unwrap()).await.unwrap();
     }
     assert_eq!(two.count(|it| it.hand_overs_dropped + it.hand_overs_unclaimed), 0);
+}
+
+pub(crate) async fn what_is_lost_on_its_way_to_a_neighbour_is_sent_again<D: Driver>(driver: D) {
+    let two = Neighbourly::new(&driver).await;
+    two.deliver();
+    answer(two.ask().await.unwrap()).await.unwrap();
+    two.lose();
+    loop {
+        let answered = Box::pin(answer(two.ask().await.unwrap()));
+        match select(answered, Box::pin(two.lost())).await {
+            Either::Left((answered, _)) => answered.unwrap(),
+            Either::Right(((), answered)) => {
+                // Probes are lost, too.
+                driver.sleep(Duration::from_millis(500)).await;
+                two.deliver();
+                answered.await.unwrap();
+                break;
+            }
+        }
+        driver.sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(two.count(|it| it.hand_overs_unclaimed), 0);
 }
 
 pub(crate) async fn whose_server_is_gone_hears_of_it_from_its_neighbour<D: Driver>(driver: D) {

@@ -468,7 +468,9 @@ impl Run {
                         conn.read_all(connection);
                     }
                 });
-                is_explained(self, index).unwrap_or_else(|violation| panic!("{violation}"));
+                // What it did wrong before says more than that nobody knows why it ended.
+                let judgement = self.judge_book().and_then(|()| is_explained(self, index));
+                judgement.unwrap_or_else(|violation| panic!("{violation}"));
             }
             Event::EarlyDataRejected => self.handle_rejection(index),
             Event::Path(event) => {
@@ -561,14 +563,18 @@ impl Run {
         for end in 0..self.world.ends.len() {
             self.world.check_idle(end)?;
         }
-        if let Some(violation) = self.world.book.pages().violations.first() {
-            return Err(violation.clone());
-        }
+        self.judge_book()?;
         for index in 0..self.connections.len() {
             self.judge_paths(index)?;
             self.judge_streams(index)?;
         }
         Ok(())
+    }
+
+    /// What the ends said that they did.
+    fn judge_book(&self) -> Result<(), String> {
+        let violation = self.world.book.pages().violations.first().cloned();
+        violation.map_or(Ok(()), Err)
     }
 
     fn judge_paths(&mut self, index: usize) -> Result<(), String> {

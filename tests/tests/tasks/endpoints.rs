@@ -202,6 +202,34 @@ fn a_client_that_goes_over_to_another_socket_takes_its_connections_along() {
 }
 
 #[test]
+fn a_connection_that_went_back_leaves_its_socket_when_that_is_removed() {
+    let mut stage = Stage::new(6);
+    stage.run(async |hosts| {
+        let pair = hosts.start();
+        let (client, server) = pair.connect().await;
+        let serve = hosts.server.spawn(echo(server.clone()));
+        assert_eq!(ask(&client, b"before").await, b"before");
+        let old = pair.client.local_addr().unwrap();
+        let socket = Socket::bind(&hosts.client, any(0)).unwrap();
+        let new = driver::AsyncSocket::local_addr(&socket).unwrap();
+        hosts.client.with_network(|network| network.dead.push(new));
+        pair.client.rebind(socket).unwrap();
+        sleep(5 * SECOND).await;
+        assert!(ask(&client, b"meanwhile").await == b"meanwhile");
+        assert_eq!((server.remote_address(), pair.client.local_addr().unwrap()), (old, new));
+        hosts.client.with_network(|network| network.dead.clear());
+        pair.client.remove_socket(old).unwrap();
+        sleep(SECOND).await;
+        assert_eq!(server.remote_address(), new);
+        assert_eq!(ask(&client, b"after").await, b"after");
+        drop((client, server));
+        pair.client.close(0_u32.into(), b"");
+        serve.await.unwrap();
+        pair.close().await;
+    });
+}
+
+#[test]
 fn a_suspended_host_goes_on_where_it_was() {
     let mut stage = Stage::new(7);
     stage.run(async |hosts| {
