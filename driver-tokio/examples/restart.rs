@@ -117,16 +117,9 @@ mod unix {
         let endpoint = Endpoint::open(options, socket)?;
         println!("serving");
 
-        let (retire, mut retired) = oneshot::channel();
-        tokio::spawn(read_letters(letters, endpoint.clone(), retire));
-        loop {
-            // In this order: who has knocked by then is let in, before the door is closed.
-            let incoming = tokio::select! {
-                biased;
-                incoming = endpoint.accept() => incoming,
-                _ = &mut retired => None,
-            };
-            let Some(incoming) = incoming else { break };
+        tokio::spawn(read_letters(letters, endpoint.clone()));
+        // Until it retires, and all who have knocked by then are let in.
+        while let Some(incoming) = endpoint.accept().await {
             tokio::spawn(async move {
                 // Who fails to connect tries again.
                 if let Ok(connection) = incoming.await {
@@ -134,7 +127,6 @@ mod unix {
                 }
             });
         }
-        endpoint.stop_accepting();
         println!("retired with {} connections", endpoint.open_connections());
         endpoint.wait_idle().await;
         fs::remove_file(mailbox(folder, number))?;
@@ -144,17 +136,12 @@ mod unix {
 
     /// Reads what comes to the server's mailbox: what others received for it, and that it is to
     /// retire.
-    async fn read_letters(letters: UnixDatagram, endpoint: Endpoint, retire: oneshot::Sender<()>) {
+    async fn read_letters(letters: UnixDatagram, endpoint: Endpoint) {
         let mut memory = vec![0; LONGEST_LETTER];
-        let mut retire = Some(retire);
         while let Ok(length) = letters.recv(&mut memory).await {
             let received = memory.get(..length).unwrap_or_default();
             if received == RETIRE {
                 endpoint.stop_receiving();
-                if let Some(retire) = retire.take() {
-                    // Told once, and heard unless the server is at its end.
-                    let _: Result<(), ()> = retire.send(());
-                }
             } else if let Some(letter) = Letter::from_bytes(received) {
                 // What finds no room is lost, as any datagram may be.
                 let _: HandedOver = endpoint.deliver(letter);
@@ -210,7 +197,8 @@ mod unix {
         // Others came all the time.
         let late = client.connect(address, "localhost")?.await?;
         println!("a new one is with server {}", ask(&late).await?);
-        stop.send(()).map_err(|()| "the others have gone before")?;
+        // Who does not hear it has failed, and tells why.
+        let _: Result<(), ()> = stop.send(());
         let count = others.await??;
         println!("{count} others came and went in the meantime, and all of them were served");
 

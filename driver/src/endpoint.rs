@@ -236,7 +236,7 @@ impl Endpoint {
     }
 
     /// The next attempt of a client to connect; `None` if the endpoint accepts none, or none any
-    /// more. All shards have their turn. Cancel safe: no attempt is lost.
+    /// more, and after the last one if it [stopped receiving](Self::stop_receiving). All shards have their turn. Cancel safe: no attempt is lost.
     pub async fn accept(&self) -> Option<Incoming> {
         let mut places: Vec<_> =
             self.shards_in_turn().map(|shard| Place::new(shard, accepting)).collect();
@@ -248,7 +248,7 @@ impl Endpoint {
                     let (whole, shard) = (Arc::clone(&self.whole), Arc::clone(place.shard));
                     return Poll::Ready(Some(Incoming::new(whole, shard, handle, attempt)));
                 }
-                listening |= state.listening;
+                listening |= state.is_listening();
                 state.accepting.wait(&mut place.ticket, cx);
             }
             if listening { Poll::Pending } else { Poll::Ready(None) }
@@ -336,11 +336,11 @@ impl Endpoint {
 
     /// Receives nothing on its sockets from now on, but sends on them: another process has taken
     /// them over, and hands over what it receives for this one's connections. To lose nobody, let it
-    /// begin before this one ends, and accept the attempts that wait before you
-    /// [stop accepting](Self::stop_accepting).
+    /// begin before this one ends, and [accept](Self::accept) until there is nobody left: what was
+    /// received before may still bring attempts to connect.
     pub fn stop_receiving(&self) {
         for shard in &self.whole.shards {
-            shard.deaf.store(true, Ordering::Relaxed);
+            shard.should_be_deaf.store(true, Ordering::Relaxed);
             shard.bell.ring();
         }
     }

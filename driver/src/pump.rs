@@ -37,6 +37,8 @@ pub struct Pump {
     /// What arrived for other shards.
     misdirected: Vec<Misdirected>,
     rung: bool,
+    /// Whether others receive on its sockets.
+    deaf: bool,
     /// When to look for sockets that nobody uses any more; only while there are several.
     tidy_at: Option<Instant>,
 }
@@ -124,6 +126,7 @@ impl Pump {
             woken: Vec::new(),
             misdirected: Vec::new(),
             rung: false,
+            deaf: false,
             tidy_at: None,
         }
     }
@@ -370,6 +373,7 @@ impl Pump {
     pub fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.rung || self.shard.bell.poll_rung(cx, &mut self.changed).is_ready() {
             self.rung = true;
+            self.stop_receiving_if_told();
             return Poll::Ready(true);
         }
         let is_empty = self.lanes.iter().all(|lane| lane.outbox.is_empty());
@@ -380,11 +384,19 @@ impl Pump {
         Poll::Pending
     }
 
+    /// What was received before is dealt with by now.
+    fn stop_receiving_if_told(&mut self) {
+        if self.shard.should_be_deaf.load(Ordering::Relaxed) && !mem::replace(&mut self.deaf, true)
+        {
+            self.shard.lock().on_deaf(&mut self.woken);
+            shared::wake(&mut self.woken);
+        }
+    }
+
     /// Whether a socket should be received from now: not for a moment after it failed, nor once
     /// others receive ([`Endpoint::stop_receiving`](crate::Endpoint::stop_receiving)).
     pub fn is_receiving(&self, id: SocketId) -> bool {
-        !self.shard.deaf.load(Ordering::Relaxed)
-            && self.lanes.iter().any(|lane| lane.socket == id && lane.paused_until.is_none())
+        !self.deaf && self.lanes.iter().any(|lane| lane.socket == id && lane.paused_until.is_none())
     }
 }
 

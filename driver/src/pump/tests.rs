@@ -132,9 +132,10 @@ fn errors_with_something_received_in_between_do_not_add_up() {
 
 #[test]
 fn who_stopped_receiving_leaves_what_comes_to_others() {
-    let (endpoint, pump) = endpoint();
+    let (endpoint, mut pump) = endpoint();
     assert!(pump.is_receiving(first(&pump)));
     endpoint.stop_receiving();
+    assert_eq!(pump.poll_changed(&mut Context::from_waker(Waker::noop())), Poll::Ready(true));
     assert!(!pump.is_receiving(first(&pump)));
 }
 

@@ -34,8 +34,8 @@ pub(crate) struct Shard {
     pub(crate) bell: Arc<Bell>,
     pub(crate) counters: SocketCounters,
     pub(crate) punctuality: Punctuality,
-    /// Whether others receive on its sockets from now on.
-    pub(crate) deaf: AtomicBool,
+    /// Whether others are to receive on its sockets: its loop sees that when the bell was rung.
+    pub(crate) should_be_deaf: AtomicBool,
     state: Mutex<ShardState>,
 }
 
@@ -56,7 +56,9 @@ pub(crate) struct ShardState {
     /// When to look for attempts that do not wait any longer.
     prune_incoming_at: usize,
     pub(crate) client: Option<Arc<ClientConfig>>,
-    pub(crate) listening: bool,
+    listening: bool,
+    /// Whether nothing is received any more.
+    deaf: bool,
     lifecycle: Lifecycle,
     /// Whether something may have to be sent.
     pub(crate) unsent: bool,
@@ -93,6 +95,7 @@ impl Shard {
             prune_incoming_at: FEWEST_TO_PRUNE,
             client: None,
             listening: false,
+            deaf: false,
             lifecycle: Lifecycle::Open,
             unsent: false,
             accepting: WaitList::default(),
@@ -102,7 +105,7 @@ impl Shard {
             bell: Arc::new(Bell::new(clock)),
             counters: SocketCounters::default(),
             punctuality: Punctuality::default(),
-            deaf: AtomicBool::new(false),
+            should_be_deaf: AtomicBool::new(false),
             state: Mutex::new(state),
         })
     }

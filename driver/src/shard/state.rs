@@ -167,6 +167,17 @@ impl ShardState {
         }
     }
 
+    /// Nothing is received any more: no attempt comes after those that wait.
+    pub(crate) fn on_deaf(&mut self, woken: &mut Vec<Waker>) {
+        self.deaf = true;
+        self.accepting.take(woken);
+    }
+
+    /// Whether attempts to connect may come.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening && !self.deaf
+    }
+
     /// The loop ended; everything that waits fails.
     pub(crate) fn on_gone(&mut self, woken: &mut Vec<Waker>) {
         self.lifecycle = Lifecycle::Gone;

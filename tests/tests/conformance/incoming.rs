@@ -1,5 +1,11 @@
-use driver::{AddressValidation, ConnectionError, TransportErrorCode, VarInt};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
 
+use driver::{
+    AddressValidation, ConnectionError, DatagramFilter, Endpoint, EndpointOptions, Side, Train,
+    TransportErrorCode, VarInt,
+};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt as _, join};
 
@@ -70,6 +76,54 @@ pub(crate) async fn nobody_gets_in_after_accepting_stopped_and_connections_live_
     let mut send = client.open_uni().await.unwrap();
     send.write_all(b"x").await.unwrap();
     assert_eq!(server.accept_uni().await.unwrap().id(), send.id());
+}
+
+/// Takes nothing; has its endpoint stop receiving when somebody knocks for the third time.
+#[derive(Debug, Default)]
+struct Third {
+    endpoint: OnceLock<Endpoint>,
+    knocked: Mutex<BTreeSet<SocketAddr>>,
+}
+
+impl DatagramFilter for Third {
+    fn takes(&self, train: &Train<'_>) -> bool {
+        let mut knocked = self.knocked.lock().unwrap();
+        if knocked.insert(train.remote) && knocked.len() == 3 {
+            self.endpoint.get().unwrap().stop_receiving();
+        }
+        false
+    }
+}
+
+pub(crate) async fn who_knocked_before_receiving_stopped_can_be_accepted_and_then_nobody<
+    D: Driver,
+>(
+    driver: D,
+) {
+    let (server, config) = configs();
+    let third = Arc::new(Third::default());
+    let filter = Arc::clone(&third) as Arc<dyn DatagramFilter>;
+    let options = EndpointOptions::default().with_server(Some(server)).with_filter(filter);
+    let server = driver.open(options, driver.socket(Side::Server, None).unwrap());
+    third.endpoint.set((*server).clone()).unwrap();
+    let address = server.local_addr().unwrap();
+    let mut clients = Vec::new();
+    for count in 1..=3 {
+        let client = driver.client();
+        let connecting = client.connect_with(config.clone(), address, "localhost").unwrap();
+        driver.until("heard", || third.knocked.lock().unwrap().len() == count).await;
+        clients.push((client, connecting));
+    }
+    // That of the third was still on its way when the endpoint stopped.
+    for (client, _) in &clients {
+        let incoming = server.accept().await.unwrap();
+        assert_eq!(incoming.remote_address(), client.local_addr().unwrap());
+    }
+    assert!(server.accept().await.is_none());
+    let late = driver.client();
+    let _connecting = late.connect_with(config, address, "localhost").unwrap();
+    assert!(server.accept().await.is_none());
+    server.close(VarInt::from_u32(0), b"");
 }
 
 pub(crate) async fn the_handshake_tells_protocol_and_name<D: Driver>(driver: D) {

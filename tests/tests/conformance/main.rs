@@ -62,6 +62,7 @@ promises! {
         an_accept_queue_that_is_full_refuses_and_serves_who_waits,
         a_server_that_keeps_its_keys_knows_its_clients_after_a_restart,
         nobody_gets_in_after_accepting_stopped_and_connections_live_on,
+        who_knocked_before_receiving_stopped_can_be_accepted_and_then_nobody,
         the_handshake_tells_protocol_and_name;
     early_data:
         early_data_is_taken_and_answered,
