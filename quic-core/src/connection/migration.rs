@@ -200,6 +200,11 @@ impl Connection {
                 self.settle_peer_id(from);
                 self.counters.on_moved(from, to);
                 self.on_path_changed();
+                if self.side() == Side::Client {
+                    // The server has to hear of it even if there is nothing to say: it moves with a
+                    // packet that is more than a probe (RFC 9000 §9.2).
+                    self.ping();
+                }
                 self.tell_path(PathEvent::Active(active));
                 self.on_moved_to_preferred(active.remote);
             }

@@ -194,8 +194,11 @@ impl Connection {
         //= https://www.rfc-editor.org/rfc/rfc9002#section-6.2.4
         //# When there is no data to send, the sender SHOULD send a PING or other
         //# ack-eliciting frame in a single packet, rearming the PTO timer.
-        let owes_a_ping = (state.probes > 0 || state.ping || is_one_sided) && !scope.acks_only;
-        if owes_a_ping && !packet.is_ack_eliciting() {
+        let must_elicit = state.probes > 0 || is_one_sided;
+        // One that was asked for is sent beside what validates a path, too: that alone tells nobody
+        // that this end has moved (RFC 9000 §9.1).
+        let owes_a_ping = state.ping || (must_elicit && !packet.is_ack_eliciting());
+        if owes_a_ping && !scope.acks_only {
             let _full: Result<(), Full> =
                 packet.write(SentFrame::Ping, |writer| writer.varint(FrameType::PING.0));
         }

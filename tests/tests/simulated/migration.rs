@@ -207,6 +207,25 @@ fn who_moves_on_before_a_path_is_known_to_work_is_told_of_it_nevertheless() {
 }
 
 #[test]
+fn a_server_follows_a_client_that_moves_and_has_nothing_to_say() {
+    let mut pair = Pair::new(1);
+    let (client, server) = pair.connect();
+    pair.run_for(seconds(1));
+    for port in 0..4 {
+        let from = SocketAddr::from(([203, 0, 113, port], 1000));
+        let socket = pair.client.add_socket(from);
+        let path = pair.client.path(socket, SERVER);
+        if port % 2 == 0 {
+            probe(&mut pair, client, path).unwrap();
+            pair.run_for(seconds(1));
+        }
+        migrate(&mut pair, client, path).unwrap();
+        pair.run_for(seconds(1));
+        assert_eq!(pair.server.with(server, |c| c.path()).remote, from);
+    }
+}
+
+#[test]
 fn connection_ids_are_never_used_on_two_paths() {
     //= https://www.rfc-editor.org/rfc/rfc9000#section-9.5
     //= type=test
