@@ -30,8 +30,10 @@ pub struct DatagramChannel<'a> {
 }
 
 impl Connection {
-    /// The datagrams of this connection (RFC 9221).
+    /// The datagrams of this connection (RFC 9221). To ask for them is a reason to find out how large
+    /// they may be on this path.
     pub fn datagrams(&mut self) -> DatagramChannel<'_> {
+        self.paths.active_mut().mtu.want();
         DatagramChannel { connection: self }
     }
 

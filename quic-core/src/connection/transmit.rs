@@ -157,6 +157,9 @@ impl Connection {
                 break;
             }
         }
+        if length >= segment_length && self.keys.handshake.is_none() {
+            self.paths.active_mut().mtu.want();
+        }
         self.transmit(length, (segments > 1).then_some(segment_length), ecn)
     }
 

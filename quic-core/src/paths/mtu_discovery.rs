@@ -44,6 +44,8 @@ pub(crate) struct MtuDiscovery {
     /// Largest size that was not found too large in this search.
     ceiling: u16,
     enabled: bool,
+    /// Larger datagrams would be of use.
+    wanted: bool,
     searching: bool,
     /// The ceiling is a limit that the path may well carry, and not what is left of a size that it
     /// did not.
@@ -88,6 +90,7 @@ impl MtuDiscovery {
             bound,
             ceiling: bound,
             enabled: false,
+            wanted: false,
             searching: true,
             ceiling_first: true,
             in_flight: false,
@@ -119,6 +122,12 @@ impl MtuDiscovery {
         self.enabled = true;
     }
 
+    /// Larger datagrams would be of use from now on: a connection that does little sends no probes,
+    /// which would be much of what it sends.
+    pub(crate) fn want(&mut self) {
+        self.wanted = true;
+    }
+
     /// The maximum datagram size.
     //= https://www.rfc-editor.org/rfc/rfc8899#section-3
     //# It is RECOMMENDED that methods avoid forcing an application to use an
@@ -143,7 +152,7 @@ impl MtuDiscovery {
         //= https://www.rfc-editor.org/rfc/rfc8899#section-5.2
         //# When used with an acknowledged PL (e.g., SCTP), DPLPMTUD SHOULD NOT
         //# continue to generate PLPMTU probes in this state.
-        if !self.enabled || !self.searching || self.in_flight {
+        if !self.enabled || !self.wanted || !self.searching || self.in_flight {
             return None;
         }
         if self.trying <= self.current {

@@ -614,6 +614,7 @@ fn a_path_without_an_id_is_silent() {
 #[test]
 fn the_search_for_the_mtu_goes_on_after_a_return_whatever_became_of_the_last_probe() {
     let mut paths = confirmed_server();
+    paths.active_mut().mtu.want();
     let probe = paths.active_mut().mtu.poll_probe(at(0), u64::MAX);
     assert!(probe.is_some());
     // The path is the same one: the probe's fate will be told.
@@ -622,6 +623,7 @@ fn the_search_for_the_mtu_goes_on_after_a_return_whatever_became_of_the_last_pro
     assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_HOST), 2), PathChange::Moved);
     // Its fate is no news to another path, and this one hears of nothing.
     assert_eq!(receive(&mut paths, at(0), &arrival(OTHER_PORT), 3), PathChange::Moved);
+    paths.active_mut().mtu.want();
     assert_eq!(paths.active_mut().mtu.poll_probe(at(0), u64::MAX), probe);
 }
 

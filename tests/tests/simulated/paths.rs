@@ -155,6 +155,9 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
         pair.network.host(side.into()).interface_mtu = 1472;
     }
     let (client, server) = pair.connect();
+    for (end, handle) in [(&mut pair.client, client), (&mut pair.server, server)] {
+        end.with(handle, |c| drop(c.datagrams()));
+    }
     pair.run_for(millis(400));
     for mtu in [
         pair.client.with(client, |c| c.statistics().mtu),

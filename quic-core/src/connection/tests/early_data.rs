@@ -460,6 +460,7 @@ fn what_is_remembered_of_the_path_and_the_timeout_holds_until_the_server_says_mo
     assert_eq!(mtu(&pair), 1400);
     assert!(!pair.client.peer.forbids_migration);
     assert_eq!(half_of_idle(&pair), heard + Duration::from_secs(15));
+    pair.client.datagrams();
     pair.settle();
     assert!(mtu(&pair) > 1440, "the search goes on above what was remembered");
 }

@@ -143,5 +143,6 @@ fn no_datagram_is_longer_than_the_peer_says_it_takes() {
     client.take_peer_parameters(NOW, &parameters).unwrap();
     let mtu = &mut client.paths.active_mut().mtu;
     mtu.enable();
+    mtu.want();
     assert!(mtu.current() <= 1300 && mtu.poll_probe(NOW, u64::MAX).is_none_or(|size| size <= 1300));
 }

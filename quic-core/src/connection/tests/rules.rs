@@ -329,6 +329,7 @@ fn the_last_datagram_leaves_by_the_socket_of_the_active_path() {
 fn the_search_for_the_mtu_ends_at_the_memory_that_the_caller_has() {
     let of_server = TransportConfig { max_mtu: 9000, ..TransportConfig::default() };
     let mut pair = Pair::confirmed_with(TransportConfig::default(), of_server);
+    pair.server.datagrams();
     for _ in 0..100 {
         pair.settle();
     }

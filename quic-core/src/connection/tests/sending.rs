@@ -1,7 +1,7 @@
 //! What is sent, where there is room for it, and what is forgotten of it.
 
 use super::Pair;
-use super::pair::{one_sent_by, sampled, sent_by};
+use super::pair::{deliver, one_sent_by, sampled, sent_by};
 use crate::config::{CongestionAlgorithm, TransportConfig};
 use crate::connection::seal::{Place, Scope};
 use crate::crypto::TAG_LENGTH;
@@ -17,12 +17,34 @@ fn a_probe_that_did_not_leave_is_given_up_by_the_delivery_rate_too() {
     let mut pair = Pair::started_with(TransportConfig::default(), of_server);
     pair.carry_to_client();
     pair.carry_to_server();
+    pair.server.datagrams();
     let before = sampled(&pair.server);
     let probe = one_sent_by(&mut pair.server, pair.now).unwrap();
     assert!(probe.len() > 1200);
     assert_eq!(sampled(&pair.server), before + 1);
     pair.server.handle_too_large(pair.now, probe.len());
     assert_eq!(sampled(&pair.server), before);
+}
+
+/// The largest datagram that the server sends after it wrote so much.
+fn largest_after(written: usize) -> usize {
+    let mut pair = Pair::confirmed();
+    let stream = pair.server.open_stream(Direction::Unidirectional).unwrap();
+    pair.server.send_stream(stream).write(&vec![7; written]).unwrap();
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        let sent = sent_by(&mut pair.server, pair.now);
+        lengths.extend(sent.iter().map(Vec::len));
+        sent.iter().for_each(|datagram| deliver(&mut pair.client, pair.now, datagram));
+        pair.carry_to_server();
+    }
+    lengths.into_iter().max().unwrap()
+}
+
+#[test]
+fn larger_datagrams_are_looked_for_once_there_is_a_use_for_them() {
+    assert!(largest_after(1000) <= 1200, "a probe of a connection that does little");
+    assert_eq!(largest_after(1200), 1452);
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn at(seconds: u64) -> Instant {
 fn enabled(base: u16, bound: u16) -> MtuDiscovery {
     let mut mtu = MtuDiscovery::new(base, bound);
     mtu.enable();
+    mtu.want();
     mtu
 }
 
@@ -128,6 +129,10 @@ fn the_bound_is_tried_first_and_three_times() {
 fn nothing_is_probed_before_the_handshake_is_confirmed_or_without_need() {
     assert_eq!(MtuDiscovery::new(1200, 1452).poll_probe(at(0), u64::MAX), None);
     assert_eq!(enabled(1452, 1200).poll_probe(at(0), u64::MAX), None);
+    let [mut idle, mut early] = [(); 2].map(|()| MtuDiscovery::new(1200, 1452));
+    idle.enable();
+    early.want();
+    assert_eq!([idle, early].map(|mut mtu| mtu.poll_probe(at(0), u64::MAX)), [None; 2]);
     assert_eq!(MtuDiscovery::new(0, 0).current(), 1200);
 }
 

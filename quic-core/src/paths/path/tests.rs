@@ -49,6 +49,7 @@ fn only_packets_in_flight_are_counted() {
 fn a_found_mtu_is_the_new_datagram_size_and_a_lost_probe_changes_nothing() {
     let mut path = path(&TransportConfig::default());
     path.mtu.enable();
+    path.mtu.want();
     let window = path.congestion.window();
     let size = path.mtu.poll_probe(Instant::EPOCH, u64::MAX).unwrap();
     path.on_sent(Instant::EPOCH, size.into(), true);
@@ -114,6 +115,7 @@ fn the_congestion_controller_hears_of_every_change_of_the_mtu() {
     let mut path = path(&TransportConfig { congestion, ..TransportConfig::default() });
     let last = || told.load(Ordering::Relaxed);
     path.mtu.enable();
+    path.mtu.want();
     path.set_peer_maximum(1400);
     let size = path.mtu.poll_probe(Instant::EPOCH, u64::MAX).unwrap();
     assert!(path.on_mtu_probe_acked(size));
