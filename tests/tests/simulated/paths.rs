@@ -156,7 +156,7 @@ fn the_search_ends_at_once_at_what_the_interface_carries() {
     }
     let (client, server) = pair.connect();
     for (end, handle) in [(&mut pair.client, client), (&mut pair.server, server)] {
-        end.with(handle, |c| drop(c.datagrams()));
+        end.with(handle, |c| c.datagrams().maximum_size());
     }
     pair.run_for(millis(400));
     for mtu in [

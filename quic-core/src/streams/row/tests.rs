@@ -39,7 +39,7 @@ fn rows_do_as_queues_do_and_do_not_mind_each_other() {
     let keys: Vec<Key> = (0..8).map(|index| insert(&mut store, index)).collect();
     let kinds = [Kind::Urgent, Kind::Credit, Kind::Data, Kind::Write];
     let mut rows = kinds.map(|kind| (Row::new(kind), VecDeque::<Key>::new()));
-    for _ in 0..if cfg!(miri) { 200 } else { 20_000 } {
+    for _ in 0..if cfg!(miri) { 60 } else { 20_000 } {
         let mut bytes = [0; 3];
         random.fill(&mut bytes);
         let [row, key, act] = bytes.map(usize::from);
