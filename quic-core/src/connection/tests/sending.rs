@@ -35,7 +35,9 @@ fn largest_after(written: usize) -> usize {
     for _ in 0..3 {
         let sent = sent_by(&mut pair.server, pair.now);
         lengths.extend(sent.iter().map(Vec::len));
-        sent.iter().for_each(|datagram| deliver(&mut pair.client, pair.now, datagram));
+        for datagram in &sent {
+            deliver(&mut pair.client, pair.now, datagram);
+        }
         pair.carry_to_server();
     }
     lengths.into_iter().max().unwrap()
