@@ -11,7 +11,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -523,10 +524,19 @@ fn an_unknown_test_case_exits_with_127() {
 #[cfg(target_os = "linux")]
 fn the_driver_that_was_asked_for_runs_the_sockets() {
     let server = Server::start();
-    let threads = fs::read_dir(format!("/proc/{}/task", server.process.id())).unwrap();
-    let names = threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")));
-    let smol = names.map(Result::unwrap).any(|name| name.trim() == "async-io");
-    assert_eq!(smol, crate::DRIVER == "smol");
+    let runs_smol = || {
+        let threads = fs::read_dir(format!("/proc/{}/task", server.process.id())).unwrap();
+        let names = threads.map(|thread| fs::read_to_string(thread?.path().join("comm")));
+        // Threads come and go meanwhile.
+        names.filter_map(Result::ok).any(|name| name.trim() == "async-io")
+    };
+    let should_run_smol = crate::DRIVER == "smol";
+    // A thread has its name a little after it was started.
+    let end = Instant::now() + Duration::from_secs(30);
+    while runs_smol() != should_run_smol && Instant::now() < end {
+        thread::yield_now();
+    }
+    assert_eq!(runs_smol(), should_run_smol);
 
     let output = run(&["--driver", "none", "serve"]);
     assert_eq!(output.status.code(), Some(2));
