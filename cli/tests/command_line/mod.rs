@@ -262,7 +262,7 @@ fn a_server_that_is_stopped_finishes_what_goes_on_and_begins_nothing() {
         signal(&server.process, "-TERM");
         while server.get("/small", &server.path("small")).output().unwrap().status.code() != Some(3)
         {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         pipe.read_to_end(&mut received).unwrap();
         assert!(received == large, "{} bytes over {protocol}", received.len());
@@ -371,7 +371,7 @@ fn endless_download(server: &Server, options: &[&str]) -> Child {
     let part = server.path("endless.part");
     while fs::metadata(&part).map_or(0, |part| part.len()) == 0 {
         assert!(get.try_wait().unwrap().is_none(), "the transfer ended");
-        std::thread::yield_now();
+        thread::yield_now();
     }
     get
 }
@@ -382,7 +382,7 @@ fn a_client_that_was_stopped_for_too_long_says_so_and_the_server_goes_on() {
     server.write("root/small", b"data");
     let get = endless_download(&server, &["--timeout", "1"]);
     signal(&get, "-STOP");
-    std::thread::sleep(Duration::from_millis(1500));
+    thread::sleep(Duration::from_millis(1500));
     signal(&get, "-CONT");
     check_failure(&get.wait_with_output().unwrap(), 1, "timed out");
     assert!(!Path::new(&server.path("endless.part")).exists());
@@ -566,9 +566,9 @@ fn what_happens_is_logged_and_drawn_for_both_ends() {
 
     let id = log.file_stem().unwrap().to_str().unwrap().replace("_client", "_server");
     let other = server_logs.path().join(format!("{id}.sqlog"));
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while !other.exists() && std::time::Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !other.exists() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(20));
     }
     assert!(other.exists(), "the server wrote no {}", other.display());
 
