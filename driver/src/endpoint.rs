@@ -236,7 +236,8 @@ impl Endpoint {
     }
 
     /// The next attempt of a client to connect; `None` if the endpoint accepts none, or none any
-    /// more, and after the last one if it [stopped receiving](Self::stop_receiving). All shards have their turn. Cancel safe: no attempt is lost.
+    /// more, and after the last one if it [stopped receiving](Self::stop_receiving). All shards have
+    /// their turn. Cancel safe: no attempt is lost.
     pub async fn accept(&self) -> Option<Incoming> {
         let mut places: Vec<_> =
             self.shards_in_turn().map(|shard| Place::new(shard, accepting)).collect();
