@@ -208,7 +208,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 128 }))]
 
     //= https://www.rfc-editor.org/rfc/rfc9000#section-2.2
     //= type=test
@@ -221,7 +221,7 @@ proptest! {
     //# within a stream as a connection error of type PROTOCOL_VIOLATION.
     #[test]
     fn all_data_arrives_once_in_order_whatever_is_lost(
-        steps in prop::collection::vec(step(), 1..400),
+        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 30 } else { 400 }),
     ) {
         let mut model = Model::new();
         for step in steps {
