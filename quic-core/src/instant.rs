@@ -31,6 +31,14 @@ impl Instant {
         self.0.get() - 1
     }
 
+    /// The first whole multiple of `step` after the epoch that is not before this instant.
+    pub(crate) fn rounded_up(self, step: Duration) -> Self {
+        match self.as_nanos().checked_next_multiple_of(saturating_nanos(step)) {
+            Some(nanos) => Self::from_nanos(nanos),
+            None => Self::FAR_FUTURE,
+        }
+    }
+
     /// Time that passed since `earlier`; zero if `earlier` is later.
     pub const fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
@@ -106,6 +114,17 @@ mod tests {
             assert_eq!(Instant::from_nanos(nanos).as_nanos(), nanos);
         }
         assert_eq!(Instant::from_nanos(u64::MAX), Instant::FAR_FUTURE);
+    }
+
+    #[test]
+    fn an_instant_is_rounded_up_to_a_multiple_and_not_past_the_end_of_time() {
+        let step = Duration::from_nanos(10);
+        for (nanos, rounded) in [(0, 0), (1, 10), (10, 10), (11, 20)] {
+            let instant = Instant::from_nanos(nanos).rounded_up(step);
+            assert_eq!(instant, Instant::from_nanos(rounded));
+        }
+        assert_eq!(Instant::FAR_FUTURE.rounded_up(step), Instant::FAR_FUTURE);
+        assert_eq!(Instant::EPOCH.rounded_up(Duration::ZERO), Instant::FAR_FUTURE);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::versions::{client_parameters, encode_parameters, wire_version};
 use super::work_account::WorkAccount;
 use super::{ClientState, Connection, Ending, Peer, Role, ServerState};
 use crate::config::{ClientConfig, EndpointConfig, ServerConfig};
-use crate::crypto::{KeyedHash, SeededRandom, Session, StartSessionError};
+use crate::crypto::{InitialKeys, KeyedHash, SeededRandom, Session, StartSessionError};
 use crate::ids::{LocalIds, Registration, Registrations, RemoteIds};
 use crate::instant::Instant;
 use crate::net::PathAddresses;
@@ -66,6 +66,8 @@ pub(crate) struct ServerStart {
     pub(crate) validated: bool,
     /// Whether that token came from a Retry, whose Source Connection ID was `destination_id`.
     pub(crate) retried: bool,
+    /// Those that opened that Initial.
+    pub(crate) initial_keys: InitialKeys,
 }
 
 /// What both roles start from.
@@ -182,7 +184,7 @@ impl Connection {
             },
         );
         connection.registrations.push(Registration::AddId(destination_id));
-        connection.install_initial_keys(destination_id)?;
+        connection.keys.initial = Some(start.initial_keys.0);
         connection.begin_recording(now);
         Ok(connection)
     }

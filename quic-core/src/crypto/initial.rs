@@ -1,12 +1,31 @@
 //! Keys for Initial packets, which anyone on the path can compute (RFC 9001 §5.2).
 
+use std::fmt;
+
 use rustls::crypto::CryptoProvider;
 use rustls::quic::{Keys, Suite, Version};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
 use super::compact_keys::default_provider;
+use crate::memory;
 use crate::wire::header::{VERSION_1, VERSION_2};
 use crate::wire::{ConnectionId, Side};
+
+/// Keys for Initial packets that opened one.
+pub(crate) struct InitialKeys(pub(crate) Box<Keys>);
+
+impl InitialKeys {
+    /// Heap at the most, in bytes: of both directions, a key for packets and one for headers.
+    pub(crate) const fn worst_case_bytes() -> u64 {
+        memory::boxes::<Keys>(1) + memory::boxes::<[u8; 80]>(4)
+    }
+}
+
+impl fmt::Debug for InitialKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InitialKeys").finish_non_exhaustive()
+    }
+}
 
 /// The name that rustls has for a QUIC version; `None` if it is not supported.
 pub(super) fn tls_version(version: u32) -> Option<Version> {

@@ -52,6 +52,7 @@ pub use session::{
 pub use tls_builder::{TlsClientBuilder, TlsServerBuilder};
 pub use tls_config::{TlsClientConfig, TlsConfigError, TlsServerConfig};
 
+pub(crate) use initial::InitialKeys;
 pub(crate) use keyed_hash::{KeyedHash, KeyedNumberHash};
 pub(crate) use one_rtt_keys::OneRttKeys;
 pub(crate) use packet_protection::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::ServerConfig;
 use crate::connection::{Connection, ServerStart};
-use crate::crypto::SeededRandom;
+use crate::crypto::{InitialKeys, SeededRandom};
 use crate::error::TransportErrorCode;
 use crate::event::{ConnectionHandle, Event};
 use crate::instant::Instant;
@@ -20,7 +20,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     pub(super) fn begin_attempt(
         &mut self,
         now: Instant,
-        facts: InitialFacts,
+        (facts, keys): (InitialFacts, InitialKeys),
         segment: Segment<'_>,
         queue: Option<ConnectionHandle>,
     ) {
@@ -35,7 +35,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         if !self.book.routes.add(facts.destination_id, handle) {
             return;
         }
-        let mut attempt = Attempt::new(now, facts, early.unwrap_or_default());
+        let mut attempt = Attempt::new(now, facts, keys, early.unwrap_or_default());
         attempt.hold(segment.path, segment.ecn, segment.bytes);
         self.book.deadlines.set(handle.slot, attempt.until);
         self.slots.insert(handle, PacketHandler::Incoming(Box::new(attempt)));
@@ -58,10 +58,11 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             .or_else(|| Some(self.server.as_ref()?.config().clone()))
             .ok_or(AcceptError::Gone)?;
         let Some(PacketHandler::Incoming(attempt)) =
-            self.slots.get(handle).map(|slot| &slot.handler)
+            self.slots.get_mut(handle).map(|slot| &mut slot.handler)
         else {
             return Err(AcceptError::Gone);
         };
+        let initial_keys = attempt.take_keys().ok_or(AcceptError::Gone)?;
         let facts = attempt.facts;
         let start = ServerStart {
             path: facts.path,
@@ -74,6 +75,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
             original_destination_id: facts.original_destination_id,
             validated: facts.validated,
             retried: facts.retried,
+            initial_keys,
         };
         let connection = Connection::server(now, start).inspect_err(|_| {
             self.refuse_attempt(handle);

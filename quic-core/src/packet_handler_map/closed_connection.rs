@@ -1,9 +1,15 @@
 //! What remains of a connection in its closing or draining period (RFC 9000 §10.2).
 
+use std::time::Duration;
+
 use crate::connection::Closing;
 use crate::instant::Instant;
 use crate::net::PathAddresses;
 use crate::transmit::{Transmit, TransmitBuffer};
+
+/// What ends within so much time ends together, so that whoever has thousands of short connections
+/// is not woken once more for each.
+const TOGETHER: Duration = Duration::from_millis(16);
 
 /// Repeats the connection's CONNECTION_CLOSE, less and less often, and nothing else.
 #[derive(Debug)]
@@ -21,7 +27,7 @@ impl ClosedConnection {
         Self {
             datagram: closing.datagram,
             path: closing.path,
-            until: closing.until,
+            until: closing.until.rounded_up(TOGETHER),
             datagrams_received: 0,
             bytes_received: 0,
             bytes_sent: 0,

@@ -43,6 +43,12 @@ impl Deadlines {
         }
     }
 
+    /// Has the slot's entry pop at `at`, sooner or later than it would have.
+    pub(super) fn reset(&mut self, slot: u32, at: Instant) {
+        self.remove(slot);
+        self.set(slot, at);
+    }
+
     /// Takes the slot's entry out, because the slot is freed.
     pub(super) fn remove(&mut self, slot: u32) {
         if let Some(place) = self.place(slot) {

@@ -12,6 +12,7 @@ use super::token_store::TokenStore;
 use super::zero_rtt_queue::{LIMIT, ZeroRttQueue};
 use crate::config::{ConnectionMemory, EndpointConfig, EndpointMemory};
 use crate::connection::Connection;
+use crate::crypto::InitialKeys;
 use crate::event::{ConnectionHandle, Event};
 use crate::memory;
 use crate::server::{ATTEMPT_LIMIT, Attempt, Server};
@@ -78,6 +79,7 @@ impl EndpointConfig {
             routes: routes(connections),
             attempt: memory::sum([
                 memory::boxes::<Attempt>(1),
+                InitialKeys::worst_case_bytes(),
                 ATTEMPT_LIMIT.worst_case_bytes(),
                 LIMIT.worst_case_bytes(),
             ]),

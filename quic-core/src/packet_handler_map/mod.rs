@@ -153,8 +153,8 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let Some(slot) = self.slots.get_mut(handle) else { return };
         self.book.on_not_half_open(&mut slot.notes);
         let closed = ClosedConnection::new(closing);
-        // The connection's deadline may be later than the end of its closing period.
-        self.book.deadlines.set(handle.slot, closed.until());
+        // Nothing else of the connection is due any more.
+        self.book.deadlines.reset(handle.slot, closed.until());
         let closed = PacketHandler::Closed(Box::new(closed));
         if let PacketHandler::Connection(cell) = mem::replace(&mut slot.handler, closed) {
             self.over.push((handle, cell));

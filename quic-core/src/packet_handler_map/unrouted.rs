@@ -157,10 +157,12 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
         let config = server.config().clone();
         let unrouted = Unrouted { path, datagram: segment.bytes };
         let response = match server.handle_packet(now, unrouted, header, load) {
-            Reaction::Attempt(facts) => return self.begin_attempt(now, facts, segment, queue),
+            Reaction::Attempt(facts, keys) => {
+                return self.begin_attempt(now, (facts, keys), segment, queue);
+            }
             Reaction::QueueZeroRtt => return self.queue_zero_rtt(now, segment),
             // An Initial may go on with a handshake elsewhere. What that is, only its keys tell.
-            Reaction::Drop(_) => return self.hand_over(segment),
+            Reaction::Drop => return self.hand_over(segment),
             Reaction::Close(facts, code) => {
                 if !self.refusals.take(now) {
                     return;

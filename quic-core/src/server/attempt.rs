@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{HeldDatagrams, HoldLimit};
+use crate::crypto::InitialKeys;
 use crate::instant::Instant;
 use crate::net::{EcnCodepoint, PathAddresses};
 use crate::wire::ConnectionId;
@@ -32,15 +33,22 @@ pub(crate) struct InitialFacts {
 pub(crate) struct Attempt {
     pub(crate) facts: InitialFacts,
     pub(crate) until: Instant,
+    /// Those that its first Initial was opened with; `None` once it is being accepted.
+    keys: Option<InitialKeys>,
     datagrams: HeldDatagrams,
     /// 0-RTT packets that overtook the first Initial.
     early: HeldDatagrams,
 }
 
 impl Attempt {
-    pub(crate) fn new(now: Instant, facts: InitialFacts, early: HeldDatagrams) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        facts: InitialFacts,
+        keys: InitialKeys,
+        early: HeldDatagrams,
+    ) -> Self {
         let until = now + ATTEMPT_LIFETIME;
-        Self { facts, until, datagrams: HeldDatagrams::default(), early }
+        Self { facts, until, keys: Some(keys), datagrams: HeldDatagrams::default(), early }
     }
 
     /// Keeps a datagram for when the attempt is accepted, if there is room.
@@ -53,6 +61,11 @@ impl Attempt {
         // Only one client can have made the attempt, and it has not migrated before it began.
         path.remote == self.facts.path.remote
             && self.datagrams.push(ATTEMPT_LIMIT, path, ecn, payload)
+    }
+
+    /// For the connection that it becomes.
+    pub(crate) fn take_keys(&mut self) -> Option<InitialKeys> {
+        self.keys.take()
     }
 
     /// The datagrams in the order in which to handle them.

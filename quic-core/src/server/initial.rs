@@ -3,8 +3,8 @@
 use super::address_token::AddressToken;
 use super::{InitialFacts, Load, Reaction, Server, Unrouted};
 use crate::config::AddressValidation;
-use crate::crypto::open;
-use crate::error::{DiscardReason, TransportErrorCode};
+use crate::crypto::{InitialKeys, open};
+use crate::error::TransportErrorCode;
 use crate::instant::Instant;
 use crate::wire::header::LongHeader;
 use crate::wire::{ConnectionId, Side};
@@ -25,7 +25,7 @@ pub(super) enum Verdict {
     Refuse,
     /// The token is one of our Retry tokens, but not good (RFC 9000 §8.1.3).
     RejectToken,
-    Drop(DiscardReason),
+    Drop,
 }
 
 impl Server {
@@ -51,23 +51,17 @@ impl Server {
             retried: false,
         };
         let rush = !token.is_proof() && self.rush.count(now, self.config.unvalidated_per_second);
-        let mut verdict = self.verdict(&facts, token, Load { rush, ..load });
-        if matches!(verdict, Verdict::Accept { .. }) {
-            // Garbage never reaches the application, nor does it use up a token.
-            if !self.is_authentic(packet, header) {
-                verdict = Verdict::Drop(DiscardReason::Authentication);
-            } else if let Some(issued) = token.new_token_issued() {
-                self.used_tokens.mark(header.token, issued);
-            }
-        }
-        match verdict {
+        match self.verdict(&facts, token, Load { rush, ..load }) {
             Verdict::Accept { original_destination_id, validated, retried } => {
-                Reaction::Attempt(InitialFacts {
-                    original_destination_id,
-                    validated,
-                    retried,
-                    ..facts
-                })
+                // Garbage never reaches the application, nor does it use up a token.
+                let Some(keys) = self.keys_that_open(packet, header) else {
+                    return Reaction::Drop;
+                };
+                if let Some(issued) = token.new_token_issued() {
+                    self.used_tokens.mark(header.token, issued);
+                }
+                let facts = InitialFacts { original_destination_id, validated, retried, ..facts };
+                Reaction::Attempt(facts, keys)
             }
             Verdict::Retry => Reaction::Retry(facts),
             Verdict::Refuse => Reaction::Close(facts, TransportErrorCode::CONNECTION_REFUSED),
@@ -75,7 +69,7 @@ impl Server {
             //# Instead, the server SHOULD immediately close (Section 10.2) the
             //# connection with an INVALID_TOKEN error.
             Verdict::RejectToken => Reaction::Close(facts, TransportErrorCode::INVALID_TOKEN),
-            Verdict::Drop(reason) => Reaction::Drop(reason),
+            Verdict::Drop => Reaction::Drop,
         }
     }
 
@@ -84,7 +78,7 @@ impl Server {
         // Who answers a Retry uses the ID that it gave, however short that is.
         let from_retry = matches!(token, AddressToken::Retry { .. });
         if facts.destination_id.length() < MINIMUM_ID_LENGTH && !from_retry {
-            return Verdict::Drop(DiscardReason::Malformed);
+            return Verdict::Drop;
         }
         let (original_destination_id, validated, retried) = match token {
             AddressToken::Absent => (facts.destination_id, false, false),
@@ -106,7 +100,7 @@ impl Server {
         }
         // A server that is so busy has no time for answers, either.
         if load.half_open >= self.config.max_half_open {
-            return Verdict::Drop(DiscardReason::BufferFull);
+            return Verdict::Drop;
         }
         if load.full || load.waiting >= self.config.accept_backlog {
             return Verdict::Refuse;
@@ -129,14 +123,17 @@ impl Server {
         }
     }
 
-    fn is_authentic(&mut self, packet: Unrouted<'_>, header: &LongHeader<'_>) -> bool {
+    fn keys_that_open(
+        &mut self,
+        packet: Unrouted<'_>,
+        header: &LongHeader<'_>,
+    ) -> Option<InitialKeys> {
         let (version, id) = (header.version, &header.destination_id);
-        let Some(keys) = self.config.crypto.initial_keys(version, id, Side::Server) else {
-            return false;
-        };
-        let packet = packet.datagram.get(..header.packet_length).unwrap_or_default();
+        let keys = self.config.crypto.initial_keys(version, id, Side::Server)?;
+        let packet = packet.datagram.get(..header.packet_length)?;
         self.scratch.clear();
         self.scratch.extend_from_slice(packet);
-        open(&keys.remote, &mut self.scratch, header.number_offset, None).is_ok()
+        open(&keys.remote, &mut self.scratch, header.number_offset, None).ok()?;
+        Some(InitialKeys(Box::new(keys)))
     }
 }

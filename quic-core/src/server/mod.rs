@@ -16,8 +16,8 @@ pub(crate) use initial::MINIMUM_ID_LENGTH;
 use std::sync::Arc;
 
 use crate::config::ServerConfig;
-use crate::crypto::SingleUse;
-use crate::error::{DiscardReason, TransportErrorCode};
+use crate::crypto::{InitialKeys, SingleUse};
+use crate::error::TransportErrorCode;
 use crate::instant::Instant;
 use crate::net::{MINIMUM_MTU, PathAddresses};
 use crate::wire::header::{
@@ -45,13 +45,13 @@ pub(crate) struct Server {
 }
 
 /// What is to be done about a packet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Reaction<'a> {
     /// An attempt begins.
-    Attempt(InitialFacts),
+    Attempt(InitialFacts, InitialKeys),
     /// Answer with CONNECTION_CLOSE.
     Close(InitialFacts, TransportErrorCode),
-    Drop(DiscardReason),
+    Drop,
     /// Answer with Version Negotiation.
     NegotiateVersion(InvariantHeader<'a>),
     /// Keep it: an Initial may follow.
@@ -122,7 +122,7 @@ impl Server {
             Header::UnknownVersion(_) | Header::Long(LongHeader { ty: LongType::Initial, .. })
                 if !large_enough =>
             {
-                Reaction::Drop(DiscardReason::TooSmall)
+                Reaction::Drop
             }
             //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
             //# If a server receives a packet that indicates an unsupported version and
@@ -136,7 +136,7 @@ impl Server {
             Header::Long(header) if !accepts(header.version) => {
                 match invariant_header(packet.datagram).filter(|_| large_enough) {
                     Some(invariant) => Reaction::NegotiateVersion(invariant),
-                    None => Reaction::Drop(DiscardReason::UnsupportedVersion),
+                    None => Reaction::Drop,
                 }
             }
             // A client may know from an earlier connection that the bit may be cleared
@@ -144,7 +144,7 @@ impl Server {
             Header::Long(_)
                 if !has_fixed_bit(packet.datagram) && !self.config.transport.grease_quic_bit =>
             {
-                Reaction::Drop(DiscardReason::Malformed)
+                Reaction::Drop
             }
             Header::Long(header) => match header.ty {
                 LongType::Initial => self.handle_initial(now, packet, header, load),
@@ -152,17 +152,13 @@ impl Server {
                 //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
                 //# Clients are not able to send Handshake packets prior to receiving a
                 //# server response, so servers SHOULD ignore any such packets.
-                LongType::ZeroRtt | LongType::Handshake => {
-                    Reaction::Drop(DiscardReason::UnknownConnection)
-                }
+                LongType::ZeroRtt | LongType::Handshake => Reaction::Drop,
             },
             // None of these opens a connection, and an answer to Version Negotiation could be
             // answered in turn (RFC 9000 §6.1).
             //= https://www.rfc-editor.org/rfc/rfc9000#section-5.2.2
             //# Servers MUST drop incoming packets under all other circumstances.
-            Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => {
-                Reaction::Drop(DiscardReason::UnknownConnection)
-            }
+            Header::Short(_) | Header::Retry(_) | Header::VersionNegotiation(_) => Reaction::Drop,
         }
     }
 }

@@ -10,7 +10,9 @@ use crate::config::{
     ClientConfig, EndpointConfig, QUIC_V1, QUIC_V2, ServerConfig, TransportConfig,
 };
 use crate::connection::{ClientStart, Connection, Role, ServerStart};
-use crate::crypto::{Keyring, SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig};
+use crate::crypto::{
+    InitialKeys, Keyring, SeededRandom, TAG_LENGTH, TlsClientConfig, TlsServerConfig,
+};
 use crate::error::{ConnectionError, TransportErrorCode};
 use crate::instant::Instant;
 use crate::net::{PathAddresses, SocketId, UdpDatagram};
@@ -81,6 +83,7 @@ fn server(now: Instant, transport: TransportConfig, first: &[u8]) -> Connection 
         panic!("a client starts with an Initial");
     };
     let config = ServerConfig::new(tls_server(), transport, Keyring::new([3; 32])).unwrap();
+    let initial_keys = config.crypto.initial_keys(1, &destination_id, Side::Server).unwrap();
     let start = ServerStart {
         path: client_path(),
         config: Arc::new(config),
@@ -92,6 +95,7 @@ fn server(now: Instant, transport: TransportConfig, first: &[u8]) -> Connection 
         original_destination_id: destination_id,
         validated: false,
         retried: false,
+        initial_keys: InitialKeys(Box::new(initial_keys)),
     };
     Connection::server(now, start).unwrap()
 }

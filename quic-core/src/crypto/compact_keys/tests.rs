@@ -1,7 +1,10 @@
 use rustls::quic::{Keys, Suite, Version};
 use rustls::{Side, SupportedCipherSuite};
 
-use super::{BRIEF_USES, plain_provider, provider};
+use super::super::InitialKeys;
+use super::header_key::CompactHeaderKey;
+use super::packet_key::CompactPacketKey;
+use super::{BRIEF_USES, SHORT, plain_provider, provider};
 
 const ID: &[u8] = b"any connection";
 
@@ -164,4 +167,11 @@ pub(in crate::crypto) mod records {
         client.reader().read_exact(&mut answer).unwrap();
         assert_eq!((&question, &answer), (b"question", b"answer"));
     }
+}
+
+#[test]
+fn keys_that_are_hardly_used_take_no_more_than_is_said() {
+    let largest = size_of::<CompactPacketKey<SHORT>>().max(size_of::<CompactHeaderKey<SHORT>>());
+    let said = InitialKeys::worst_case_bytes();
+    assert!(said >= (size_of::<Keys>() + 4 * largest) as u64, "{said}: {largest} each");
 }

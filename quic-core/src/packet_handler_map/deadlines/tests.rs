@@ -7,6 +7,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     Set(u32, u64),
+    Reset(u32, u64),
     Remove(u32),
     Pop(u64),
 }
@@ -14,6 +15,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0_u32..20, 0_u64..1000).prop_map(|(slot, at)| Step::Set(slot, at)),
+        1 => (0_u32..20, 0_u64..1000).prop_map(|(slot, at)| Step::Reset(slot, at)),
         1 => (0_u32..20).prop_map(Step::Remove),
         2 => (0_u64..1000).prop_map(Step::Pop),
     ]
@@ -30,6 +32,10 @@ proptest! {
                     deadlines.set(slot, Instant::from_nanos(at));
                     let earliest = model.entry(slot).or_insert(at);
                     *earliest = at.min(*earliest);
+                }
+                Step::Reset(slot, at) => {
+                    deadlines.reset(slot, Instant::from_nanos(at));
+                    model.insert(slot, at);
                 }
                 Step::Remove(slot) => {
                     deadlines.remove(slot);

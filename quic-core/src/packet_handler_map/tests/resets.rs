@@ -207,3 +207,27 @@ fn what_is_left_of_a_closed_connection_stays_to_the_end_of_its_period() {
     world.pass(Duration::from_millis(200));
     assert!(world.is_empty());
 }
+
+#[test]
+fn what_is_left_of_many_closed_connections_goes_at_few_moments() {
+    let mut world = World::with_reset_key();
+    let config = Arc::new(ClientConfig::new(crypto(), TransportConfig::default()).unwrap());
+    for _ in 0..100 {
+        let config = Arc::clone(&config);
+        let target = Connect { path: path(1), config, server_name: "server.example" };
+        let (now, handle) = (world.now, world.map.connect(world.now, target).unwrap());
+        while world.sent().is_some() {}
+        world.map.with_connection(now, handle, |c| c.close(now, VarInt::default(), Bytes::new()));
+        while world.sent().is_some() {}
+        world.pass(Duration::from_micros(320));
+    }
+    // They ended over 32 ms.
+    let mut moments = 0;
+    while let Some(next) = world.map.poll_timeout() {
+        world.now = next;
+        world.map.handle_timeout(next);
+        moments += 1;
+    }
+    assert!(world.is_empty());
+    assert!((2..=3).contains(&moments), "{moments}");
+}
