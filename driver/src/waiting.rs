@@ -9,12 +9,13 @@ use quic_core::{Direction, StreamId};
 /// Any number of tasks that wait for the same thing.
 #[derive(Debug, Default)]
 pub(crate) struct WaitList {
+    /// In the order of the tickets.
     waiters: Vec<(Ticket, Waker)>,
     next: u64,
 }
 
 /// A place in a [`WaitList`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Ticket(u64);
 
 impl WaitList {
@@ -23,24 +24,33 @@ impl WaitList {
         Self { waiters: Vec::new(), next: first }
     }
 
-    /// Lets `ticket` wait, which is `None` the first time.
+    /// Lets `ticket` wait, which is `None` the first time. Who waits again has the same place.
     pub(crate) fn wait(&mut self, ticket: &mut Option<Ticket>, cx: &Context<'_>) {
-        let waiting = ticket.and_then(|ticket| {
-            self.waiters.iter_mut().find_map(|(other, waker)| (*other == ticket).then_some(waker))
+        let ticket = *ticket.get_or_insert_with(|| {
+            let new = Ticket(self.next);
+            self.next = self.next.saturating_add(1);
+            new
         });
-        if let Some(waker) = waiting {
-            waker.clone_from(cx.waker());
-            return;
+        match self.place(ticket) {
+            Ok(place) => {
+                if let Some((_, waker)) = self.waiters.get_mut(place) {
+                    waker.clone_from(cx.waker());
+                }
+            }
+            Err(place) => self.waiters.insert(place, (ticket, cx.waker().clone())),
         }
-        let new = Ticket(self.next);
-        self.next = self.next.wrapping_add(1);
-        self.waiters.push((new, cx.waker().clone()));
-        *ticket = Some(new);
     }
 
     /// Lets `ticket` wait no longer.
     pub(crate) fn cancel(&mut self, ticket: Ticket) {
-        self.waiters.retain(|(other, _)| *other != ticket);
+        if let Ok(place) = self.place(ticket) {
+            self.waiters.remove(place);
+        }
+    }
+
+    /// Where `ticket` waits, or would.
+    fn place(&self, ticket: Ticket) -> Result<usize, usize> {
+        self.waiters.binary_search_by_key(&ticket, |(other, _)| *other)
     }
 
     /// Moves everybody to `woken`.

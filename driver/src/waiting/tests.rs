@@ -104,3 +104,15 @@ fn readers_and_writers_of_streams_are_told_apart() {
     waiting.take_all(&mut woken);
     assert_eq!(woken.len(), 3);
 }
+
+#[test]
+fn who_waits_again_keeps_the_place_in_the_order_of_coming() {
+    let cx = Context::from_waker(Waker::noop());
+    let mut list = WaitList::default();
+    let mut tickets = [None; 3];
+    tickets.iter_mut().for_each(|ticket| list.wait(ticket, &cx));
+    list.take(&mut Vec::new());
+    tickets.iter_mut().rev().for_each(|ticket| list.wait(ticket, &cx));
+    let order = list.waiters.iter().map(|(ticket, _)| Some(*ticket));
+    assert!(order.eq(tickets));
+}
