@@ -110,9 +110,13 @@ fn who_waits_again_keeps_the_place_in_the_order_of_coming() {
     let cx = Context::from_waker(Waker::noop());
     let mut list = WaitList::default();
     let mut tickets = [None; 3];
-    tickets.iter_mut().for_each(|ticket| list.wait(ticket, &cx));
+    for ticket in &mut tickets {
+        list.wait(ticket, &cx);
+    }
     list.take(&mut Vec::new());
-    tickets.iter_mut().rev().for_each(|ticket| list.wait(ticket, &cx));
+    for ticket in tickets.iter_mut().rev() {
+        list.wait(ticket, &cx);
+    }
     let order = list.waiters.iter().map(|(ticket, _)| Some(*ticket));
     assert!(order.eq(tickets));
 }
