@@ -4,7 +4,7 @@ use super::address_token::AddressToken;
 use super::{InitialFacts, Load, Reaction, Server, Unrouted};
 use crate::config::AddressValidation;
 use crate::crypto::{InitialKeys, open};
-use crate::error::TransportErrorCode;
+use crate::error::{DiscardReason, TransportErrorCode};
 use crate::instant::Instant;
 use crate::wire::header::LongHeader;
 use crate::wire::{ConnectionId, Side};
@@ -25,7 +25,7 @@ pub(super) enum Verdict {
     Refuse,
     /// The token is one of our Retry tokens, but not good (RFC 9000 §8.1.3).
     RejectToken,
-    Drop,
+    Drop(DiscardReason),
 }
 
 impl Server {
@@ -69,7 +69,7 @@ impl Server {
             //# Instead, the server SHOULD immediately close (Section 10.2) the
             //# connection with an INVALID_TOKEN error.
             Verdict::RejectToken => Reaction::Close(facts, TransportErrorCode::INVALID_TOKEN),
-            Verdict::Drop => Reaction::Drop,
+            Verdict::Drop(_) => Reaction::Drop,
         }
     }
 
@@ -78,7 +78,7 @@ impl Server {
         // Who answers a Retry uses the ID that it gave, however short that is.
         let from_retry = matches!(token, AddressToken::Retry { .. });
         if facts.destination_id.length() < MINIMUM_ID_LENGTH && !from_retry {
-            return Verdict::Drop;
+            return Verdict::Drop(DiscardReason::Malformed);
         }
         let (original_destination_id, validated, retried) = match token {
             AddressToken::Absent => (facts.destination_id, false, false),
@@ -100,7 +100,7 @@ impl Server {
         }
         // A server that is so busy has no time for answers, either.
         if load.half_open >= self.config.max_half_open {
-            return Verdict::Drop;
+            return Verdict::Drop(DiscardReason::BufferFull);
         }
         if load.full || load.waiting >= self.config.accept_backlog {
             return Verdict::Refuse;

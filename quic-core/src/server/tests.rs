@@ -8,6 +8,7 @@ use super::initial::Verdict;
 use super::*;
 use crate::config::{AddressValidation, TransportConfig};
 use crate::crypto::{Keyring, SeededRandom, TlsClientConfig, Token, seal_token};
+use crate::error::DiscardReason;
 use crate::net::SocketId;
 use crate::wire::ConnectionId;
 
@@ -75,7 +76,7 @@ fn every_verdict_has_its_cause() {
     let load = |half_open, waiting, full| Load { half_open, waiting, full, rush: false };
     let rush = Load { rush: true, ..Load::default() };
     let idle = Load::default();
-    let busy = Verdict::Drop;
+    let busy = Verdict::Drop(DiscardReason::BufferFull);
     for (validation, token, load, expected) in [
         (never, AddressToken::Absent, idle, accept(own, false, false)),
         (always, AddressToken::Absent, idle, Verdict::Retry),
@@ -115,7 +116,7 @@ fn a_short_destination_id_is_dropped_before_anything_else() {
     let short = InitialFacts { destination_id, ..facts() };
     let verdict =
         server(AddressValidation::Always).verdict(&short, AddressToken::Absent, Load::default());
-    assert_eq!(verdict, Verdict::Drop);
+    assert_eq!(verdict, Verdict::Drop(DiscardReason::Malformed));
 }
 
 #[test]
