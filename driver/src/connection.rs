@@ -222,6 +222,12 @@ impl Connection {
         local_ip(&self.inner)
     }
 
+    /// How many streams of a direction can be opened without waiting: what the peer allows
+    /// (RFC 9000 §4.6) less those that were opened.
+    pub fn streams_left(&self, direction: Direction) -> u64 {
+        self.inner.lock().connection.streams_left(direction)
+    }
+
     /// The smoothed round-trip time.
     pub fn rtt(&self) -> Duration {
         self.inner.lock().connection.rtt()

@@ -9,7 +9,7 @@ use crate::connection::{Connection, attempt_accept, attempt_open};
 use crate::datagrams::attempt_read;
 use crate::recv_stream::RecvStream;
 use crate::send_stream::SendStream;
-use crate::shared::ConnectionState;
+use crate::shared::{ConnectionState, wake};
 use crate::waiting::{Ticket, Topic};
 
 /// What a task that polls waits for on a [`Connection`]: for implementations of traits with
@@ -145,11 +145,14 @@ impl Drop for PolledConnection {
         if self.tickets.iter().all(Option::is_none) {
             return;
         }
+        let mut woken = Vec::new();
         let mut state = self.connection.inner.lock();
         for (topic, ticket) in TOPICS.into_iter().zip(self.tickets) {
             if let Some(ticket) = ticket {
-                state.waiting.cancel(topic, ticket);
+                state.give_up(topic, ticket, &mut woken);
             }
         }
+        drop(state);
+        wake(&mut woken);
     }
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::{future, mem};
 
 use quic_core::{
-    Connection, ConnectionCell, ConnectionError, ConnectionHandle, DatagramEvent, Event,
+    Connection, ConnectionCell, ConnectionError, ConnectionHandle, DatagramEvent, Direction, Event,
     MigrationError, PathAddresses, SocketId, StreamEvent, VarInt,
 };
 
@@ -112,7 +112,7 @@ impl ConnectionState {
 
     fn handle_stream_event(&mut self, event: StreamEvent, woken: &mut Vec<Waker>) {
         match event {
-            StreamEvent::Available(direction) => self.waiting.take(Topic::Open(direction), woken),
+            StreamEvent::Available(direction) => self.offer_streams(direction, woken),
             StreamEvent::Flushed => self.waiting.take(Topic::Flushed, woken),
             StreamEvent::Finished(id) => self.waiting.take(Topic::Stopped(id), woken),
             StreamEvent::Opened(direction) => self.waiting.take(Topic::Accept(direction), woken),
@@ -123,6 +123,22 @@ impl ConnectionState {
             }
             StreamEvent::Writable(id) => self.waiting.take_writer(id, woken),
             _ => {}
+        }
+    }
+
+    /// Moves as many to `woken` as can open a stream now, of those who wait for that.
+    fn offer_streams(&mut self, direction: Direction, woken: &mut Vec<Waker>) {
+        let left = self.connection.streams_left(direction);
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        self.waiting.take_openers(direction, left, woken);
+    }
+
+    /// Lets `ticket` wait for `topic` no longer. If it was woken already, for a stream that it
+    /// does not open, `woken` are those who can have that.
+    pub(crate) fn give_up(&mut self, topic: Topic, ticket: Ticket, woken: &mut Vec<Waker>) {
+        let waited = self.waiting.cancel(topic, ticket);
+        if let (false, Topic::Open(direction)) = (waited, topic) {
+            self.offer_streams(direction, woken);
         }
     }
 
@@ -265,6 +281,9 @@ impl<C: Deref<Target = ConnectionRef>> Place<C> {
     ) -> Poll<R> {
         let mut state = self.connection.lock();
         if let Some(result) = attempt(&mut state) {
+            if let Some(ticket) = self.ticket.take() {
+                state.waiting.cancel(self.topic, ticket);
+            }
             return Poll::Ready(result);
         }
         state.waiting.wait(self.topic, &mut self.ticket, cx);
@@ -275,7 +294,9 @@ impl<C: Deref<Target = ConnectionRef>> Place<C> {
 impl<C: Deref<Target = ConnectionRef>> Drop for Place<C> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.connection.lock().waiting.cancel(self.topic, ticket);
+            let mut woken = Vec::new();
+            self.connection.lock().give_up(self.topic, ticket, &mut woken);
+            wake(&mut woken);
         }
     }
 }

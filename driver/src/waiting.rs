@@ -41,11 +41,13 @@ impl WaitList {
         }
     }
 
-    /// Lets `ticket` wait no longer.
-    pub(crate) fn cancel(&mut self, ticket: Ticket) {
-        if let Ok(place) = self.place(ticket) {
+    /// Lets `ticket` wait no longer; returns whether it did.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> bool {
+        let place = self.place(ticket);
+        if let Ok(place) = place {
             self.waiters.remove(place);
         }
+        place.is_ok()
     }
 
     /// Where `ticket` waits, or would.
@@ -55,7 +57,13 @@ impl WaitList {
 
     /// Moves everybody to `woken`.
     pub(crate) fn take(&mut self, woken: &mut Vec<Waker>) {
-        woken.extend(self.waiters.drain(..).map(|(_, waker)| waker));
+        self.take_first(usize::MAX, woken);
+    }
+
+    /// Moves the `count` who came first to `woken`.
+    fn take_first(&mut self, count: usize, woken: &mut Vec<Waker>) {
+        let count = count.min(self.waiters.len());
+        woken.extend(self.waiters.drain(..count).map(|(_, waker)| waker));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -124,17 +132,27 @@ impl Waiting {
         }
     }
 
-    /// Lets `ticket` wait for `topic` no longer.
-    pub(crate) fn cancel(&mut self, topic: Topic, ticket: Ticket) {
+    /// Lets `ticket` wait for `topic` no longer; returns whether it did.
+    pub(crate) fn cancel(&mut self, topic: Topic, ticket: Ticket) -> bool {
         let Topic::Stopped(id) = topic else {
             return self.list(topic).cancel(ticket);
         };
-        if let Some(list) = self.stopped.get_mut(&id) {
-            list.cancel(ticket);
-            if list.is_empty() {
-                self.stopped.remove(&id);
-            }
+        let Some(list) = self.stopped.get_mut(&id) else { return false };
+        let waited = list.cancel(ticket);
+        if list.is_empty() {
+            self.stopped.remove(&id);
         }
+        waited
+    }
+
+    /// Moves the `count` who waited first for a stream to open to `woken`.
+    pub(crate) fn take_openers(
+        &mut self,
+        direction: Direction,
+        count: usize,
+        woken: &mut Vec<Waker>,
+    ) {
+        self.list(Topic::Open(direction)).take_first(count, woken);
     }
 
     /// Moves those who wait for `topic` to `woken`.

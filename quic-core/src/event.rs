@@ -76,8 +76,12 @@ pub enum StreamEvent {
     /// The peer opened streams in this direction: call
     /// [`accept_stream`](crate::Connection::accept_stream) until it returns `None`.
     Opened(Direction),
-    /// A stream can be opened in this direction again, after
-    /// [`open_stream`](crate::Connection::open_stream) could not.
+    /// The peer allows more streams in this direction: [`streams_left`] says how many can be
+    /// opened. Told each time, once [`open_stream`] was [`Blocked`].
+    ///
+    /// [`streams_left`]: crate::Connection::streams_left
+    /// [`open_stream`]: crate::Connection::open_stream
+    /// [`Blocked`]: crate::OpenStreamError::Blocked
     Available(Direction),
     /// There is data to read, the stream's end, or its reset.
     Readable(StreamId),

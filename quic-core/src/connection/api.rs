@@ -23,6 +23,13 @@ impl Connection {
         self.streams.get().open(direction)
     }
 
+    /// How many streams of a direction can be opened now: what the peer allows (RFC 9000 §4.6)
+    /// less those that were opened; none before the handshake told, and none once the connection
+    /// is over.
+    pub fn streams_left(&self, direction: Direction) -> u64 {
+        if self.is_over() { 0 } else { self.streams.left_to_open(direction) }
+    }
+
     /// Takes the next stream that the peer opened; `None` until
     /// [`StreamEvent::Opened`](crate::StreamEvent::Opened). If something arrived on it already,
     /// [`StreamEvent::Readable`](crate::StreamEvent::Readable) follows.

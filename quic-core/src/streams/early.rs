@@ -85,7 +85,7 @@ impl Streams {
         let Some(backlog) = self.backlog.as_mut().filter(|backlog| backlog.held) else { return };
         backlog.held = false;
         for direction in DIRECTIONS {
-            *self.available.get_mut(direction) |= self.local.get_mut(direction).stops_waiting();
+            *self.available.get_mut(direction) |= self.local.get(direction).was_refused();
         }
         self.pump_backlog();
     }
@@ -113,7 +113,7 @@ impl Streams {
         for direction in DIRECTIONS {
             let local = self.local.get_mut(direction);
             local.next = 0;
-            *self.available.get_mut(direction) |= local.stops_waiting();
+            *self.available.get_mut(direction) |= local.was_refused();
         }
     }
 

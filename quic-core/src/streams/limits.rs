@@ -13,8 +13,9 @@ pub(super) struct LocalStreams {
     /// How many the peer allows.
     maximum: u64,
     pub(super) blocked: BlockedReport,
-    /// The application waits for `StreamEvent::Available`.
-    waiting: bool,
+    /// The application was refused a stream: it hears of all that come from then on. Those who
+    /// wait may be many, so that what came last was not enough for them.
+    refused: bool,
 }
 
 impl LocalStreams {
@@ -33,7 +34,7 @@ impl LocalStreams {
             //# wishes to open a stream but is unable to do so due to the maximum stream
             //# limit set by its peer; see Section 19.11.
             self.blocked.on_blocked(self.maximum);
-            self.waiting = true;
+            self.refused = true;
             return None;
         }
         let index = self.next;
@@ -43,14 +44,19 @@ impl LocalStreams {
         Some(index)
     }
 
-    /// The application waits for `StreamEvent::Available`.
-    pub(super) fn wait(&mut self) {
-        self.waiting = true;
+    /// How many can be opened now.
+    pub(super) fn left(&self) -> u64 {
+        self.maximum.saturating_sub(self.next)
     }
 
-    /// Ends the wait; returns whether there was one.
-    pub(super) fn stops_waiting(&mut self) -> bool {
-        std::mem::take(&mut self.waiting)
+    /// The application is refused a stream though the peer allows it.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    /// Whether the application hears of `StreamEvent::Available`.
+    pub(super) fn was_refused(&self) -> bool {
+        self.refused
     }
 
     /// The peer allows nothing any more: what it was said to allow was of another connection.
@@ -71,7 +77,7 @@ impl LocalStreams {
         }
     }
 
-    /// The peer allows `maximum`; true if the application waits for that.
+    /// The peer allows `maximum`; true if the application wants to hear of it.
     pub(super) fn raise(&mut self, maximum: u64) -> bool {
         let maximum = maximum.min(MAX_STREAMS);
         //= https://www.rfc-editor.org/rfc/rfc9000#section-4.6
@@ -85,7 +91,7 @@ impl LocalStreams {
         }
         self.maximum = maximum;
         self.blocked.on_raised();
-        std::mem::take(&mut self.waiting)
+        self.refused
     }
 }
 

@@ -216,13 +216,18 @@ impl Streams {
             return Err(OpenStreamError::ConnectionOver);
         }
         if self.is_held() {
-            self.local.get_mut(direction).wait();
+            self.local.get_mut(direction).refuse();
             return Err(OpenStreamError::Blocked);
         }
         let index = self.local.get_mut(direction).open().ok_or(OpenStreamError::Blocked)?;
         let id = StreamId::new(self.side, direction, index);
         self.create(id);
         Ok(id)
+    }
+
+    /// How many streams can be opened now.
+    pub(crate) fn left_to_open(&self, direction: Direction) -> u64 {
+        if self.is_held() { 0 } else { self.local.get(direction).left() }
     }
 
     /// The next stream that the peer opened, in order. Streams that are over in both directions

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Streams;
 use crate::config::TransportConfig;
 use crate::crypto::KeyedHash;
-use crate::wire::Side;
 use crate::wire::transport_parameters::TransportParameters;
+use crate::wire::{Direction, Side};
 
 /// A place for a connection's streams, which are made when they are first used: connections that
 /// wait, for the end of the handshake or for work, have none.
@@ -73,6 +73,15 @@ impl StreamsSlot {
             streams.set_peer_limits(*limits);
             streams
         })
+    }
+
+    /// How many streams can be opened now.
+    pub(crate) fn left_to_open(&self, direction: Direction) -> u64 {
+        match (self.used(), direction) {
+            (Some(streams), _) => streams.left_to_open(direction),
+            (None, Direction::Bidirectional) => self.limits.streams_bidi,
+            (None, Direction::Unidirectional) => self.limits.streams_uni,
+        }
     }
 
     /// See [`Streams::progress`].

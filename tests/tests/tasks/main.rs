@@ -17,6 +17,7 @@ mod early_data;
 mod endpoints;
 mod faults;
 mod links;
+mod opening;
 mod order;
 mod shards;
 mod streams;

@@ -46,6 +46,25 @@ fn opening_beyond_the_limit_blocks_and_says_so_once() {
 }
 
 #[test]
+fn who_was_refused_a_stream_hears_of_all_that_come() {
+    let config = TransportConfig { max_concurrent_bidi_streams: 1, ..TransportConfig::default() };
+    let mut client = streams(Side::Client, &config);
+    let mut raise = |client: &mut Streams, maximum| {
+        client.handle_max_streams(frame::MaxStreams { direction: BIDI, maximum }).unwrap();
+        (events(client), client.left_to_open(BIDI))
+    };
+    assert_eq!(raise(&mut client, 2), (vec![], 2), "nobody asked");
+    client.open(BIDI).unwrap();
+    client.open(BIDI).unwrap();
+    assert_eq!(client.open(BIDI), Err(OpenStreamError::Blocked));
+    assert_eq!(client.left_to_open(BIDI), 0);
+    let available = vec![StreamEvent::Available(BIDI)];
+    assert_eq!(raise(&mut client, 4), (available.clone(), 2));
+    assert_eq!(raise(&mut client, 5), (available, 3));
+    assert_eq!(raise(&mut client, 5), (vec![], 3));
+}
+
+#[test]
 fn streams_come_back_only_when_the_application_has_seen_the_end() {
     let config = TransportConfig { max_concurrent_uni_streams: 4, ..TransportConfig::default() };
     let mut server = streams(Side::Server, &config);
