@@ -19,6 +19,10 @@ use crate::waiting::Topic;
 ///
 /// Dropped before [`finish`](Self::finish) or [`reset`](Self::reset), it is finished: the peer
 /// receives what was written and then the end.
+///
+/// Who writes much without ever having to wait lets others run after each 256 KiB: a task that fills
+/// a large send window at once would hold up the loop of its endpoint, and with it all deadlines,
+/// for milliseconds.
 #[derive(Debug)]
 pub struct SendStream {
     connection: Arc<ConnectionRef>,
@@ -29,11 +33,13 @@ pub struct SendStream {
     waits: bool,
     /// Opened in 0-RTT, and not known to have survived that.
     early: bool,
+    /// Bytes that were taken since others could run.
+    unbroken: usize,
 }
 
 impl SendStream {
     pub(crate) fn new(connection: Arc<ConnectionRef>, id: StreamId, early: bool) -> Self {
-        Self { connection, id, ended: false, waits: false, early }
+        Self { connection, id, ended: false, waits: false, early, unbroken: 0 }
     }
 
     /// Takes as much of `data` as flow control and the send buffer allow, at least one byte unless
@@ -326,6 +332,11 @@ impl SendStream {
         cx: &mut Context<'_>,
         write: impl FnOnce(&mut quic_core::SendStream<'_>) -> Result<usize, CoreWriteError>,
     ) -> Poll<Result<usize, WriteError>> {
+        if self.unbroken >= MUCH {
+            self.unbroken = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut state = self.connection.lock();
         state.check()?;
         if self.is_gone(&state) {
@@ -335,9 +346,11 @@ impl SendStream {
             Err(CoreWriteError::Blocked) => {
                 state.waiting.wait_writable(self.id, cx);
                 self.waits = true;
+                self.unbroken = 0;
                 Poll::Pending
             }
             result => {
+                self.unbroken = self.unbroken.saturating_add(result.unwrap_or(0));
                 if mem::take(&mut self.waits) {
                     state.waiting.forget_writer(self.id);
                 }
@@ -374,3 +387,6 @@ impl ConnectionState {
         self.over.clone()
     }
 }
+
+/// Bytes after which a writer lets others run, though it need not wait.
+const MUCH: usize = 256 << 10;

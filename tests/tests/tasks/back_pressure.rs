@@ -1,9 +1,12 @@
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
 use driver::{
     Bytes, ConnectionError, OutgoingDatagram, SendDatagramError, TransportConfig, WriteError,
 };
 use quic_sim::tasks::{now, sleep, timeout};
 
-use crate::support::{MILLISECOND, SECOND, Stage, any, both, pattern};
+use crate::support::{MILLISECOND, SECOND, Stage, Wakeups, any, both, pattern};
 
 const WINDOW: usize = 50_000;
 
@@ -50,6 +53,33 @@ fn a_writer_waits_for_its_reader_and_goes_on_with_it() {
         assert_eq!(read, data);
         assert!(now() - start < 5 * SECOND, "{:?}", now() - start);
         drop((client, server, send, recv));
+        pair.close().await;
+    });
+}
+
+#[test]
+fn a_writer_that_need_not_wait_lets_others_run_now_and_then() {
+    const PIECE: usize = 64 << 10;
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window = 8 << 20;
+    transport.receive_window = 8 << 20;
+    Stage::with(7, transport).run(async |hosts| {
+        let pair = hosts.start();
+        let (client, server) = pair.connect().await;
+        let mut send = client.open_uni().await.unwrap();
+        let wakeups: Arc<Wakeups> = Arc::default();
+        let waker = Waker::from(Arc::clone(&wakeups));
+        let mut cx = Context::from_waker(&waker);
+        let data = pattern(PIECE);
+        let mut pauses = Vec::new();
+        for piece in 0..24 {
+            while send.poll_write(&mut cx, &data).map(Result::unwrap) != Poll::Ready(PIECE) {
+                pauses.push(piece);
+                assert_eq!(wakeups.count(), pauses.len(), "its task is to go on at once");
+            }
+        }
+        assert_eq!(pauses, [4, 8, 12, 16, 20]);
+        drop((client, server, send));
         pair.close().await;
     });
 }

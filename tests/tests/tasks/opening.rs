@@ -2,25 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 use driver::{
     Connection, ConnectionError, Direction, PolledConnection, SendStream, TransportConfig,
 };
 use quic_sim::tasks::sleep;
 
-use crate::support::{SECOND, Stage};
-
-/// A task of which only the wake-ups are counted.
-#[derive(Debug, Default)]
-struct Wakeups(AtomicUsize);
-
-impl Wake for Wakeups {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
+use crate::support::{SECOND, Stage, Wakeups};
 
 /// An attempt to open a stream that is polled by hand.
 struct Opener {
@@ -49,7 +38,7 @@ impl Opener {
 
 /// How often each was woken.
 fn wakeups(openers: &[Opener]) -> Vec<usize> {
-    openers.iter().map(|opener| opener.wakeups.0.load(Ordering::Relaxed)).collect()
+    openers.iter().map(|opener| opener.wakeups.count()).collect()
 }
 
 /// Ends a stream at both ends, and waits until the peer allows another one.

@@ -1,6 +1,9 @@
 //! Two hosts, and an endpoint on each.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
 use std::time::Duration;
 
 use driver::{ClientConfig, Connection, RecvStream, SendStream, ServerConfig, TransportConfig};
@@ -177,3 +180,19 @@ pub(crate) fn pattern(length: usize) -> Vec<u8> {
 
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// A task of which only the wake-ups are counted.
+#[derive(Debug, Default)]
+pub(crate) struct Wakeups(AtomicUsize);
+
+impl Wakeups {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakeups {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
