@@ -247,3 +247,40 @@ fn a_client_that_the_server_often_fails_to_find_at_the_preferred_address_is_foun
         ],
     );
 }
+
+#[test]
+fn a_client_whose_newest_packet_overtakes_the_proof_of_its_path_is_followed_with_the_proof() {
+    use Operation::{
+        Advance, Burst, Close, Connect, Filter, Forget, Heal, Lose, Rebind, Reorder, SendDatagram,
+    };
+    replay(
+        Limits {
+            seed: 4_892_102_956_841_254_090,
+            streams: [7, 1],
+            mtu: 1201,
+            datagrams: true,
+            eager: true,
+            ..AT_PREFERRED_ADDRESS
+        },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 15 },
+            SendDatagram { connection: 2, bytes: 0 },
+            Advance { exponent: 13 },
+            Connect { client: 0 },
+            Connect { client: 0 },
+            Filter { client: 0, ports: false },
+            Close { connection: 2 },
+            Burst { upwards: true },
+            Advance { exponent: 17 },
+            Connect { client: 0 },
+            Lose { upwards: false, percent: 29 },
+            Forget { client: 0 },
+            Advance { exponent: 21 },
+            Heal,
+            Reorder { upwards: true, percent: 2 },
+            Rebind { client: 0, socket: 0, address: false },
+            Advance { exponent: 20 },
+        ],
+    );
+}

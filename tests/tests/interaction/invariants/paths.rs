@@ -42,8 +42,9 @@ impl Amplification {
 /// Where the packets of one connection came from, and where its peer was taken to be.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    /// Sources of packets that were the newest when they came, and did more than probe.
-    moves: Vec<SocketAddr>,
+    /// Source of the newest packet that did more than probe. The server may follow later, when
+    /// it has proved the path.
+    newest: Option<SocketAddr>,
     known: BTreeSet<SocketAddr>,
     active: Option<SocketAddr>,
 }
@@ -53,7 +54,7 @@ impl Sources {
     pub(crate) fn on_received(&mut self, source: SocketAddr, moves: bool) {
         self.known.insert(source);
         if moves {
-            self.moves.push(source);
+            self.newest = Some(source);
         }
     }
 
@@ -63,16 +64,16 @@ impl Sources {
         active: SocketAddr,
         failed: bool,
     ) -> Result<(), String> {
-        let moves = std::mem::take(&mut self.moves);
+        let newest = self.newest;
         let before = self.active.replace(active);
         if before.is_none() {
             self.known.insert(active);
         }
         let is_back = failed && self.known.contains(&active);
         match before {
-            Some(before) if before != active && !is_back && !moves.contains(&active) => Err(
-                format!("I25: moved from {before} to {active}, new packets came from {moves:?}"),
-            ),
+            Some(before) if before != active && !is_back && newest != Some(active) => Err(format!(
+                "I25: moved from {before} to {active}, the newest packet came from {newest:?}"
+            )),
             _ => Ok(()),
         }
     }
