@@ -293,7 +293,8 @@ impl Connection {
 
     /// How long full datagrams of at most `most` bytes are. Once all is in 1-RTT packets, they are
     /// a few bytes shorter if an AEAD then has whole blocks alone to work on: what is left over
-    /// costs a tenth of its time.
+    /// costs a tenth of its time. Never so short that nothing could be expanded to 1,200 bytes
+    /// (RFC 9000 §8.2.1).
     pub(super) fn full_datagram(&self, most: usize) -> usize {
         if self.keys.initial.is_some() || self.keys.handshake.is_some() || self.sends_early() {
             return most;
@@ -303,7 +304,8 @@ impl Connection {
             PacketNumberLength::for_number(sent.next_number(), sent.largest_acked());
         let header = 1 + self.remote_ids.active().length() + number_length.bytes();
         let left_over = most.saturating_sub(header + TAG_LENGTH) % AEAD_BLOCK;
-        if left_over <= WORTH_SPARING { most - left_over } else { most }
+        let spared = most - left_over;
+        if left_over <= WORTH_SPARING && spared >= MINIMUM_DATAGRAM { spared } else { most }
     }
 
     #[inline]

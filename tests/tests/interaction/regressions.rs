@@ -284,3 +284,40 @@ fn a_client_whose_newest_packet_overtakes_the_proof_of_its_path_is_followed_with
         ],
     );
 }
+
+/// The least of everything, with connection IDs of which a datagram of 1,200 bytes leaves a few for
+/// the last block of the AEAD.
+const WITH_A_BLOCK_BEGUN: Limits = Limits { preferred: false, ..AT_PREFERRED_ADDRESS };
+
+#[test]
+fn a_path_of_1200_bytes_to_a_rebound_client_is_validated_once() {
+    use Operation::{Advance, AllowStreams, Connect, Rebind};
+    replay(
+        Limits { seed: 96, mtu: 1200, ids: [10, 4], ..WITH_A_BLOCK_BEGUN },
+        &[
+            Connect { client: 0 },
+            AllowStreams { connection: 0, both: false, more: 2 },
+            Advance { exponent: 15 },
+            Rebind { client: 0, socket: 0, address: false },
+            Advance { exponent: 27 },
+            Advance { exponent: 27 },
+        ],
+    );
+}
+
+#[test]
+fn a_path_of_1200_bytes_that_a_client_moves_to_is_validated_once() {
+    use Operation::{AddSocket, Advance, Connect, Migrate};
+    replay(
+        Limits { seed: 698_847_097_606, mtu: 1200, ids: [4, 10], ..WITH_A_BLOCK_BEGUN },
+        &[
+            Connect { client: 0 },
+            Advance { exponent: 15 },
+            Advance { exponent: 13 },
+            AddSocket { client: 0 },
+            Migrate { connection: 6, socket: 1 },
+            Advance { exponent: 27 },
+            Advance { exponent: 27 },
+        ],
+    );
+}
