@@ -76,8 +76,13 @@ impl Peer {
         let opened = keys.and_then(|keys| open(keys, bytes, header.number_offset, largest).ok());
         let Some(opened) = opened else { return self.on_unreadable(bytes) };
         if kind == PacketKind::Initial && self.side == Side::Client {
-            // The target's own choice replaces ours (RFC 9000 §7.2).
-            self.target_id = header.source_id.as_slice().to_vec();
+            // The target's own choice replaces ours, once: the same flight, sent again from
+            // elsewhere, may be taken for another connection (RFC 9000 §7.2).
+            if self.space(SpaceId::Initial).largest.is_none() {
+                self.target_id = header.source_id.as_slice().to_vec();
+            } else if self.target_id != header.source_id.as_slice() {
+                return self.on_unreadable(bytes);
+            }
         }
         self.on_opened(kind, opened, header.destination_id.as_slice(), arrival);
     }

@@ -93,6 +93,10 @@ impl Script<'_> {
             }
         }
         let text = match self.peer()?.close() {
+            // It was not the protocol that minded.
+            Some(close) if close.frame_type.is_none() => {
+                return Err(Obstacle::Lacks("application that bears what was sent on streams"));
+            }
             Some(close) => describe(close),
             None => String::from("the connection is dead, without a close"),
         };
