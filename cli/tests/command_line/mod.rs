@@ -629,6 +629,17 @@ fn the_evil_peer_tells_of_a_server_that_does_not_react() {
 }
 
 #[test]
+fn the_evil_peer_does_not_hold_an_application_s_close_against_the_protocol() {
+    let server = Server::start();
+    let case = "streams/credit for a stream that has ended";
+    let output = run(&["evil", &server.address, "--alpn", "h3", "--case", case]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("no application that bears what was sent on streams"), "{text}");
+    assert!(text.contains("0 passed, 0 failed, 0 not set up, 1 not offered"), "{text}");
+    assert!(output.status.success());
+}
+
+#[test]
 fn the_evil_peer_finds_the_client_in_order() {
     let case = "frames/unknown type, to a client";
     let mut evil = quic(&["evil", "--listen", "127.0.0.1:0", "--case", case])
