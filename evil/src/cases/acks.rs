@@ -130,6 +130,12 @@ fn optimistic(script: &mut Script<'_>) -> Step {
     for index in 0..20 {
         let id = script.own_stream(false, index);
         script.send(Payload::new().stream(id, 0, b"GET /\r\n", true))?;
+        // One that has nothing to say has to acknowledge.
+        for _ in 0..10 {
+            script.send(Payload::ping())?;
+            script.send(Payload::ping())?;
+            script.listen(Duration::from_millis(2))?;
+        }
         script.listen(Duration::from_millis(400))?;
         let received: Vec<u64> = script
             .peer()?
