@@ -1,4 +1,5 @@
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -23,6 +24,8 @@ use super::*;
 struct Stage {
     /// Datagrams of garbage that can be received.
     garbage: Cell<usize>,
+    /// What arrives besides, batch by batch.
+    batches: RefCell<VecDeque<Vec<Vec<u8>>>>,
     /// Whether it comes in as large batches as there can be, and nobody tells that it is there.
     unannounced: Cell<bool>,
     /// Whether the socket has no room.
@@ -77,6 +80,12 @@ impl Drop for Played {
 impl Socket for Played {
     fn receive(&self, arrivals: &mut Arrivals) -> io::Result<()> {
         arrivals.clear();
+        if let Some(batch) = self.0.batches.borrow_mut().pop_front() {
+            for train in batch {
+                arrivals.push(remote(), &train, train.len());
+            }
+            return Ok(());
+        }
         let Some(left) = self.0.garbage.get().checked_sub(1) else {
             self.0.in_vain.set(self.0.in_vain.get() + 1);
             return Err(io::ErrorKind::WouldBlock.into());
@@ -104,7 +113,8 @@ impl Socket for Played {
 impl AsyncSocket for Played {
     fn poll_receivable(&self, _: &mut Context<'_>) -> Poll<()> {
         self.0.receivable_asked.set(self.0.receivable_asked.get() + 1);
-        let told = self.0.garbage.get() > 0 && !self.0.unannounced.get();
+        let told = self.0.garbage.get() > 0 && !self.0.unannounced.get()
+            || !self.0.batches.borrow().is_empty();
         if told { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -284,6 +294,41 @@ fn who_sends_much_looks_for_what_arrived_though_nobody_says_that_something_did()
     }
     // Initial packets are sent in datagrams of 1,200 bytes, and 110 of those are 128 KiB.
     assert_eq!(looks, [0, 1, 1, 2]);
+}
+
+/// Answers a client's Initial packet with a version that it does not know (RFC 9000 §17.2.1).
+fn negotiation(initial: &[u8]) -> Vec<u8> {
+    let (destination, rest) = initial[6..].split_at(initial[5].into());
+    let source = &rest[1..][..rest[0].into()];
+    let mut answer = vec![0x80, 0, 0, 0, 0];
+    for id in [source, destination] {
+        answer.push(u8::try_from(id.len()).unwrap());
+        answer.extend_from_slice(id);
+    }
+    answer.extend_from_slice(&[0x1a; 4]);
+    answer
+}
+
+#[test]
+fn what_tasks_wait_for_is_handed_on_at_once_if_much_came_with_it_and_together_if_little_did() {
+    for (beside, left) in [(0, 0), (MUCH_RECEIVED, 2)] {
+        let mut play = Play::new(1);
+        let (mut connecting, mut batches) = (Vec::new(), VecDeque::new());
+        for _ in 0..3 {
+            let sent = play.datagrams();
+            connecting.push(play.connect());
+            play.settle();
+            let answer = negotiation(&play.stage.sent.borrow()[sent]);
+            batches.push_back(vec![answer, vec![0x5a; 1 + beside]]);
+        }
+        play.stage.batches.replace(batches);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(connecting.iter_mut().all(|one| Pin::new(one).poll(&mut cx).is_pending()));
+        assert!(play.poll().is_pending());
+        assert_eq!(play.stage.batches.borrow().len(), left);
+        play.settle();
+        assert!(connecting.iter_mut().all(|one| Pin::new(one).poll(&mut cx).is_ready()));
+    }
 }
 
 #[test]
