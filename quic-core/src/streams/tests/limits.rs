@@ -49,7 +49,7 @@ fn opening_beyond_the_limit_blocks_and_says_so_once() {
 fn who_was_refused_a_stream_hears_of_all_that_come() {
     let config = TransportConfig { max_concurrent_bidi_streams: 1, ..TransportConfig::default() };
     let mut client = streams(Side::Client, &config);
-    let mut raise = |client: &mut Streams, maximum| {
+    let raise = |client: &mut Streams, maximum| {
         client.handle_max_streams(frame::MaxStreams { direction: BIDI, maximum }).unwrap();
         (events(client), client.left_to_open(BIDI))
     };
