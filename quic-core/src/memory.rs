@@ -3,6 +3,10 @@
 //! Sums of these are what configurations are documented to cost. All of them saturate: `u64::MAX`
 //! says that nothing bounds the number of entries.
 
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::HashMap;
+
 /// A `Vec`, `VecDeque` or spilled `SmallVec`: they double when they are full, from four entries on.
 pub(crate) const fn list<T>(entries: u64) -> u64 {
     let room = if entries > 2 { entries.saturating_mul(2) } else { 4 };
@@ -20,6 +24,19 @@ pub(crate) const fn map<K, V>(entries: u64) -> u64 {
         None => u64::MAX,
     };
     places.saturating_mul(size_of::<(K, V)>() as u64 + 1).saturating_add(GROUP)
+}
+
+/// To be called after each removal: a map that has become nearly empty gives back most of its room.
+///
+/// Between two times that it does, near half of the entries have gone, so that a removal costs the
+/// same in the long run; and as many again as are left fit in before it grows.
+pub(crate) fn give_back<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
+    /// Room that is not worth giving back.
+    const KEPT_PLACES: usize = 1024;
+    let places = map.allocation_size() / (size_of::<(K, V)>() + 1);
+    if places > KEPT_PLACES && map.len() < places / 8 {
+        map.shrink_to((2 * map.len()).max(KEPT_PLACES / 2));
+    }
 }
 
 /// So many values, each in an allocation of its own.
@@ -40,7 +57,7 @@ mod tests {
     use hashbrown::HashMap;
     use siphasher::sip::SipHasher13;
 
-    use super::{list, map, sum};
+    use super::{give_back, list, map, sum};
 
     type Hasher = BuildHasherDefault<SipHasher13>;
 
@@ -66,6 +83,22 @@ mod tests {
                 assert!(taken <= map::<u64, u64>(most), "{taken} bytes for {most} entries");
             }
         }
+    }
+
+    #[test]
+    fn a_map_that_empties_gives_its_room_back_at_few_of_the_removals() {
+        let most = if cfg!(miri) { 4_000 } else { 100_000_u64 };
+        let mut entries: HashMap<u64, u64, Hasher> = (0..most).map(|entry| (entry, 0)).collect();
+        let mut times = 0;
+        for entry in 0..most {
+            entries.remove(&entry);
+            let before = entries.allocation_size();
+            give_back(&mut entries);
+            times += usize::from(entries.allocation_size() < before);
+            let (taken, left) = (entries.allocation_size() as u64, entries.len() as u64);
+            assert!(taken <= map::<u64, u64>(4 * left.max(128)), "{taken} bytes for {left}");
+        }
+        assert!((1..=10).contains(&times), "{times} times");
     }
 
     #[test]

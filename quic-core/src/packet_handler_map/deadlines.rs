@@ -15,6 +15,8 @@ pub(super) struct Deadlines {
 }
 
 const ABSENT: u32 = u32::MAX;
+/// Slots whose room is not worth giving back.
+const KEPT_SLOTS: usize = 512;
 
 impl Deadlines {
     /// Heap at the most, in bytes, with so many slots; with what is done of it at once.
@@ -53,6 +55,15 @@ impl Deadlines {
     pub(super) fn remove(&mut self, slot: u32) {
         if let Some(place) = self.place(slot) {
             self.take(place);
+        }
+    }
+
+    /// To be called when a slot was freed: keeps no room for more slots than there are.
+    pub(super) fn give_back(&mut self, slots: usize) {
+        if self.places.len() > slots.max(KEPT_SLOTS) {
+            self.places.truncate(slots);
+            self.places.shrink_to(KEPT_SLOTS);
+            self.heap.shrink_to(slots.max(KEPT_SLOTS));
         }
     }
 

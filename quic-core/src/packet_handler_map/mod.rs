@@ -165,6 +165,7 @@ impl<C: ConnectionCell> PacketHandlerMap<C> {
     fn forget(&mut self, now: Instant, handle: ConnectionHandle) -> Option<PacketHandler<C>> {
         let mut slot = self.slots.remove(handle)?;
         self.book.forget(now, handle, &mut slot.notes);
+        self.book.deadlines.give_back(self.slots.room());
         match &slot.handler {
             PacketHandler::Incoming(_) => self.book.waiting = self.book.waiting.saturating_sub(1),
             PacketHandler::ZeroRttQueue(_) => {

@@ -54,7 +54,11 @@ impl Routes {
     /// Takes the route away, if it leads to `handle`.
     pub(super) fn remove(&mut self, id: &ConnectionId, handle: ConnectionHandle) -> bool {
         let own = self.ids.get(id) == Some(&handle);
-        own && self.ids.remove(id).is_some()
+        if own {
+            self.ids.remove(id);
+            memory::give_back(&mut self.ids);
+        }
+        own
     }
 
     /// Whose peer's token the datagram ends in, if it does (RFC 9000 §10.3.1).
@@ -79,6 +83,7 @@ impl Routes {
         let key = TokenKey(token);
         if self.tokens.get(&key) == Some(&handle) {
             self.tokens.remove(&key);
+            memory::give_back(&mut self.tokens);
         }
     }
 
@@ -105,6 +110,21 @@ mod tests {
         assert_eq!(routes.get(&id), Some(ONE));
         assert!(routes.remove(&id, ONE));
         assert_eq!(routes.length(), (0, 0));
+    }
+
+    #[test]
+    fn what_many_connections_took_is_given_back_when_they_are_gone() {
+        let mut routes = Routes::new(&mut SeededRandom::from_seed([1; 32]));
+        let id = |number: u64| ConnectionId::new(&number.to_be_bytes()).unwrap();
+        let token = |number: u64| StatelessResetToken::new(u128::from(number).to_be_bytes());
+        let most = 20_000;
+        assert!((0..most).all(|n| routes.add(id(n), ONE) && routes.add_token(token(n), ONE)));
+        for number in 0..most {
+            assert!(routes.remove(&id(number), ONE));
+            routes.remove_token(token(number), ONE);
+        }
+        let bytes = routes.ids.allocation_size() + routes.tokens.allocation_size();
+        assert!(bytes < 100_000, "{bytes} bytes for nothing");
     }
 
     #[test]

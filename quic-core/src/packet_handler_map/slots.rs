@@ -47,11 +47,19 @@ pub(super) struct Slots<C> {
     entries: Vec<Entry<C>>,
     free: Vec<u32>,
     used: usize,
+    /// Generation of new entries: that of no slot that there was and whose room was given back.
+    first_generation: u32,
+    /// When no more than so many are used, it is worth looking for room to give back.
+    give_back_at: usize,
 }
+
+/// Entries whose room is not worth giving back.
+const KEPT_ENTRIES: usize = 512;
 
 impl<C> Slots<C> {
     pub(super) fn new(manager: u16) -> Self {
-        Self { manager, entries: Vec::new(), free: Vec::new(), used: 0 }
+        let (entries, free) = (Vec::new(), Vec::new());
+        Self { manager, entries, free, used: 0, first_generation: 0, give_back_at: 0 }
     }
 
     /// Heap of so many at the most, in bytes, without what their handlers hold.
@@ -70,12 +78,18 @@ impl<C> Slots<C> {
         self.used
     }
 
+    /// Number of slots in use and free; every handle is of one of them.
+    pub(super) fn room(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The handle that the next [`insert`](Self::insert) gives; `None` if all are used up.
     pub(super) fn next_handle(&mut self) -> Option<ConnectionHandle> {
         if self.free.is_empty() {
             let slot = u32::try_from(self.entries.len()).ok().filter(|slot| *slot < u32::MAX)?;
-            self.entries.push(Entry { generation: 0, slot: None });
+            self.entries.push(Entry { generation: self.first_generation, slot: None });
             self.free.push(slot);
+            self.give_back_at = self.entries.len() / 8;
         }
         let slot = *self.free.last()?;
         let generation = self.entries.get(slot as usize)?.generation;
@@ -115,7 +129,29 @@ impl<C> Slots<C> {
         if entry.generation < u32::MAX {
             self.free.push(handle.slot);
         }
+        if self.used <= self.give_back_at && self.entries.len() > KEPT_ENTRIES {
+            self.give_back();
+        }
         Some(slot)
+    }
+
+    /// Gives back the room after the last slot in use, if that is most of it.
+    ///
+    /// If it is not, half of those in use have to go before it looks again, so that a removal costs
+    /// the same in the long run.
+    fn give_back(&mut self) {
+        let is_kept = |entry: &Entry<C>| entry.slot.is_some() || entry.generation == u32::MAX;
+        let kept = self.entries.iter().rposition(is_kept).map_or(0, |last| last + 1);
+        if kept > self.entries.len() / 2 {
+            self.give_back_at = self.used / 2;
+            return;
+        }
+        let generations = self.entries.drain(kept..).map(|entry| entry.generation);
+        self.first_generation = generations.fold(self.first_generation, u32::max);
+        self.free.retain(|slot| (*slot as usize) < kept);
+        self.entries.shrink_to(KEPT_ENTRIES);
+        self.free.shrink_to(KEPT_ENTRIES);
+        self.give_back_at = kept / 8;
     }
 
     /// The handle of what is in a slot now.

@@ -54,3 +54,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn room_for_slots_that_are_gone_is_given_back_and_what_is_due_stays() {
+    let mut deadlines = Deadlines::default();
+    let at = |slot: u32| Instant::EPOCH + std::time::Duration::from_secs(u64::from(slot));
+    (0..5000).for_each(|slot| deadlines.set(slot, at(slot)));
+    (3..5000).for_each(|slot| deadlines.remove(slot));
+    deadlines.give_back(3);
+    assert!(deadlines.heap.capacity() <= KEPT_SLOTS && deadlines.places.capacity() <= KEPT_SLOTS);
+    // Slots that come again are as good as new.
+    deadlines.set(4000, at(1));
+    let due: Vec<_> = std::iter::from_fn(|| deadlines.pop(at(2))).collect();
+    assert_eq!(due, [0, 1, 4000, 2]);
+}
